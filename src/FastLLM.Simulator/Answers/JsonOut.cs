@@ -1,0 +1,172 @@
+using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
+
+namespace FastLLM.Simulator.Answers;
+
+/// <summary>Writes JSON, compact or pretty-printed as OpenAI does, into a buffer that is used again.</summary>
+/// <remarks>Unlike <c>Utf8JsonWriter</c> it takes strings that are escaped already: what comes from a request is copied, not decoded and encoded again.</remarks>
+internal sealed class JsonOut
+{
+    private const int Kept = 1 << 20; // larger buffers are left to the collector
+
+    [ThreadStatic]
+    private static JsonOut? t_free;
+
+    private byte[] _bytes = new byte[4096];
+    private bool _compact;
+    private int _depth;
+    private bool _first;
+
+    private JsonOut()
+    {
+    }
+
+    /// <summary>The bytes written so far; may be lowered to cut the end off.</summary>
+    public int Length { get; set; }
+
+    public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, Length);
+
+    public ReadOnlySpan<byte> From(int start) => _bytes.AsSpan(start, Length - start);
+
+    public static JsonOut Rent(bool compact)
+    {
+        JsonOut output = t_free ?? new JsonOut();
+        t_free = null;
+        output._compact = compact;
+        output.Restart();
+        return output;
+    }
+
+    public void Restart()
+    {
+        Length = 0;
+        _depth = 0;
+        _first = true;
+    }
+
+    [SuppressMessage("Performance", "CA1822", Justification = "Gives this very object back.")]
+    public void Return()
+    {
+        if (_bytes.Length <= Kept)
+        {
+            t_free = this;
+        }
+    }
+
+    public void Open(char bracket)
+    {
+        Raw((byte)bracket);
+        _depth++;
+        _first = true;
+    }
+
+    public void Close(char bracket)
+    {
+        _depth--;
+        if (!_first)
+        {
+            NewLine();
+        }
+
+        Raw((byte)bracket);
+        _first = false;
+    }
+
+    /// <summary>Goes to the next element of an array.</summary>
+    public void Next()
+    {
+        if (!_first)
+        {
+            Raw((byte)',');
+        }
+
+        _first = false;
+        NewLine();
+    }
+
+    public void Name(ReadOnlySpan<byte> escaped)
+    {
+        Next();
+        String(escaped);
+        Raw(_compact ? ":"u8 : ": "u8);
+    }
+
+    public void String(ReadOnlySpan<byte> escaped)
+    {
+        Raw((byte)'"');
+        Raw(escaped);
+        Raw((byte)'"');
+    }
+
+    public void StringOrNull(ReadOnlySpan<byte> escaped)
+    {
+        if (escaped.IsEmpty)
+        {
+            Raw("null"u8);
+        }
+        else
+        {
+            String(escaped);
+        }
+    }
+
+    public void Number(long value)
+    {
+        value.TryFormat(Free(20), out int written);
+        Length += written;
+    }
+
+    public void Number(float value)
+    {
+        value.TryFormat(Free(32), out int written, default, System.Globalization.CultureInfo.InvariantCulture);
+        Length += written;
+    }
+
+    public void Hex(ulong value, int digits)
+    {
+        value.TryFormat(Free(16), out int written, digits == 16 ? "x16" : "x8");
+        Length += written;
+    }
+
+    public void Base64(ReadOnlySpan<byte> bytes)
+    {
+        System.Buffers.Text.Base64.EncodeToUtf8(bytes, Free(System.Buffers.Text.Base64.GetMaxEncodedToUtf8Length(bytes.Length)), out _, out int written);
+        Length += written;
+    }
+
+    public void Raw(byte value)
+    {
+        Free(1)[0] = value;
+        Length++;
+    }
+
+    public void Raw(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(Free(bytes.Length));
+        Length += bytes.Length;
+    }
+
+    private void NewLine()
+    {
+        if (_compact)
+        {
+            return;
+        }
+
+        int width = 1 + (2 * _depth);
+        Span<byte> free = Free(width)[..width];
+        free.Fill((byte)' ');
+        free[0] = (byte)'\n';
+        Length += width;
+    }
+
+    private Span<byte> Free(int atLeast)
+    {
+        if (_bytes.Length - Length < atLeast)
+        {
+            Array.Resize(ref _bytes, Math.Max(checked(Length + atLeast), (int)Math.Min(2L * _bytes.Length, Array.MaxLength)));
+        }
+
+        return _bytes.AsSpan(Length);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Text.Json;
+
+namespace FastLLM.Simulator.Answers;
+
+/// <summary>What reading chat and embedding requests has in common.</summary>
+internal static class RequestJson
+{
+    public const int BytesPerToken = 4;
+
+    /// <summary>The creation time of every answer: an answer is a function of its request only.</summary>
+    public static ReadOnlySpan<byte> Created => "1735689600"u8; // 2025-01-01
+
+    public static long Tokens(long bytes) => (bytes + BytesPerToken - 1) / BytesPerToken;
+
+    public static Utf8JsonReader Reader(ReadOnlySpan<byte> json) => new(json, new JsonReaderOptions { MaxDepth = 1000 });
+
+    public static bool EnterObject(ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.StartObject;
+
+    /// <summary>Reads an optional integer; <see langword="null"/> stands for its absence.</summary>
+    public static Problem? ReadInteger(ref Utf8JsonReader reader, string name, long min, long max, out long? value)
+    {
+        reader.Read();
+        value = null;
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return null;
+        }
+
+        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number) || number < min || number > max)
+        {
+            return Problem.Invalid(name, max == long.MaxValue ? $"an integer of at least {min}" : $"an integer from {min} to {max}");
+        }
+
+        value = number;
+        return null;
+    }
+}

@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using FastLLM.Simulator.Answers;
+
+namespace FastLLM.Simulator.Serving;
+
+/// <summary>The simulator's counts. Per send some atomic additions and one look-up in a dictionary that holds no objects.</summary>
+internal sealed class Counters
+{
+    private const int Statuses = 600;
+    private const int Stripes = 64;
+
+    private static readonly (ServedPath Path, string Name)[] s_paths =
+    [
+        (ServedPath.ChatCompletions, "/v1/chat/completions"),
+        (ServedPath.Embeddings, "/v1/embeddings"),
+        (ServedPath.Models, "/v1/models"),
+        (ServedPath.Other, "other"),
+    ];
+
+    private readonly long[] _requests = new long[((int)ServedPath.Other + 1) * Statuses];
+    private readonly Dictionary<BodyHash, int>[] _bodies; // how often each was sent; each stripe is its own lock
+    private long _sends;
+    private long _bodiesSent;
+    private int _inFlight;
+    private int _peak;
+
+    public Counters()
+    {
+        _bodies = new Dictionary<BodyHash, int>[Stripes];
+        for (int i = 0; i < Stripes; i++)
+        {
+            _bodies[i] = [];
+        }
+    }
+
+    public void Enter()
+    {
+        int now = Interlocked.Increment(ref _inFlight);
+        int peak = Volatile.Read(ref _peak);
+        while (now > peak)
+        {
+            int seen = Interlocked.CompareExchange(ref _peak, now, peak);
+            if (seen == peak)
+            {
+                break;
+            }
+
+            peak = seen;
+        }
+    }
+
+    /// <summary>A request gets its answer. Called before the first byte leaves, so that no client sees itself counted twice.</summary>
+    public void Leave(ServedPath path, int status)
+    {
+        Interlocked.Increment(ref _requests[((int)path * Statuses) + status]);
+        Interlocked.Decrement(ref _inFlight);
+    }
+
+    /// <returns>How often this body has been sent, with this time.</returns>
+    public int Send(BodyHash body)
+    {
+        Interlocked.Increment(ref _sends);
+        Dictionary<BodyHash, int> stripe = _bodies[body.High % Stripes];
+        lock (stripe)
+        {
+            return ++CollectionsMarshal.GetValueRefOrAddDefault(stripe, body, out _);
+        }
+    }
+
+    public void BodySent(int change) => Interlocked.Add(ref _bodiesSent, change);
+
+    public void Reset()
+    {
+        Array.Clear(_requests);
+        foreach (Dictionary<BodyHash, int> stripe in _bodies)
+        {
+            lock (stripe)
+            {
+                stripe.Clear();
+            }
+        }
+
+        Interlocked.Exchange(ref _sends, 0);
+        Interlocked.Exchange(ref _bodiesSent, 0);
+        Interlocked.Exchange(ref _peak, Volatile.Read(ref _inFlight));
+    }
+
+    public SimulatorStats Snapshot()
+    {
+        long distinct = 0;
+        foreach (Dictionary<BodyHash, int> stripe in _bodies)
+        {
+            lock (stripe)
+            {
+                distinct += stripe.Count;
+            }
+        }
+
+        var requests = new Dictionary<string, IReadOnlyDictionary<int, long>>();
+        foreach ((ServedPath path, string name) in s_paths)
+        {
+            var statuses = new SortedDictionary<int, long>();
+            for (int status = 0; status < Statuses; status++)
+            {
+                long count = Interlocked.Read(ref _requests[((int)path * Statuses) + status]);
+                if (count > 0)
+                {
+                    statuses[status] = count;
+                }
+            }
+
+            if (statuses.Count > 0)
+            {
+                requests[name] = statuses;
+            }
+        }
+
+        return new SimulatorStats
+        {
+            Requests = requests,
+            Sends = Interlocked.Read(ref _sends),
+            DistinctBodies = distinct,
+            InFlight = Volatile.Read(ref _inFlight),
+            PeakInFlight = Volatile.Read(ref _peak),
+            BodiesSent = Interlocked.Read(ref _bodiesSent),
+        };
+    }
+}

@@ -1,0 +1,111 @@
+using System.Net;
+using FastLLM.Simulator.Serving;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace FastLLM.Simulator;
+
+/// <summary>A simulated LLM provider that speaks OpenAI's protocol on this machine's loopback address (HTTP/1.1), for tests, samples and benchmarks.</summary>
+/// <remarks>
+/// <para>It serves <c>POST /v1/chat/completions</c>, <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and <c>GET /simulator/stats</c>,
+/// takes any API key, and answers a request with a function of that request only: see <see cref="SimulatorAnswers"/>.
+/// Streaming is not simulated.</para>
+/// <para>Safe for concurrent use.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(200) });
+/// Console.WriteLine(simulator.BaseUrl); // http://127.0.0.1:40123/v1
+/// </code>
+/// </example>
+public sealed class SimulatorServer : IAsyncDisposable
+{
+    private readonly KestrelServer _kestrel;
+    private readonly Counters _counters;
+    private Task? _stopped;
+
+    private SimulatorServer(KestrelServer kestrel, Counters counters, Uri baseUrl)
+    {
+        _kestrel = kestrel;
+        _counters = counters;
+        BaseUrl = baseUrl;
+    }
+
+    /// <summary>Gets the base address for clients, for example <c>http://127.0.0.1:40123/v1</c>.</summary>
+    public Uri BaseUrl { get; }
+
+    /// <summary>Gets <see cref="BaseUrl"/> as text, without a slash at its end.</summary>
+    public string ApiBase => BaseUrl.OriginalString;
+
+    /// <summary>Gets a snapshot of what was seen so far; the same as <c>GET /simulator/stats</c>.</summary>
+    public SimulatorStats Stats => _counters.Snapshot();
+
+    /// <summary>Starts a simulator.</summary>
+    /// <param name="options">How it behaves; <see langword="null"/> for the defaults.</param>
+    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <returns>The server, which listens already.</returns>
+    /// <exception cref="IOException">The port is in use.</exception>
+    public static async Task<SimulatorServer> StartAsync(SimulatorOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options = options?.Copy() ?? new SimulatorOptions();
+        var counters = new Counters();
+
+        var kestrelOptions = new KestrelServerOptions { AddServerHeader = false };
+        kestrelOptions.Limits.MaxRequestBodySize = SimulatorApplication.MaxBodyBytes;
+        kestrelOptions.Limits.MinRequestBodyDataRate = null; // a client that is slow under load is not the simulator's business
+        kestrelOptions.Limits.MinResponseDataRate = null;
+        kestrelOptions.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);
+        kestrelOptions.Listen(IPAddress.Loopback, options.Port, static listen => listen.Protocols = HttpProtocols.Http1);
+
+        var transportOptions = new SocketTransportOptions
+        {
+            Backlog = 4096, // thousands of clients may connect at once
+            WaitForDataBeforeAllocatingBuffer = false,
+            UnsafePreferInlineScheduling = true, // nothing here blocks
+        };
+
+        var kestrel = new KestrelServer(
+            Options.Create(kestrelOptions),
+            new SocketTransportFactory(Options.Create(transportOptions), NullLoggerFactory.Instance),
+            NullLoggerFactory.Instance);
+        try
+        {
+            await kestrel.StartAsync(new SimulatorApplication(options, counters), cancellationToken).ConfigureAwait(false);
+            string address = kestrel.Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+            return new SimulatorServer(kestrel, counters, new Uri(address + "/v1"));
+        }
+        catch
+        {
+            kestrel.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the counts again: all of <see cref="Stats"/> but what is in flight, and how often each body was sent.</summary>
+    public void ResetStats() => _counters.Reset();
+
+    /// <summary>Stops listening and cuts what is in flight, also sends that wait for their latency. Does nothing the second time.</summary>
+    /// <param name="cancellationToken">Gives up waiting for the end; the server stops all the same.</param>
+    /// <returns>A task that completes when the port is free.</returns>
+    public Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        lock (_counters)
+        {
+            // A token that is cancelled already makes Kestrel abort its connections instead of waiting for them.
+            _stopped ??= _kestrel.StopAsync(new CancellationToken(canceled: true));
+        }
+
+        return _stopped.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>As <see cref="StopAsync"/>.</summary>
+    /// <returns>A task that completes when the port is free.</returns>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        _kestrel.Dispose();
+    }
+}
