@@ -1,0 +1,116 @@
+using System.Collections;
+using FastLLM.Requests;
+
+namespace FastLLM;
+
+/// <summary>Requests to be processed together, built in the manner of the OpenAI client.</summary>
+/// <remarks>
+/// <code>
+/// var batch = new RequestBatch();
+/// string id = batch.Chat.Completions.Create(model: "m", messages: [Message.User("Hello!")]);
+/// </code>
+/// A request's place in the batch is its order id. There is nothing to dispose. Not safe for concurrent changes; a batch that
+/// nobody changes may be processed several times, also at once.
+/// </remarks>
+public sealed class RequestBatch : IReadOnlyList<LlmRequest>
+{
+    private readonly List<LlmRequest> _requests = [];
+
+    /// <summary>Creates an empty batch.</summary>
+    public RequestBatch()
+    {
+        Chat = new BatchChat(this);
+        Embeddings = new BatchEmbeddings(this);
+    }
+
+    /// <summary>Gets the builder of chat requests.</summary>
+    public BatchChat Chat { get; }
+
+    /// <summary>Gets the builder of embedding requests.</summary>
+    public BatchEmbeddings Embeddings { get; }
+
+    /// <summary>Gets the number of requests.</summary>
+    public int Count => _requests.Count;
+
+    /// <summary>Gets the request with this order id.</summary>
+    /// <param name="index">The order id, from 0.</param>
+    public LlmRequest this[int index] => _requests[index];
+
+    /// <summary>Puts batches together, one after the other; order ids are given anew.</summary>
+    /// <param name="batches">The batches, which stay as they are.</param>
+    public static RequestBatch Merge(IEnumerable<RequestBatch> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        var merged = new RequestBatch();
+        foreach (RequestBatch batch in batches)
+        {
+            merged._requests.AddRange(batch._requests);
+        }
+
+        return merged;
+    }
+
+    /// <summary>Reads a file of OpenAI batch lines or bare bodies. Bodies stay the bytes that stand in the file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="BatchFormatException">Lines are wrong; the exception names each of them.</exception>
+    public static async Task<RequestBatch> ReadAsync(string path, CancellationToken cancellationToken = default)
+    {
+        FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
+        await using (stream.ConfigureAwait(false))
+        {
+            return await ReadAsync(stream, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads OpenAI batch lines or bare bodies. Bodies stay the bytes that were read.</summary>
+    /// <param name="stream">UTF-8, one JSON object a line; stays open.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    /// <exception cref="BatchFormatException">Lines are wrong; the exception names each of them.</exception>
+    public static async Task<RequestBatch> ReadAsync(Stream stream, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var batch = new RequestBatch();
+        batch._requests.AddRange(await BatchReader.ReadAllAsync(stream, cancellationToken).ConfigureAwait(false));
+        return batch;
+    }
+
+    /// <summary>Adds a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <returns>Its id: the key by which a cache knows it.</returns>
+    /// <exception cref="ArgumentException">A text of it holds half of a surrogate pair.</exception>
+    public string Add(LlmRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string id = request.Key.ToString();
+        _requests.Add(request);
+        return id;
+    }
+
+    /// <summary>Writes the batch as OpenAI batch lines.</summary>
+    /// <remarks>A request that came with a <c>custom_id</c> keeps it, unless another has the same; the others are named <c>{order id}-{first 16 digits of the key}</c>.</remarks>
+    /// <param name="path">The file, which is replaced.</param>
+    /// <param name="cancellationToken">Stops the writing.</param>
+    public async Task WriteAsync(string path, CancellationToken cancellationToken = default)
+    {
+        FileStream stream = new(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.Asynchronous);
+        await using (stream.ConfigureAwait(false))
+        {
+            await WriteAsync(stream, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc cref="WriteAsync(string, CancellationToken)"/>
+    /// <param name="stream">Where to write; stays open.</param>
+    /// <param name="cancellationToken">Stops the writing.</param>
+    public Task WriteAsync(Stream stream, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        return BatchWriter.WriteAllAsync(_requests, stream, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<LlmRequest> GetEnumerator() => _requests.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}

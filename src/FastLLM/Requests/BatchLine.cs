@@ -1,0 +1,179 @@
+using System.Text.Json;
+
+namespace FastLLM.Requests;
+
+/// <summary>One line of an OpenAI batch file: <c>custom_id</c>, <c>method</c>, <c>url</c> and the body's own bytes.</summary>
+/// <remarks>The body is cut out of the line, never decoded and encoded again.</remarks>
+internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnlyMemory<byte> Body, int Sample)
+{
+    /// <summary>Endpoints that a batch line may name.</summary>
+    public static readonly string[] KnownUrls = [Endpoints.ChatCompletions, Endpoints.Embeddings, Endpoints.Responses, Endpoints.Completions];
+
+    /// <summary>Whether the JSON object has a member <c>body</c>, by which a batch line is told from a bare body.</summary>
+    public static bool IsBatchLine(ReadOnlySpan<byte> line)
+    {
+        var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            return false;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("body"u8))
+            {
+                return true;
+            }
+
+            if (reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("input"u8))
+            {
+                return false;
+            }
+
+            reader.Skip();
+        }
+
+        return false;
+    }
+
+    /// <summary>Reads a line.</summary>
+    /// <exception cref="JsonException">It is no batch line; the message says what is wrong.</exception>
+    public static BatchLine Read(ReadOnlyMemory<byte> line)
+    {
+        var reader = new Utf8JsonReader(line.Span, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw new JsonException("A batch line is a JSON object with \"custom_id\", \"method\", \"url\" and \"body\".");
+        }
+
+        string? customId = null, method = null, url = null;
+        ReadOnlyMemory<byte>? body = null;
+        var sample = 0;
+        var seen = Members.None;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            Members member = MemberOf(ref reader);
+            if (member != Members.None && (seen & member) != 0)
+            {
+                throw new JsonException($"\"{reader.GetString()}\" stands twice in one line.");
+            }
+
+            seen |= member;
+            reader.Read();
+            switch (member)
+            {
+                case Members.CustomId:
+                    customId = Text(ref reader, "custom_id");
+                    break;
+                case Members.Method:
+                    method = Text(ref reader, "method");
+                    break;
+                case Members.Url:
+                    url = Text(ref reader, "url");
+                    break;
+                case Members.Body when reader.TokenType == JsonTokenType.StartObject:
+                    var start = (int)reader.TokenStartIndex;
+                    reader.Skip();
+                    body = line[start..(int)reader.BytesConsumed];
+                    break;
+                case Members.Body:
+                    throw new JsonException("\"body\" must be a JSON object: the request as the API takes it.");
+                case Members.Own:
+                    sample = ReadSample(ref reader);
+                    break;
+                default:
+                    reader.Skip();
+                    break;
+            }
+        }
+
+        while (reader.Read())
+        {
+            // To the end: what follows the object makes the reader throw.
+        }
+
+        return new BatchLine(customId, CheckUrl(method, url), body ?? throw new JsonException("The line has no \"body\"."), sample);
+    }
+
+    /// <summary>The line as a request whose body stays the bytes of the line.</summary>
+    public LlmRequest ToRequest() => LlmRequest.FromBody(Url, Body, CustomId, Sample);
+
+    private static string CheckUrl(string? method, string? url)
+    {
+        if (method is not (null or "POST"))
+        {
+            throw new JsonException($"\"method\" is \"{method}\", but only POST can be sent.");
+        }
+
+        return url switch
+        {
+            null => throw new JsonException("The line has no \"url\". Name the endpoint, such as \"/v1/chat/completions\"."),
+            _ when Array.IndexOf(KnownUrls, url) is >= 0 and var known => KnownUrls[known],
+            _ when EndpointPath.Fault(url) is { } fault => throw new JsonException($"\"url\" is wrong: {fault}."),
+            _ => throw new JsonException($"\"url\" is \"{url}\", but must be one of {string.Join(", ", KnownUrls)}."),
+        };
+    }
+
+    // "fastllm":{"sample":2} asks for another answer to the same question; the rest of the member is what a run writes, not reads.
+    private static int ReadSample(ref Utf8JsonReader reader)
+    {
+        var sample = 0;
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return sample;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isSample = reader.ValueTextEquals("sample"u8);
+            reader.Read();
+            if (isSample && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out sample) || sample < 0))
+            {
+                throw new JsonException("\"fastllm\".\"sample\" must be a whole number from 0.");
+            }
+
+            reader.Skip();
+        }
+
+        return sample;
+    }
+
+    private static Members MemberOf(ref Utf8JsonReader reader) => reader switch
+    {
+        _ when reader.ValueTextEquals("custom_id"u8) => Members.CustomId,
+        _ when reader.ValueTextEquals("method"u8) => Members.Method,
+        _ when reader.ValueTextEquals("url"u8) => Members.Url,
+        _ when reader.ValueTextEquals("body"u8) => Members.Body,
+        _ when reader.ValueTextEquals("fastllm"u8) => Members.Own,
+        _ => Members.None,
+    };
+
+    private static string Text(ref Utf8JsonReader reader, string name)
+    {
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            throw new JsonException($"\"{name}\" must be a text.");
+        }
+
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new JsonException($"\"{name}\" holds bytes that are no valid UTF-8, or half of a surrogate pair.", e);
+        }
+    }
+
+    [Flags]
+    private enum Members
+    {
+        None = 0,
+        CustomId = 1,
+        Method = 2,
+        Url = 4,
+        Body = 8,
+        Own = 16,
+    }
+}

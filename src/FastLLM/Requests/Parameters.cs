@@ -1,0 +1,131 @@
+using System.Collections;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace FastLLM.Requests;
+
+/// <summary>Collects body parameters given as C# values, and turns each into the JSON that is sent.</summary>
+/// <remarks>No reflection: what it cannot write is an error that names the parameter.</remarks>
+internal struct Parameters
+{
+    private Dictionary<string, JsonElement>? _values;
+
+    /// <summary>Adds a parameter; <see langword="null"/> is none.</summary>
+    public void Add(string name, object? value)
+    {
+        if (value is null)
+        {
+            return;
+        }
+
+        byte[] json = JsonText.Build(writer => Write(writer, name, value));
+        using JsonDocument document = JsonText.Parse(json);
+        if (!(_values ??= new Dictionary<string, JsonElement>(StringComparer.Ordinal)).TryAdd(name, document.RootElement.Clone()))
+        {
+            throw new ArgumentException($"\"{name}\" is given twice: as a parameter and among the extra ones.", name);
+        }
+    }
+
+    /// <summary>Adds a number; <see langword="null"/> is none.</summary>
+    public void Add<T>(string name, T? value)
+        where T : struct
+    {
+        if (value is { } number)
+        {
+            Add(name, (object)number);
+        }
+    }
+
+    /// <summary>Adds parameters by name.</summary>
+    public void AddRange(IReadOnlyDictionary<string, object?>? values)
+    {
+        foreach ((string name, object? value) in values ?? new Dictionary<string, object?>())
+        {
+            if (RequestFields.Names.Contains(name))
+            {
+                throw new ArgumentException($"\"{name}\" has a parameter of its own; set that one.", nameof(values));
+            }
+
+            Add(name, value);
+        }
+    }
+
+    /// <summary>What was collected, or <see langword="null"/> where that is nothing.</summary>
+    public readonly IReadOnlyDictionary<string, JsonElement>? ToDictionary() => _values;
+
+    private static void Write(Utf8JsonWriter writer, string name, object? value)
+    {
+        switch (value)
+        {
+            case null:
+                writer.WriteNullValue();
+                break;
+            case string text:
+                writer.WriteText(text);
+                break;
+            case bool truth:
+                writer.WriteBooleanValue(truth);
+                break;
+            case float number:
+                writer.WriteNumberValue(number);
+                break;
+            case double number:
+                writer.WriteNumberValue(number);
+                break;
+            case decimal number:
+                writer.WriteNumberValue(number);
+                break;
+            case sbyte or byte or short or ushort or int or uint or long:
+                writer.WriteNumberValue(Convert.ToInt64(value, CultureInfo.InvariantCulture));
+                break;
+            case ulong number:
+                writer.WriteNumberValue(number);
+                break;
+            case JsonElement element:
+                writer.WriteRawValue(element.GetRawText(), skipInputValidation: true);
+                break;
+            case JsonDocument document:
+                writer.WriteRawValue(document.RootElement.GetRawText(), skipInputValidation: true);
+                break;
+            case JsonNode node:
+                node.WriteTo(writer);
+                break;
+            case IReadOnlyDictionary<string, double> numbers:
+                WriteMembers(writer, name, numbers.Select(n => KeyValuePair.Create(n.Key, (object?)n.Value)));
+                break;
+            case IEnumerable<KeyValuePair<string, object?>> members:
+                WriteMembers(writer, name, members);
+                break;
+            case IDictionary members:
+                WriteMembers(writer, name, members.Keys.Cast<object>().Select(
+                    key => KeyValuePair.Create(Convert.ToString(key, CultureInfo.InvariantCulture) ?? "", members[key])));
+                break;
+            case IEnumerable elements:
+                writer.WriteStartArray();
+                foreach (object? element in elements)
+                {
+                    Write(writer, name, element);
+                }
+
+                writer.WriteEndArray();
+                break;
+            default:
+                throw new ArgumentException(
+                    $"\"{name}\" is a {value.GetType().Name}, which cannot be sent. Give a text, number, truth value, JsonNode, JsonElement, or a list or dictionary of these.", name);
+        }
+    }
+
+    private static void WriteMembers(Utf8JsonWriter writer, string name, IEnumerable<KeyValuePair<string, object?>> members)
+    {
+        writer.WriteStartObject();
+        foreach ((string key, object? value) in members)
+        {
+            JsonText.EnsureEncodable(key, name);
+            writer.WritePropertyName(key);
+            Write(writer, name, value);
+        }
+
+        writer.WriteEndObject();
+    }
+}

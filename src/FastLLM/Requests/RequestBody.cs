@@ -1,0 +1,192 @@
+using System.Text.Json;
+
+namespace FastLLM.Requests;
+
+/// <summary>Requests to bytes and back.</summary>
+internal static class RequestBody
+{
+    [ThreadStatic]
+    private static string? t_lastModel;
+
+    /// <summary>Writes the body that is sent. Members stand in alphabetical order, which the key wants anyway.</summary>
+    public static ReadOnlyMemory<byte> Write(RequestFields fields) => JsonText.Build(fields, WriteTo, ByteSlab.Copy);
+
+    /// <summary>Reads a bare body or a batch line, and throws where a parameter is out of range.</summary>
+    public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
+    {
+        if (utf8Json.StartsWith("\uFEFF"u8))
+        {
+            utf8Json = utf8Json["\uFEFF"u8.Length..];
+        }
+
+        LlmRequest request = BatchLine.IsBatchLine(utf8Json)
+            ? BatchLine.Read(utf8Json.ToArray()).ToRequest()
+            : FromBare(utf8Json);
+        request.ReadFields(check: true);
+        return request;
+    }
+
+    /// <summary>The parameters, if none has a property of its own.</summary>
+    public static IReadOnlyDictionary<string, JsonElement>? CheckAdditional(IReadOnlyDictionary<string, JsonElement>? parameters)
+    {
+        if (parameters is null || parameters.Count == 0)
+        {
+            return null;
+        }
+
+        foreach (string name in parameters.Keys)
+        {
+            if (RequestFields.Names.Contains(name))
+            {
+                throw new ArgumentException($"\"{name}\" has a property of its own; set that one.", nameof(LlmRequest.AdditionalParameters));
+            }
+        }
+
+        return parameters.ToDictionary(p => p.Key, p => p.Value.Clone(), StringComparer.Ordinal);
+    }
+
+    /// <summary>What the engine needs to know of a body that it sends as it is: the model, and whether a stream is asked for.</summary>
+    public static (string? Model, bool Stream) Peek(ReadOnlySpan<byte> body)
+    {
+        string? model = null;
+        bool stream = false;
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isModel = reader.ValueTextEquals("model"u8);
+            bool isStream = reader.ValueTextEquals("stream"u8);
+            reader.Read();
+            if (isModel && reader.TokenType == JsonTokenType.String)
+            {
+                model = ModelName(ref reader);
+            }
+
+            stream |= isStream && reader.TokenType == JsonTokenType.True;
+            reader.Skip();
+        }
+
+        return (model, stream);
+    }
+
+    // A file of a million rows mostly names one model: one text serves for all.
+    private static string ModelName(ref Utf8JsonReader reader)
+    {
+        if (t_lastModel is { } last && reader.ValueTextEquals(last))
+        {
+            return last;
+        }
+
+        return t_lastModel = reader.GetString()!;
+    }
+
+    private static LlmRequest FromBare(ReadOnlySpan<byte> utf8Json)
+    {
+        byte[] body = utf8Json.ToArray();
+
+        // Computing the key reads the whole body once and says what is wrong with it.
+        LlmRequest request = LlmRequest.FromBody(EndpointOf(body), body);
+        using JsonDocument document = JsonText.Parse(body);
+        return JsonText.StringOf(document.RootElement, "provider") is { } label
+            ? LlmRequest.FromBody(request.Endpoint, WithoutProvider(document.RootElement), provider: label)
+            : request;
+    }
+
+    public static string EndpointOf(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1)
+            {
+                continue;
+            }
+
+            if (reader.ValueTextEquals("messages"u8))
+            {
+                return Endpoints.ChatCompletions;
+            }
+
+            if (reader.ValueTextEquals("input"u8))
+            {
+                return Endpoints.Embeddings;
+            }
+        }
+
+        return Endpoints.ChatCompletions;
+    }
+
+    private static byte[] WithoutProvider(JsonElement body) => JsonText.Build(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (JsonProperty member in body.EnumerateObject())
+        {
+            if (member.Name != "provider")
+            {
+                writer.WritePropertyName(member.Name);
+                writer.WriteRawValue(member.Value.GetRawText(), skipInputValidation: true);
+            }
+        }
+
+        writer.WriteEndObject();
+    });
+
+    private static void WriteTo(Utf8JsonWriter writer, RequestFields fields)
+    {
+        writer.WriteStartObject();
+        WriteUnless(writer, "frequency_penalty"u8, fields.FrequencyPenalty, theProvidersOwn: 0);
+        if (fields.Input is { } input)
+        {
+            input.WriteTo(writer);
+        }
+
+        if (fields.MaxCompletionTokens is { } most)
+        {
+            writer.WriteNumber("max_completion_tokens"u8, most);
+        }
+
+        if (fields.Messages.Length > 0 || fields.Input is null)
+        {
+            writer.WriteStartArray("messages"u8);
+            foreach (Message message in fields.Messages)
+            {
+                message.WriteTo(writer);
+            }
+
+            writer.WriteEndArray();
+        }
+
+        if (fields.Model is { } model)
+        {
+            writer.WriteText("model"u8, model);
+        }
+
+        WriteUnless(writer, "presence_penalty"u8, fields.PresencePenalty, theProvidersOwn: 0);
+        fields.Stop?.WriteTo(writer);
+        if (fields.Stream)
+        {
+            writer.WriteBoolean("stream"u8, true);
+        }
+
+        WriteUnless(writer, "temperature"u8, fields.Temperature, theProvidersOwn: null);
+        WriteUnless(writer, "top_p"u8, fields.TopP, theProvidersOwn: 1);
+        if (fields.Additional is { } additional)
+        {
+            foreach ((string name, JsonElement value) in additional)
+            {
+                writer.WritePropertyName(name);
+                writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+            }
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteUnless(Utf8JsonWriter writer, ReadOnlySpan<byte> name, double? value, double? theProvidersOwn)
+    {
+        if (value is { } number && number != theProvidersOwn)
+        {
+            writer.WriteNumber(name, number);
+        }
+    }
+}
