@@ -1,0 +1,138 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using FastLLM.Retries;
+
+namespace FastLLM;
+
+/// <summary>One request failed: what, why, and after how many sends.</summary>
+/// <remarks>
+/// The engine hands it out as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only where an answer is read that
+/// is not there. A provider throws one to tell the engine what went wrong; <see cref="From(HttpResponseMessage, string)"/>
+/// makes it from an HTTP answer. Messages and bodies are the provider's own words: treat them as untrusted text.
+/// No API key ever stands in it, unless a server echoes one that it was sent.
+/// </remarks>
+public class LlmException : Exception
+{
+    /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
+    internal const int BodyCap = 2048;
+
+    /// <summary>Creates a failure.</summary>
+    /// <param name="kind">Stage and cause; the engine decides by it what to do.</param>
+    /// <param name="message">What went wrong, for a person.</param>
+    /// <param name="innerException">What was caught, if anything.</param>
+    public LlmException(FailureKind kind, string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        Kind = kind;
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    public LlmException()
+        : this(FailureKind.Unknown, "The request failed.")
+    {
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    /// <param name="message">What went wrong, for a person.</param>
+    public LlmException(string message)
+        : this(FailureKind.Unknown, message)
+    {
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    /// <param name="message">What went wrong, for a person.</param>
+    /// <param name="innerException">What was caught.</param>
+    public LlmException(string message, Exception innerException)
+        : this(FailureKind.Unknown, message, innerException)
+    {
+    }
+
+    /// <summary>Gets stage and cause.</summary>
+    public FailureKind Kind { get; }
+
+    /// <summary>Gets the HTTP status, or <see langword="null"/> where there was no HTTP answer.</summary>
+    public int? StatusCode { get; init; }
+
+    /// <summary>Gets the provider's own code or type for the failure, such as <c>context_length_exceeded</c>.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>Gets the beginning of the provider's answer, at most 2,048 characters.</summary>
+    public string? Body
+    {
+        get;
+        init => field = value is { Length: > BodyCap } ? value[..BodyCap] : value;
+    }
+
+    /// <summary>Gets how long the provider asked to wait before the next send; <see langword="null"/> where it did not say.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Gets how many times the request, or the equal one whose attempts it shared, was sent before it was given up.</summary>
+    public int Attempts { get; internal set; }
+
+    /// <summary>Gets the body parameter that the provider blames, where it names one.</summary>
+    internal string? Parameter { get; init; }
+
+    /// <summary>Gets a value indicating whether the failed attempt had sent the whole request, so that it may be billed.</summary>
+    internal bool MaybeBilled { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether the provider has learnt from the refusal and sends something else next time.</summary>
+    internal bool SendAgainChanged { get; set; }
+
+    /// <summary>Makes a failure of an HTTP answer that is no success, in the terms of the failure table.</summary>
+    /// <param name="response">The answer; its status and headers are read, its content is not.</param>
+    /// <param name="body">The answer's body, in any of the error forms in use (OpenAI, Anthropic, Gemini, Mistral, Ollama, a proxy's page).</param>
+    /// <returns>The failure, for the provider to throw.</returns>
+    /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    public static LlmException From(HttpResponseMessage response, string body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return From(response, Encoding.UTF8.GetBytes(body));
+    }
+
+    /// <inheritdoc cref="From(HttpResponseMessage, string)"/>
+    public static LlmException From(HttpResponseMessage response, ReadOnlySpan<byte> body) => From(response, body, now: null);
+
+    /// <summary>The same, with the wall clock by which a date in <c>Retry-After</c> is read.</summary>
+    internal static LlmException From(HttpResponseMessage response, ReadOnlySpan<byte> body, DateTimeOffset? now)
+    {
+        ArgumentNullException.ThrowIfNull(response);
+        var status = (int)response.StatusCode;
+        var error = ErrorBody.Read(body);
+        var kind = FailureTable.Classify(status, error);
+        return new LlmException(kind, Describe(status, response.ReasonPhrase, kind, error))
+        {
+            StatusCode = status,
+            Code = error.Code ?? error.Type,
+            Body = Encoding.UTF8.GetString(body[..Math.Min(body.Length, BodyCap)]),
+            Parameter = error.Parameter,
+            RetryAfter = Retries.RetryAfter.Read(response.Headers, error, now),
+        };
+    }
+
+    /// <summary>A copy for a request that shared the failed one's attempts, or for the last word on a request after <paramref name="attempts"/> sends.</summary>
+    internal LlmException WithAttempts(int attempts)
+    {
+        if (attempts == Attempts)
+        {
+            return this;
+        }
+
+        return new LlmException(Kind, Message, InnerException)
+        {
+            StatusCode = StatusCode,
+            Code = Code,
+            Body = Body,
+            RetryAfter = RetryAfter,
+            Attempts = attempts,
+            Parameter = Parameter,
+            MaybeBilled = MaybeBilled,
+        };
+    }
+
+    private static string Describe(int status, string? reason, FailureKind kind, in ErrorBody error)
+    {
+        string said = error.Message ?? reason ?? ((HttpStatusCode)status).ToString();
+        return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}");
+    }
+}

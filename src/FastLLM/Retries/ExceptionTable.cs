@@ -1,0 +1,33 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+
+namespace FastLLM.Retries;
+
+/// <summary>Names the failure behind an exception that a send threw.</summary>
+internal static class ExceptionTable
+{
+    public static LlmException ToFailure(Exception exception) => exception switch
+    {
+        LlmException failure => failure,
+        HttpRequestException http => new LlmException(KindOf(http), Describe(http), http) { StatusCode = (int?)http.StatusCode },
+        TimeoutException timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
+        OperationCanceledException { InnerException: TimeoutException } timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
+        HttpIOException or IOException or SocketException => new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
+        _ => new LlmException(FailureKind.Provider, $"The provider's code failed: {exception.GetType().Name}: {exception.Message}", exception),
+    };
+
+    private static FailureKind KindOf(HttpRequestException exception) => exception.HttpRequestError switch
+    {
+        HttpRequestError.NameResolutionError => FailureKind.NameNotResolved,
+        HttpRequestError.ConnectionError when exception.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused } => FailureKind.ConnectionRefused,
+        HttpRequestError.SecureConnectionError when exception.InnerException is AuthenticationException { InnerException: null } => FailureKind.Certificate,
+        HttpRequestError.InvalidResponse => FailureKind.InvalidResponse,
+        HttpRequestError.ConfigurationLimitExceeded => FailureKind.ResponseTooLarge,
+        _ when exception.StatusCode is { } status => FailureTable.Classify((int)status, default),
+        _ => FailureKind.ConnectionLost,
+    };
+
+    // The outer message is often "An error occurred while sending the request"; the inner one says what.
+    private static string Describe(Exception exception) =>
+        exception.InnerException is { } inner ? $"{exception.Message} {inner.Message}" : exception.Message;
+}
