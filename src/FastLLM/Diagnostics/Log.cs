@@ -1,0 +1,27 @@
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Diagnostics;
+
+/// <summary>Every log message of the engine. Numbers and names are a published contract: never renumber, never reuse.</summary>
+/// <remarks>Prompts and answers are never logged above Trace, keys never at all.</remarks>
+internal static partial class Log
+{
+    // 1xx input, 2xx cache and in flight, 3xx admission, 4xx send and retry, 5xx record and output
+    [LoggerMessage(201, LogLevel.Error, "The cache failed; the run stops before it pays for more.", EventName = "CacheFailed")]
+    internal static partial void CacheFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(301, LogLevel.Information, "The provider asks to wait {Wait}; nothing is sent until then.", EventName = "ProviderPause")]
+    internal static partial void ProviderPause(this ILogger logger, TimeSpan wait);
+
+    [LoggerMessage(401, LogLevel.Debug, "Request {RequestId}: send {Attempt} failed ({Failure}); next send in {Delay}.", EventName = "RetryScheduled")]
+    internal static partial void RetryScheduled(this ILogger logger, RequestKey requestId, int attempt, FailureKind failure, TimeSpan delay);
+
+    [LoggerMessage(402, LogLevel.Warning, "Model {Model} refuses a temperature. It is left out from now on where nobody chose it.", EventName = "TemperatureRefused")]
+    internal static partial void TemperatureRefused(this ILogger logger, string model);
+
+    [LoggerMessage(403, LogLevel.Information, "Request {RequestId} failed after {Attempts} sends ({Failure}).", EventName = "RequestFailed")]
+    internal static partial void RequestFailed(this ILogger logger, RequestKey requestId, int attempts, FailureKind failure);
+
+    [LoggerMessage(501, LogLevel.Error, "The run stops: {Reason}", EventName = "RunStopped")]
+    internal static partial void RunStopped(this ILogger logger, string reason);
+}

@@ -1,0 +1,116 @@
+namespace FastLLM;
+
+/// <summary>What became of one request: a response or a failure, and how it came about.</summary>
+/// <remarks>Immutable. The generic form, <see cref="ResponseWrapper{TResponse}"/>, has the response in its own type.</remarks>
+public abstract class ResponseWrapper
+{
+    private readonly RequestKey _key;
+    private string? _requestId;
+
+    private protected ResponseWrapper(RequestKey key, string? requestId, long orderId, LlmException? error)
+    {
+        _key = key;
+        _requestId = requestId;
+        OrderId = orderId;
+        Error = error;
+    }
+
+    /// <summary>Gets the response.</summary>
+    /// <exception cref="LlmException">There is none; the exception is <see cref="Error"/>.</exception>
+    public object Response => Error is null ? Untyped : throw Error;
+
+    /// <summary>Gets the request's id, by which a cache knows it: 64 hexadecimal digits.</summary>
+    public string RequestId => _requestId ??= _key.ToString();
+
+    /// <summary>Gets the request's place in its batch or stream, from 0.</summary>
+    public long OrderId { get; }
+
+    /// <summary>Gets a value indicating whether there is a response.</summary>
+    public bool IsSuccess => Error is null;
+
+    /// <summary>Gets why there is no response; <see langword="null"/> where there is one.</summary>
+    public LlmException? Error { get; }
+
+    /// <summary>Gets the tokens that the answer took when it was made, also for one from the cache; <see langword="null"/> where nobody told.</summary>
+    public abstract Usage? Usage { get; }
+
+    /// <summary>Gets a value indicating whether the answer came from the cache, so that nothing was sent.</summary>
+    public bool IsCacheHit { get; init; }
+
+    /// <summary>Gets a value indicating whether an equal request's attempts brought the outcome, so that this one was not sent itself.</summary>
+    public bool IsShared { get; init; }
+
+    /// <summary>Gets how many times this request was sent; 0 for a cache hit, a shared answer, or one never sent.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>Gets the time from the last send to its end; zero where nothing was sent.</summary>
+    public TimeSpan Latency { get; init; }
+
+    /// <summary>Gets a value indicating whether the response is one of embeddings.</summary>
+    public bool IsEmbeddingResponse => Error is null && Untyped is EmbeddingResponse;
+
+    /// <summary>Gets the vectors of an embedding response, in input order; none for any other.</summary>
+    public IReadOnlyList<ReadOnlyMemory<float>> Embeddings => Error is null && Untyped is EmbeddingResponse embeddings ? embeddings.Embeddings : [];
+
+    private protected abstract object Untyped { get; }
+
+    /// <summary>Prints id, order and outcome, never the content.</summary>
+    public override string ToString() => $"#{OrderId} {RequestId}: {Error?.Kind.ToString() ?? (IsCacheHit ? "cached" : IsShared ? "shared" : "answered")}";
+}
+
+/// <summary>What became of one request: a response of type <typeparamref name="TResponse"/> or a failure.</summary>
+/// <typeparam name="TResponse">The provider's type of response.</typeparam>
+public sealed class ResponseWrapper<TResponse> : ResponseWrapper
+{
+    private readonly TResponse? _response;
+    private readonly Usage? _usage;
+
+    /// <summary>Creates a success.</summary>
+    /// <param name="response">The response.</param>
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="orderId">The request's place in its batch.</param>
+    /// <param name="usage">The tokens that it took; left out, an <see cref="LlmResponse"/> is asked for them.</param>
+    public ResponseWrapper(TResponse response, string requestId, long orderId, Usage? usage = null)
+        : base(default, NotNull(requestId), orderId, error: null)
+    {
+        _response = response;
+        _usage = usage;
+    }
+
+    /// <summary>Creates a failure.</summary>
+    /// <param name="error">Why there is no response.</param>
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="orderId">The request's place in its batch.</param>
+    public ResponseWrapper(LlmException error, string requestId, long orderId)
+        : base(default, NotNull(requestId), orderId, NotNull(error))
+    {
+    }
+
+    internal ResponseWrapper(TResponse response, RequestKey key, long orderId, Usage? usage)
+        : base(key, requestId: null, orderId, error: null)
+    {
+        _response = response;
+        _usage = usage;
+    }
+
+    internal ResponseWrapper(LlmException error, RequestKey key, long orderId)
+        : base(key, requestId: null, orderId, error)
+    {
+    }
+
+    /// <summary>Gets the response.</summary>
+    /// <exception cref="LlmException">There is none; the exception is <see cref="ResponseWrapper.Error"/>.</exception>
+    public new TResponse Response => Error is null ? _response! : throw Error;
+
+    /// <inheritdoc/>
+    public override Usage? Usage => _usage ?? (_response as LlmResponse)?.Usage;
+
+    private protected override object Untyped => _response!;
+
+    private static T NotNull<T>(T? value)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return value;
+    }
+}
