@@ -1,0 +1,86 @@
+using FastLLM.Caching;
+
+namespace FastLLM;
+
+/// <summary>Keeps responses in memory, for the life of the process.</summary>
+/// <remarks>Safe for concurrent use, by any number of managers. Without a size limit nothing is ever dropped.</remarks>
+public sealed class InMemoryCache : CacheProvider
+{
+    private readonly MemoryShard[] _shards;
+    private volatile bool _closed;
+
+    /// <summary>Creates an empty cache.</summary>
+    /// <param name="sizeLimit">
+    /// The most bytes of responses to keep, or <see langword="null"/> for no limit. Over the limit the oldest entries go first;
+    /// dropped answers are paid for again when they are asked for again. A response larger than the limit is not kept.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
+    public InMemoryCache(long? sizeLimit = null)
+    {
+        if (sizeLimit is { } limit)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit, nameof(sizeLimit));
+        }
+
+        SizeLimit = sizeLimit;
+
+        // "Oldest first" needs one order of all entries; without a limit there is none to keep, and no reason to wait for each other.
+        _shards = new MemoryShard[sizeLimit is null ? 16 : 1];
+        for (var i = 0; i < _shards.Length; i++)
+        {
+            _shards[i] = new MemoryShard(sizeLimit);
+        }
+    }
+
+    /// <summary>Gets the most bytes of responses that are kept, or <see langword="null"/> for no limit.</summary>
+    public long? SizeLimit { get; }
+
+    /// <summary>Gets the number of entries.</summary>
+    public long Count => _shards.Sum(shard => shard.Count);
+
+    /// <summary>Gets the bytes of all responses kept.</summary>
+    public long Size => _shards.Sum(shard => shard.Size);
+
+    /// <summary>Gets how many entries the size limit has driven out.</summary>
+    public long Evicted => _shards.Sum(shard => shard.Evicted);
+
+    /// <inheritdoc/>
+    public override ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default) =>
+        new(Shard(key).Find(key, scope) is not null);
+
+    /// <inheritdoc/>
+    public override ValueTask<CacheEntry?> GetAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default) =>
+        new(Shard(key).Find(key, scope));
+
+    /// <inheritdoc/>
+    public override ValueTask PutAsync(RequestKey key, CacheEntry entry, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(entry.Scope, nameof(entry));
+        Shard(key).Put(key, entry);
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask ClearAsync(CancellationToken cancellationToken = default)
+    {
+        foreach (MemoryShard shard in _shards)
+        {
+            shard.Clear();
+        }
+
+        return default;
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask CloseAsync(CancellationToken cancellationToken = default)
+    {
+        _closed = true;
+        return ClearAsync(cancellationToken);
+    }
+
+    private MemoryShard Shard(RequestKey key)
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return _shards[(uint)key.GetHashCode() % (uint)_shards.Length];
+    }
+}

@@ -1,0 +1,65 @@
+namespace FastLLM.Progress;
+
+/// <summary>What is counted: as a sum so far, or as what one event adds to it.</summary>
+internal struct TokenCounts
+{
+    public long Completed, Failed, CacheHits, Shared, Sent, Retried, Throttled, MaybeBilled;
+    public long Prompt, Completion, Total, Cached, Reasoning;
+    public decimal Cost;
+
+    public void Add(in TokenCounts more)
+    {
+        Completed += more.Completed;
+        Failed += more.Failed;
+        CacheHits += more.CacheHits;
+        Shared += more.Shared;
+        Sent += more.Sent;
+        Retried += more.Retried;
+        Throttled += more.Throttled;
+        MaybeBilled += more.MaybeBilled;
+        Prompt += more.Prompt;
+        Completion += more.Completion;
+        Total += more.Total;
+        Cached += more.Cached;
+        Reasoning += more.Reasoning;
+        if (more.Cost != 0)
+        {
+            Cost += more.Cost;
+        }
+    }
+
+    public void AddTokens(Usage? usage)
+    {
+        if (usage is not null)
+        {
+            Prompt += usage.PromptTokens;
+            Completion += usage.CompletionTokens;
+            Total += usage.TotalTokens;
+            Cached += usage.CachedTokens;
+            Reasoning += usage.ReasoningTokens;
+        }
+    }
+
+    public readonly TokenStats ToStats(long? total, DateTimeOffset start, TimeSpan elapsed, int inFlight, int limit) => new()
+    {
+        RequestsTotal = total,
+        RequestsCompleted = Completed,
+        Failed = Failed,
+        CacheHits = CacheHits,
+        Shared = Shared,
+        Sent = Sent,
+        Retried = Retried,
+        Throttled = Throttled,
+        MaybeBilled = MaybeBilled,
+        InFlight = inFlight,
+        ConcurrencyLimit = limit,
+        PromptTokens = Prompt,
+        CompletionTokens = Completion,
+        TotalTokens = Total,
+        CachedTokens = Cached,
+        ReasoningTokens = Reasoning,
+        Cost = Cost,
+        StartTime = start,
+        ElapsedTime = elapsed,
+    };
+}

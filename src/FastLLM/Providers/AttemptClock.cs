@@ -1,0 +1,106 @@
+namespace FastLLM.Providers;
+
+/// <summary>Watches the deadlines of all attempts of a manager with one timer.</summary>
+/// <remarks>
+/// The timer is set to the earliest deadline it was told of and then looks at all attempts. Deadlines are mostly moved further
+/// away before they are due, so that it fires about once per timeout, not once per send.
+/// </remarks>
+internal sealed class AttemptClock : IDisposable
+{
+    /// <summary>The deadline of an attempt that is not being sent.</summary>
+    public const long Never = long.MaxValue;
+
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(20);
+
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
+    private readonly Lock _gate = new();
+    private readonly List<Attempt> _attempts = [];
+    private long _due = Never;
+
+    public AttemptClock(TimeProvider time)
+    {
+        _time = time;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(static state => ((AttemptClock)state!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>The present timestamp.</summary>
+    public long Now => _time.GetTimestamp();
+
+    /// <summary>The timestamp <paramref name="span"/> after <paramref name="start"/>.</summary>
+    public long After(long start, TimeSpan span)
+    {
+        if (span == Timeout.InfiniteTimeSpan)
+        {
+            return Never;
+        }
+
+        double ticks = span.TotalSeconds * _time.TimestampFrequency;
+        return ticks >= long.MaxValue / 2 ? Never : start + (long)Math.Ceiling(ticks);
+    }
+
+    /// <summary>The time since a timestamp.</summary>
+    public TimeSpan Elapsed(long since) => _time.GetElapsedTime(since);
+
+    public void Add(Attempt attempt)
+    {
+        lock (_gate)
+        {
+            _attempts.Add(attempt);
+        }
+    }
+
+    /// <summary>Sees to it that the timer fires no later than <paramref name="deadline"/>. To be called after the deadline was written.</summary>
+    public void Watch(long deadline)
+    {
+        if (deadline < Volatile.Read(ref _due))
+        {
+            lock (_gate)
+            {
+                Arm(deadline);
+            }
+        }
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Look()
+    {
+        lock (_gate)
+        {
+            // First forget, then look: who writes a deadline now either is seen below, or finds Never here and arms the timer.
+            Interlocked.Exchange(ref _due, Never);
+            long now = Now;
+            long next = Never;
+            foreach (Attempt attempt in _attempts)
+            {
+                long deadline = attempt.Deadline;
+                if (deadline <= now)
+                {
+                    attempt.ExpireAt(now);
+                }
+                else
+                {
+                    next = Math.Min(next, deadline);
+                }
+            }
+
+            Arm(next);
+        }
+    }
+
+    private void Arm(long deadline)
+    {
+        if (deadline >= _due)
+        {
+            return;
+        }
+
+        Volatile.Write(ref _due, deadline);
+        TimeSpan wait = TimeSpan.FromSeconds(Math.Max(0, deadline - Now) / (double)_time.TimestampFrequency) + TimeSpan.FromTicks(1);
+        _timer.Change(wait < LongestTimer ? wait : LongestTimer, Timeout.InfiniteTimeSpan);
+    }
+}

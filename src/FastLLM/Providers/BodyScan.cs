@@ -1,0 +1,255 @@
+using System.Text.Json;
+
+namespace FastLLM.Providers;
+
+/// <summary>What the engine needs to know of a response's body, read in one pass without making objects of it.</summary>
+/// <remarks>Everything else in the body stays bytes until somebody asks.</remarks>
+internal struct BodyScan
+{
+    private const int MaxDepth = 64;
+
+    /// <summary>The body holds choices with a message or a text (a chat or text completion).</summary>
+    public bool HasChoices;
+
+    /// <summary>The body holds a <c>data</c> array with embeddings.</summary>
+    public bool HasEmbeddings;
+
+    /// <summary>The body has a top-level <c>error</c> that is not null.</summary>
+    public bool HasError;
+
+    /// <summary>Every choice has a finish reason.</summary>
+    public bool AllFinished;
+
+    /// <summary>A finish reason says that the server gave up (<c>error</c>, <c>insufficient_system_resource</c>).</summary>
+    public bool GaveUp;
+
+    /// <summary>The <c>status</c> of a responses object says that it has ended.</summary>
+    public bool StatusEnded;
+
+    /// <summary>The <c>status</c> of a responses object says that it failed.</summary>
+    public bool StatusFailed;
+
+    /// <summary>Whether the body has a <c>usage</c> object.</summary>
+    public bool HasUsage;
+
+    /// <summary>Token counts as told; see <see cref="Usage"/>.</summary>
+    public long PromptTokens, CompletionTokens, TotalTokens, CachedTokens, ReasoningTokens;
+
+    /// <summary>Reads the body.</summary>
+    /// <exception cref="JsonException">It is not one whole JSON object.</exception>
+    public static BodyScan Read(ReadOnlySpan<byte> body)
+    {
+        var scan = default(BodyScan);
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = MaxDepth });
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw new JsonException("The body is JSON, but no object.");
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            scan.ReadMember(ref reader);
+        }
+
+        while (reader.Read())
+        {
+            // To the end: the reader throws at what follows the object.
+        }
+
+        return scan;
+    }
+
+    /// <summary>The token counts as an object, or <see langword="null"/> where the provider told none.</summary>
+    public readonly Usage? ToUsage() => !HasUsage ? null : new Usage
+    {
+        PromptTokens = PromptTokens,
+        CompletionTokens = CompletionTokens,
+        TotalTokens = TotalTokens == 0 ? PromptTokens + CompletionTokens : TotalTokens,
+        CachedTokens = CachedTokens,
+        ReasoningTokens = ReasoningTokens,
+    };
+
+    private void ReadMember(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueTextEquals("choices"u8))
+        {
+            reader.Read();
+            ReadChoices(ref reader);
+        }
+        else if (reader.ValueTextEquals("usage"u8))
+        {
+            reader.Read();
+            ReadUsage(ref reader);
+        }
+        else if (reader.ValueTextEquals("data"u8))
+        {
+            reader.Read();
+            ReadData(ref reader);
+        }
+        else if (reader.ValueTextEquals("error"u8))
+        {
+            reader.Read();
+            HasError = reader.TokenType != JsonTokenType.Null;
+            reader.Skip();
+        }
+        else if (reader.ValueTextEquals("status"u8))
+        {
+            reader.Read();
+            StatusEnded = reader.TokenType == JsonTokenType.String && (reader.ValueTextEquals("completed"u8) || reader.ValueTextEquals("incomplete"u8));
+            StatusFailed = reader.TokenType == JsonTokenType.String && (reader.ValueTextEquals("failed"u8) || reader.ValueTextEquals("cancelled"u8));
+            reader.Skip();
+        }
+        else
+        {
+            reader.Read();
+            reader.Skip();
+        }
+    }
+
+    private void ReadChoices(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.Skip();
+            return;
+        }
+
+        AllFinished = true;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            bool finished = false;
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    if (reader.ValueTextEquals("finish_reason"u8))
+                    {
+                        reader.Read();
+                        finished = reader.TokenType == JsonTokenType.String;
+                        GaveUp |= finished && (reader.ValueTextEquals("error"u8) || reader.ValueTextEquals("insufficient_system_resource"u8));
+                    }
+                    else
+                    {
+                        HasChoices |= reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("text"u8);
+                        reader.Read();
+                    }
+
+                    reader.Skip();
+                }
+            }
+            else
+            {
+                reader.Skip();
+            }
+
+            AllFinished &= finished;
+        }
+    }
+
+    private void ReadData(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.Skip();
+            return;
+        }
+
+        // The first element tells what the list is; the others are read over.
+        bool first = true;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (!first || reader.TokenType != JsonTokenType.StartObject)
+            {
+                first = false;
+                reader.Skip();
+                continue;
+            }
+
+            first = false;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                HasEmbeddings |= reader.ValueTextEquals("embedding"u8);
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
+    private void ReadUsage(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        HasUsage = true;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8))
+            {
+                Count(ref reader, ref PromptTokens);
+            }
+            else if (reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8))
+            {
+                Count(ref reader, ref CompletionTokens);
+            }
+            else if (reader.ValueTextEquals("total_tokens"u8))
+            {
+                Count(ref reader, ref TotalTokens);
+            }
+            else if (reader.ValueTextEquals("prompt_cache_hit_tokens"u8) || reader.ValueTextEquals("cache_read_input_tokens"u8))
+            {
+                Count(ref reader, ref CachedTokens);
+            }
+            else if (reader.ValueTextEquals("prompt_tokens_details"u8) || reader.ValueTextEquals("input_tokens_details"u8))
+            {
+                ReadDetail(ref reader, "cached_tokens"u8, ref CachedTokens);
+            }
+            else if (reader.ValueTextEquals("completion_tokens_details"u8) || reader.ValueTextEquals("output_tokens_details"u8))
+            {
+                ReadDetail(ref reader, "reasoning_tokens"u8, ref ReasoningTokens);
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
+    private static void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals(name))
+            {
+                Count(ref reader, ref count);
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
+    // A provider may send null, a negative number or a fraction: only a count counts.
+    private static void Count(ref Utf8JsonReader reader, ref long count)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value >= 0)
+        {
+            count = value;
+        }
+
+        reader.Skip();
+    }
+}

@@ -1,0 +1,63 @@
+using System.Text;
+using System.Text.Json;
+
+namespace FastLLM.Providers;
+
+/// <summary>Tells an answer from what only looks like one. Not every 2xx is an answer: it must be whole, say that it is finished, and hold no error.</summary>
+internal static class ResponseCheck
+{
+    /// <summary>Checks a body that came with a 2xx status.</summary>
+    /// <returns>What is wrong with it, or <see langword="null"/>.</returns>
+    public static LlmException? Check(HttpResponseMessage response, ReadOnlyMemory<byte> body, string endpoint, Attempt? attempt, out BodyScan scan)
+    {
+        scan = default;
+        try
+        {
+            scan = BodyScan.Read(body.Span);
+        }
+        catch (JsonException e)
+        {
+            return Unreadable(response, body.Span, e);
+        }
+
+        if (scan.HasError || scan.StatusFailed)
+        {
+            LlmException failure = LlmException.From(response, body.Span, attempt?.Transport.Time.GetUtcNow());
+            failure.MaybeBilled = true;
+            return failure;
+        }
+
+        return IsFinished(scan, endpoint)
+            ? null
+            : Fault(FailureKind.IncompleteResponse, "The answer is JSON, but lacks what says that it is finished.", response, body.Span, null);
+    }
+
+    private static bool IsFinished(in BodyScan scan, string endpoint) => endpoint switch
+    {
+        Endpoints.ChatCompletions or Endpoints.Completions => scan.HasChoices && scan.AllFinished && !scan.GaveUp,
+        Endpoints.Embeddings => scan.HasEmbeddings,
+        Endpoints.Responses => scan.StatusEnded,
+
+        // An endpoint that is only passed through: a whole JSON object without an error is all that can be asked.
+        _ => true,
+    };
+
+    private static LlmException Unreadable(HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException cause)
+    {
+        ReadOnlySpan<byte> begin = body.TrimStart(" \t\r\n"u8);
+        return begin switch
+        {
+            [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
+            [(byte)'{', ..] => Fault(FailureKind.IncompleteResponse, $"The answer is no whole JSON: {cause.Message}", response, body, cause),
+            _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),
+        };
+    }
+
+    private static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException? cause) =>
+        new(kind, message, cause)
+        {
+            StatusCode = (int)response.StatusCode,
+            Body = Encoding.UTF8.GetString(body[..Math.Min(body.Length, LlmException.BodyCap)]),
+            MaybeBilled = true,
+        };
+}

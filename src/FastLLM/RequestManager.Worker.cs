@@ -1,0 +1,95 @@
+using FastLLM.InFlight;
+using FastLLM.Providers;
+using FastLLM.Results;
+
+namespace FastLLM;
+
+public partial class RequestManager<TResponse>
+{
+    private Worker RentWorker()
+    {
+        if (_workers.TryTake(out Worker? worker))
+        {
+            return worker;
+        }
+
+        var attempt = new Attempt(_transport, _clock, _times);
+        _clock.Add(attempt);
+        return new Worker(attempt);
+    }
+
+    private void ReturnWorker(Worker worker)
+    {
+        worker.Forget();
+        _workers.Add(worker);
+    }
+
+    /// <summary>What seeing one request through takes: made once and used for one request after the other.</summary>
+    private sealed class Worker(Attempt attempt)
+    {
+        public Attempt Attempt { get; } = attempt;
+
+        public Flight<Caller<TResponse>> Flight { get; } = new() { Cancel = attempt.Cancel };
+
+        public List<Caller<TResponse>> Callers { get; } = [];
+
+        public Outcome Outcome;
+
+        /// <summary>When the request's journey began.</summary>
+        public long Started { get; private set; }
+
+        /// <summary>How many times the request was sent.</summary>
+        public int Attempts { get; set; }
+
+        /// <summary>How many of the sends were the request's own failures.</summary>
+        public int Failures { get; set; }
+
+        /// <summary>How many of the sends ended because their time was over.</summary>
+        public int Timeouts { get; set; }
+
+        /// <summary>How many of the sends were throttled, or refused a connection.</summary>
+        public int Throttles { get; set; }
+
+        /// <summary>When the first of those was.</summary>
+        public long FirstThrottle { get; set; }
+
+        /// <summary>How long the last send took.</summary>
+        public TimeSpan Latency { get; set; }
+
+        /// <summary>Why the last send failed.</summary>
+        public LlmException? LastFailure { get; set; }
+
+        public void Begin(long now)
+        {
+            Started = now;
+            Attempts = Failures = Timeouts = Throttles = 0;
+            Latency = TimeSpan.Zero;
+            LastFailure = null;
+        }
+
+        // An idle worker must not hold on to the last batch's answers.
+        public void Forget()
+        {
+            Callers.Clear();
+            Outcome = default;
+            LastFailure = null;
+        }
+    }
+
+    /// <summary>How a flight ended.</summary>
+    private struct Outcome
+    {
+        public TResponse? Response;
+        public Usage? Usage;
+        public LlmException? Failure;
+
+        /// <summary>The answer is the cache's.</summary>
+        public bool IsCacheHit;
+
+        /// <summary>An equal row of the run had this outcome before.</summary>
+        public bool IsShared;
+
+        /// <summary>Why no run that waits for this can go on.</summary>
+        public LlmException? StopCause;
+    }
+}

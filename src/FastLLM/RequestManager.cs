@@ -1,0 +1,275 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using FastLLM.Admission;
+using FastLLM.Diagnostics;
+using FastLLM.InFlight;
+using FastLLM.Progress;
+using FastLLM.Providers;
+using FastLLM.Results;
+using FastLLM.Retries;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FastLLM;
+
+/// <summary>Sends requests in parallel: as fast as the provider allows, never twice for the same answer, and without one bad request stopping the others.</summary>
+/// <remarks>
+/// <para>Safe for concurrent use: one manager serves many batches, also at once, under one limit. Equal requests share one send,
+/// whichever batch they are in. Disposing it lets go of its connections; a cache or handler that it was given stays open.</para>
+/// <para>A failed request is a value (<see cref="ResponseWrapper.Error"/>). What makes all further sends pointless (a refused key, an
+/// exhausted account, a cache that cannot be written …) ends the run with an <see cref="LlmRunException"/>; cancelling ends it with an
+/// <see cref="LlmCanceledException"/>. Both carry every response so far.</para>
+/// </remarks>
+/// <typeparam name="TResponse">The provider's type of response.</typeparam>
+public partial class RequestManager<TResponse> : IAsyncDisposable
+{
+    private readonly Provider<TResponse> _provider;
+    private readonly RequestManagerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Func<double> _jitter;
+    private readonly Transport _transport;
+    private readonly AttemptClock _clock;
+    private readonly Gate _gate;
+    private readonly FlightTable<Caller<TResponse>> _flights;
+    private readonly ConcurrentBag<Worker> _workers = [];
+    private readonly AttemptTimes _times;
+    private readonly string _scope;
+    private readonly ProgressTracker _tracker;
+    private readonly int _mostWaiting;
+    private int _bars;
+    private volatile bool _disposed;
+
+    /// <summary>Creates a manager.</summary>
+    /// <param name="provider">Who answers.</param>
+    /// <param name="options">How to send; <see langword="null"/> for the defaults.</param>
+    /// <exception cref="ArgumentException">Two options do not fit together, or a cache is set and the provider's responses cannot be turned into bytes.</exception>
+    public RequestManager(Provider<TResponse> provider, RequestManagerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(provider);
+        _provider = provider;
+        _options = (options ?? new RequestManagerOptions()).ValidatedCopy();
+        if (_options.Cache is not null && !provider.CanBeCached)
+        {
+            throw new ArgumentException(
+                $"A cache is set, but how a {typeof(TResponse).Name} is kept is not known. Give the provider a JsonTypeInfo<{typeof(TResponse).Name}>, or override Read and Write.", nameof(options));
+        }
+
+        _time = _options.TimeProvider;
+        _logger = _options.Logger ?? NullLogger.Instance;
+        _jitter = _options.Jitter ?? Retries.Jitter.Next;
+        _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _time, _logger);
+        _clock = new AttemptClock(_time);
+        _gate = new Gate(_options.Concurrency, _options.AdaptiveConcurrency, _time);
+        _flights = new FlightTable<Caller<TResponse>>(_options.Concurrency);
+        _times = new AttemptTimes(_options.FirstByteTimeout, _options.IdleTimeout);
+        _scope = provider.CacheScope;
+        provider.Observed += Observe;
+        _tracker = new ProgressTracker(null, bar: null, progress: null, _time, () => (_gate.InFlight, _gate.Limit));
+        _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
+    }
+
+    /// <summary>Gets a snapshot of all that the manager has done.</summary>
+    public TokenStats Stats => _tracker.Stats;
+
+    /// <summary>Processes requests and returns their outcomes in request order.</summary>
+    /// <param name="batch">A <see cref="RequestBatch"/>, or any sequence of requests.</param>
+    /// <param name="cancellationToken">Ends the batch at once; what is in flight is given up.</param>
+    /// <returns>One outcome for each request: a response or a failure.</returns>
+    /// <exception cref="LlmRunException">The run cannot go on; the exception carries every response so far.</exception>
+    /// <exception cref="LlmCanceledException">Cancelled; the exception carries every response so far.</exception>
+    public async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessBatchAsync(IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        LlmRequest[] requests = [.. batch];
+        if (Array.IndexOf(requests, null) is >= 0 and var missing)
+        {
+            throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch));
+        }
+
+        using ProgressTracker tracker = Track(requests.Length, out bool drawsBar);
+        try
+        {
+            var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null);
+            using (cancellationToken.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
+            {
+                StartWorkers(run, requests.Length);
+                await run.Completion.ConfigureAwait(false);
+            }
+
+            return Finish(run, cancellationToken);
+        }
+        finally
+        {
+            Untrack(drawsBar);
+        }
+    }
+
+    /// <summary>The synchronous twin of <see cref="ProcessBatchAsync"/>, safe to call under a synchronization context.</summary>
+    /// <inheritdoc cref="ProcessBatchAsync"/>
+    public IReadOnlyList<ResponseWrapper<TResponse>> ProcessBatch(IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default) =>
+        Task.Run(() => ProcessBatchAsync(batch, cancellationToken), CancellationToken.None).GetAwaiter().GetResult();
+
+    /// <summary>Processes a stream of requests, without end if need be, and hands out outcomes as they come.</summary>
+    /// <remarks>
+    /// Outcomes come in the order of completion; <see cref="ResponseWrapper.OrderId"/> tells the request's place. Requests are read
+    /// only as fast as outcomes are taken. Without a cache, a stream shares only what is in flight, and failures.
+    /// </remarks>
+    /// <param name="requests">The requests; read by one thread at a time, not always the same.</param>
+    /// <param name="cancellationToken">Ends the stream at once; what is in flight is given up.</param>
+    /// <exception cref="LlmRunException">The run cannot go on; thrown after the last outcome was handed out.</exception>
+    /// <exception cref="LlmCanceledException">Cancelled; the exception carries the outcomes that had not been handed out yet.</exception>
+    public IAsyncEnumerable<ResponseWrapper<TResponse>> ProcessAsync(IAsyncEnumerable<LlmRequest> requests, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return StreamAsync(requests, cancellationToken);
+    }
+
+    /// <summary>Lets go of connections. Batches under way fail; finish them first.</summary>
+    public ValueTask DisposeAsync()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _provider.Observed -= Observe;
+            _clock.Dispose();
+            _gate.Dispose();
+            _tracker.Dispose();
+            _transport.Dispose();
+        }
+
+        GC.SuppressFinalize(this);
+        return default;
+    }
+
+    private async IAsyncEnumerable<ResponseWrapper<TResponse>> StreamAsync(
+        IAsyncEnumerable<LlmRequest> requests, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(argumentToken, enumeratorToken);
+        CancellationToken cancellationToken = either.Token;
+        using ProgressTracker tracker = Track(null, out bool drawsBar);
+        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, tracker);
+        try
+        {
+            using (cancellationToken.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
+            {
+                StartWorkers(run, _options.Concurrency);
+                while (!cancellationToken.IsCancellationRequested && await run.Outcomes.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
+                {
+                    while (!cancellationToken.IsCancellationRequested && run.Outcomes.TryRead(out ResponseWrapper<TResponse>? outcome))
+                    {
+                        yield return outcome;
+                        run.HandedOut();
+                    }
+                }
+            }
+
+            List<ResponseWrapper<TResponse>> left = [];
+            while (run.Outcomes.TryRead(out ResponseWrapper<TResponse>? outcome))
+            {
+                left.Add(outcome);
+            }
+
+            ThrowIfEnded(run, left, cancellationToken);
+            if (run.SourceFault is { } fault)
+            {
+                ExceptionDispatchInfo.Throw(fault);
+            }
+        }
+        finally
+        {
+            Abandon(run);
+            Untrack(drawsBar);
+
+            // Not awaited: a source that does not listen to its token must not hold up the consumer that has left.
+            _ = run.LeaveSourceAsync();
+        }
+    }
+
+    private void StartWorkers(Run<TResponse> run, int rows)
+    {
+        int workers = Math.Min(rows, _options.Concurrency);
+        for (var i = 0; i < workers; i++)
+        {
+            StartWorker(run);
+        }
+    }
+
+    private void StartWorker(Run<TResponse> run)
+    {
+        run.WorkerBegins();
+        ThreadPool.UnsafeQueueUserWorkItem(static state => _ = state.Manager.WorkAsync(state.Run), (Manager: this, Run: run), preferLocal: false);
+    }
+
+    private ProgressTracker Track(long? total, out bool drawsBar)
+    {
+        // Two bars on one terminal would draw over each other: the first batch has it.
+        drawsBar = _options.ShowProgress && Interlocked.CompareExchange(ref _bars, 1, 0) == 0;
+        return new ProgressTracker(total, drawsBar ? ProgressBar.OnTerminal() : null, _options.Progress, _time, () => (_gate.InFlight, _gate.Limit));
+    }
+
+    private void Untrack(bool drawsBar)
+    {
+        if (drawsBar)
+        {
+            Volatile.Write(ref _bars, 0);
+        }
+    }
+
+    private IReadOnlyList<ResponseWrapper<TResponse>> Finish(BatchRun<TResponse> run, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<ResponseWrapper<TResponse>> outcomes = run.Outcomes();
+        if (run.IsStopping)
+        {
+            // What still waits for another batch's flight waits no more.
+            Abandon(run);
+            ThrowIfEnded(run, outcomes, cancellationToken);
+        }
+
+        return outcomes;
+    }
+
+    private void ThrowIfEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)
+    {
+        if (run.StopCause is { } cause)
+        {
+            string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause.Kind)} {outcomes.Count(outcome => outcome.IsSuccess)} of {outcomes.Count} responses are in Responses.";
+            _logger.RunStopped(reason);
+            throw new LlmRunException(reason, cause, outcomes);
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            throw new LlmCanceledException(outcomes, cancellationToken);
+        }
+    }
+
+    // Nobody wants the run's outcomes any more: its rows leave their flights, and flights that nobody else waits for end.
+    private void Abandon(Run<TResponse> run)
+    {
+        run.Close();
+        _flights.Leave(caller => ReferenceEquals(caller.Run, run));
+    }
+
+    private void Observe(HttpResponseHeaders headers)
+    {
+        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait && _gate.CloseFor(wait))
+        {
+            _logger.ProviderPause(wait);
+        }
+    }
+}
+
+/// <summary>A <see cref="RequestManager{TResponse}"/> for the built-in type of response.</summary>
+public sealed class RequestManager : RequestManager<LlmResponse>
+{
+    /// <inheritdoc cref="RequestManager{TResponse}(Provider{TResponse}, RequestManagerOptions?)"/>
+    public RequestManager(Provider<LlmResponse> provider, RequestManagerOptions? options = null)
+        : base(provider, options)
+    {
+    }
+}

@@ -1,0 +1,201 @@
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM;
+
+/// <summary>How a <see cref="RequestManager{TResponse}"/> sends.</summary>
+/// <remarks>Setters refuse nonsense at the line that sets it. The manager takes a copy: later changes have no effect on it.</remarks>
+public sealed class RequestManagerOptions
+{
+    /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
+    /// <value>The default is 100. With <see cref="AdaptiveConcurrency"/> it is the ceiling.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 100,000.</exception>
+    public int Concurrency
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(Concurrency));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, 100_000, nameof(Concurrency));
+            field = value;
+        }
+    } = 100;
+
+    /// <summary>Gets or sets a value indicating whether the number in flight follows what the provider takes: up while all is well, down when it throttles.</summary>
+    /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Else it begins at 20 and never passes <see cref="Concurrency"/>.</value>
+    public bool AdaptiveConcurrency { get; set; }
+
+    /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
+    /// <value>
+    /// The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
+    /// double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.
+    /// </value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan Timeout
+    {
+        get;
+        set
+        {
+            field = Positive(value, nameof(Timeout));
+            TimeoutChosen = true;
+        }
+    } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Gets or sets how long a connection may take to be made. Not used with a <see cref="HttpMessageHandler"/> of one's own.</summary>
+    /// <value>The default is 10 s.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan ConnectTimeout
+    {
+        get;
+        set => field = Positive(value, nameof(ConnectTimeout));
+    } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Gets or sets how long the answer's first byte may take, counted like <see cref="Timeout"/>. Only for the built-in providers.</summary>
+    /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan? FirstByteTimeout
+    {
+        get;
+        set => field = Positive(value, nameof(FirstByteTimeout));
+    }
+
+    /// <summary>Gets or sets how long an answer may fall silent once it has begun. Only for the built-in providers.</summary>
+    /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan? IdleTimeout
+    {
+        get;
+        set => field = Positive(value, nameof(IdleTimeout));
+    }
+
+    /// <summary>Gets or sets how long a request may take in all, with its retries and waits. Once it is over, nothing more is sent for the request; a send under way ends by then.</summary>
+    /// <value>The default is <see langword="null"/>: no end of its own.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan? TotalTimeout
+    {
+        get;
+        set => field = Positive(value, nameof(TotalTimeout));
+    }
+
+    /// <summary>Gets or sets how many times a request is sent before it counts as failed, the first send included.</summary>
+    /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see <see cref="MaxThrottleWait"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int RetryAttempts
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(RetryAttempts));
+            field = value;
+        }
+    } = 3;
+
+    /// <summary>Gets or sets the base of the back-off: before the n-th retry a request waits a random time of at most this times 2ⁿ⁻¹, and at most a minute.</summary>
+    /// <value>The default is 1 s. What the provider asks for (<c>Retry-After</c>) is a minimum.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public TimeSpan RetryDelay
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(RetryDelay));
+            field = value;
+        }
+    } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts as failed.</summary>
+    /// <value>The default is 15 minutes.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public TimeSpan MaxThrottleWait
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(MaxThrottleWait));
+            field = value;
+        }
+    } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Gets or sets the most bytes of one answer.</summary>
+    /// <value>The default is 64 MB.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>
+    public long MaxResponseBytes
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1024, nameof(MaxResponseBytes));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Array.MaxLength / 2, nameof(MaxResponseBytes));
+            field = value;
+        }
+    } = 64L << 20;
+
+    /// <summary>Gets or sets a value indicating whether a small bar is drawn while a batch runs.</summary>
+    /// <value>The default is <see langword="true"/>: on an interactive terminal, on standard error; nothing is drawn elsewhere.</value>
+    public bool ShowProgress { get; set; } = true;
+
+    /// <summary>Gets or sets who is told how a batch comes along: about ten times a second, and at the end.</summary>
+    public IProgress<TokenStats>? Progress { get; set; }
+
+    /// <summary>Gets or sets where answers are kept. The manager uses it and never closes it.</summary>
+    /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the next.</value>
+    public CacheProvider? Cache { get; set; }
+
+    /// <summary>Gets or sets the handler that sends. The manager uses it and never disposes it.</summary>
+    /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and cookies.</value>
+    public HttpMessageHandler? HttpMessageHandler { get; set; }
+
+    /// <summary>Gets or sets the clock of all waits and deadlines.</summary>
+    /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
+    public TimeProvider TimeProvider
+    {
+        get;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(TimeProvider));
+            field = value;
+        }
+    } = TimeProvider.System;
+
+    /// <summary>Gets or sets where the engine logs. Prompts and answers appear at Trace at most, keys never.</summary>
+    public ILogger? Logger { get; set; }
+
+    /// <summary>Gets or sets the source of jitter, 0 ≤ x &lt; 1.</summary>
+    internal Func<double>? Jitter { get; set; }
+
+    /// <summary>Gets a value indicating whether somebody chose <see cref="Timeout"/>.</summary>
+    internal bool TimeoutChosen { get; private set; }
+
+    /// <summary>Checks what no single property can, and takes a copy.</summary>
+    /// <exception cref="ArgumentException">Two settings do not fit together; the message names them.</exception>
+    internal RequestManagerOptions ValidatedCopy()
+    {
+        Within(FirstByteTimeout, nameof(FirstByteTimeout), Timeout, nameof(Timeout));
+        Within(IdleTimeout, nameof(IdleTimeout), Timeout, nameof(Timeout));
+        if (TimeoutChosen && TotalTimeout is { } total)
+        {
+            Within(Timeout, nameof(Timeout), total, nameof(TotalTimeout));
+        }
+
+        return (RequestManagerOptions)MemberwiseClone();
+    }
+
+    private static void Within(TimeSpan? shorter, string shorterName, TimeSpan longer, string longerName)
+    {
+        if (longer != System.Threading.Timeout.InfiniteTimeSpan && (shorter > longer || shorter == System.Threading.Timeout.InfiniteTimeSpan))
+        {
+            throw new ArgumentException($"{shorterName} ({shorter}) is longer than {longerName} ({longer}). Lower the first or raise the second.");
+        }
+    }
+
+    private static TimeSpan? Positive(TimeSpan? value, string name) => value is { } time ? Positive(time, name) : null;
+
+    private static TimeSpan Positive(TimeSpan value, string name)
+    {
+        if (value != System.Threading.Timeout.InfiniteTimeSpan)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(value, TimeSpan.Zero, name);
+        }
+
+        return value;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace FastLLM.Results;
+
+/// <summary>One batch or stream on its way: where rows come from, where outcomes go, and how it ends.</summary>
+/// <remarks>
+/// A run <em>stops</em> when it cannot go on: nothing new is sent, what is in flight is waited for. It <em>closes</em> when nobody wants
+/// its outcomes any more: later ones are ignored.
+/// </remarks>
+internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAnswers)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _verdicts = [];
+    private int _workers;
+    private int _waiting;
+    private volatile bool _closed;
+    private volatile LlmException? _stopCause;
+
+    public ProgressTracker Tracker { get; } = tracker;
+
+    /// <summary>Why the run cannot go on, if it cannot.</summary>
+    public LlmException? StopCause => _stopCause;
+
+    /// <summary>Whether nothing more may be sent for it.</summary>
+    public bool IsStopping => _stopCause is not null || _closed;
+
+    /// <summary>Whether its outcomes are wanted no more.</summary>
+    public bool IsClosed => _closed;
+
+    /// <summary>Completes when every row has its outcome, or the run has ended without.</summary>
+    public abstract Task Completion { get; }
+
+    /// <summary>Whether there may be rows that no worker has taken yet.</summary>
+    public abstract bool HasMoreRows { get; }
+
+    /// <summary>How many verdicts are kept for rows to come; the stream's memory must not grow with its length.</summary>
+    protected virtual int MostVerdicts => int.MaxValue;
+
+    /// <summary>Takes the next row; an empty one where there are no more.</summary>
+    public abstract ValueTask<Row> NextAsync();
+
+    /// <summary>Hands in a row's outcome.</summary>
+    public abstract void Settle(ResponseWrapper<TResponse> outcome);
+
+    /// <summary>Ends the run because of a fault that is not a row's.</summary>
+    public abstract void Fault(Exception exception);
+
+    /// <summary>The outcome that an equal row of this run had, where no cache remembers it: failures are never cached.</summary>
+    public bool TryGetVerdict(RequestKey key, [NotNullWhen(true)] out ResponseWrapper<TResponse>? verdict)
+    {
+        lock (_gate)
+        {
+            return _verdicts.TryGetValue(key, out verdict);
+        }
+    }
+
+    /// <summary>Whether an outcome is remembered: answers only where no cache keeps them.</summary>
+    public bool WouldRemember(bool isSuccess) => !isSuccess || remembersAnswers;
+
+    /// <summary>Remembers a row's outcome for equal rows to come. To be called before another flight of the key can begin.</summary>
+    public void Remember(RequestKey key, ResponseWrapper<TResponse> verdict)
+    {
+        lock (_gate)
+        {
+            if (_verdicts.Count < MostVerdicts)
+            {
+                _verdicts.TryAdd(key, verdict);
+            }
+        }
+    }
+
+    /// <summary>Sends nothing more; the first cause counts.</summary>
+    /// <returns>Whether this was the first.</returns>
+    public bool Stop(LlmException cause) => Interlocked.CompareExchange(ref _stopCause, cause, null) is null;
+
+    /// <summary>Wants no more outcomes.</summary>
+    public virtual void Close() => _closed = true;
+
+    /// <summary>A worker begins.</summary>
+    public void WorkerBegins() => Interlocked.Increment(ref _workers);
+
+    /// <summary>A worker's request backs off, and holds no lease meanwhile.</summary>
+    /// <param name="mostWaiting">How many may; beyond that, the run's memory is more precious than its speed.</param>
+    /// <returns>Whether another worker may take the next row in its stead.</returns>
+    public bool WorkerWaits(int mostWaiting) => Interlocked.Increment(ref _waiting) <= mostWaiting && HasMoreRows && !IsStopping;
+
+    /// <summary>The back-off is over.</summary>
+    public void WorkerIsBack() => Interlocked.Decrement(ref _waiting);
+
+    /// <summary>Whether there are more workers at work than wanted, because one stood in for another that is back.</summary>
+    public bool HasSurplus(int wanted) => Volatile.Read(ref _workers) - Volatile.Read(ref _waiting) > wanted;
+
+    /// <summary>A worker ends: no rows are left for it.</summary>
+    public void WorkerEnds()
+    {
+        if (Interlocked.Decrement(ref _workers) == 0)
+        {
+            LastWorkerEnded();
+        }
+    }
+
+    /// <summary>Nobody works on the run any more.</summary>
+    protected abstract void LastWorkerEnded();
+}
