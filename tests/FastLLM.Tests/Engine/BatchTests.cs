@@ -1,0 +1,327 @@
+using FastLLM.Simulator;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Engine;
+
+/// <summary>One bad row never stops the others, no failure is silent, and what stops a run loses nothing.</summary>
+public sealed class BatchTests : EngineTest
+{
+    [Fact]
+    public async Task OutcomesStandInRequestOrderWhateverOrderTheyCameIn()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(
+            new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(2), LatencySigma = 1.5 }, Ended);
+        await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), Quick());
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(500), Ended);
+
+        Assert.All(outcomes, (outcome, i) =>
+        {
+            Assert.Equal(i, outcome.OrderId);
+            Assert.EndsWith($": question {i}", ((ChatCompletion)outcome.Response).Text, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public async Task AnEmptyBatchHasNoOutcomes()
+    {
+        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick());
+
+        Assert.Empty(await manager.ProcessBatchAsync([], Ended));
+    }
+
+    [Fact]
+    public async Task ANullInABatchIsRefusedWithItsPlace()
+    {
+        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick());
+
+        var error = await Assert.ThrowsAsync<ArgumentException>(() => manager.ProcessBatchAsync([Ask(1), null!], Ended));
+        Assert.Contains("Request 1", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AProviderThatThrowsFailsItsRowAndNoOther()
+    {
+        var provider = new ScriptedProvider((request, _, _) => request == Ask(3)
+            ? throw new InvalidOperationException("bug")
+            : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick());
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(20), Ended);
+
+        ResponseWrapper<string> failed = Assert.Single(outcomes, outcome => !outcome.IsSuccess);
+        Assert.Equal(3, failed.OrderId);
+        Assert.Equal(FailureKind.Provider, failed.Error!.Kind);
+        Assert.IsType<InvalidOperationException>(failed.Error.InnerException);
+        Assert.Equal(1, failed.Attempts);
+        Assert.Same(failed.Error, Assert.Throws<LlmException>(() => failed.Response));
+    }
+
+    [Fact]
+    public async Task AProviderThatReturnsNullFailsItsRow()
+    {
+        await using var manager = new RequestManager<string>(new ScriptedProvider((_, _, _) => Task.FromResult<string>(null!)), Quick());
+
+        Assert.Equal(FailureKind.Provider, (await manager.ProcessBatchAsync([Ask(1)], Ended))[0].Error?.Kind);
+    }
+
+    [Fact]
+    public async Task ACacheThatCannotBeReadStopsTheRunBeforeAnythingIsSent()
+    {
+        var cache = new ScriptedCache { BeforeGet = _ => throw new IOException("disk gone") };
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Cache = cache));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(1000), Ended));
+
+        Assert.Equal(FailureKind.Cache, stopped.Kind);
+        Assert.Contains("disk gone", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(1000, stopped.Responses.Count);
+        Assert.Equal(0, provider.Sends);
+    }
+
+    [Fact]
+    public async Task ACacheThatCannotBeWrittenStopsTheRun_AndThePaidAnswersAreHandedOut()
+    {
+        var cache = new ScriptedCache { BeforePut = key => key == Ask(0).Key ? throw new IOException("disk full") : Task.CompletedTask };
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Cache = cache; o.Concurrency = 1; }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(50), Ended));
+
+        Assert.Equal(1, provider.Sends);
+        Assert.Equal(ScriptedProvider.AnswerTo(Ask(0)), stopped.Responses[0].Response);
+        Assert.All(stopped.Responses.Skip(1), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+    }
+
+    [Fact]
+    public async Task ARefusedKeyStopsTheRun_WaitsForWhatIsInFlight_AndSendsNothingMore()
+    {
+        var slow = new TaskCompletionSource<string>();
+        var provider = new ScriptedProvider((request, _, _) => request == Ask(0)
+            ? slow.Task
+            : request == Ask(1) ? throw new LlmException(FailureKind.Authentication, "bad key") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 2));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(100), Ended);
+        while (manager.Stats.Failed == 0)
+        {
+            await Task.Yield();
+        }
+
+        Assert.False(batch.IsCompleted);
+        slow.SetResult("paid for");
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => batch);
+        Assert.Equal(FailureKind.Authentication, stopped.Kind);
+        Assert.Equal("paid for", stopped.Responses[0].Response);
+        Assert.Equal(FailureKind.Authentication, stopped.Responses[1].Error?.Kind);
+        Assert.All(stopped.Responses.Skip(2), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+        Assert.Equal(2, provider.Sends);
+    }
+
+    [Theory]
+    [InlineData(401, "invalid_api_key", FailureKind.Authentication)]
+    [InlineData(429, "insufficient_quota", FailureKind.QuotaExhausted)]
+    [InlineData(404, "model_not_found", FailureKind.ModelNotFound)]
+    public async Task WhatMakesAllSendsPointlessIsAnExceptionThatSaysWhatToDo(int status, string code, FailureKind kind)
+    {
+        await using var server = FaultServer.Start([], Fault.Respond(status, $$$"""{"error":{"message":"no","type":"{{{code}}}","code":"{{{code}}}"}}"""));
+        await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), Quick(o => o.Concurrency = 1));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(10), Ended));
+
+        Assert.Equal(kind, stopped.Kind);
+        Assert.Contains("run the same batch again", stopped.Message, StringComparison.Ordinal);
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task CancellingIsPrompt_AlsoWhereTheProviderDoesNotListen_AndCarriesTheResponsesSoFar()
+    {
+        var begun = new TaskCompletionSource();
+        var provider = new ScriptedProvider((request, _, _) =>
+        {
+            if (request == Ask(0))
+            {
+                return Task.FromResult("done");
+            }
+
+            begun.TrySetResult();
+            return new TaskCompletionSource<string>().Task;
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+        using var cancel = new CancellationTokenSource();
+
+        Task batch = manager.ProcessBatchAsync(AskMany(10), cancel.Token);
+        await begun.Task;
+        await cancel.CancelAsync();
+
+        var cancelled = await Assert.ThrowsAsync<LlmCanceledException>(() => batch);
+        Assert.Equal(cancel.Token, cancelled.CancellationToken);
+        Assert.Equal("done", cancelled.Responses[0].Response);
+        Assert.Equal(FailureKind.Canceled, cancelled.Responses[1].Error?.Kind);
+        Assert.All(cancelled.Responses.Skip(2), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+        Assert.Equal(2, provider.Sends);
+    }
+
+    [Fact]
+    public async Task ATokenThatIsAlreadyCancelledSendsNothing()
+    {
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick());
+
+        await Assert.ThrowsAsync<LlmCanceledException>(() => manager.ProcessBatchAsync(AskMany(10), new CancellationToken(canceled: true)));
+
+        Assert.Equal(0, provider.Sends);
+    }
+
+    [Fact]
+    public async Task AManagerIsAsGoodAsNewAfterACancelledBatch()
+    {
+        bool hang = true;
+        var begun = new CountdownEvent(4);
+        var provider = new ScriptedProvider((request, _, token) =>
+        {
+            if (!hang)
+            {
+                return Task.FromResult("fine");
+            }
+
+            begun.Signal();
+            return new TaskCompletionSource<string>().Task.WaitAsync(token);
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 4));
+        using var cancel = new CancellationTokenSource();
+        Task batch = manager.ProcessBatchAsync(AskMany(10), cancel.Token);
+        await Task.Run(() => begun.Wait(Ended), Ended);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAsync<LlmCanceledException>(() => batch);
+        hang = false;
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(100), Ended);
+
+        Assert.All(outcomes, outcome => Assert.Equal("fine", outcome.Response));
+    }
+
+    [Fact]
+    public void ProcessBatchDoesNotLockUpUnderASynchronizationContext()
+    {
+        SynchronizationContext? before = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(new DeadContext());
+        try
+        {
+            using var manager = new Disposing<RequestManager<string>>(new RequestManager<string>(
+                new ScriptedProvider(static async (_, _, _) =>
+                {
+                    await Task.Yield();
+                    return "fine";
+                }),
+                Quick()));
+
+            Assert.Equal(20, manager.Value.ProcessBatch(AskMany(20), Ended).Count);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
+    }
+
+    [Fact]
+    public async Task DisposingTheManagerLeavesCacheAndHandlerOpen()
+    {
+        var cache = new ScriptedCache();
+        using var handler = new CountingHandler();
+        await using (new RequestManager(new OpenAIProvider("k"), Quick(o => { o.Cache = cache; o.HttpMessageHandler = handler; })))
+        {
+        }
+
+        Assert.False(cache.IsClosed);
+        Assert.False(handler.IsDisposed);
+        await cache.CloseAsync(Ended);
+    }
+
+    [Fact]
+    public async Task StatisticsCountAnAnswerOnce()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        var reported = new LastReport();
+        await using var manager = new RequestManager(
+            new OpenAIProvider("", simulator.ApiBase), Quick(o => { o.Cache = new InMemoryCache(); o.Progress = reported; }));
+        var first = await manager.ProcessBatchAsync([Ask(1)], Ended);
+        Usage usage = first[0].Usage!;
+
+        var second = await manager.ProcessBatchAsync([Ask(1), Ask(1), Ask(2)], Ended);
+
+        TokenStats stats = manager.Stats;
+        Assert.Equal(4, stats.RequestsCompleted);
+        Assert.Equal(2, stats.Sent);
+        Assert.Equal(2, stats.CacheHits + stats.Shared);
+        Assert.Equal(usage.PromptTokens + second[2].Usage!.PromptTokens, stats.PromptTokens);
+        Assert.Equal(3, reported.Last!.RequestsCompleted);
+        Assert.Equal(second[2].Usage!.PromptTokens, reported.Last.PromptTokens);
+        Assert.Equal(usage.TotalTokens, second[0].Usage!.TotalTokens);
+    }
+
+    [Fact]
+    public async Task ARequestThatCannotBeWrittenFailsItsRowOnly()
+    {
+        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick());
+        LlmRequest broken = LlmRequest.FromPrompt(null, "half a pair: \ud800");
+
+        var outcomes = await manager.ProcessBatchAsync([Ask(1), broken], Ended);
+
+        Assert.True(outcomes[0].IsSuccess);
+        Assert.Equal(FailureKind.InvalidRequest, outcomes[1].Error?.Kind);
+    }
+
+    [Fact]
+    public async Task AskingForAStreamIsAFailureThatSaysSo_AndNothingIsSent()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), Quick());
+
+        var outcomes = await manager.ProcessBatchAsync([Ask(1) with { Stream = true }, Ask(1)], Ended);
+
+        Assert.Equal(0, simulator.Stats.Sends);
+        Assert.Equal(FailureKind.NotSupported, outcomes[0].Error?.Kind);
+    }
+
+    private sealed class DeadContext : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+            // Nobody pumps: what is posted here never runs.
+        }
+    }
+
+    private sealed class Disposing<T>(T value) : IDisposable
+        where T : IAsyncDisposable
+    {
+        public T Value { get; } = value;
+
+        public void Dispose() => Value.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    }
+
+    private sealed class CountingHandler : HttpMessageHandler
+    {
+        public bool IsDisposed { get; private set; }
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
+    }
+
+    private sealed class LastReport : IProgress<TokenStats>
+    {
+        public TokenStats? Last { get; private set; }
+
+        public void Report(TokenStats value) => Last = value;
+    }
+}

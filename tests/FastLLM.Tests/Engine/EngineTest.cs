@@ -1,0 +1,48 @@
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Engine;
+
+/// <summary>What tests of the engine have in common: a clock that stands still, requests by number, options that are quick and quiet.</summary>
+public abstract class EngineTest
+{
+    protected ManualTimeProvider Time { get; } = new();
+
+    protected static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    /// <summary>A request that differs from those with other numbers.</summary>
+    protected static LlmRequest Ask(int number) => LlmRequest.FromPrompt("test", $"question {number}", "m");
+
+    protected static LlmRequest[] AskMany(int count) => [.. Enumerable.Range(0, count).Select(Ask)];
+
+    /// <summary>No jitter, and the manual clock: waits are as long as they can be, and pass when the test says so.</summary>
+    protected RequestManagerOptions OnManualClock(Action<RequestManagerOptions>? change = null)
+    {
+        var options = new RequestManagerOptions { ShowProgress = false, TimeProvider = Time, Jitter = () => 0.999999 };
+        change?.Invoke(options);
+        return options;
+    }
+
+    /// <summary>The system's clock, for tests in which nothing waits.</summary>
+    protected static RequestManagerOptions Quick(Action<RequestManagerOptions>? change = null)
+    {
+        var options = new RequestManagerOptions { ShowProgress = false, RetryDelay = TimeSpan.Zero };
+        change?.Invoke(options);
+        return options;
+    }
+
+    /// <summary>Lets the manual clock run from timer to timer until the work is done.</summary>
+    protected async Task<T> RunClockAsync<T>(Task<T> work)
+    {
+        while (!work.IsCompleted)
+        {
+            Task timers = Time.WaitForTimersAsync(1, Ended);
+            if (await Task.WhenAny(work, timers) == timers)
+            {
+                Time.AdvanceToNext();
+            }
+        }
+
+        return await work;
+    }
+}
