@@ -92,7 +92,7 @@ public sealed class ProgressTracker : IDisposable
             stats = Snapshot();
         }
 
-        _progress?.Report(stats);
+        Tell(stats);
         _bar?.Finish(stats);
     }
 
@@ -111,8 +111,20 @@ public sealed class ProgressTracker : IDisposable
 
         if (due is not null)
         {
-            _progress?.Report(due);
+            Tell(due);
             _bar?.Draw(due);
+        }
+    }
+
+    private void Tell(TokenStats stats)
+    {
+        try
+        {
+            _progress?.Report(stats);
+        }
+        catch (Exception)
+        {
+            // A listener that fails must not cost anybody an answer.
         }
     }
 

@@ -26,7 +26,7 @@ public partial class RequestManager<TResponse>
         Worker worker = RentWorker();
         try
         {
-            while (!run.HasSurplus(_options.Concurrency))
+            while (!run.TryRetire(_options.Concurrency))
             {
                 // 1 input
                 Row row = await run.NextAsync().ConfigureAwait(false);
@@ -55,8 +55,9 @@ public partial class RequestManager<TResponse>
         }
         catch (Exception e)
         {
-            // A fault of the engine's own: the caller gets to see it, rather than wait for ever.
+            // A fault of the engine's own: whoever waits gets to see it, rather than wait for ever.
             run.Fault(e);
+            worker.Callers.ForEach(caller => caller.Run.Fault(e));
         }
         finally
         {
@@ -124,6 +125,12 @@ public partial class RequestManager<TResponse>
             worker.Latency = attempt.End();
             worker.Flight.EndSend();
             _gate.Leave(LeaseEndOf(reply.Failure));
+            if (reply.Failure is { Kind: FailureKind.NotSupported } unsent)
+            {
+                worker.Outcome = Failed(unsent);
+                return;
+            }
+
             worker.Attempts++;
             Telemetry.Sends.Add(1);
             if (reply.Failure is not { } failure)
@@ -272,11 +279,25 @@ public partial class RequestManager<TResponse>
             return default;
         }
 
-        var counts = new TokenCounts { Sent = 1, Retried = worker.Attempts > 1 ? 1 : 0, Cost = _provider.GetCost(outcome.Response!) ?? 0 };
+        var counts = new TokenCounts { Sent = 1, Retried = worker.Attempts > 1 ? 1 : 0, Cost = CostOf(outcome.Response!) };
         counts.AddTokens(outcome.Usage);
         Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));
         Telemetry.Tokens.Add(counts.Completion, new KeyValuePair<string, object?>("direction", "completion"));
         return counts;
+    }
+
+    private decimal CostOf(TResponse response)
+    {
+        try
+        {
+            return _provider.GetCost(response) ?? 0;
+        }
+        catch (Exception e)
+        {
+            // The answer is there and paid for; what it cost is a lesser matter.
+            _logger.CostUnknown(e);
+            return 0;
+        }
     }
 
     private void CountFailedSend(Run<TResponse> run, Worker worker, LlmException failure)

@@ -27,6 +27,8 @@ public partial class RequestManager<TResponse>
     /// <summary>What seeing one request through takes: made once and used for one request after the other.</summary>
     private sealed class Worker(Attempt attempt)
     {
+        private const int MostCallersKept = 64;
+
         public Attempt Attempt { get; } = attempt;
 
         public Flight<Caller<TResponse>> Flight { get; } = new() { Cancel = attempt.Cancel };
@@ -71,6 +73,7 @@ public partial class RequestManager<TResponse>
         public void Forget()
         {
             Callers.Clear();
+            Callers.Capacity = Math.Min(Callers.Capacity, MostCallersKept);
             Outcome = default;
             LastFailure = null;
         }

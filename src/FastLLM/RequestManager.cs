@@ -223,7 +223,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private IReadOnlyList<ResponseWrapper<TResponse>> Finish(BatchRun<TResponse> run, CancellationToken cancellationToken)
     {
         IReadOnlyList<ResponseWrapper<TResponse>> outcomes = run.Outcomes();
-        if (run.IsStopping)
+        if (run.StopCause is not null || !run.IsComplete)
         {
             // What still waits for another batch's flight waits no more.
             Abandon(run);

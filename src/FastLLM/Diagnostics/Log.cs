@@ -22,6 +22,9 @@ internal static partial class Log
     [LoggerMessage(403, LogLevel.Information, "Request {RequestId} failed after {Attempts} sends ({Failure}).", EventName = "RequestFailed")]
     internal static partial void RequestFailed(this ILogger logger, RequestKey requestId, int attempts, FailureKind failure);
 
+    [LoggerMessage(502, LogLevel.Warning, "What an answer cost is not known: the provider's GetCost failed.", EventName = "CostUnknown")]
+    internal static partial void CostUnknown(this ILogger logger, Exception exception);
+
     [LoggerMessage(501, LogLevel.Error, "The run stops: {Reason}", EventName = "RunStopped")]
     internal static partial void RunStopped(this ILogger logger, string reason);
 }

@@ -75,6 +75,7 @@ internal sealed class FlightTable<TCaller>
             place = flight.Next;
             flight.Next = null;
             callers.AddRange(flight.Callers);
+            flight.Callers.Clear();
             remember(state, callers);
         }
     }

@@ -52,10 +52,13 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
         _done.TrySetResult();
     }
 
+    /// <summary>Whether every row has its outcome.</summary>
+    public bool IsComplete => Volatile.Read(ref _left) == 0;
+
     /// <summary>The outcomes in request order. Call when <see cref="Run{TResponse}.Completion"/> is.</summary>
     public IReadOnlyList<ResponseWrapper<TResponse>> Outcomes()
     {
-        if (Volatile.Read(ref _left) == 0)
+        if (IsComplete)
         {
             return _outcomes!;
         }

@@ -12,6 +12,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
     private readonly Lock _gate = new();
     private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _verdicts = [];
     private int _workers;
+    private int _working;
     private int _waiting;
     private volatile bool _closed;
     private volatile LlmException? _stopCause;
@@ -77,20 +78,48 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
     public virtual void Close() => _closed = true;
 
     /// <summary>A worker begins.</summary>
-    public void WorkerBegins() => Interlocked.Increment(ref _workers);
+    public void WorkerBegins()
+    {
+        Interlocked.Increment(ref _workers);
+        Interlocked.Increment(ref _working);
+    }
 
     /// <summary>A worker's request backs off, and holds no lease meanwhile.</summary>
     /// <param name="mostWaiting">How many may; beyond that, the run's memory is more precious than its speed.</param>
     /// <returns>Whether another worker may take the next row in its stead.</returns>
-    public bool WorkerWaits(int mostWaiting) => Interlocked.Increment(ref _waiting) <= mostWaiting && HasMoreRows && !IsStopping;
+    public bool WorkerWaits(int mostWaiting)
+    {
+        Interlocked.Decrement(ref _working);
+        return Interlocked.Increment(ref _waiting) <= mostWaiting && HasMoreRows && !IsStopping;
+    }
 
     /// <summary>The back-off is over.</summary>
-    public void WorkerIsBack() => Interlocked.Decrement(ref _waiting);
+    public void WorkerIsBack()
+    {
+        Interlocked.Decrement(ref _waiting);
+        Interlocked.Increment(ref _working);
+    }
 
-    /// <summary>Whether there are more workers at work than wanted, because one stood in for another that is back.</summary>
-    public bool HasSurplus(int wanted) => Volatile.Read(ref _workers) - Volatile.Read(ref _waiting) > wanted;
+    /// <summary>Lets a worker go where there are more at work than wanted, because one stood in for another that is back.</summary>
+    /// <returns>Whether the asking worker is the one to go. Never so many go that fewer than <paramref name="wanted"/> stay.</returns>
+    public bool TryRetire(int wanted)
+    {
+        while (true)
+        {
+            int working = Volatile.Read(ref _working);
+            if (working <= wanted)
+            {
+                return false;
+            }
 
-    /// <summary>A worker ends: no rows are left for it.</summary>
+            if (Interlocked.CompareExchange(ref _working, working - 1, working) == working)
+            {
+                return true;
+            }
+        }
+    }
+
+    /// <summary>A worker ends.</summary>
     public void WorkerEnds()
     {
         if (Interlocked.Decrement(ref _workers) == 0)
