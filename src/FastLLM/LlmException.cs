@@ -110,15 +110,16 @@ public class LlmException : Exception
         };
     }
 
-    /// <summary>A copy for a request that shared the failed one's attempts, or for the last word on a request after <paramref name="attempts"/> sends.</summary>
-    internal LlmException WithAttempts(int attempts)
+    /// <summary>The failure as the last word on a request that was sent <paramref name="attempts"/> times.</summary>
+    /// <remarks>An exception that already speaks of another request (a provider may throw one instance again and again) is copied.</remarks>
+    internal LlmException After(int attempts)
     {
-        if (attempts == Attempts)
+        if (Attempts == 0)
         {
-            return this;
+            Attempts = attempts;
         }
 
-        return new LlmException(Kind, Message, InnerException)
+        return Attempts == attempts ? this : new LlmException(Kind, Message, InnerException)
         {
             StatusCode = StatusCode,
             Code = Code,

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Requests;
@@ -260,7 +261,7 @@ public sealed record LlmRequest
     }
 
     /// <summary>Gets a value indicating whether the temperature is the documented default that nobody chose.</summary>
-    internal bool TemperatureLeftAlone => !_temperatureChosen && !_unread && _input is null && _temperature is not null;
+    internal bool TemperatureLeftAlone => !_unread && !_temperatureChosen && _input is null && _temperature is not null;
 
     /// <summary>A request of one prompt.</summary>
     /// <param name="provider">A label for logs.</param>
@@ -306,6 +307,23 @@ public sealed record LlmRequest
 
     /// <summary>Reads the fields of a request that came as JSON, and says whether they are in range.</summary>
     internal void ReadFields(bool check) => Fill(RequestFields.Read(_body, check));
+
+    /// <summary>The key, or why the request has none: a text that UTF-8 cannot carry, a parameter that is no JSON.</summary>
+    internal bool TryGetKey(out RequestKey key, [NotNullWhen(false)] out Exception? fault)
+    {
+        try
+        {
+            key = Key;
+            fault = null;
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            key = default;
+            fault = e;
+            return false;
+        }
+    }
 
     /// <summary>The fields as they are, for the body's writer.</summary>
     internal RequestFields Fields(bool withoutTemperature = false) => new(

@@ -82,6 +82,11 @@ public class OpenAIProvider : Provider<LlmResponse>
     {
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(request);
+        if (Refuse(request) is { } refusal)
+        {
+            throw refusal;
+        }
+
         using var timer = new CancellationTokenSource(timeout, TimeProvider.System);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
         try
@@ -95,19 +100,26 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
     }
 
+    internal override LlmException? Refuse(LlmRequest request) => request.Stream
+        ? new LlmException(FailureKind.NotSupported, "stream: true is not supported yet. Leave it out: the answer is the same.")
+        : null;
+
     internal override async ValueTask<Reply<LlmResponse>> SendAsync(LlmRequest request, Attempt attempt)
     {
         try
         {
-            return await SendAsync(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token).ConfigureAwait(false);
+            ValueTask<Reply<LlmResponse>> send = SendAsync(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token);
+            return attempt.Transport.HandlerIsGiven
+                ? await send.AsTask().WaitAsync(attempt.Token).ConfigureAwait(false)
+                : await send.ConfigureAwait(false);
         }
         catch (Exception e) when (attempt.Token.IsCancellationRequested)
         {
-            return new Reply<LlmResponse>(attempt.Ended(e));
+            return new Reply<LlmResponse>(attempt.Ended(e, attempt.RequestSent));
         }
         catch (Exception e)
         {
-            LlmException failure = ExceptionTable.ToFailure(e);
+            LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true);
             failure.MaybeBilled = attempt.RequestSent;
             return new Reply<LlmResponse>(failure);
         }
@@ -117,11 +129,6 @@ public class OpenAIProvider : Provider<LlmResponse>
     private async ValueTask<Reply<LlmResponse>> SendAsync(
         HttpMessageInvoker invoker, LlmRequest request, Attempt? attempt, long mostBytes, CancellationToken cancellationToken)
     {
-        if (request.Stream)
-        {
-            return new Reply<LlmResponse>(new LlmException(FailureKind.NotSupported, "stream: true is not supported yet. Leave it out: the answer is the same."));
-        }
-
         bool temperatureLeftOut = request.TemperatureLeftAlone && _quirks.RefusesTemperature(request.Model);
         ReadOnlyMemory<byte> body = temperatureLeftOut ? RequestBody.Write(request.Fields(withoutTemperature: true)) : request.Body;
         using var message = new HttpRequestMessage(HttpMethod.Post, AddressOf(request.Endpoint)) { Content = new BodyContent(body, attempt) };

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.Json.Serialization.Metadata;
+using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.Retries;
 
@@ -54,7 +55,7 @@ public abstract class Provider<TResponse>
     internal bool CanBeCached => _format.IsKnown || OverridesFormat;
 
     /// <summary>Where <see cref="Observe"/> hands what it reads: the gate of the manager that uses this provider.</summary>
-    internal Action<HttpResponseHeaders>? Observed { get; set; }
+    internal event Action<HttpResponseHeaders>? Observed;
 
     private bool OverridesFormat => new Func<ReadOnlyMemory<byte>, TResponse>(Read).Method.DeclaringType != typeof(Provider<TResponse>);
 
@@ -99,25 +100,46 @@ public abstract class Provider<TResponse>
         Observed?.Invoke(headers);
     }
 
+    /// <summary>Says why a request cannot be sent at all, before it joins a flight; <see langword="null"/> where it can.</summary>
+    internal virtual LlmException? Refuse(LlmRequest request) => null;
+
     /// <summary>Sends one request, once. The built-in providers have a leaner way than <see cref="MakeRequestAsync"/>; others have their failures read here.</summary>
     internal virtual async ValueTask<Reply<TResponse>> SendAsync(LlmRequest request, Attempt attempt)
     {
+        // A token of its own: what the provider hangs on it must not outlive the send, and the attempt's serves the next one too.
+        using var own = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token);
         try
         {
             // A provider that does not listen to its token must not hold up the row for ever.
-            Task<TResponse> call = MakeRequestAsync(attempt.Transport.Client, request, attempt.Timeout, attempt.Token);
-            TResponse response = await call.WaitAsync(attempt.Token).ConfigureAwait(false);
+            Task<TResponse> call = MakeRequestAsync(attempt.Transport.Client, request, attempt.Timeout, own.Token);
+            TResponse response = await call.WaitAsync(own.Token).ConfigureAwait(false);
             return response is null
                 ? new Reply<TResponse>(new LlmException(FailureKind.Provider, "The provider returned null."))
-                : new Reply<TResponse>(response, GetUsage(response));
+                : new Reply<TResponse>(response, UsageOf(response, attempt));
         }
-        catch (Exception e) when (!attempt.Token.IsCancellationRequested)
+        catch (Exception e) when (attempt.Token.IsCancellationRequested || (e is OperationCanceledException && attempt.IsNearItsEnd))
         {
-            return new Reply<TResponse>(ExceptionTable.ToFailure(e));
+            return new Reply<TResponse>(attempt.Ended(e, maybeBilled: true));
         }
         catch (Exception e)
         {
-            return new Reply<TResponse>(attempt.Ended(e));
+            LlmException failure = ExceptionTable.ToFailure(e);
+            failure.MaybeBilled |= failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost;
+            return new Reply<TResponse>(failure);
+        }
+    }
+
+    // The answer is there and paid for; how many tokens it took is a lesser matter.
+    private Usage? UsageOf(TResponse response, Attempt attempt)
+    {
+        try
+        {
+            return GetUsage(response);
+        }
+        catch (Exception e)
+        {
+            attempt.Transport.Logger.UsageUnknown(e);
+            return null;
         }
     }
 }

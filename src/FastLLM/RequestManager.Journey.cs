@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using FastLLM.Admission;
 using FastLLM.Diagnostics;
 using FastLLM.InFlight;
@@ -37,32 +35,43 @@ public partial class RequestManager<TResponse>
 
                 // 2 key
                 var caller = new Caller<TResponse>(run, row.OrderId);
-                if (!TryGetKey(request, out RequestKey key, out LlmException? unreadable))
+                if (Unsendable(request, out RequestKey key) is { } refusal)
                 {
-                    Settle(caller, new ResponseWrapper<TResponse>(unreadable, key, row.OrderId), new TokenCounts { Failed = 1 });
+                    Settle(caller, new ResponseWrapper<TResponse>(refusal, key, row.OrderId), new TokenCounts { Failed = 1 });
                     continue;
                 }
 
                 // 3 in flight
                 worker.Attempt.Reset();
-                if (_flights.Enter(key, worker.Flight, caller, static caller => !caller.Run.IsClosed) == Entry.Leads)
+                Entry entry = _flights.Enter(key, worker.Flight, caller, static caller => !caller.Run.IsStopping);
+                if (entry == Entry.Refused)
+                {
+                    Settle(caller, new ResponseWrapper<TResponse>(NotSent(), key, row.OrderId), new TokenCounts { Failed = 1 });
+                }
+                else if (entry == Entry.Leads)
                 {
                     worker.Begin(_time.GetTimestamp());
-                    await FlyAsync(worker, run, request).ConfigureAwait(false);
+                    try
+                    {
+                        await FlyAsync(worker, run, request).ConfigureAwait(false);
+                    }
+                    catch (Exception e)
+                    {
+                        // A fault of the engine's own. The flight ends all the same: whoever waits gets to see it, rather than wait for ever.
+                        worker.Outcome = Stopped(new LlmException(FailureKind.Unknown, $"A fault of the engine: {e.Message}", e));
+                    }
+
                     Land(worker);
                 }
             }
         }
         catch (Exception e)
         {
-            // A fault of the engine's own: whoever waits gets to see it, rather than wait for ever.
             run.Fault(e);
-            worker.Callers.ForEach(caller => caller.Run.Fault(e));
         }
         finally
         {
             ReturnWorker(worker);
-            run.WorkerEnds();
         }
     }
 
@@ -70,109 +79,57 @@ public partial class RequestManager<TResponse>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask FlyAsync(Worker worker, Run<TResponse> run, LlmRequest request)
     {
-        Attempt attempt = worker.Attempt;
-        RequestKey key = worker.Flight.Key;
-        Reply<TResponse> reply;
-
         // 4 cache
-        if (run.TryGetVerdict(key, out ResponseWrapper<TResponse>? verdict))
+        if (await TryCachedAsync(worker, run).ConfigureAwait(false))
         {
-            worker.Outcome = Shared(verdict);
             return;
-        }
-
-        if (_options.Cache is { } cache)
-        {
-            try
-            {
-                if (await cache.GetAsync(key, _scope, attempt.Token).ConfigureAwait(false) is { } entry)
-                {
-                    worker.Outcome = Cached(_provider.Read(entry.Body));
-                    return;
-                }
-            }
-            catch (Exception e)
-            {
-                worker.Outcome = attempt.IsCanceled ? Failed(NotSent()) : Stopped(CacheFailure(e, "looked up"));
-                return;
-            }
         }
 
         while (true)
         {
             // 5 admission
-            if (!await EnterGateAsync(attempt, isRetry: worker.Attempts > 0).ConfigureAwait(false))
+            if (!await EnterGateAsync(worker).ConfigureAwait(false))
             {
-                worker.Outcome = Failed(worker.LastFailure ?? NotSent());
-                return;
-            }
-
-            if (NextTimeout(worker, request) is not { } timeout || !worker.Flight.BeginSend())
-            {
-                _gate.Leave(LeaseEnd.NotUsed);
                 worker.Outcome = Failed(worker.LastFailure ?? (worker.Flight.IsCalledOff ? NotSent() : OutOfTime()));
                 return;
             }
 
             // 6 send
-            attempt.Begin(timeout);
-            using (Activity? activity = Telemetry.Activities.StartActivity("fastllm.attempt"))
-            {
-                reply = await _provider.SendAsync(request, attempt).ConfigureAwait(false);
-                activity?.SetTag("fastllm.failure", reply.Failure?.Kind.ToString());
-            }
-
-            worker.Latency = attempt.End();
-            worker.Flight.EndSend();
-            _gate.Leave(LeaseEndOf(reply.Failure));
-            if (reply.Failure is { Kind: FailureKind.NotSupported } unsent)
-            {
-                worker.Outcome = Failed(unsent);
-                return;
-            }
-
-            worker.Attempts++;
-            Telemetry.Sends.Add(1);
+            Reply<TResponse> reply = await SendAsync(worker, run, request).ConfigureAwait(false);
             if (reply.Failure is not { } failure)
             {
+                worker.Outcome = reply.HasResponse ? new Outcome { Response = reply.Response, Usage = reply.Usage } : Failed(worker.LastFailure ?? NotSent());
                 break;
             }
 
             // 7 retry
-            CountFailedSend(run, worker, failure);
-            worker.LastFailure = failure;
-            if (NextDelay(worker, failure) is not { } delay)
+            if (NextDelay(worker, failure) is not { } delay || IsCalledOff(worker, run))
             {
                 worker.Outcome = EndsRun(failure) ? Stopped(failure) : Failed(failure);
                 return;
             }
 
-            _logger.RetryScheduled(key, worker.Attempts, failure.Kind, delay);
-            await BackOffAsync(run, attempt, delay).ConfigureAwait(false);
+            _logger.RetryScheduled(worker.Flight.Key, worker.Attempts, failure.Kind, delay);
+            await BackOffAsync(worker, run, delay).ConfigureAwait(false);
         }
 
         // 8 record
-        worker.Outcome = new Outcome { Response = reply.Response, Usage = reply.Usage };
-        if (_options.Cache is not null)
+        if (_options.Cache is { } cache && worker.Outcome.Failure is null)
         {
-            try
-            {
-                var entry = new CacheEntry(_provider.Write(reply.Response!), _scope, 200, _time.GetUtcNow());
-                await _options.Cache.PutAsync(key, entry, CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (Exception e)
-            {
-                // The answer was paid for: it is handed out, and the run ends before it pays for more that cannot be kept.
-                worker.Outcome.StopCause = CacheFailure(e, "recorded");
-            }
+            await RecordAsync(worker, run, cache).ConfigureAwait(false);
         }
     }
 
     // 9 output: the flight ends, and its outcome is the verdict for everybody who waits.
     private void Land(Worker worker)
     {
-        _flights.End(worker.Flight, worker.Callers, worker, static (worker, callers) => Remember(worker, callers));
         ref Outcome outcome = ref worker.Outcome;
+        if (outcome.Failure is { } failure)
+        {
+            outcome.Failure = failure.After(worker.Attempts);
+        }
+
+        _flights.End(worker.Flight, worker.Callers, worker, static (worker, callers) => Remember(worker, callers));
         TokenCounts owner = OwnersCounts(worker);
         if (worker.Callers.Count == 0)
         {
@@ -184,26 +141,139 @@ public partial class RequestManager<TResponse>
         for (var i = 0; i < worker.Callers.Count; i++)
         {
             Caller<TResponse> caller = worker.Callers[i];
-            bool isOwner = i == 0;
-            TokenCounts counts = isOwner ? owner : new TokenCounts { Shared = 1 };
+            TokenCounts counts = i == 0 ? owner : outcome.IsCacheHit ? new TokenCounts { CacheHits = 1 } : new TokenCounts { Shared = 1 };
             counts.Failed = outcome.Failure is null ? 0 : 1;
             if (outcome.StopCause is { } cause)
             {
                 Stop(caller.Run, cause);
             }
 
-            Settle(caller, Wrap(worker, caller.OrderId, isOwner), counts);
+            Settle(caller, Wrap(worker, caller.OrderId, isOwner: i == 0), counts);
         }
 
-        if (outcome.Failure is { } failure)
+        if (outcome.Failure is not null)
         {
-            Telemetry.Failures.Add(worker.Callers.Count, new KeyValuePair<string, object?>("kind", failure.Kind.ToString()));
-            _logger.RequestFailed(worker.Flight.Key, worker.Attempts, failure.Kind);
+            Telemetry.Failures.Add(worker.Callers.Count, new KeyValuePair<string, object?>("kind", outcome.Failure.Kind.ToString()));
+            _logger.RequestFailed(worker.Flight.Key, worker.Attempts, outcome.Failure.Kind);
         }
 
-        if (outcome.StopCause is not null)
+        worker.Callers.Clear();
+    }
+
+    // An equal row of the run may have had its verdict already; else the cache is asked, inside the flight.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> TryCachedAsync(Worker worker, Run<TResponse> run)
+    {
+        if (run.TryGetVerdict(worker.Flight.Key, out ResponseWrapper<TResponse>? verdict))
         {
-            _flights.CallOffWaiting(static caller => caller.Run.IsStopping);
+            worker.Outcome = Shared(verdict);
+            return true;
+        }
+
+        if (_options.Cache is not { } cache)
+        {
+            return false;
+        }
+
+        try
+        {
+            if (await cache.GetAsync(worker.Flight.Key, _scope, worker.Attempt.Token).ConfigureAwait(false) is not { } entry)
+            {
+                return false;
+            }
+
+            worker.Outcome = Cached(_provider.Read(entry.Body));
+        }
+        catch (Exception e)
+        {
+            worker.Outcome = worker.Attempt.IsCanceled ? Failed(NotSent()) : Stopped(CacheFailure(e, "looked up"));
+        }
+
+        return true;
+    }
+
+    // Sends once, holding the lease. A reply without response and failure: it was called off, or its time was over, before it was sent.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Reply<TResponse>> SendAsync(Worker worker, Run<TResponse> run, LlmRequest request)
+    {
+        var end = LeaseEnd.NotUsed;
+        Reply<TResponse> reply = default;
+        try
+        {
+            if (NextTimeout(worker, request, out string option) is not { } timeout)
+            {
+                return new Reply<TResponse>(worker.LastFailure ?? OutOfTime());
+            }
+
+            if (IsCalledOff(worker, run) || !worker.Flight.BeginSend())
+            {
+                return reply;
+            }
+
+            worker.Attempt.Begin(timeout, option);
+            using (Activity? activity = Telemetry.Activities.StartActivity("fastllm.attempt"))
+            {
+                reply = await _provider.SendAsync(request, worker.Attempt).ConfigureAwait(false);
+                activity?.SetTag("fastllm.failure", reply.Failure?.Kind.ToString());
+            }
+
+            end = LeaseEndOf(reply.Failure);
+            worker.Latency = worker.Attempt.End();
+            worker.Attempts++;
+            Telemetry.Sends.Add(1);
+            if (reply.Failure is { } failure)
+            {
+                worker.LastFailure = worker.Flight.LastFailure = failure;
+                CountFailedSend(run, worker, failure);
+            }
+
+            worker.Flight.EndSend(isAnswered: reply.Failure is null);
+            return reply;
+        }
+        finally
+        {
+            _gate.Leave(end);
+        }
+    }
+
+    // Written, then acknowledged. Not given up for callers who leave: it was paid for.
+    private async ValueTask RecordAsync(Worker worker, Run<TResponse> run, CacheProvider cache)
+    {
+        ReadOnlyMemory<byte> bytes;
+        try
+        {
+            bytes = _provider.Write(worker.Outcome.Response!);
+        }
+        catch (Exception e)
+        {
+            _logger.AnswerNotKept(e);
+            return;
+        }
+
+        try
+        {
+            ValueTask put = cache.PutAsync(worker.Flight.Key, new CacheEntry(bytes, _scope, 200, _time.GetUtcNow()), CancellationToken.None);
+            if (put.IsCompleted)
+            {
+                await put.ConfigureAwait(false);
+                return;
+            }
+
+            // No lease is held, so that another row may be sent meanwhile.
+            StandIn(run);
+            try
+            {
+                await put.ConfigureAwait(false);
+            }
+            finally
+            {
+                run.WorkerIsBack();
+            }
+        }
+        catch (Exception e)
+        {
+            // The answer is handed out, and the run ends before it pays for more that cannot be kept.
+            worker.Outcome.StopCause = CacheFailure(e, "recorded");
         }
     }
 
@@ -230,7 +300,7 @@ public partial class RequestManager<TResponse>
         Run<TResponse>? last = null;
         foreach (Caller<TResponse> caller in callers)
         {
-            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(worker.Outcome.Failure is null))
+            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(worker.Outcome.Failure is null && worker.Outcome.StopCause is null))
             {
                 last = caller.Run;
                 last.Remember(worker.Flight.Key, verdict ??= Wrap(worker, caller.OrderId, isOwner: true));
@@ -246,8 +316,13 @@ public partial class RequestManager<TResponse>
         bool isShared = outcome.IsShared || !isOwner;
         if (outcome.Failure is { } failure)
         {
-            failure.Attempts = Math.Max(failure.Attempts, worker.Attempts);
-            return new ResponseWrapper<TResponse>(failure, worker.Flight.Key, orderId) { IsShared = isShared, Attempts = attempts, Latency = latency };
+            return new ResponseWrapper<TResponse>(failure, worker.Flight.Key, orderId)
+            {
+                IsShared = isShared,
+                Attempts = attempts,
+                Latency = latency,
+                MaybeBilled = isOwner ? worker.MaybeBilled : 0,
+            };
         }
 
         return new ResponseWrapper<TResponse>(outcome.Response!, worker.Flight.Key, orderId, outcome.Usage)
@@ -256,6 +331,7 @@ public partial class RequestManager<TResponse>
             IsShared = isShared && !outcome.IsCacheHit,
             Attempts = attempts,
             Latency = latency,
+            MaybeBilled = isOwner ? worker.MaybeBilled : 0,
         };
     }
 
@@ -309,15 +385,36 @@ public partial class RequestManager<TResponse>
             Throttled = failure.Kind is FailureKind.RateLimited or FailureKind.Overloaded ? 1 : 0,
             MaybeBilled = failure.MaybeBilled ? 1 : 0,
         };
+        worker.MaybeBilled += failure.MaybeBilled ? 1 : 0;
         _tracker.Count(counts);
         run.Tracker.Count(counts);
     }
 
-    private async ValueTask<bool> EnterGateAsync(Attempt attempt, bool isRetry)
+    private ValueTask<bool> EnterGateAsync(Worker worker)
+    {
+        bool isRetry = worker.Attempts > 0;
+        if (_options.TotalTimeout is { } total && total != Timeout.InfiniteTimeSpan)
+        {
+            return EnterGateWithinAsync(worker, isRetry, total - _time.GetElapsedTime(worker.Started));
+        }
+
+        ValueTask entered = _gate.EnterAsync(isRetry, worker.Attempt.Token);
+        return entered.IsCompletedSuccessfully ? new ValueTask<bool>(true) : HasEnteredAsync(entered);
+    }
+
+    // The time of the whole request ends the waiting too.
+    private async ValueTask<bool> EnterGateWithinAsync(Worker worker, bool isRetry, TimeSpan left)
+    {
+        using var timer = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, worker.Attempt.Token);
+        return await HasEnteredAsync(_gate.EnterAsync(isRetry, either.Token)).ConfigureAwait(false);
+    }
+
+    private static async ValueTask<bool> HasEnteredAsync(ValueTask entering)
     {
         try
         {
-            await _gate.EnterAsync(isRetry, attempt.Token).ConfigureAwait(false);
+            await entering.ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException)
@@ -327,30 +424,47 @@ public partial class RequestManager<TResponse>
     }
 
     // No lease is held while a request backs off, and another row may take the worker's place.
-    private async ValueTask BackOffAsync(Run<TResponse> run, Attempt attempt, TimeSpan delay)
+    private async ValueTask BackOffAsync(Worker worker, Run<TResponse> run, TimeSpan delay)
     {
         if (delay <= TimeSpan.Zero)
         {
             return;
         }
 
-        if (run.WorkerWaits(_mostWaiting))
-        {
-            StartWorker(run);
-        }
-
+        StandIn(run);
         try
         {
-            await Task.Delay(delay, _time, attempt.Token).ConfigureAwait(false);
+            await Task.Delay(delay, _time, worker.Attempt.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            // Called off: the gate will not let it pass.
+            // Called off: it will not be sent.
         }
         finally
         {
             run.WorkerIsBack();
         }
+    }
+
+    private void StandIn(Run<TResponse> run)
+    {
+        if (run.WorkerWaits(_mostWaiting))
+        {
+            StartWorker(run);
+        }
+    }
+
+    // A run that stops sends nothing more: its rows leave the flight, which goes on only for rows of other runs.
+    private bool IsCalledOff(Worker worker, Run<TResponse> run)
+    {
+        if (run.IsStopping)
+        {
+            var left = new List<LeftCaller<Caller<TResponse>>>();
+            _flights.LeaveWaitingOne(worker.Flight, static caller => caller.Run.IsStopping, left);
+            SettleLeft(left);
+        }
+
+        return worker.Flight.IsCalledOff;
     }
 
     /// <summary>How long to wait before the next send; <see langword="null"/> where there is none.</summary>
@@ -373,7 +487,7 @@ public partial class RequestManager<TResponse>
     private TimeSpan? RetryDelay(Worker worker, LlmException failure)
     {
         worker.Timeouts += failure.Kind == FailureKind.Timeout ? 1 : 0;
-        return ++worker.Failures < _options.RetryAttempts
+        return ++worker.Failures < _options.RetryAttempts && !(failure.RetryAfter > _options.MaxThrottleWait)
             ? Backoff.Delay(worker.Failures, _options.RetryDelay, failure.RetryAfter, _jitter())
             : null;
     }
@@ -391,8 +505,9 @@ public partial class RequestManager<TResponse>
     }
 
     /// <summary>How long the next send may take; <see langword="null"/> where the request's time is over.</summary>
-    private TimeSpan? NextTimeout(Worker worker, LlmRequest request)
+    private TimeSpan? NextTimeout(Worker worker, LlmRequest request, out string option)
     {
+        option = nameof(RequestManagerOptions.Timeout);
         TimeSpan timeout = _options.TimeoutChosen || !ModelQuirks.Reasons(request.Model) ? _options.Timeout : ReasoningTimeout;
         if (worker.Timeouts > 0 && timeout != Timeout.InfiniteTimeSpan)
         {
@@ -406,15 +521,13 @@ public partial class RequestManager<TResponse>
         }
 
         TimeSpan left = total - _time.GetElapsedTime(worker.Started);
-        return left <= TimeSpan.Zero ? null : timeout == Timeout.InfiniteTimeSpan || left < timeout ? left : timeout;
-    }
-
-    private void Stop(Run<TResponse> run, LlmException cause)
-    {
-        if (run.Stop(cause) && cause.Kind == FailureKind.Cache)
+        if (timeout == Timeout.InfiniteTimeSpan || left < timeout)
         {
-            _logger.CacheFailed(cause);
+            option = nameof(RequestManagerOptions.TotalTimeout);
+            timeout = left;
         }
+
+        return left <= TimeSpan.Zero ? null : timeout;
     }
 
     private static LeaseEnd LeaseEndOf(LlmException? failure) => failure?.Kind switch
@@ -422,28 +535,16 @@ public partial class RequestManager<TResponse>
         FailureKind.RateLimited or FailureKind.Overloaded => LeaseEnd.Throttled,
         FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.ConnectionLost or FailureKind.ConnectionRefused
             or FailureKind.IncompleteResponse or FailureKind.InvalidResponse => LeaseEnd.Failed,
-        FailureKind.NotSupported => LeaseEnd.NotUsed,
         _ => LeaseEnd.Answered,
     };
 
     private static bool EndsRun(LlmException failure) =>
         FailureTable.ActionOn(failure.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop;
 
-    private static bool TryGetKey(LlmRequest request, out RequestKey key, [NotNullWhen(false)] out LlmException? unreadable)
-    {
-        try
-        {
-            key = request.Key;
-            unreadable = null;
-            return true;
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException)
-        {
-            key = default;
-            unreadable = new LlmException(FailureKind.InvalidRequest, $"The request cannot be sent: {e.Message}", e);
-            return false;
-        }
-    }
+    /// <summary>Why the request cannot be sent whatever happens, or <see langword="null"/>.</summary>
+    private LlmException? Unsendable(LlmRequest request, out RequestKey key) => request.TryGetKey(out key, out Exception? fault)
+        ? _provider.Refuse(request)
+        : new LlmException(FailureKind.InvalidRequest, $"The request cannot be sent: {fault.Message}", fault);
 
     private static Outcome Failed(LlmException failure) => new() { Failure = failure };
 

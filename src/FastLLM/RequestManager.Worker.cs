@@ -55,6 +55,9 @@ public partial class RequestManager<TResponse>
         /// <summary>When the first of those was.</summary>
         public long FirstThrottle { get; set; }
 
+        /// <summary>How many of the sends may be billed although they brought no answer.</summary>
+        public int MaybeBilled { get; set; }
+
         /// <summary>How long the last send took.</summary>
         public TimeSpan Latency { get; set; }
 
@@ -64,7 +67,7 @@ public partial class RequestManager<TResponse>
         public void Begin(long now)
         {
             Started = now;
-            Attempts = Failures = Timeouts = Throttles = 0;
+            Attempts = Failures = Timeouts = Throttles = MaybeBilled = 0;
             Latency = TimeSpan.Zero;
             LastFailure = null;
         }

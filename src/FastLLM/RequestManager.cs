@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
@@ -39,6 +40,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private readonly string _scope;
     private readonly ProgressTracker _tracker;
     private readonly int _mostWaiting;
+    private readonly ConcurrentDictionary<Run<TResponse>, bool> _runs = new();
     private int _bars;
     private volatile bool _disposed;
 
@@ -91,20 +93,27 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
 
         using ProgressTracker tracker = Track(requests.Length, out bool drawsBar);
+        var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null);
         try
         {
-            var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null);
+            Begin(run, requests.Length);
             using (cancellationToken.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
             {
-                StartWorkers(run, requests.Length);
                 await run.Completion.ConfigureAwait(false);
             }
 
-            return Finish(run, cancellationToken);
+            bool isComplete = run.IsComplete;
+            IReadOnlyList<ResponseWrapper<TResponse>> outcomes = run.Outcomes();
+            if (run.StopCause is not null || !isComplete)
+            {
+                ThrowEnded(run, outcomes, cancellationToken);
+            }
+
+            return outcomes;
         }
         finally
         {
-            Untrack(drawsBar);
+            Finish(run, drawsBar);
         }
     }
 
@@ -129,13 +138,19 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         return StreamAsync(requests, cancellationToken);
     }
 
-    /// <summary>Lets go of connections. Batches under way fail; finish them first.</summary>
+    /// <summary>Lets go of connections. Batches under way end with an <see cref="LlmRunException"/>; finish them first.</summary>
     public ValueTask DisposeAsync()
     {
         if (!_disposed)
         {
             _disposed = true;
             _provider.Observed -= Observe;
+            foreach (Run<TResponse> run in _runs.Keys)
+            {
+                run.Stop(new LlmException(FailureKind.NotSent, "The manager was disposed."));
+                Abandon(run);
+            }
+
             _clock.Dispose();
             _gate.Dispose();
             _tracker.Dispose();
@@ -150,17 +165,15 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         IAsyncEnumerable<LlmRequest> requests, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(argumentToken, enumeratorToken);
-        CancellationToken cancellationToken = either.Token;
-        using ProgressTracker tracker = Track(null, out bool drawsBar);
-        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, tracker);
+        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(null, out bool drawsBar));
         try
         {
-            using (cancellationToken.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
+            Begin(run, _options.Concurrency);
+            using (either.Token.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
             {
-                StartWorkers(run, _options.Concurrency);
-                while (!cancellationToken.IsCancellationRequested && await run.Outcomes.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
+                while (!either.IsCancellationRequested && await run.Outcomes.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
                 {
-                    while (!cancellationToken.IsCancellationRequested && run.Outcomes.TryRead(out ResponseWrapper<TResponse>? outcome))
+                    while (!either.IsCancellationRequested && run.Outcomes.TryRead(out ResponseWrapper<TResponse>? outcome))
                     {
                         yield return outcome;
                         run.HandedOut();
@@ -174,7 +187,11 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
                 left.Add(outcome);
             }
 
-            ThrowIfEnded(run, left, cancellationToken);
+            if (run.StopCause is not null || either.IsCancellationRequested)
+            {
+                ThrowEnded(run, left, argumentToken.IsCancellationRequested ? argumentToken : enumeratorToken);
+            }
+
             if (run.SourceFault is { } fault)
             {
                 ExceptionDispatchInfo.Throw(fault);
@@ -183,15 +200,15 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         finally
         {
             Abandon(run);
-            Untrack(drawsBar);
-
-            // Not awaited: a source that does not listen to its token must not hold up the consumer that has left.
-            _ = run.LeaveSourceAsync();
+            Finish(run, drawsBar);
+            run.Tracker.Dispose();
+            await run.LeaveSourceAsync().ConfigureAwait(false);
         }
     }
 
-    private void StartWorkers(Run<TResponse> run, int rows)
+    private void Begin(Run<TResponse> run, int rows)
     {
+        _runs.TryAdd(run, true);
         int workers = Math.Min(rows, _options.Concurrency);
         for (var i = 0; i < workers; i++)
         {
@@ -199,10 +216,19 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
     }
 
+    private void Finish(Run<TResponse> run, bool drawsBar)
+    {
+        _runs.TryRemove(run, out _);
+        if (drawsBar)
+        {
+            Volatile.Write(ref _bars, 0);
+        }
+    }
+
     private void StartWorker(Run<TResponse> run)
     {
         run.WorkerBegins();
-        ThreadPool.UnsafeQueueUserWorkItem(static state => _ = state.Manager.WorkAsync(state.Run), (Manager: this, Run: run), preferLocal: false);
+        ThreadPool.QueueUserWorkItem(static state => _ = state.Manager.WorkAsync(state.Run), (Manager: this, Run: run), preferLocal: false);
     }
 
     private ProgressTracker Track(long? total, out bool drawsBar)
@@ -212,47 +238,59 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         return new ProgressTracker(total, drawsBar ? ProgressBar.OnTerminal() : null, _options.Progress, _time, () => (_gate.InFlight, _gate.Limit));
     }
 
-    private void Untrack(bool drawsBar)
+    [DoesNotReturn]
+    private void ThrowEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)
     {
-        if (drawsBar)
-        {
-            Volatile.Write(ref _bars, 0);
-        }
-    }
-
-    private IReadOnlyList<ResponseWrapper<TResponse>> Finish(BatchRun<TResponse> run, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<ResponseWrapper<TResponse>> outcomes = run.Outcomes();
-        if (run.StopCause is not null || !run.IsComplete)
-        {
-            // What still waits for another batch's flight waits no more.
-            Abandon(run);
-            ThrowIfEnded(run, outcomes, cancellationToken);
-        }
-
-        return outcomes;
-    }
-
-    private void ThrowIfEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)
-    {
-        if (run.StopCause is { } cause)
-        {
-            string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause.Kind)} {outcomes.Count(outcome => outcome.IsSuccess)} of {outcomes.Count} responses are in Responses.";
-            _logger.RunStopped(reason);
-            throw new LlmRunException(reason, cause, outcomes);
-        }
-
-        if (cancellationToken.IsCancellationRequested)
+        if (run.StopCause is not { } cause)
         {
             throw new LlmCanceledException(outcomes, cancellationToken);
         }
+
+        TokenStats stats = run.Tracker.Stats;
+        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause.Kind)} {stats.RequestsCompleted - stats.Failed} requests were answered until then.";
+        _logger.RunStopped(reason);
+        throw new LlmRunException(reason, cause, outcomes);
     }
 
     // Nobody wants the run's outcomes any more: its rows leave their flights, and flights that nobody else waits for end.
     private void Abandon(Run<TResponse> run)
     {
         run.Close();
-        _flights.Leave(caller => ReferenceEquals(caller.Run, run));
+        var inFlight = new List<LeftCaller<Caller<TResponse>>>();
+        _flights.Leave(caller => ReferenceEquals(caller.Run, run), inFlight);
+        var canceled = new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.");
+        foreach (LeftCaller<Caller<TResponse>> left in inFlight)
+        {
+            run.Note(new ResponseWrapper<TResponse>(canceled, left.Key, left.Caller.OrderId));
+        }
+
+        run.End();
+    }
+
+    // Nothing more is sent for the run: rows that are not in flight get their verdict now.
+    private void Stop(Run<TResponse> run, LlmException cause)
+    {
+        if (!run.Stop(cause))
+        {
+            return;
+        }
+
+        if (cause.Kind == FailureKind.Cache)
+        {
+            _logger.CacheFailed(cause);
+        }
+
+        var left = new List<LeftCaller<Caller<TResponse>>>();
+        _flights.LeaveWaiting(static caller => caller.Run.IsStopping, left);
+        SettleLeft(left);
+    }
+
+    private void SettleLeft(List<LeftCaller<Caller<TResponse>>> left)
+    {
+        foreach (LeftCaller<Caller<TResponse>> row in left)
+        {
+            Settle(row.Caller, new ResponseWrapper<TResponse>(row.LastFailure ?? NotSent(), row.Key, row.Caller.OrderId), new TokenCounts { Failed = 1 });
+        }
     }
 
     private void Observe(HttpResponseHeaders headers)

@@ -6,6 +6,8 @@ namespace FastLLM;
 /// <remarks>Setters refuse nonsense at the line that sets it. The manager takes a copy: later changes have no effect on it.</remarks>
 public sealed class RequestManagerOptions
 {
+    private static readonly TimeSpan LongestTime = TimeSpan.FromDays(7);
+
     /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
     /// <value>The default is 100. With <see cref="AdaptiveConcurrency"/> it is the ceiling.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 100,000.</exception>
@@ -29,7 +31,7 @@ public sealed class RequestManagerOptions
     /// The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
     /// double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.
     /// </value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan Timeout
     {
         get;
@@ -42,7 +44,7 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets how long a connection may take to be made. Not used with a <see cref="HttpMessageHandler"/> of one's own.</summary>
     /// <value>The default is 10 s.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan ConnectTimeout
     {
         get;
@@ -51,7 +53,7 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets how long the answer's first byte may take, counted like <see cref="Timeout"/>. Only for the built-in providers.</summary>
     /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? FirstByteTimeout
     {
         get;
@@ -60,7 +62,7 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets how long an answer may fall silent once it has begun. Only for the built-in providers.</summary>
     /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? IdleTimeout
     {
         get;
@@ -69,7 +71,7 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets how long a request may take in all, with its retries and waits. Once it is over, nothing more is sent for the request; a send under way ends by then.</summary>
     /// <value>The default is <see langword="null"/>: no end of its own.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? TotalTimeout
     {
         get;
@@ -91,26 +93,28 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets the base of the back-off: before the n-th retry a request waits a random time of at most this times 2ⁿ⁻¹, and at most a minute.</summary>
     /// <value>The default is 1 s. What the provider asks for (<c>Retry-After</c>) is a minimum.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, or longer than 7 days.</exception>
     public TimeSpan RetryDelay
     {
         get;
         set
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(RetryDelay));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, nameof(RetryDelay));
             field = value;
         }
     } = TimeSpan.FromSeconds(1);
 
     /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts as failed.</summary>
     /// <value>The default is 15 minutes.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, or longer than 7 days.</exception>
     public TimeSpan MaxThrottleWait
     {
         get;
         set
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(MaxThrottleWait));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, nameof(MaxThrottleWait));
             field = value;
         }
     } = TimeSpan.FromMinutes(15);
@@ -194,6 +198,7 @@ public sealed class RequestManagerOptions
         if (value != System.Threading.Timeout.InfiniteTimeSpan)
         {
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(value, TimeSpan.Zero, name);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, name);
         }
 
         return value;

@@ -5,12 +5,14 @@ namespace FastLLM;
 public abstract class ResponseWrapper
 {
     private readonly RequestKey _key;
-    private string? _requestId;
 
-    private protected ResponseWrapper(RequestKey key, string? requestId, long orderId, LlmException? error)
+    // The id as text; or, for a request that was never begun, the request, whose key nobody may ever ask for.
+    private object? _id;
+
+    private protected ResponseWrapper(RequestKey key, object? id, long orderId, LlmException? error)
     {
         _key = key;
-        _requestId = requestId;
+        _id = id;
         OrderId = orderId;
         Error = error;
     }
@@ -20,7 +22,18 @@ public abstract class ResponseWrapper
     public object Response => Error is null ? Untyped : throw Error;
 
     /// <summary>Gets the request's id, by which a cache knows it: 64 hexadecimal digits.</summary>
-    public string RequestId => _requestId ??= _key.ToString();
+    public string RequestId
+    {
+        get
+        {
+            if (_id is not string id)
+            {
+                _id = id = _id is LlmRequest request ? KeyOf(request).ToString() : _key.ToString();
+            }
+
+            return id;
+        }
+    }
 
     /// <summary>Gets the request's place in its batch or stream, from 0.</summary>
     public long OrderId { get; }
@@ -52,10 +65,16 @@ public abstract class ResponseWrapper
     /// <summary>Gets the vectors of an embedding response, in input order; none for any other.</summary>
     public IReadOnlyList<ReadOnlyMemory<float>> Embeddings => Error is null && Untyped is EmbeddingResponse embeddings ? embeddings.Embeddings : [];
 
+    /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
+    internal int MaybeBilled { get; init; }
+
     private protected abstract object Untyped { get; }
 
     /// <summary>Prints id, order and outcome, never the content.</summary>
     public override string ToString() => $"#{OrderId} {RequestId}: {Error?.Kind.ToString() ?? (IsCacheHit ? "cached" : IsShared ? "shared" : "answered")}";
+
+    // A request that cannot be written has no key; that is another failure's business.
+    private static RequestKey KeyOf(LlmRequest request) => request.TryGetKey(out RequestKey key, out _) ? key : default;
 }
 
 /// <summary>What became of one request: a response of type <typeparamref name="TResponse"/> or a failure.</summary>
@@ -87,14 +106,19 @@ public sealed class ResponseWrapper<TResponse> : ResponseWrapper
     }
 
     internal ResponseWrapper(TResponse response, RequestKey key, long orderId, Usage? usage)
-        : base(key, requestId: null, orderId, error: null)
+        : base(key, id: null, orderId, error: null)
     {
         _response = response;
         _usage = usage;
     }
 
     internal ResponseWrapper(LlmException error, RequestKey key, long orderId)
-        : base(key, requestId: null, orderId, error)
+        : base(key, id: null, orderId, error)
+    {
+    }
+
+    internal ResponseWrapper(LlmException error, LlmRequest request, long orderId)
+        : base(default, request, orderId, error)
     {
     }
 

@@ -22,6 +22,12 @@ internal static partial class Log
     [LoggerMessage(403, LogLevel.Information, "Request {RequestId} failed after {Attempts} sends ({Failure}).", EventName = "RequestFailed")]
     internal static partial void RequestFailed(this ILogger logger, RequestKey requestId, int attempts, FailureKind failure);
 
+    [LoggerMessage(404, LogLevel.Warning, "How many tokens an answer took is not known: the provider's GetUsage failed.", EventName = "UsageUnknown")]
+    internal static partial void UsageUnknown(this ILogger logger, Exception exception);
+
+    [LoggerMessage(503, LogLevel.Warning, "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.", EventName = "AnswerNotKept")]
+    internal static partial void AnswerNotKept(this ILogger logger, Exception exception);
+
     [LoggerMessage(502, LogLevel.Warning, "What an answer cost is not known: the provider's GetCost failed.", EventName = "CostUnknown")]
     internal static partial void CostUnknown(this ILogger logger, Exception exception);
 

@@ -23,44 +23,70 @@ internal sealed class Flight<TCaller>
     /// <summary>Ends attempts and waits when nobody waits for the answer any more. Must not run callbacks.</summary>
     internal required Action Cancel { get; init; }
 
-    /// <summary>Marks that the request is about to be sent.</summary>
-    /// <returns>Whether it may be: not when the flight was called off meanwhile.</returns>
-    public bool BeginSend() =>
-        Interlocked.CompareExchange(ref _phase, (int)FlightPhase.Sending, (int)FlightPhase.Waiting) == (int)FlightPhase.Waiting;
-
-    /// <summary>Marks that the send is over.</summary>
-    public void EndSend() => Interlocked.CompareExchange(ref _phase, (int)FlightPhase.Waiting, (int)FlightPhase.Sending);
+    /// <summary>Why the last send failed; what callers get who do not wait for the next one.</summary>
+    public LlmException? LastFailure { get; set; }
 
     /// <summary>Whether the flight was called off: its callers have left, or their runs send nothing more.</summary>
-    public bool IsCalledOff => Volatile.Read(ref _phase) == (int)FlightPhase.CalledOff;
+    public bool IsCalledOff => Phase == FlightPhase.CalledOff;
+
+    /// <summary>What the flight is doing.</summary>
+    internal FlightPhase Phase => (FlightPhase)Volatile.Read(ref _phase);
+
+    /// <summary>Marks that the request is about to be sent.</summary>
+    /// <returns>Whether it may be: not when the flight was called off meanwhile.</returns>
+    public bool BeginSend() => Change(FlightPhase.Waiting, FlightPhase.Sending);
+
+    /// <summary>Marks that the send is over: with an answer, which nobody can call off any more, or without.</summary>
+    public void EndSend(bool isAnswered) => Change(FlightPhase.Sending, isAnswered ? FlightPhase.Answered : FlightPhase.Waiting);
 
     internal void Prepare(RequestKey key)
     {
         Key = key;
+        LastFailure = null;
         Callers.Clear();
         _phase = (int)FlightPhase.Waiting;
     }
 
-    /// <summary>Nobody waits any more: whatever it is doing, it ends.</summary>
+    /// <summary>Nobody waits any more: whatever it is doing, it ends, unless the answer is there.</summary>
     internal void CallOff()
     {
-        Interlocked.Exchange(ref _phase, (int)FlightPhase.CalledOff);
-        Cancel();
-    }
-
-    /// <summary>Nothing more is sent; what is being sent is waited for.</summary>
-    internal void CallOffIfWaiting()
-    {
-        if (Interlocked.CompareExchange(ref _phase, (int)FlightPhase.CalledOff, (int)FlightPhase.Waiting) == (int)FlightPhase.Waiting)
+        // Between two looks a send may begin or end; the phases go round, so one of the tries meets it.
+        while (Phase is FlightPhase.Waiting or FlightPhase.Sending)
         {
-            Cancel();
+            if (!TryCallOffWaiting() && Change(FlightPhase.Sending, FlightPhase.CalledOff))
+            {
+                Cancel();
+            }
         }
     }
 
-    private enum FlightPhase
+    /// <summary>Nothing more is sent, unless it is being sent or has been answered.</summary>
+    internal bool TryCallOffWaiting()
     {
-        Waiting,
-        Sending,
-        CalledOff,
+        if (!Change(FlightPhase.Waiting, FlightPhase.CalledOff))
+        {
+            return false;
+        }
+
+        Cancel();
+        return true;
     }
+
+    private bool Change(FlightPhase from, FlightPhase to) => Interlocked.CompareExchange(ref _phase, (int)to, (int)from) == (int)from;
+}
+
+/// <summary>What a flight is doing.</summary>
+internal enum FlightPhase
+{
+    /// <summary>Looking into the cache, waiting for a lease, or backing off: nothing is being paid.</summary>
+    Waiting,
+
+    /// <summary>Being sent.</summary>
+    Sending,
+
+    /// <summary>Answered; the answer is being recorded, whoever leaves.</summary>
+    Answered,
+
+    /// <summary>Nobody waits for it, or nobody may send it: it ends without another send.</summary>
+    CalledOff,
 }

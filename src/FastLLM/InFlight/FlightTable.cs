@@ -81,38 +81,71 @@ internal sealed class FlightTable<TCaller>
     }
 
     /// <summary>Takes callers out of their flights. A flight whose last caller leaves is called off.</summary>
-    public void Leave(Predicate<TCaller> leaving) => ForEach((flight, state) =>
-    {
-        if (flight.Callers.RemoveAll(state) > 0 && flight.Callers.Count == 0)
-        {
-            flight.CallOff();
-        }
-    }, leaving);
-
-    /// <summary>Calls off the flights that are not being sent, where all callers say so.</summary>
-    public void CallOffWaiting(Predicate<TCaller> stopping) => ForEach((flight, state) =>
-    {
-        if (flight.Callers.TrueForAll(state))
-        {
-            flight.CallOffIfWaiting();
-        }
-    }, stopping);
-
-    private void ForEach(Action<Flight<TCaller>, Predicate<TCaller>> action, Predicate<TCaller> state)
+    /// <param name="leaving">Who leaves.</param>
+    /// <param name="inFlight">Filled with those whose request was being sent.</param>
+    public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> inFlight)
     {
         foreach (Shard shard in _shards)
         {
             lock (shard.Gate)
             {
-                foreach (Flight<TCaller>? head in shard.Heads)
+                foreach (Flight<TCaller> flight in shard.Flights())
                 {
-                    for (Flight<TCaller>? flight = head; flight is not null; flight = flight.Next)
+                    if (flight.Phase is FlightPhase.Sending or FlightPhase.Answered)
                     {
-                        action(flight, state);
+                        inFlight.AddRange(flight.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, flight.Key, null)));
+                    }
+
+                    if (flight.Callers.RemoveAll(leaving) > 0 && flight.Callers.Count == 0)
+                    {
+                        flight.CallOff();
                     }
                 }
             }
         }
+    }
+
+    /// <summary>Takes callers out of flights that are not being sent: they get no send any more. What is being sent is waited for.</summary>
+    /// <param name="stopping">Who gets no send any more.</param>
+    /// <param name="left">Filled with those who left, and why their last send failed, if there was one.</param>
+    public void LeaveWaiting(Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
+    {
+        foreach (Shard shard in _shards)
+        {
+            lock (shard.Gate)
+            {
+                foreach (Flight<TCaller> flight in shard.Flights())
+                {
+                    LeaveWaiting(flight, stopping, left);
+                }
+            }
+        }
+    }
+
+    /// <summary>The same for one flight, which must be in the table.</summary>
+    public void LeaveWaitingOne(Flight<TCaller> flight, Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
+    {
+        lock (ShardOf(flight.Key).Gate)
+        {
+            LeaveWaiting(flight, stopping, left);
+        }
+    }
+
+    private static void LeaveWaiting(Flight<TCaller> flight, Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
+    {
+        if (flight.Callers.Count == 0 || flight.Phase != FlightPhase.Waiting)
+        {
+            return;
+        }
+
+        // Where nobody stays, the flight must be called off before its callers are told so: a send may begin at any moment.
+        if (flight.Callers.TrueForAll(stopping) && !flight.TryCallOffWaiting())
+        {
+            return;
+        }
+
+        left.AddRange(flight.Callers.FindAll(stopping).Select(caller => new LeftCaller<TCaller>(caller, flight.Key, flight.LastFailure)));
+        flight.Callers.RemoveAll(stopping);
     }
 
     private Shard ShardOf(RequestKey key) => _shards[key.GetHashCode() & (Shards - 1)];
@@ -123,9 +156,26 @@ internal sealed class FlightTable<TCaller>
 
         public Flight<TCaller>?[] Heads { get; } = new Flight<TCaller>?[buckets];
 
+        public IEnumerable<Flight<TCaller>> Flights()
+        {
+            foreach (Flight<TCaller>? head in Heads)
+            {
+                for (Flight<TCaller>? flight = head; flight is not null; flight = flight.Next)
+                {
+                    yield return flight;
+                }
+            }
+        }
+
         public ref Flight<TCaller>? HeadOf(RequestKey key) => ref Heads[(key.GetHashCode() >>> 4) & (Heads.Length - 1)];
     }
 }
+
+/// <summary>A caller that was taken out of its flight.</summary>
+/// <param name="Caller">Who.</param>
+/// <param name="Key">What was asked.</param>
+/// <param name="LastFailure">Why the last send failed, if there was one.</param>
+internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey Key, LlmException? LastFailure);
 
 /// <summary>How a request entered the table of flights.</summary>
 internal enum Entry

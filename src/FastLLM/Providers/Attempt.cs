@@ -19,6 +19,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     private Phase _phase;
     private Phase _expiredIn;
     private bool _canceled;
+    private string _option = "";
 
     private enum Phase
     {
@@ -41,6 +42,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     /// <summary>The timestamp by which something must have happened.</summary>
     public long Deadline => Volatile.Read(ref _deadline);
 
+    /// <summary>Whether the time is all but over, so that a timer of the provider's own may have fired a moment before ours.</summary>
+    public bool IsNearItsEnd => Timeout != System.Threading.Timeout.InfiniteTimeSpan && clock.Elapsed(_begun) >= Timeout * 0.95;
+
     /// <summary>Whether nobody waits for the answer any more.</summary>
     public bool IsCanceled => Volatile.Read(ref _canceled);
 
@@ -56,9 +60,12 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     }
 
     /// <summary>The clock runs from here.</summary>
-    public void Begin(TimeSpan timeout)
+    /// <param name="timeout">How long the send may take.</param>
+    /// <param name="option">The option that says so.</param>
+    public void Begin(TimeSpan timeout, string option)
     {
         Timeout = timeout;
+        _option = option;
         RequestSent = false;
         _expiredIn = Phase.None;
         _phase = Phase.FirstByte;
@@ -123,24 +130,26 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     }
 
     /// <summary>What to call it when the token has fired.</summary>
-    public LlmException Ended(Exception exception)
+    /// <param name="exception">What the send threw.</param>
+    /// <param name="maybeBilled">Whether the provider may bill it.</param>
+    public LlmException Ended(Exception exception, bool maybeBilled)
     {
         if (_canceled && _expiredIn == Phase.None)
         {
-            return new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.", exception) { MaybeBilled = RequestSent };
+            return new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.", exception) { MaybeBilled = maybeBilled };
         }
 
-        TimeSpan taken = clock.Elapsed(_begun);
-        string what = (taken < Timeout, _expiredIn) switch
+        bool wasCutShort = Timeout == System.Threading.Timeout.InfiniteTimeSpan || clock.Elapsed(_begun) < Timeout;
+        string what = _expiredIn switch
         {
-            (true, Phase.FirstByte) => $"no first byte of an answer within {Seconds(times.FirstByte)} s ({nameof(RequestManagerOptions.FirstByteTimeout)})",
-            (true, Phase.Body) => $"silence of {Seconds(times.Idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
-            _ => $"no whole answer within {Seconds(Timeout)} s ({nameof(RequestManagerOptions.Timeout)})",
+            Phase.FirstByte when wasCutShort && times.FirstByte is { } firstByte => $"no first byte of an answer within {Seconds(firstByte)} s ({nameof(RequestManagerOptions.FirstByteTimeout)})",
+            Phase.Body when wasCutShort && times.Idle is { } idle => $"silence of {Seconds(idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
+            _ => $"no whole answer within {Seconds(Timeout)} s ({_option})",
         };
-        return new LlmException(FailureKind.Timeout, $"Timed out: {what}.", exception) { MaybeBilled = RequestSent };
+        return new LlmException(FailureKind.Timeout, $"Timed out: {what}.", exception) { MaybeBilled = maybeBilled };
     }
 
-    private static string Seconds(TimeSpan? time) => time is { } t ? t.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture) : "?";
+    private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture);
 
     private void Watch(long deadline)
     {

@@ -7,11 +7,15 @@ internal readonly struct Reply<TResponse>
     {
         Response = response;
         Usage = usage;
+        HasResponse = true;
     }
 
     public Reply(LlmException failure) => Failure = failure;
 
-    /// <summary>The response; only there where <see cref="Failure"/> is not.</summary>
+    /// <summary>Whether there is a response. There may be neither that nor a failure: then nothing was sent.</summary>
+    public bool HasResponse { get; }
+
+    /// <summary>The response.</summary>
     public TResponse? Response { get; }
 
     /// <summary>The tokens it took, where known.</summary>

@@ -23,6 +23,9 @@ internal sealed class Transport : IDisposable
         Logger = logger;
     }
 
+    /// <summary>Whether the handler is the caller's own, which may not listen to its token.</summary>
+    public bool HandlerIsGiven => _own is null;
+
     /// <summary>Sends without the linked token sources, timers and buffers of <see cref="Client"/>.</summary>
     public HttpMessageInvoker Invoker { get; }
 

@@ -40,6 +40,11 @@ internal static class RequestBody
             {
                 throw new ArgumentException($"\"{name}\" has a property of its own; set that one.", nameof(LlmRequest.AdditionalParameters));
             }
+
+            if (parameters[name].ValueKind == JsonValueKind.Undefined)
+            {
+                throw new ArgumentException($"\"{name}\" has no value.", nameof(LlmRequest.AdditionalParameters));
+            }
         }
 
         return parameters.ToDictionary(p => p.Key, p => p.Value.Clone(), StringComparer.Ordinal);

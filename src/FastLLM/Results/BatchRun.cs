@@ -38,19 +38,30 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
 
     public override void Settle(ResponseWrapper<TResponse> outcome)
     {
-        if (Interlocked.CompareExchange(ref _outcomes[outcome.OrderId], outcome, null) is null && Interlocked.Decrement(ref _left) == 0)
+        if (Interlocked.CompareExchange(ref _outcomes[outcome.OrderId], outcome, null) is null)
         {
-            _done.TrySetResult();
+            Interlocked.Decrement(ref _left);
+            CompleteIfDone();
         }
     }
 
-    public override void Fault(Exception exception) => _done.TrySetException(exception);
+    public override void Note(ResponseWrapper<TResponse> outcome) =>
+        Interlocked.CompareExchange(ref _outcomes[outcome.OrderId], outcome, null);
 
-    public override void Close()
+    public override bool Stop(LlmException cause)
     {
-        base.Close();
-        _done.TrySetResult();
+        bool first = base.Stop(cause);
+        CompleteIfDone();
+        return first;
     }
+
+    public override void Fault(Exception exception)
+    {
+        Close();
+        _done.TrySetException(exception);
+    }
+
+    public override void End() => _done.TrySetResult();
 
     /// <summary>Whether every row has its outcome.</summary>
     public bool IsComplete => Volatile.Read(ref _left) == 0;
@@ -65,28 +76,22 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
 
         // Taken now: an outcome that comes late no longer changes what was handed out.
         var outcomes = new ResponseWrapper<TResponse>[_requests.Length];
-        int taken = Volatile.Read(ref _taken);
+        var notSent = new LlmException(FailureKind.NotSent, "Not sent: the run ended first.");
         for (var order = 0; order < outcomes.Length; order++)
         {
-            outcomes[order] = Volatile.Read(ref _outcomes[order]) ?? Unfinished(order, IsClosed && order < taken);
+            outcomes[order] = Volatile.Read(ref _outcomes[order]) ?? new ResponseWrapper<TResponse>(notSent, _requests[order], order);
         }
 
         return outcomes;
     }
 
-    protected override void LastWorkerEnded()
+    // A run that stops is done when what it had begun is: rows that nobody took stay unsent.
+    private void CompleteIfDone()
     {
-        if (IsStopping)
+        int left = Volatile.Read(ref _left);
+        if (left == 0 || (IsStopping && _requests.Length - left >= Math.Min(Volatile.Read(ref _taken), _requests.Length)))
         {
             _done.TrySetResult();
         }
-    }
-
-    private ResponseWrapper<TResponse> Unfinished(int order, bool underWay)
-    {
-        LlmException error = underWay
-            ? new LlmException(FailureKind.Canceled, "Cancelled while under way; if it was in flight, the provider may bill it.")
-            : new LlmException(FailureKind.NotSent, "Not sent: the run ended first.");
-        return new ResponseWrapper<TResponse>(error, _requests[order].Key, order);
     }
 }

@@ -11,7 +11,6 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _verdicts = [];
-    private int _workers;
     private int _working;
     private int _waiting;
     private volatile bool _closed;
@@ -43,8 +42,16 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
     /// <summary>Hands in a row's outcome.</summary>
     public abstract void Settle(ResponseWrapper<TResponse> outcome);
 
+    /// <summary>Says what became of a row in flight when the run was closed. It does not count as finished.</summary>
+    public virtual void Note(ResponseWrapper<TResponse> outcome)
+    {
+    }
+
     /// <summary>Ends the run because of a fault that is not a row's.</summary>
     public abstract void Fault(Exception exception);
+
+    /// <summary>Completes the run as it is. To be called when it is closed and its rows have left their flights.</summary>
+    public abstract void End();
 
     /// <summary>The outcome that an equal row of this run had, where no cache remembers it: failures are never cached.</summary>
     public bool TryGetVerdict(RequestKey key, [NotNullWhen(true)] out ResponseWrapper<TResponse>? verdict)
@@ -72,19 +79,15 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
 
     /// <summary>Sends nothing more; the first cause counts.</summary>
     /// <returns>Whether this was the first.</returns>
-    public bool Stop(LlmException cause) => Interlocked.CompareExchange(ref _stopCause, cause, null) is null;
+    public virtual bool Stop(LlmException cause) => Interlocked.CompareExchange(ref _stopCause, cause, null) is null;
 
-    /// <summary>Wants no more outcomes.</summary>
-    public virtual void Close() => _closed = true;
+    /// <summary>Wants no more outcomes of rows that are still under way.</summary>
+    public void Close() => _closed = true;
 
     /// <summary>A worker begins.</summary>
-    public void WorkerBegins()
-    {
-        Interlocked.Increment(ref _workers);
-        Interlocked.Increment(ref _working);
-    }
+    public void WorkerBegins() => Interlocked.Increment(ref _working);
 
-    /// <summary>A worker's request backs off, and holds no lease meanwhile.</summary>
+    /// <summary>A worker's request backs off or is being recorded, and holds no lease meanwhile.</summary>
     /// <param name="mostWaiting">How many may; beyond that, the run's memory is more precious than its speed.</param>
     /// <returns>Whether another worker may take the next row in its stead.</returns>
     public bool WorkerWaits(int mostWaiting)
@@ -93,7 +96,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
         return Interlocked.Increment(ref _waiting) <= mostWaiting && HasMoreRows && !IsStopping;
     }
 
-    /// <summary>The back-off is over.</summary>
+    /// <summary>The back-off or the recording is over.</summary>
     public void WorkerIsBack()
     {
         Interlocked.Decrement(ref _waiting);
@@ -118,16 +121,4 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
             }
         }
     }
-
-    /// <summary>A worker ends.</summary>
-    public void WorkerEnds()
-    {
-        if (Interlocked.Decrement(ref _workers) == 0)
-        {
-            LastWorkerEnded();
-        }
-    }
-
-    /// <summary>Nobody works on the run any more.</summary>
-    protected abstract void LastWorkerEnded();
 }

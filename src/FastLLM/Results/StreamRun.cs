@@ -57,10 +57,10 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
             }
 
             await _window.WaitAsync(_ended.Token).ConfigureAwait(false);
-            if (!IsStopping && await _source.MoveNextAsync().ConfigureAwait(false))
+            if (!IsStopping && await _source.MoveNextAsync().ConfigureAwait(false) && !IsStopping)
             {
                 LlmRequest request = _source.Current ?? throw new ArgumentException("The stream of requests holds null.");
-                return new Row(request, _taken++);
+                return new Row(request, Interlocked.Increment(ref _taken) - 1);
             }
 
             Exhausted();
@@ -96,44 +96,48 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     public override void Fault(Exception exception)
     {
         _fault ??= exception;
+        Close();
         Finish();
     }
 
-    public override void Close()
+    public override bool Stop(LlmException cause)
     {
-        base.Close();
-        Finish();
+        bool first = base.Stop(cause);
+        _ = _ended.CancelAsync();
+        CompleteIfDone();
+        return first;
     }
 
-    /// <summary>Lets go of the source, once nobody is reading from it.</summary>
+    public override void End() => Finish();
+
+    /// <summary>Lets go of the source: at once where nobody is reading from it, else as soon as the reader is back.</summary>
     public async Task LeaveSourceAsync()
+    {
+        if (_turn.Wait(0, CancellationToken.None))
+        {
+            await _source.DisposeAsync().ConfigureAwait(false);
+            return;
+        }
+
+        // Not awaited: a source that does not listen to its token must not hold up the consumer that has left.
+        _ = LeaveLaterAsync();
+    }
+
+    private async Task LeaveLaterAsync()
     {
         await _turn.WaitAsync().ConfigureAwait(false);
         await _source.DisposeAsync().ConfigureAwait(false);
     }
 
-    protected override void LastWorkerEnded()
-    {
-        if (IsStopping)
-        {
-            Finish();
-        }
-        else
-        {
-            CompleteIfDone();
-        }
-    }
-
     private void Exhausted()
     {
         _exhausted = true;
-        _ended.Cancel();
         CompleteIfDone();
     }
 
     private void CompleteIfDone()
     {
-        if (_exhausted && Volatile.Read(ref _settled) == Volatile.Read(ref _taken))
+        if ((_exhausted || IsStopping) && Volatile.Read(ref _settled) >= Volatile.Read(ref _taken))
         {
             Finish();
         }
@@ -141,8 +145,8 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     private void Finish()
     {
-        _ended.Cancel();
         _outcomes.Writer.TryComplete();
         _done.TrySetResult();
+        _ = _ended.CancelAsync();
     }
 }

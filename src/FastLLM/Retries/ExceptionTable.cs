@@ -6,13 +6,16 @@ namespace FastLLM.Retries;
 /// <summary>Names the failure behind an exception that a send threw.</summary>
 internal static class ExceptionTable
 {
-    public static LlmException ToFailure(Exception exception) => exception switch
+    /// <summary>Names the failure.</summary>
+    /// <param name="exception">What was thrown.</param>
+    /// <param name="fromOurTransport">Whether our own code sent: then a broken stream is a lost connection. A user's provider may mean anything by it.</param>
+    public static LlmException ToFailure(Exception exception, bool fromOurTransport = false) => exception switch
     {
         LlmException failure => failure,
         HttpRequestException http => new LlmException(KindOf(http), Describe(http), http) { StatusCode = (int?)http.StatusCode },
         TimeoutException timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
         OperationCanceledException { InnerException: TimeoutException } timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
-        HttpIOException or IOException or SocketException => new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
+        IOException or SocketException when fromOurTransport => new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
         _ => new LlmException(FailureKind.Provider, $"The provider's code failed: {exception.GetType().Name}: {exception.Message}", exception),
     };
 

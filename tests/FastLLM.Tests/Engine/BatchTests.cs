@@ -206,6 +206,221 @@ public sealed class BatchTests : EngineTest
     }
 
     [Fact]
+    public async Task AfterAStopNothingMoreIsSent_NeitherByThoseWhoBackOffNorByThoseWhoWereThrottledMeanwhile()
+    {
+        var gate = new TaskCompletionSource();
+        var sent = new CountdownEvent(10);
+        var provider = new ScriptedProvider(async (request, _, _) =>
+        {
+            sent.Signal();
+            if (request == Ask(0))
+            {
+                await Task.Run(() => sent.Wait(Ended), Ended);
+                throw new LlmException(FailureKind.Authentication, "bad key");
+            }
+
+            await gate.Task;
+            throw new LlmException(FailureKind.Overloaded, "503") { RetryAfter = TimeSpan.FromMinutes(2) };
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 10));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(100), Ended);
+        while (manager.Stats.Failed == 0)
+        {
+            await Task.Yield();
+        }
+
+        gate.SetResult();
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => batch);
+
+        Assert.Equal(10, provider.Sends);
+        Assert.All(stopped.Responses.Skip(1).Take(9), outcome => Assert.Equal(FailureKind.Overloaded, outcome.Error?.Kind));
+        Assert.All(stopped.Responses.Skip(10), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+    }
+
+    [Fact]
+    public async Task AStoppedRunDoesNotWaitForAnotherBatchsBackOff()
+    {
+        var backsOff = new TaskCompletionSource();
+        var provider = new ScriptedProvider((request, _, _) =>
+        {
+            if (request == Ask(1))
+            {
+                throw new LlmException(FailureKind.QuotaExhausted, "no money");
+            }
+
+            backsOff.TrySetResult();
+            throw new LlmException(FailureKind.Overloaded, "503") { RetryAfter = TimeSpan.FromMinutes(10) };
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+        using var cancel = new CancellationTokenSource();
+        Task other = manager.ProcessBatchAsync([Ask(0)], cancel.Token);
+        await backsOff.Task;
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync([Ask(0), Ask(1)], Ended));
+
+        Assert.Equal(FailureKind.QuotaExhausted, stopped.Kind);
+        Assert.False(other.IsCompleted);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAsync<LlmCanceledException>(() => other);
+    }
+
+    [Fact]
+    public async Task ARequestWithoutAKeyDoesNotGetInTheWayOfTheOthersResponses()
+    {
+        LlmRequest broken = LlmRequest.FromPrompt(null, "half a pair: \ud800");
+        var provider = new ScriptedProvider((request, _, _) => request == Ask(0)
+            ? Task.FromResult("fine")
+            : throw new LlmException(FailureKind.Authentication, "bad key"));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync([Ask(0), Ask(1), broken], Ended));
+
+        Assert.Equal("fine", stopped.Responses[0].Response);
+        Assert.Equal(FailureKind.NotSent, stopped.Responses[2].Error?.Kind);
+        Assert.Equal(64, stopped.Responses[2].RequestId.Length);
+    }
+
+    [Fact]
+    public async Task DisposingAManagerEndsItsBatchesWithWhatTheyHave()
+    {
+        var hangs = new TaskCompletionSource();
+        var provider = new ScriptedProvider((request, _, _) =>
+        {
+            if (request == Ask(0))
+            {
+                return Task.FromResult("fine");
+            }
+
+            hangs.TrySetResult();
+            return new TaskCompletionSource<string>().Task;
+        });
+        var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(3), Ended);
+        await hangs.Task;
+
+        await manager.DisposeAsync();
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => batch);
+        Assert.Equal("fine", stopped.Responses[0].Response);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => manager.ProcessBatchAsync([Ask(1)], Ended));
+    }
+
+    [Fact]
+    public async Task WhileAnAnswerIsRecordedTheNextRequestIsSent()
+    {
+        var mayRecord = new TaskCompletionSource();
+        var cache = new ScriptedCache { BeforePut = _ => mayRecord.Task };
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.Cache = cache; }));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(20), Ended);
+        while (provider.Sends < 20)
+        {
+            await Task.Yield();
+        }
+
+        mayRecord.SetResult();
+        Assert.All(await batch, outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task AnAnswerThatIsBeingRecordedIsNotAskedForAgain_EvenIfItsFirstCallerHasLeft()
+    {
+        var recording = new TaskCompletionSource();
+        var mayRecord = new TaskCompletionSource();
+        var cache = new ScriptedCache
+        {
+            BeforePut = _ =>
+            {
+                recording.TrySetResult();
+                return mayRecord.Task;
+            },
+        };
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Cache = cache));
+        using var cancel = new CancellationTokenSource();
+        Task first = manager.ProcessBatchAsync([Ask(1)], cancel.Token);
+        await recording.Task;
+        await cancel.CancelAsync();
+        await Assert.ThrowsAsync<LlmCanceledException>(() => first);
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> second = manager.ProcessBatchAsync([Ask(1)], Ended);
+        mayRecord.SetResult();
+
+        Assert.True((await second)[0].IsSuccess);
+        Assert.Equal(1, provider.Sends);
+    }
+
+    [Fact]
+    public async Task WhatAProviderHangsOnItsTokenDoesNotOutliveTheSend()
+    {
+        CancellationToken first = default;
+        var provider = new ScriptedProvider((request, _, token) =>
+        {
+            first = request == Ask(0) ? token : first;
+            return request == Ask(0) ? Task.FromResult("fine") : new TaskCompletionSource<string>().Task;
+        });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 1; o.RetryAttempts = 1; }));
+
+        var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(2), Ended));
+
+        Assert.Equal(FailureKind.Timeout, outcomes[1].Error?.Kind);
+        Assert.False(first.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task AHandlerThatDoesNotListenToItsTokenTimesOutAllTheSame()
+    {
+        using var handler = new DeafHandler();
+        await using var manager = new RequestManager(
+            new OpenAIProvider("k"), OnManualClock(o => { o.HttpMessageHandler = handler; o.RetryAttempts = 1; }));
+
+        var outcomes = await RunClockAsync(manager.ProcessBatchAsync([Ask(1)], Ended));
+
+        Assert.Equal(FailureKind.Timeout, outcomes[0].Error?.Kind);
+    }
+
+    [Fact]
+    public async Task ARowOfAnEqualStreamRequestDoesNotShareItsRefusal()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), Quick(o => o.Concurrency = 1));
+
+        var outcomes = await manager.ProcessBatchAsync([Ask(1) with { Stream = true }, Ask(1), Ask(1) with { Stream = true }], Ended);
+
+        Assert.Equal([false, true, false], outcomes.Select(outcome => outcome.IsSuccess));
+        Assert.Equal(1, simulator.Stats.Sends);
+    }
+
+    [Fact]
+    public async Task AProvidersOwnTimerThatFiresWithTheTimeoutIsATimeout()
+    {
+        var provider = new ScriptedProvider((_, _, _) =>
+        {
+            Time.Advance(TimeSpan.FromSeconds(29.9));
+            throw new OperationCanceledException();
+        });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.RetryAttempts = 1));
+
+        Assert.Equal(FailureKind.Timeout, (await manager.ProcessBatchAsync([Ask(1)], Ended))[0].Error?.Kind);
+    }
+
+    [Fact]
+    public async Task OneInstanceOfAFailureThrownAgainAndAgainTellsEachRowItsOwnNumberOfSends()
+    {
+        var shared = new LlmException(FailureKind.ServerError, "500");
+        var provider = new ScriptedProvider((request, nth, _) => throw (request == Ask(0) && nth == 1 ? new LlmException(FailureKind.InvalidRequest, "no") : shared));
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.RetryAttempts = 3; }));
+        await using var once = new RequestManager<string>(provider, Quick(o => o.RetryAttempts = 1));
+
+        var thrice = await manager.ProcessBatchAsync([Ask(1)], Ended);
+        var single = await once.ProcessBatchAsync([Ask(2)], Ended);
+
+        Assert.Equal((3, 1), (thrice[0].Error!.Attempts, single[0].Error!.Attempts));
+    }
+
+    [Fact]
     public void ProcessBatchDoesNotLockUpUnderASynchronizationContext()
     {
         SynchronizationContext? before = SynchronizationContext.Current;
@@ -282,9 +497,9 @@ public sealed class BatchTests : EngineTest
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), Quick());
 
-        var outcomes = await manager.ProcessBatchAsync([Ask(1) with { Stream = true }, Ask(1)], Ended);
+        var outcomes = await manager.ProcessBatchAsync([Ask(1) with { Stream = true }], Ended);
 
-        Assert.Equal(0, simulator.Stats.Sends);
+        Assert.Equal((0, 0), (simulator.Stats.Sends, outcomes[0].Attempts));
         Assert.Equal(FailureKind.NotSupported, outcomes[0].Error?.Kind);
     }
 
@@ -302,6 +517,12 @@ public sealed class BatchTests : EngineTest
         public T Value { get; } = value;
 
         public void Dispose() => Value.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    }
+
+    private sealed class DeafHandler : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            new TaskCompletionSource<HttpResponseMessage>().Task;
     }
 
     private sealed class CountingHandler : HttpMessageHandler

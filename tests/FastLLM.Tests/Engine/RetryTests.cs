@@ -196,6 +196,31 @@ public sealed class RetryTests : EngineTest
     }
 
     [Fact]
+    public async Task TheTimeOfTheWholeRequestEndsTheWaitForALeaseToo()
+    {
+        var provider = new ScriptedProvider((request, _, _) => request == Ask(0)
+            ? new TaskCompletionSource<string>().Task
+            : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o =>
+        {
+            o.Concurrency = 1;
+            o.RetryAttempts = 1;
+            o.Timeout = o.TotalTimeout.GetValueOrDefault(TimeSpan.FromSeconds(10));
+            o.TotalTimeout = TimeSpan.FromSeconds(10);
+        }));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> first = manager.ProcessBatchAsync([Ask(0)], Ended);
+        await Time.WaitForTimersAsync(1, Ended);
+        Task<IReadOnlyList<ResponseWrapper<string>>> second = manager.ProcessBatchAsync([Ask(1)], Ended);
+        await Time.WaitForTimersAsync(2, Ended);
+        Time.Advance(TimeSpan.FromSeconds(10.1));
+
+        Assert.Equal(FailureKind.Timeout, (await first)[0].Error?.Kind);
+        ResponseWrapper<string> waited = (await second)[0];
+        Assert.True(waited.IsSuccess || waited.Error?.Kind == FailureKind.Timeout);
+    }
+
+    [Fact]
     public async Task ATimeoutOfOneRequestDoesNotTouchTheNextOneOfTheSameWorker()
     {
         var provider = new ScriptedProvider((request, _, token) => request == Ask(0)

@@ -166,6 +166,17 @@ public sealed class StreamTests : EngineTest
     }
 
     [Fact]
+    public async Task AStreamThatCannotGoOnEnds_AlsoWhileItsSourceIsWaiting()
+    {
+        var source = Channel.CreateUnbounded<LlmRequest>();
+        source.Writer.TryWrite(Ask(1));
+        var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.QuotaExhausted, "no money"));
+        await using var manager = new RequestManager<string>(provider, Quick());
+
+        await Assert.ThrowsAsync<LlmRunException>(async () => await manager.ProcessAsync(source.Reader.ReadAllAsync(Ended), Ended).ToListAsync(Ended));
+    }
+
+    [Fact]
     public async Task EqualRequestsOfAStreamShareAFailure()
     {
         var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.InvalidRequest, "no"));
