@@ -33,7 +33,8 @@ internal sealed class LineReader(Stream stream) : IDisposable
             scanned = _end - _start;
             if (_ended)
             {
-                return scanned == 0 ? null : Take(scanned, 0);
+                // The cast matters: a bare null would become empty bytes here, and the end of the file a blank line without end.
+                return scanned == 0 ? (ReadOnlyMemory<byte>?)null : Take(scanned, 0);
             }
 
             await FillAsync(cancellationToken).ConfigureAwait(false);
