@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace FastLLM.Requests;
 
 /// <summary>Writes requests as OpenAI batch lines, bodies byte for byte.</summary>
@@ -19,7 +21,7 @@ internal static class BatchWriter
 
     private static byte[] Line(LlmRequest request, int order, HashSet<string> taken)
     {
-        string id = request.CustomId is { } own && !taken.Contains(own) ? own : $"{order}-{request.Key.ToString()[..KeyDigits]}";
+        string id = request.CustomId is { } own && !taken.Contains(own) ? own : MadeId(request, order);
         byte[] line = JsonText.Build(writer =>
         {
             writer.WriteStartObject();
@@ -54,13 +56,21 @@ internal static class BatchWriter
         return line;
     }
 
+    private static string MadeId(LlmRequest request, int order) => $"{order}-{request.Key.ToString()[..KeyDigits]}";
+
+    // Also an id that another place would be given: a file written here and read again has such ids.
+    private static bool IsMadeElsewhere(string id, int order, IReadOnlyList<LlmRequest> requests) =>
+        id.IndexOf('-', StringComparison.Ordinal) is > 0 and var dash
+        && int.TryParse(id.AsSpan(0, dash), NumberStyles.None, CultureInfo.InvariantCulture, out int other)
+        && other != order && other < requests.Count && id == MadeId(requests[other], other);
+
     private static HashSet<string> Repeated(IReadOnlyList<LlmRequest> requests)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var repeated = new HashSet<string>(StringComparer.Ordinal);
-        foreach (LlmRequest request in requests)
+        for (var order = 0; order < requests.Count; order++)
         {
-            if (request.CustomId is { } id && !seen.Add(id))
+            if (requests[order].CustomId is { } id && (!seen.Add(id) || IsMadeElsewhere(id, order, requests)))
             {
                 repeated.Add(id);
             }

@@ -91,6 +91,14 @@ internal static class JsonText
         writer.WriteStringValue(text);
     }
 
+    /// <summary>Writes a member's name, and refuses one that has a lone surrogate.</summary>
+    /// <exception cref="ArgumentException">The name has a lone surrogate.</exception>
+    public static void WriteName(this Utf8JsonWriter writer, string name)
+    {
+        EnsureEncodable(name, "name");
+        writer.WritePropertyName(name);
+    }
+
     /// <summary>Throws where the text has half of a surrogate pair.</summary>
     public static void EnsureEncodable(string text, string name)
     {

@@ -53,7 +53,7 @@ internal static class MessageJson
         {
             foreach ((string key, JsonElement value) in more)
             {
-                writer.WritePropertyName(key);
+                writer.WriteName(key);
                 writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
             }
         }

@@ -67,12 +67,14 @@ internal struct Parameters
             case bool truth:
                 writer.WriteBooleanValue(truth);
                 break;
-            case float number:
+            case float number when float.IsFinite(number):
                 writer.WriteNumberValue(number);
                 break;
-            case double number:
+            case double number when double.IsFinite(number):
                 writer.WriteNumberValue(number);
                 break;
+            case float or double:
+                throw new ArgumentException($"\"{name}\" holds {Convert.ToString(value, CultureInfo.InvariantCulture)}, which JSON cannot carry.", name);
             case decimal number:
                 writer.WriteNumberValue(number);
                 break;
@@ -89,6 +91,7 @@ internal struct Parameters
                 writer.WriteRawValue(document.RootElement.GetRawText(), skipInputValidation: true);
                 break;
             case JsonNode node:
+                EnsureEncodable(node, name);
                 node.WriteTo(writer);
                 break;
             case IReadOnlyDictionary<string, double> numbers:
@@ -116,13 +119,45 @@ internal struct Parameters
         }
     }
 
+    // A node would write U+FFFD for text that UTF-8 cannot carry, and throw something else for such text read from JSON.
+    private static void EnsureEncodable(JsonNode? node, string name)
+    {
+        try
+        {
+            switch (node)
+            {
+                case JsonObject members:
+                    foreach ((string key, JsonNode? value) in members)
+                    {
+                        JsonText.EnsureEncodable(key, name);
+                        EnsureEncodable(value, name);
+                    }
+
+                    break;
+                case JsonArray elements:
+                    foreach (JsonNode? element in elements)
+                    {
+                        EnsureEncodable(element, name);
+                    }
+
+                    break;
+                case JsonValue value when value.TryGetValue(out string? text):
+                    JsonText.EnsureEncodable(text, name);
+                    break;
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ArgumentException($"\"{name}\" holds half of a surrogate pair, which UTF-8 cannot carry.", name, e);
+        }
+    }
+
     private static void WriteMembers(Utf8JsonWriter writer, string name, IEnumerable<KeyValuePair<string, object?>> members)
     {
         writer.WriteStartObject();
         foreach ((string key, object? value) in members)
         {
-            JsonText.EnsureEncodable(key, name);
-            writer.WritePropertyName(key);
+            writer.WriteName(key);
             Write(writer, name, value);
         }
 

@@ -179,7 +179,7 @@ internal static class RequestBody
         {
             foreach ((string name, JsonElement value) in additional)
             {
-                writer.WritePropertyName(name);
+                writer.WriteName(name);
                 writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
             }
         }
