@@ -6,6 +6,8 @@ internal static class Backoff
     /// <summary>The longest wait that is our own choice; a provider may ask for a longer one.</summary>
     public static readonly TimeSpan Cap = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan LongestAsked = TimeSpan.FromDays(7);
+
     /// <summary>
     /// Full jitter on exponential back-off: anywhere between nothing and <paramref name="baseDelay"/>·2ⁿ, at most a minute.
     /// What the provider asked for is a minimum, on top of which comes up to a quarter of it, so that nobody wakes early and all do not wake at once.
@@ -23,6 +25,8 @@ internal static class Backoff
             return own;
         }
 
+        // A provider of one's own may say anything.
+        asked = TimeSpan.FromTicks(Math.Clamp(asked.Ticks, 0, LongestAsked.Ticks));
         TimeSpan jitter = TimeSpan.FromTicks((long)(Math.Min(asked.Ticks, Cap.Ticks * 4) * 0.25 * random));
         TimeSpan told = asked + jitter;
         return told > own ? told : own;

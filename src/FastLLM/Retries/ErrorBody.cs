@@ -24,13 +24,12 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
         {
             var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = MaxDepth });
             using var document = JsonDocument.ParseValue(ref reader);
-            return Read(document.RootElement);
+            bool isWord = document.RootElement.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array or JsonValueKind.String);
+            return isWord ? PlainText(body) : Read(document.RootElement);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // A page from a proxy, an empty body, or JSON with text that is no UTF-16.
-            string text = Encoding.UTF8.GetString(body[..Math.Min(body.Length, 200)]).Trim();
-            return new ErrorBody(text.Length == 0 ? null : text, null, null, null);
+            return PlainText(body);
         }
     }
 
@@ -62,6 +61,13 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
         }
 
         return false;
+    }
+
+    // A page from a proxy, an empty body, "404 page not found".
+    private static ErrorBody PlainText(ReadOnlySpan<byte> body)
+    {
+        string text = Encoding.UTF8.GetString(body[..Math.Min(body.Length, 200)]).Trim();
+        return new ErrorBody(text is "" or "null" ? null : text, null, null, null);
     }
 
     private static bool Has(string? text, string word) => text is not null && text.Contains(word, StringComparison.OrdinalIgnoreCase);
@@ -146,8 +152,21 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
     private static string? Text(JsonElement parent, string name) =>
         !parent.TryGetProperty(name, out JsonElement value) ? null : value.ValueKind switch
         {
-            JsonValueKind.String => value.GetString(),
+            JsonValueKind.String => Text(value),
             JsonValueKind.Number => value.GetRawText(),
             _ => null,
         };
+
+    // A message may echo half of a surrogate pair, which .NET refuses to decode: the code beside it counts all the same.
+    private static string Text(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            return value.GetRawText().Trim('"');
+        }
+    }
 }

@@ -34,12 +34,13 @@ internal static partial class FailureTable
         >= 300 and < 400 => FailureKind.Redirect,
 
         // Out of money comes as 429, 402, 403 or 400. It must be told from throttling: waiting does not help.
-        _ when error.Is("insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded", "enforced_spend_limit_reached", "billing_error", "billing_hard_limit_reached") => FailureKind.QuotaExhausted,
+        _ when IsQuota(error) => FailureKind.QuotaExhausted,
         400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low") => FailureKind.QuotaExhausted,
         402 when error.Is("openrouter_in_flight_budget") => FailureKind.RateLimited,
         402 => FailureKind.QuotaExhausted,
-        429 when error.Says("limit: 0") => FailureKind.QuotaExhausted,
+
+        // Google's quota of a day: the short wait that stands beside it is not true.
+        429 when error.Says("limit: 0") || error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true => FailureKind.QuotaExhausted,
 
         413 => FailureKind.RequestTooLarge,
         429 when NeverFits(error) => FailureKind.RequestTooLarge,
@@ -89,8 +90,13 @@ internal static partial class FailureTable
         _ => "Mend the cause, then run the same batch again.",
     };
 
+    private static bool IsQuota(in ErrorBody error) => error.Is(
+        "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded", "enforced_spend_limit_reached", "billing_error", "billing_hard_limit_reached");
+
     private static FailureKind? Worded(in ErrorBody error) => error switch
     {
+        _ when IsQuota(error) => FailureKind.QuotaExhausted,
         _ when error.Is("context_length_exceeded", "exceed_context_size_error")
             || error.Says("maximum context length", "context window", "context length of", "prompt is too long") => FailureKind.ContextLength,
         _ when error.Is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") => FailureKind.ContentFilter,
@@ -112,13 +118,14 @@ internal static partial class FailureTable
             return false;
         }
 
-        Match match = LimitAndRequested().Match(error.Message);
+        Match match = LimitAndRequested().Match(error.Message.Length > 2048 ? error.Message[..2048] : error.Message);
         return match.Success
             && long.TryParse(match.Groups["limit"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long limit)
             && long.TryParse(match.Groups["requested"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long requested)
             && requested > limit;
     }
 
-    [GeneratedRegex(@"Limit:?\s+(?<limit>\d{1,15})\b.{0,60}?Requested:?\s+(?<requested>\d{1,15})\b", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 100)]
+    // No match timeout: the text is short and the pattern bounded, and a busy machine must not make a failure of it.
+    [GeneratedRegex(@"Limit:?\s+(?<limit>\d{1,15})\b.{0,60}?Requested:?\s+(?<requested>\d{1,15})\b", RegexOptions.CultureInvariant)]
     private static partial Regex LimitAndRequested();
 }

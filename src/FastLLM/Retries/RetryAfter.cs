@@ -135,9 +135,10 @@ internal static partial class RetryAfter
         return null;
     }
 
-    [GeneratedRegex(@"^(?:(?<amount>\d{1,9}(?:\.\d{1,12})?)(?<unit>ms|us|µs|d|h|m|s))+$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 100)]
+    // No match timeouts: the texts are short and the patterns bounded, and a busy machine must not make a failure of it.
+    [GeneratedRegex(@"^(?:(?<amount>\d{1,9}(?:\.\d{1,12})?)(?<unit>ms|us|µs|d|h|m|s))+$", RegexOptions.CultureInvariant)]
     private static partial Regex GoDuration();
 
-    [GeneratedRegex(@"(?:try again|retry)\s+(?:in|after)\s+(?:(?<wait>\d{1,9}(?:\.\d{1,12})?)\s?(?<word>seconds?\b)|(?<wait>(?:\d{1,9}(?:\.\d{1,12})?(?:ms|d|h|m|s))+))", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 100)]
+    [GeneratedRegex(@"(?:try again|retry)\s+(?:in|after)\s+(?:(?<wait>\d{1,9}(?:\.\d{1,12})?)\s?(?<word>seconds?\b)|(?<wait>(?:\d{1,9}(?:\.\d{1,12})?(?:ms|d|h|m|s))+))", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex TryAgainIn();
 }
