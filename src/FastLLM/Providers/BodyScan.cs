@@ -8,13 +8,16 @@ internal struct BodyScan
 {
     private const int MaxDepth = 64;
 
-    /// <summary>The body holds choices with a message or a text (a chat or text completion).</summary>
+    /// <summary>Beyond this it is no count of tokens, and sums would overflow.</summary>
+    private const long MostTokens = 1_000_000_000_000;
+
+    /// <summary>The body holds choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have no message).</summary>
     public bool HasChoices;
 
     /// <summary>The body holds a <c>data</c> array with embeddings.</summary>
     public bool HasEmbeddings;
 
-    /// <summary>The body has a top-level <c>error</c> that is not null.</summary>
+    /// <summary>The body has a top-level <c>error</c> that is not null, or is an error object itself.</summary>
     public bool HasError;
 
     /// <summary>Every choice has a finish reason.</summary>
@@ -71,32 +74,38 @@ internal struct BodyScan
 
     private void ReadMember(ref Utf8JsonReader reader)
     {
-        if (reader.ValueTextEquals("choices"u8))
+        if (reader.TextIs("choices"u8))
         {
             reader.Read();
             ReadChoices(ref reader);
         }
-        else if (reader.ValueTextEquals("usage"u8))
+        else if (reader.TextIs("usage"u8))
         {
             reader.Read();
             ReadUsage(ref reader);
         }
-        else if (reader.ValueTextEquals("data"u8))
+        else if (reader.TextIs("data"u8))
         {
             reader.Read();
             ReadData(ref reader);
         }
-        else if (reader.ValueTextEquals("error"u8))
+        else if (reader.TextIs("error"u8))
         {
             reader.Read();
-            HasError = reader.TokenType != JsonTokenType.Null;
+            HasError |= reader.TokenType != JsonTokenType.Null;
             reader.Skip();
         }
-        else if (reader.ValueTextEquals("status"u8))
+        else if (reader.TextIs("object"u8))
         {
             reader.Read();
-            StatusEnded = reader.TokenType == JsonTokenType.String && (reader.ValueTextEquals("completed"u8) || reader.ValueTextEquals("incomplete"u8));
-            StatusFailed = reader.TokenType == JsonTokenType.String && (reader.ValueTextEquals("failed"u8) || reader.ValueTextEquals("cancelled"u8));
+            HasError |= reader.TokenType == JsonTokenType.String && reader.TextIs("error"u8);
+            reader.Skip();
+        }
+        else if (reader.TextIs("status"u8))
+        {
+            reader.Read();
+            StatusEnded = reader.TokenType == JsonTokenType.String && (reader.TextIs("completed"u8) || reader.TextIs("incomplete"u8));
+            StatusFailed = reader.TokenType == JsonTokenType.String && (reader.TextIs("failed"u8) || reader.TextIs("cancelled"u8));
             reader.Skip();
         }
         else
@@ -122,15 +131,16 @@ internal struct BodyScan
             {
                 while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
                 {
-                    if (reader.ValueTextEquals("finish_reason"u8))
+                    if (reader.TextIs("finish_reason"u8))
                     {
                         reader.Read();
                         finished = reader.TokenType == JsonTokenType.String;
-                        GaveUp |= finished && (reader.ValueTextEquals("error"u8) || reader.ValueTextEquals("insufficient_system_resource"u8));
+                        HasChoices |= finished;
+                        GaveUp |= finished && (reader.TextIs("error"u8) || reader.TextIs("insufficient_system_resource"u8));
                     }
                     else
                     {
-                        HasChoices |= reader.ValueTextEquals("message"u8) || reader.ValueTextEquals("text"u8);
+                        HasChoices |= reader.TextIs("message"u8) || reader.TextIs("text"u8);
                         reader.Read();
                     }
 
@@ -168,7 +178,7 @@ internal struct BodyScan
             first = false;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                HasEmbeddings |= reader.ValueTextEquals("embedding"u8);
+                HasEmbeddings |= reader.TextIs("embedding"u8);
                 reader.Read();
                 reader.Skip();
             }
@@ -184,29 +194,42 @@ internal struct BodyScan
         }
 
         HasUsage = true;
+        long input = 0, cacheRead = 0, cacheWritten = 0;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("prompt_tokens"u8) || reader.ValueTextEquals("input_tokens"u8))
+            if (reader.TextIs("prompt_tokens"u8))
             {
                 Count(ref reader, ref PromptTokens);
             }
-            else if (reader.ValueTextEquals("completion_tokens"u8) || reader.ValueTextEquals("output_tokens"u8))
+            else if (reader.TextIs("input_tokens"u8))
+            {
+                Count(ref reader, ref input);
+            }
+            else if (reader.TextIs("completion_tokens"u8) || reader.TextIs("output_tokens"u8))
             {
                 Count(ref reader, ref CompletionTokens);
             }
-            else if (reader.ValueTextEquals("total_tokens"u8))
+            else if (reader.TextIs("total_tokens"u8))
             {
                 Count(ref reader, ref TotalTokens);
             }
-            else if (reader.ValueTextEquals("prompt_cache_hit_tokens"u8) || reader.ValueTextEquals("cache_read_input_tokens"u8))
+            else if (reader.TextIs("prompt_cache_hit_tokens"u8))
             {
                 Count(ref reader, ref CachedTokens);
             }
-            else if (reader.ValueTextEquals("prompt_tokens_details"u8) || reader.ValueTextEquals("input_tokens_details"u8))
+            else if (reader.TextIs("cache_read_input_tokens"u8))
+            {
+                Count(ref reader, ref cacheRead);
+            }
+            else if (reader.TextIs("cache_creation_input_tokens"u8))
+            {
+                Count(ref reader, ref cacheWritten);
+            }
+            else if (reader.TextIs("prompt_tokens_details"u8) || reader.TextIs("input_tokens_details"u8))
             {
                 ReadDetail(ref reader, "cached_tokens"u8, ref CachedTokens);
             }
-            else if (reader.ValueTextEquals("completion_tokens_details"u8) || reader.ValueTextEquals("output_tokens_details"u8))
+            else if (reader.TextIs("completion_tokens_details"u8) || reader.TextIs("output_tokens_details"u8))
             {
                 ReadDetail(ref reader, "reasoning_tokens"u8, ref ReasoningTokens);
             }
@@ -215,6 +238,13 @@ internal struct BodyScan
                 reader.Read();
                 reader.Skip();
             }
+        }
+
+        CachedTokens = Math.Max(CachedTokens, cacheRead);
+        if (PromptTokens == 0)
+        {
+            // Anthropic counts what its cache read and wrote beside the input, not in it.
+            PromptTokens = input + cacheRead + cacheWritten;
         }
     }
 
@@ -229,7 +259,7 @@ internal struct BodyScan
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals(name))
+            if (reader.TextIs(name))
             {
                 Count(ref reader, ref count);
             }
@@ -245,7 +275,7 @@ internal struct BodyScan
     private static void Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value >= 0)
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value is >= 0 and <= MostTokens)
         {
             count = value;
         }

@@ -17,14 +17,12 @@ internal static class ResponseCheck
         }
         catch (JsonException e)
         {
-            return Unreadable(response, body.Span, e);
+            return IsListOfErrors(body) ? Told(response, body.Span, attempt) : Unreadable(response, body.Span, e);
         }
 
         if (scan.HasError || scan.StatusFailed)
         {
-            LlmException failure = LlmException.From(response, body.Span, attempt?.Transport.Time.GetUtcNow());
-            failure.MaybeBilled = true;
-            return failure;
+            return Told(response, body.Span, attempt);
         }
 
         return IsFinished(scan, endpoint)
@@ -41,6 +39,29 @@ internal static class ResponseCheck
         // An endpoint that is only passed through: a whole JSON object without an error is all that can be asked.
         _ => true,
     };
+
+    // Gemini's way to say what is wrong: [{"error":{…}}].
+    private static bool IsListOfErrors(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(body);
+            JsonElement root = document.RootElement;
+            return root.ValueKind == JsonValueKind.Array && root.GetArrayLength() > 0
+                && root[0].ValueKind == JsonValueKind.Object && root[0].TryGetProperty("error", out _);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    private static LlmException Told(HttpResponseMessage response, ReadOnlySpan<byte> body, Attempt? attempt)
+    {
+        LlmException failure = LlmException.From(response, body, attempt?.Transport.Time.GetUtcNow());
+        failure.MaybeBilled = true;
+        return failure;
+    }
 
     private static LlmException Unreadable(HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException cause)
     {

@@ -20,12 +20,12 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("body"u8))
+            if (reader.TextIs("body"u8))
             {
                 return true;
             }
 
-            if (reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("input"u8))
+            if (reader.TextIs("messages"u8) || reader.TextIs("input"u8))
             {
                 return false;
             }
@@ -126,7 +126,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool isSample = reader.ValueTextEquals("sample"u8);
+            bool isSample = reader.TextIs("sample"u8);
             reader.Read();
             if (isSample && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out sample) || sample < 0))
             {
@@ -141,11 +141,11 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
 
     private static Members MemberOf(ref Utf8JsonReader reader) => reader switch
     {
-        _ when reader.ValueTextEquals("custom_id"u8) => Members.CustomId,
-        _ when reader.ValueTextEquals("method"u8) => Members.Method,
-        _ when reader.ValueTextEquals("url"u8) => Members.Url,
-        _ when reader.ValueTextEquals("body"u8) => Members.Body,
-        _ when reader.ValueTextEquals("fastllm"u8) => Members.Own,
+        _ when reader.TextIs("custom_id"u8) => Members.CustomId,
+        _ when reader.TextIs("method"u8) => Members.Method,
+        _ when reader.TextIs("url"u8) => Members.Url,
+        _ when reader.TextIs("body"u8) => Members.Body,
+        _ when reader.TextIs("fastllm"u8) => Members.Own,
         _ => Members.None,
     };
 

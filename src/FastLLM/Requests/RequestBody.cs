@@ -59,8 +59,8 @@ internal static class RequestBody
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool isModel = reader.ValueTextEquals("model"u8);
-            bool isStream = reader.ValueTextEquals("stream"u8);
+            bool isModel = reader.TextIs("model"u8);
+            bool isStream = reader.TextIs("stream"u8);
             reader.Read();
             if (isModel && reader.TokenType == JsonTokenType.String)
             {
@@ -107,12 +107,12 @@ internal static class RequestBody
                 continue;
             }
 
-            if (reader.ValueTextEquals("messages"u8))
+            if (reader.TextIs("messages"u8))
             {
                 return Endpoints.ChatCompletions;
             }
 
-            if (reader.ValueTextEquals("input"u8))
+            if (reader.TextIs("input"u8))
             {
                 return Endpoints.Embeddings;
             }

@@ -76,6 +76,8 @@ public sealed class BatchFileTests
         { "negative sample", """{"url":"/v1/chat/completions","body":{},"fastllm":{"sample":-1}}""", "sample" },
         { "sample is a text", """{"url":"/v1/chat/completions","body":{},"fastllm":{"sample":"1"}}""", "sample" },
         { "lone surrogate", """{"model":"m","messages":[{"role":"user","content":"\ud800"}]}""", "" },
+        { "lone surrogate in a name", """{"\ud800":1,"messages":[]}""", "" },
+        { "lone surrogate in a line's name", """{"\udc00":1,"url":"/v1/chat/completions","body":{"\ud800":1}}""", "" },
         { "duplicate member", """{"model":"m","model":"n","messages":[]}""", "model" },
         { "duplicate member in a body", """{"url":"/v1/chat/completions","body":{"a":1,"a":2}}""", "" },
         { "too deep", """{"messages":""" + new string('[', 300) + new string(']', 300) + "}", "" },

@@ -1,0 +1,136 @@
+using System.Text;
+using System.Text.Json;
+using FsCheck;
+using FsCheck.Fluent;
+using Xunit;
+
+namespace FastLLM.Tests.Providers;
+
+public sealed class ResponseTests
+{
+    [Fact]
+    public void ChatCompletion_ReadsAnswersToolCallsRefusalAndReasoning()
+    {
+        var chat = Assert.IsType<ChatCompletion>(Read("""
+            {"id":"c1","model":"m-1","choices":[
+              {"index":0,"message":{"role":"assistant","content":"A","refusal":"no","reasoning_content":"because"},"finish_reason":"stop","logprobs":{"x":[1]}},
+              {"index":1,"message":{"content":null,"reasoning":"so","tool_calls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"t2","function":{"name":"g"}}]},"finish_reason":"tool_calls"}],
+             "usage":{"prompt_tokens":1,"completion_tokens":2},"x_provider":{"y":[true]}}
+            """));
+
+        Assert.Equal(("c1", "m-1", "A", "stop", "no", "because"), (chat.Id, chat.Model, chat.Text, chat.FinishReason, chat.Refusal, chat.Reasoning));
+        Assert.Empty(chat.ToolCalls);
+        Assert.Equal((1, (string?)null, "tool_calls", "so"), (chat.Choices[1].Index, chat.Choices[1].Text, chat.Choices[1].FinishReason, chat.Choices[1].Reasoning));
+        Assert.Equal([new ToolCall("t1", new FunctionCall("f", "{\"a\":1}")), new ToolCall("t2", new FunctionCall("g", ""))], chat.Choices[1].ToolCalls);
+    }
+
+    [Fact]
+    public void UnknownFields_Survive_AndTheBodyIsTheBytesReceived()
+    {
+        byte[] body = """{ "choices":[{"message":{"content":"A","audio":{"id":"a"}},"finish_reason":"stop","odd":1.50}] , "x_groq":{"id":"q"} }"""u8.ToArray();
+        var chat = (ChatCompletion)LlmResponse.FromBody(body);
+
+        Assert.Equal(body, chat.RawBody.ToArray());
+        Assert.Equal("q", chat.Json.GetProperty("x_groq").GetProperty("id").GetString());
+        Assert.Equal("1.50", chat.Choices[0].Json.GetProperty("odd").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{\"message\":null}")]
+    [InlineData("{\"message\":\"x\",\"index\":\"0\",\"finish_reason\":7}")]
+    [InlineData("{\"message\":{\"content\":[1],\"tool_calls\":{},\"refusal\":false}}")]
+    [InlineData("{\"message\":{\"tool_calls\":[null,1]},\"index\":1e99}")]
+    public void FieldsOfAnotherKind_ReadAsMissing(string choice)
+    {
+        var chat = new ChatCompletionBody($$"""{"choices":[{"message":{},"finish_reason":"stop"},{{choice}}]}""").Value;
+
+        ChatChoice odd = chat.Choices[1];
+        Assert.Equal((null, null, null, null, 0), (odd.Text, odd.FinishReason, odd.Refusal, odd.Reasoning, odd.Index));
+        Assert.All(odd.ToolCalls, call => Assert.Equal("", call.Function.Name));
+    }
+
+    [Fact]
+    public void HalfOfASurrogatePair_IsHandedOutAsItCame()
+    {
+        var chat = new ChatCompletionBody("""{"choices":[{"message":{"content":"a\ud83d\n\t\"\\\/\u00e9é😀\ude00z"},"finish_reason":"stop"}]}""").Value;
+
+        Assert.Equal("a\ud83d\n\t\"\\/éé😀\ude00z", chat.Text);
+    }
+
+    [Fact]
+    public void TextCompletion_IsReadLikeAChat()
+    {
+        Assert.Equal("x", new ChatCompletionBody("""{"choices":[{"text":"x","finish_reason":"stop"}]}""").Value.Text);
+    }
+
+    [Fact]
+    public void Embeddings_ReadTheSameFromNumbersAndBase64()
+    {
+        var vectors = from count in Gen.Choose(0, 40)
+                      from numbers in Gen.Choose(-1_000_000, 1_000_000).ArrayOf(count)
+                      select numbers.Select(n => n / 7f).ToArray();
+
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(200), Prop.ForAll(vectors.ToArbitrary(), vector =>
+        {
+            var bytes = new byte[vector.Length * 4];
+            for (int i = 0; i < vector.Length; i++)
+            {
+                System.Buffers.Binary.BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(i * 4), vector[i]);
+            }
+
+            var response = (EmbeddingResponse)Read($$"""{"data":[{"index":0,"embedding":{{JsonSerializer.Serialize(vector)}}},{"index":1,"embedding":"{{Convert.ToBase64String(bytes)}}"}]}""");
+            return response.Embeddings.Count == 2 && response.Embeddings.All(read => read.Span.SequenceEqual(vector));
+        }));
+    }
+
+    [Theory]
+    [InlineData("2,0,1", "2,3,1")]
+    [InlineData("0,1,2", "1,2,3")]
+    [InlineData("null,null,null", "1,2,3")]
+    [InlineData("0,0,0", "1,2,3")]
+    [InlineData("7,-1,\"2\"", "1,2,3")]
+    public void Embeddings_StandInTheOrderOfTheInputs(string indexes, string order)
+    {
+        string data = string.Join(',', indexes.Split(',').Select((index, place) => $$"""{"index":{{index}},"embedding":[{{place + 1}}]}"""));
+        var response = (EmbeddingResponse)Read($$"""{"data":[{{data}}]}""");
+
+        Assert.Equal(order, string.Join(',', response.Embeddings.Select(vector => vector.Span[0])));
+    }
+
+    [Theory]
+    [InlineData("7")]
+    [InlineData("null")]
+    [InlineData("[1,\"2\"]")]
+    [InlineData("[null]")]
+    [InlineData("\"!!!!\"")]
+    [InlineData("\"AAAA\"")]
+    public void Embeddings_ThatAreNoVectors_AreAJsonException(string vector)
+    {
+        var response = (EmbeddingResponse)Read($$"""{"data":[{"embedding":{{vector}}}]}""");
+
+        Assert.ThrowsAny<JsonException>(() => response.Embeddings);
+    }
+
+    [Fact]
+    public void AnyOtherObject_IsAnOtherResponse_AndWhatIsNoneIsRefused()
+    {
+        Assert.Equal("r", Assert.IsType<OtherResponse>(Read("""{"id":"r","output":[]}""")).Id);
+        Assert.ThrowsAny<JsonException>(() => Read("[]"));
+        Assert.ThrowsAny<JsonException>(() => Read("{"));
+        Assert.ThrowsAny<JsonException>(() => Read(""));
+    }
+
+    [Fact]
+    public void ToString_PrintsKindAndSize_NeverTheContent()
+    {
+        Assert.Equal("ChatCompletion, 70 bytes", Read("""{"choices":[{"message":{"content":"secret"},"finish_reason":"stop"}]}""" + " ").ToString());
+    }
+
+    private static LlmResponse Read(string body) => LlmResponse.FromBody(Encoding.UTF8.GetBytes(body));
+
+    private sealed record ChatCompletionBody(string Body)
+    {
+        public ChatCompletion Value => (ChatCompletion)Read(Body);
+    }
+}
