@@ -63,11 +63,8 @@ public sealed class InMemoryCache : CacheProvider
     /// <inheritdoc/>
     public override ValueTask ClearAsync(CancellationToken cancellationToken = default)
     {
-        foreach (MemoryShard shard in _shards)
-        {
-            shard.Clear();
-        }
-
+        ObjectDisposedException.ThrowIf(_closed, this);
+        Clear();
         return default;
     }
 
@@ -75,7 +72,16 @@ public sealed class InMemoryCache : CacheProvider
     public override ValueTask CloseAsync(CancellationToken cancellationToken = default)
     {
         _closed = true;
-        return ClearAsync(cancellationToken);
+        Clear();
+        return default;
+    }
+
+    private void Clear()
+    {
+        foreach (MemoryShard shard in _shards)
+        {
+            shard.Clear();
+        }
     }
 
     private MemoryShard Shard(RequestKey key)

@@ -116,6 +116,11 @@ internal sealed class MemoryShard(long? sizeLimit)
         }
 
         _byAge.Enqueue((key, scope, stamp));
+        if (_byAge.Count > 64 + (2 * _count))
+        {
+            ForgetReplaced(_byAge);
+        }
+
         while (_size > sizeLimit && _byAge.TryDequeue(out (RequestKey Key, string Scope, long Stamp) oldest))
         {
             // A replaced entry stands in the queue twice; only its newest place counts.
@@ -124,6 +129,42 @@ internal sealed class MemoryShard(long? sizeLimit)
                 _evicted++;
             }
         }
+    }
+
+    // Entries replaced over and over must not make the queue longer than what is kept.
+    private void ForgetReplaced(Queue<(RequestKey Key, string Scope, long Stamp)> byAge)
+    {
+        for (int left = byAge.Count; left > 0; left--)
+        {
+            (RequestKey Key, string Scope, long Stamp) place = byAge.Dequeue();
+            if (IsNewest(place.Key, place.Scope, place.Stamp))
+            {
+                byAge.Enqueue(place);
+            }
+        }
+    }
+
+    private bool IsNewest(RequestKey key, string scope, long stamp)
+    {
+        if (!_entries.TryGetValue(key, out Slot slot))
+        {
+            return false;
+        }
+
+        if (slot.Entry.Scope == scope)
+        {
+            return slot.Stamp == stamp;
+        }
+
+        for (Other? other = slot.Others; other is not null; other = other.Next)
+        {
+            if (other.Entry.Scope == scope)
+            {
+                return other.Stamp == stamp;
+            }
+        }
+
+        return false;
     }
 
     private void Remove(RequestKey key, string scope)
