@@ -1,1 +1,19 @@
-System.Console.WriteLine("x");
+using FastLLM.Benchmarks;
+using FastLLM.Benchmarks.Load;
+using FastLLM.Benchmarks.Serving;
+
+var flags = new Flags(args);
+switch (args is [var command, ..] ? command : "")
+{
+    case "serve":
+        return await ServeCommand.RunAsync(flags);
+    case "load":
+        return await LoadCommand.RunAsync(flags);
+    default:
+        Console.Error.WriteLine("""
+            serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends
+            load S1|S2|S4|S5|S9|S11|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
+            micro [--filter GLOB]                           the micro-benchmarks
+            """);
+        return 2;
+}

@@ -1,0 +1,39 @@
+namespace FastLLM.Benchmarks.Load;
+
+/// <summary>The load tests: runs those that are asked for, one after the other, and prints the table.</summary>
+internal static class LoadCommand
+{
+    private static readonly (string Id, Func<Flags, Task<Figure>> Measure)[] s_tests =
+    [
+        ("S1", CpuPerRequest.AgainstRawAsync),
+        ("S2", CpuPerRequest.AgainstSdkAsync),
+    ];
+
+    public static async Task<int> RunAsync(Flags flags)
+    {
+        string asked = flags.Word ?? "all";
+        var tests = s_tests.Where(test => asked == "all" || string.Equals(asked, test.Id, StringComparison.OrdinalIgnoreCase)).ToList();
+        if (tests.Count == 0)
+        {
+            await Console.Error.WriteLineAsync($"There is no load test {asked}. There are {string.Join(", ", s_tests.Select(test => test.Id).Distinct())} and all.");
+            return 2;
+        }
+
+        var figures = new List<Figure>();
+        foreach ((string id, Func<Flags, Task<Figure>> measure) in tests)
+        {
+            Console.WriteLine(id);
+            figures.Add(await measure(flags));
+        }
+
+        string report = Report.Print(figures, flags);
+        Console.WriteLine();
+        Console.Write(report);
+        if (flags.Text("--report") is { } file)
+        {
+            await File.WriteAllTextAsync(file, report);
+        }
+
+        return 0;
+    }
+}
