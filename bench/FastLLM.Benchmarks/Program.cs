@@ -9,10 +9,15 @@ switch (args is [var command, ..] ? command : "")
         return await ServeCommand.RunAsync(flags);
     case "load":
         return await LoadCommand.RunAsync(flags);
+    case ManyInFlight.ChildCommand:
+        return await ManyInFlight.RunChildAsync(flags);
+    case "alone":
+        return await AloneCommand.RunAsync(flags);
     default:
         Console.Error.WriteLine("""
             serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends
             load S1|S2|S4|S5|S9|S11|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
+            alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

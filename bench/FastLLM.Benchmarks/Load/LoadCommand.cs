@@ -7,6 +7,10 @@ internal static class LoadCommand
     [
         ("S1", CpuPerRequest.AgainstRawAsync),
         ("S2", CpuPerRequest.AgainstSdkAsync),
+        ("S4", CacheHits.MeasureAsync),
+        ("S5", ManyInFlight.MeasureAsync),
+        ("S9", Tail.MeasureAsync),
+        ("S11", KeyAndAllocations.MeasureAsync),
     ];
 
     public static async Task<int> RunAsync(Flags flags)

@@ -14,6 +14,8 @@ internal static class OwnProcess
             start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
         }
 
+        // A profiler that waits for this process is not to wait for the other.
+        start.Environment.Remove("DOTNET_DiagnosticPorts");
         foreach (string arg in args)
         {
             start.ArgumentList.Add(arg);
