@@ -1,5 +1,6 @@
 using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Load;
+using FastLLM.Benchmarks.Micro;
 using FastLLM.Benchmarks.Serving;
 
 var flags = new Flags(args);
@@ -13,6 +14,8 @@ switch (args is [var command, ..] ? command : "")
         return await ManyInFlight.RunChildAsync(flags);
     case "alone":
         return await AloneCommand.RunAsync(flags);
+    case "micro":
+        return MicroCommand.Run(args[1..]);
     default:
         Console.Error.WriteLine("""
             serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends

@@ -6,12 +6,16 @@ namespace FastLLM.Benchmarks.Load;
 /// <summary>Lets two candidates take turns in one warm process against one server: A B A B …, so that what else the machine does hits both.</summary>
 internal static class Turns
 {
+    // The just-in-time compiler puts its best code in place by and by: time counts as well as calls, and some seconds are needed.
+    private const int WarmupTurns = 5;
+
     public static async Task<IReadOnlyList<(Round Baseline, Round Candidate)>> TakeAsync(ICandidate baseline, ICandidate candidate, Size size)
     {
         await using ServerProcess server = await ServerProcess.StartAsync(size.LatencyMilliseconds);
-        foreach (ICandidate one in new[] { baseline, candidate })
+        for (int turn = 0; turn < WarmupTurns; turn++)
         {
-            await Round.RunAsync(one, server.ApiBase, size.Warmup, size.InFlight);
+            await Round.RunAsync(baseline, server.ApiBase, size.Warmup, size.InFlight);
+            await Round.RunAsync(candidate, server.ApiBase, size.Warmup, size.InFlight);
         }
 
         var pairs = new List<(Round, Round)>();
