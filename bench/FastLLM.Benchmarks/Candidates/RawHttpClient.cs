@@ -9,6 +9,9 @@ internal sealed class RawHttpClient : ICandidate
 {
     private static readonly MediaTypeHeaderValue s_json = new("application/json");
 
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? t_buffer;
+
     private long _tokens;
 
     public string Name => "raw HttpClient";
@@ -26,9 +29,9 @@ internal sealed class RawHttpClient : ICandidate
 
     private async Task<string?> AskAsync(HttpClient client, Uri address, string prompt, CancellationToken cancellationToken)
     {
-        using var content = new ReadOnlyMemoryContent(Body(prompt));
-        content.Headers.ContentType = s_json;
-        using HttpResponseMessage response = await client.PostAsync(address, content, cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new ByteArrayContent(Body(prompt)) };
+        request.Content.Headers.ContentType = s_json;
+        using HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         response.EnsureSuccessStatusCode();
         await using Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         using JsonDocument document = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
@@ -36,9 +39,11 @@ internal sealed class RawHttpClient : ICandidate
         return document.RootElement.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString();
     }
 
-    private static ReadOnlyMemory<byte> Body(string prompt)
+    // The writer asks for room for the worst case, six bytes a character: its buffer is kept, or it would be most of all garbage.
+    private static byte[] Body(string prompt)
     {
-        var buffer = new ArrayBufferWriter<byte>(1024);
+        ArrayBufferWriter<byte> buffer = t_buffer ??= new ArrayBufferWriter<byte>(4096);
+        buffer.ResetWrittenCount();
         using var writer = new Utf8JsonWriter(buffer);
         writer.WriteStartObject();
         writer.WriteString("model"u8, Workload.Model);
@@ -50,7 +55,7 @@ internal sealed class RawHttpClient : ICandidate
         writer.WriteNumber("max_completion_tokens"u8, Workload.MaxCompletionTokens);
         writer.WriteEndObject();
         writer.Flush();
-        return buffer.WrittenMemory;
+        return buffer.WrittenSpan.ToArray();
     }
 
     private static void Message(Utf8JsonWriter writer, ReadOnlySpan<byte> role, string content)
