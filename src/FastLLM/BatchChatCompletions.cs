@@ -70,10 +70,11 @@ public sealed class BatchChatCompletions
         additional.Add("tool_choice", toolChoice);
         additional.AddRange(extra);
 
-        var request = new LlmRequest
+        return _batch.Add(new LlmRequest
         {
             Model = model,
             Messages = messages as IReadOnlyList<Message> ?? [.. messages],
+            TemperatureUnlessNaN = temperature,
             TopP = topP,
             Stop = stop,
             MaxCompletionTokens = maxCompletionTokens,
@@ -83,8 +84,7 @@ public sealed class BatchChatCompletions
             Sample = sample,
             Provider = provider,
             AdditionalParameters = additional.ToDictionary(),
-        };
-        return _batch.Add(temperature is double.NaN ? request : request with { Temperature = temperature });
+        });
     }
 
     private static int? Positive(int? n) => n is < 1

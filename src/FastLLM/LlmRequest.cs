@@ -149,6 +149,18 @@ public sealed record LlmRequest
         }
     }
 
+    /// <summary>Sets the temperature, or leaves it alone where the value is not a number: without a copy of the request for either case.</summary>
+    internal double? TemperatureUnlessNaN
+    {
+        init
+        {
+            if (value is not double.NaN)
+            {
+                Temperature = value;
+            }
+        }
+    }
+
     /// <summary>Gets the most tokens that the answer may have, reasoning included.</summary>
     /// <value>The default is <see langword="null"/>: as many as the model likes.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>

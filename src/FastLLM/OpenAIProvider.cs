@@ -104,6 +104,7 @@ public class OpenAIProvider : Provider<LlmResponse>
         ? new LlmException(FailureKind.NotSupported, "stream: true is not supported yet. Leave it out: the answer is the same.")
         : null;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<Reply<LlmResponse>> SendAsync(LlmRequest request, Attempt attempt)
     {
         try

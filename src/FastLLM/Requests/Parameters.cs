@@ -14,16 +14,9 @@ internal struct Parameters
     /// <summary>Adds a parameter; <see langword="null"/> is none.</summary>
     public void Add(string name, object? value)
     {
-        if (value is null)
+        if (value is not null)
         {
-            return;
-        }
-
-        byte[] json = JsonText.Build(writer => Write(writer, name, value));
-        using JsonDocument document = JsonText.Parse(json);
-        if (!(_values ??= new Dictionary<string, JsonElement>(StringComparer.Ordinal)).TryAdd(name, document.RootElement.Clone()))
-        {
-            throw new ArgumentException($"\"{name}\" is given twice: as a parameter and among the extra ones.", name);
+            AddValue(name, value);
         }
     }
 
@@ -40,7 +33,12 @@ internal struct Parameters
     /// <summary>Adds parameters by name.</summary>
     public void AddRange(IReadOnlyDictionary<string, object?>? values)
     {
-        foreach ((string name, object? value) in values ?? new Dictionary<string, object?>())
+        if (values is null)
+        {
+            return;
+        }
+
+        foreach ((string name, object? value) in values)
         {
             if (RequestFields.Names.Contains(name))
             {
@@ -53,6 +51,17 @@ internal struct Parameters
 
     /// <summary>What was collected, or <see langword="null"/> where that is nothing.</summary>
     public readonly IReadOnlyDictionary<string, JsonElement>? ToDictionary() => _values;
+
+    // A method of its own: what its lambda captures would else be allocated for each parameter that is not given.
+    private void AddValue(string name, object value)
+    {
+        byte[] json = JsonText.Build(writer => Write(writer, name, value));
+        using JsonDocument document = JsonText.Parse(json);
+        if (!(_values ??= new Dictionary<string, JsonElement>(StringComparer.Ordinal)).TryAdd(name, document.RootElement.Clone()))
+        {
+            throw new ArgumentException($"\"{name}\" is given twice: as a parameter and among the extra ones.", name);
+        }
+    }
 
     private static void Write(Utf8JsonWriter writer, string name, object? value)
     {
