@@ -3,11 +3,12 @@ namespace FastLLM;
 /// <summary>Keeps the bytes of bodies and answers that come one after the other in one array.</summary>
 /// <remarks>
 /// A million small arrays cost the garbage collector more than their bytes: it copies and marks each of them. What comes together is
-/// mostly held and let go together, so it shares. The price: one answer that outlives its neighbours holds up to 64 KB of theirs.
+/// mostly held and let go together, so it shares. The price: one answer that outlives its neighbours holds up to 128 KB of theirs.
 /// </remarks>
 internal static class ByteSlab
 {
-    private const int SlabBytes = 64 * 1024;
+    // From 85,000 bytes on an array is never moved, and does not count towards the next collection of young objects.
+    private const int SlabBytes = 128 * 1024;
     private const int LargeBytes = 8 * 1024;
 
     [ThreadStatic]

@@ -325,7 +325,9 @@ public partial class RequestManager<TResponse>
             };
         }
 
-        return new ResponseWrapper<TResponse>(outcome.Response!, worker.Flight.Key, orderId, outcome.Usage)
+        // The built-in responses read their usage when asked: counted by now, its object need not live as long as the outcome.
+        Usage? usage = outcome.Response is LlmResponse ? null : outcome.Usage;
+        return new ResponseWrapper<TResponse>(outcome.Response!, worker.Flight.Key, orderId, usage)
         {
             IsCacheHit = outcome.IsCacheHit,
             IsShared = isShared && !outcome.IsCacheHit,
@@ -554,8 +556,6 @@ public partial class RequestManager<TResponse>
     {
         Response = response,
         IsCacheHit = true,
-
-        // The built-in responses read their usage when asked.
         Usage = response is LlmResponse ? null : _provider.GetUsage(response),
     };
 
