@@ -12,7 +12,7 @@ internal static class MessageJson
         {
             content.WriteTo(writer);
         }
-        else if (message.Role == "assistant" && message.ToolCalls is null && message.FunctionCall is null)
+        else if (message.Role == "assistant" && message.ToolCalls is null && message.FunctionCall is null && message.AdditionalProperties is null)
         {
             // Nothing said and nothing called: the API wants to see that this is meant.
             writer.WriteNull("content"u8);
