@@ -8,7 +8,7 @@ public partial class RequestManager<TResponse>
 {
     private Worker RentWorker()
     {
-        if (_workers.TryTake(out Worker? worker))
+        if (_workers.TryPop(out Worker? worker))
         {
             return worker;
         }
@@ -21,7 +21,7 @@ public partial class RequestManager<TResponse>
     private void ReturnWorker(Worker worker)
     {
         worker.Forget();
-        _workers.Add(worker);
+        _workers.Push(worker);
     }
 
     /// <summary>What seeing one request through takes: made once and used for one request after the other.</summary>
@@ -75,6 +75,7 @@ public partial class RequestManager<TResponse>
         // An idle worker must not hold on to the last batch's answers.
         public void Forget()
         {
+            Flight.Callers.Clear();
             Callers.Clear();
             Callers.Capacity = Math.Min(Callers.Capacity, MostCallersKept);
             Outcome = default;

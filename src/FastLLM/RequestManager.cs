@@ -35,7 +35,8 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private readonly AttemptClock _clock;
     private readonly Gate _gate;
     private readonly FlightTable<Caller<TResponse>> _flights;
-    private readonly ConcurrentBag<Worker> _workers = [];
+    // No ConcurrentBag: its thread-local queues would hold workers, and through them the manager and its last run, for as long as the thread lives.
+    private readonly ConcurrentStack<Worker> _workers = [];
     private readonly AttemptTimes _times;
     private readonly string _scope;
     private readonly ProgressTracker _tracker;
