@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Providers;
 
 namespace FastLLM;
 
@@ -18,7 +19,7 @@ public sealed class ChatCompletion : LlmResponse
         : [];
 
     /// <summary>Gets the text of the first answer; <see langword="null"/> where the model only calls tools or refuses.</summary>
-    public string? Text => First?.Text;
+    public string? Text => _choices is null && ChoiceText.TryRead(RawBody.Span, out string? text) ? text : First?.Text;
 
     /// <summary>Gets why the first answer ended: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a word of the provider's own.</summary>
     public string? FinishReason => First?.FinishReason;

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FastLLM.Requests;
@@ -28,7 +29,8 @@ public sealed class MessageContent : IEnumerable<ContentPart>
 
     /// <summary>A text is content.</summary>
     /// <param name="text">The text.</param>
-    public static implicit operator MessageContent(string text) => new(text);
+    [return: NotNullIfNotNull(nameof(text))]
+    public static implicit operator MessageContent?(string? text) => text is null ? null : new MessageContent(text);
 
     /// <summary>Creates content of parts.</summary>
     /// <param name="parts">The parts, in their order.</param>

@@ -139,7 +139,8 @@ public class OpenAIProvider : Provider<LlmResponse>
             ? client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
             : invoker.SendAsync(message, cancellationToken)).ConfigureAwait(false);
         attempt?.Touch();
-        if (await ResponseBody.ReadAsync(response.Content, mostBytes, attempt, cancellationToken).ConfigureAwait(false) is not { } bytes)
+        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, mostBytes, attempt, cancellationToken).ConfigureAwait(false);
+        if (read is null && response.IsSuccessStatusCode)
         {
             return new Reply<LlmResponse>(new LlmException(FailureKind.ResponseTooLarge, $"The answer is larger than {mostBytes:N0} bytes.")
             {
@@ -148,6 +149,8 @@ public class OpenAIProvider : Provider<LlmResponse>
             });
         }
 
+        // Of an error page that is too large, the status says enough.
+        ReadOnlyMemory<byte> bytes = read ?? ReadOnlyMemory<byte>.Empty;
         if (!response.IsSuccessStatusCode)
         {
             return new Reply<LlmResponse>(Refused(request, response, bytes, temperatureLeftOut, attempt));

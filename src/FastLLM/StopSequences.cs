@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FastLLM.Requests;
@@ -32,15 +33,18 @@ public sealed class StopSequences : IReadOnlyList<string>
 
     /// <summary>One text.</summary>
     /// <param name="text">The text at which to stop.</param>
-    public static implicit operator StopSequences(string text) => FromString(text);
+    [return: NotNullIfNotNull(nameof(text))]
+    public static implicit operator StopSequences?(string? text) => text is null ? null : FromString(text);
 
     /// <summary>Several texts.</summary>
     /// <param name="texts">The texts at which to stop.</param>
-    public static implicit operator StopSequences(string[] texts) => Create(texts);
+    [return: NotNullIfNotNull(nameof(texts))]
+    public static implicit operator StopSequences?(string[]? texts) => texts is null ? null : Create(texts);
 
     /// <summary>Several texts.</summary>
     /// <param name="texts">The texts at which to stop.</param>
-    public static implicit operator StopSequences(List<string> texts) => Create([.. texts]);
+    [return: NotNullIfNotNull(nameof(texts))]
+    public static implicit operator StopSequences?(List<string>? texts) => texts is null ? null : Create([.. texts]);
 
     /// <summary>One text.</summary>
     /// <param name="text">The text at which to stop.</param>

@@ -53,8 +53,12 @@ internal static class MessageJson
         {
             foreach ((string key, JsonElement value) in more)
             {
-                writer.WriteName(key);
-                writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                // A null that was read gives way to the property that was set since.
+                if (value.ValueKind != JsonValueKind.Null || !IsSet(message, key))
+                {
+                    writer.WriteName(key);
+                    writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                }
             }
         }
 
@@ -77,7 +81,7 @@ internal static class MessageJson
             message = member.Name switch
             {
                 "role" => message,
-                "content" => message with { Content = MessageContent.FromJson(value) },
+                "content" when value.ValueKind != JsonValueKind.Null => message with { Content = MessageContent.FromJson(value) },
                 "name" when value.ValueKind == JsonValueKind.String => message with { Name = value.GetString() },
                 "tool_call_id" when value.ValueKind == JsonValueKind.String => message with { ToolCallId = value.GetString() },
                 "function_call" when IsFunction(value) => message with { FunctionCall = ReadFunction(value) },
@@ -90,11 +94,8 @@ internal static class MessageJson
 
         Message Keep(Message unchanged, JsonProperty member)
         {
-            if (member.Value.ValueKind != JsonValueKind.Null)
-            {
-                (more ??= []).Add(member.Name, member.Value.Clone());
-            }
-
+            // Nulls too: a model's message that is sent back must be the same request however it was read.
+            (more ??= []).Add(member.Name, member.Value.Clone());
             return unchanged;
         }
     }
@@ -106,6 +107,16 @@ internal static class MessageJson
         writer.WriteText("name"u8, function.Name);
         writer.WriteEndObject();
     }
+
+    private static bool IsSet(Message message, string name) => name switch
+    {
+        "content" => message.Content is not null,
+        "name" => message.Name is not null,
+        "tool_call_id" => message.ToolCallId is not null,
+        "function_call" => message.FunctionCall is not null,
+        "tool_calls" => message.ToolCalls is not null,
+        _ => false,
+    };
 
     private static bool IsFunction(JsonElement value) => value.ValueKind == JsonValueKind.Object
         && value.EnumerateObject().All(m => m.Name is "name" or "arguments" && m.Value.ValueKind == JsonValueKind.String)

@@ -458,6 +458,29 @@ public sealed class BatchTests : EngineTest
     }
 
     [Fact]
+    public async Task ADisposedManagerAndItsAnswersAreNotHeldByAnything()
+    {
+        WeakReference[] gone = await RunAndForgetAsync();
+
+        for (var i = 0; i < 10 && gone.Any(reference => reference.IsAlive); i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            await Task.Yield();
+        }
+
+        Assert.All(gone, reference => Assert.False(reference.IsAlive));
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static async Task<WeakReference[]> RunAndForgetAsync()
+        {
+            await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick(o => o.Concurrency = 20));
+            var outcomes = await manager.ProcessBatchAsync(AskMany(100), Ended);
+            return [new WeakReference(manager), new WeakReference(outcomes[0]), new WeakReference(outcomes[99])];
+        }
+    }
+
+    [Fact]
     public async Task StatisticsCountAnAnswerOnce()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
