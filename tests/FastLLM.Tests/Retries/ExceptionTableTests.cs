@@ -37,12 +37,20 @@ public sealed class ExceptionTableTests
     [MemberData(nameof(Exceptions), DisableDiscoveryEnumeration = true)]
     public void ToFailure_NamesTheFailureBehindAnException_AndKeepsIt(string name, Exception exception, FailureKind kind)
     {
-        LlmException failure = ExceptionTable.ToFailure(exception);
+        LlmException failure = ExceptionTable.ToFailure(exception, fromOurTransport: true);
 
         Assert.NotEmpty(name);
         Assert.Equal(kind, failure.Kind);
         Assert.Same(exception, failure.InnerException);
         Assert.Equal((int?)(exception as HttpRequestException)?.StatusCode, failure.StatusCode);
+    }
+
+    [Fact]
+    public void ABrokenStreamOfAUsersProviderMayMeanAnything_AndIsNoLostConnection()
+    {
+        Assert.Equal(FailureKind.Provider, ExceptionTable.ToFailure(new IOException("x")).Kind);
+        Assert.Equal(FailureKind.Provider, ExceptionTable.ToFailure(new SocketException((int)SocketError.ConnectionReset)).Kind);
+        Assert.Equal(FailureKind.ConnectionLost, ExceptionTable.ToFailure(new HttpRequestException("x")).Kind);
     }
 
     [Fact]
