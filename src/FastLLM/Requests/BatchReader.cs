@@ -1,8 +1,6 @@
-using System.Text.Json;
-
 namespace FastLLM.Requests;
 
-/// <summary>Reads a whole batch file, and names every mistake in it before anything is used.</summary>
+/// <summary>Reads a whole batch file into memory, and names every mistake in it before anything is used.</summary>
 internal static class BatchReader
 {
     public static async Task<List<LlmRequest>> ReadAllAsync(Stream stream, CancellationToken cancellationToken)
@@ -10,39 +8,23 @@ internal static class BatchReader
         var requests = new List<LlmRequest>();
         var errors = new List<(long Line, string Error)>();
         var lineOfId = new Dictionary<string, long>(StringComparer.Ordinal);
-        using var lines = new LineReader(stream);
-        while (await lines.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
+        using var rows = new InputReader(stream);
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
         {
-            if (line.Span.IndexOfAnyExcept(" \t\r"u8) < 0)
+            if (row.Request is not { } request)
             {
+                errors.Add((row.Line, row.Error!));
                 continue;
             }
 
-            try
+            if (request.CustomId is { } id && !lineOfId.TryAdd(id, row.Line))
             {
-                LlmRequest request = Read(line.Span);
-                if (request.CustomId is { } id && !lineOfId.TryAdd(id, lines.Line))
-                {
-                    errors.Add((lines.Line, $"custom_id \"{id}\" stands already in line {lineOfId[id]}; ids must be unique."));
-                }
+                errors.Add((row.Line, InputMessages.DuplicateId(id, lineOfId[id])));
+            }
 
-                requests.Add(request);
-            }
-            catch (Exception e) when (e is JsonException or ArgumentException)
-            {
-                errors.Add((lines.Line, e.Message));
-            }
+            requests.Add(request);
         }
 
         return errors.Count == 0 ? requests : throw new BatchFormatException(errors);
-    }
-
-    // The line's bytes are lent; what is kept of them is copied, body and all.
-    private static LlmRequest Read(ReadOnlySpan<byte> line)
-    {
-        ReadOnlyMemory<byte> kept = ByteSlab.Copy(line);
-        return BatchLine.IsBatchLine(line)
-            ? BatchLine.Read(kept).ToRequest()
-            : LlmRequest.FromBody(RequestBody.EndpointOf(line), kept);
     }
 }

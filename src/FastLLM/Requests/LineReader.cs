@@ -7,6 +7,7 @@ namespace FastLLM.Requests;
 internal sealed class LineReader(Stream stream) : IDisposable
 {
     private const int FirstBytes = 64 * 1024;
+    private const int LargeBytes = 1 << 20;
 
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
     private int _start;
@@ -44,7 +45,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        ArrayPool<byte>.Shared.Return(_buffer);
+        Return();
         _buffer = [];
     }
 
@@ -62,6 +63,30 @@ internal sealed class LineReader(Stream stream) : IDisposable
         return line.Span is [.., (byte)'\r'] ? line[..^1] : line;
     }
 
+    // A line is no longer than what is left of its file: a buffer that has to grow far grows no further than that.
+    private void Grow()
+    {
+        long wanted = _buffer.Length * 2L;
+        if (stream.CanSeek && wanted > LargeBytes)
+        {
+            wanted = Math.Min(wanted, _end + Math.Max(stream.Length - stream.Position, 0) + 1);
+        }
+
+        byte[] larger = wanted > LargeBytes ? GC.AllocateUninitializedArray<byte>(checked((int)wanted)) : ArrayPool<byte>.Shared.Rent((int)wanted);
+        _buffer.AsSpan(0, _end).CopyTo(larger);
+        Return();
+        _buffer = larger;
+    }
+
+    // Large buffers are not pooled: the pool would keep them for good.
+    private void Return()
+    {
+        if (_buffer.Length is > 0 and <= LargeBytes)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+        }
+    }
+
     private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
         if (_start > 0)
@@ -73,10 +98,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
 
         if (_end == _buffer.Length)
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(checked(_buffer.Length * 2));
-            _buffer.AsSpan(0, _end).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
+            Grow();
         }
 
         int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);

@@ -90,35 +90,11 @@ internal static class RequestBody
         byte[] body = utf8Json.ToArray();
 
         // Computing the key reads the whole body once and says what is wrong with it.
-        LlmRequest request = LlmRequest.FromBody(EndpointOf(body), body);
+        LlmRequest request = LlmRequest.FromBody(BareBody.EndpointOf(body) ?? Endpoints.ChatCompletions, body);
         using JsonDocument document = JsonText.Parse(body);
         return JsonText.StringOf(document.RootElement, "provider") is { } label
             ? LlmRequest.FromBody(request.Endpoint, WithoutProvider(document.RootElement), provider: label)
             : request;
-    }
-
-    public static string EndpointOf(ReadOnlySpan<byte> body)
-    {
-        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
-        while (reader.Read())
-        {
-            if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1)
-            {
-                continue;
-            }
-
-            if (reader.TextIs("messages"u8))
-            {
-                return Endpoints.ChatCompletions;
-            }
-
-            if (reader.TextIs("input"u8))
-            {
-                return Endpoints.Embeddings;
-            }
-        }
-
-        return Endpoints.ChatCompletions;
     }
 
     private static byte[] WithoutProvider(JsonElement body) => JsonText.Build(writer =>

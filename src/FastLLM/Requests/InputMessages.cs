@@ -1,0 +1,12 @@
+namespace FastLLM.Requests;
+
+/// <summary>What is said about mistakes that more than one reader finds.</summary>
+internal static class InputMessages
+{
+    private const int ShownOfId = 80;
+
+    public static string DuplicateId(string id, long firstLine) =>
+        $"custom_id \"{Shorten(id)}\" stands already in line {firstLine}; ids must be unique.";
+
+    private static string Shorten(string id) => id.Length <= ShownOfId ? id : id[..ShownOfId] + "…";
+}
