@@ -1,0 +1,174 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace FastLLM.Results;
+
+/// <summary>Reads one line of OUTPUT, whoever wrote it: FastLLM, OpenAI's batches, vLLM's run-batch.</summary>
+/// <remarks>One pass of a reader over the bytes; all that is allocated is the id.</remarks>
+internal ref struct OutputLine
+{
+    // Deeper than any answer that the engine lets through; the reader keeps one bit a level.
+    private static readonly JsonReaderOptions s_options = new() { MaxDepth = 4096 };
+
+    private Utf8JsonReader _reader;
+    private string? _customId;
+    private RequestKey? _key;
+    private bool _hasOutcome;
+    private bool _hasError;
+    private bool _hasBody;
+    private int _status;
+
+    /// <summary>Reads a line, with or without its LF.</summary>
+    public static OutputEntry Read(ReadOnlySpan<byte> line, long offset, int length)
+    {
+        var record = new OutputLine { _reader = new Utf8JsonReader(line, s_options) };
+        try
+        {
+            if (record.TryRead())
+            {
+                bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
+                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false);
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Not JSON; or an id with bytes that are no text.
+        }
+
+        return new OutputEntry(offset, length, "", null, Succeeded: false, IsDamaged: true);
+    }
+
+    // An id alone is no record: a line of INPUT has one too.
+    private bool TryRead()
+    {
+        if (!_reader.Read() || _reader.TokenType != JsonTokenType.StartObject)
+        {
+            return false;
+        }
+
+        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        {
+            ReadMember();
+        }
+
+        return !_reader.Read() && _customId is not null && _hasOutcome;
+    }
+
+    private void ReadMember()
+    {
+        if (_reader.TextIs("custom_id"u8))
+        {
+            _reader.Read();
+            _customId = _reader.TokenType == JsonTokenType.String ? _reader.GetString() : null;
+            _reader.Skip();
+        }
+        else if (_reader.TextIs("response"u8))
+        {
+            _hasOutcome = true;
+            ReadResponse();
+        }
+        else if (_reader.TextIs("error"u8))
+        {
+            _hasOutcome = true;
+            _hasError |= ReadsNotNull();
+        }
+        else if (_reader.TextIs("fastllm"u8))
+        {
+            ReadOwn();
+        }
+        else
+        {
+            _reader.Skip();
+        }
+    }
+
+    private void ReadResponse()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("status_code"u8))
+            {
+                _reader.Read();
+                _status = _reader.TokenType == JsonTokenType.Number && _reader.TryGetInt32(out int status) ? status : 0;
+                _reader.Skip();
+            }
+            else if (_reader.TextIs("body"u8))
+            {
+                ReadBody();
+            }
+            else
+            {
+                _reader.Skip();
+            }
+        }
+    }
+
+    private void ReadBody()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("error"u8))
+            {
+                _hasError |= ReadsNotNull();
+            }
+            else
+            {
+                _reader.Skip();
+            }
+        }
+
+        // Where the value was an object, the reader stands at its end; else at the value, skipped.
+        _hasBody = _reader.TokenType != JsonTokenType.Null;
+    }
+
+    private void ReadOwn()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("key"u8))
+            {
+                _reader.Read();
+                _key = ReadKey();
+            }
+
+            _reader.Skip();
+        }
+    }
+
+    private RequestKey? ReadKey()
+    {
+        Span<byte> digest = stackalloc byte[RequestKey.Size];
+        return _reader.TokenType == JsonTokenType.String && _reader.ValueSpan.Length == 2 * RequestKey.Size
+            && Convert.FromHexString(_reader.ValueSpan, digest, out _, out _) == OperationStatus.Done
+            ? RequestKey.FromBytes(digest)
+            : null;
+    }
+
+    // Called first at the name of a member whose value may be an object, then at the end of each of that object's values.
+    private bool NextMember()
+    {
+        bool first = _reader.TokenType == JsonTokenType.PropertyName;
+        _reader.Read();
+        if (!first)
+        {
+            return _reader.TokenType == JsonTokenType.PropertyName;
+        }
+
+        if (_reader.TokenType == JsonTokenType.StartObject)
+        {
+            _reader.Read();
+            return _reader.TokenType == JsonTokenType.PropertyName;
+        }
+
+        _reader.Skip();
+        return false;
+    }
+
+    private bool ReadsNotNull()
+    {
+        _reader.Read();
+        bool isNotNull = _reader.TokenType != JsonTokenType.Null;
+        _reader.Skip();
+        return isNotNull;
+    }
+}
