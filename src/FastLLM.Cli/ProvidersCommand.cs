@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+
+namespace FastLLM.Cli;
+
+/// <summary><c>fastllm providers</c>: the table of presets, with whether each key is there, never the key.</summary>
+internal static class ProvidersCommand
+{
+    /// <summary>The command.</summary>
+    /// <param name="environment">Reads an environment variable.</param>
+    public static Command Create(Func<string, string?> environment)
+    {
+        var command = new Command("providers", "List the providers that --provider knows: where they are, which variable holds their key, and what is odd about them.");
+        var json = new Option<bool>("--json") { Description = "As one JSON array." };
+        command.Options.Add(json);
+        command.SetAction(result =>
+        {
+            TextWriter output = result.InvocationConfiguration.Output;
+            output.WriteLine(result.GetValue(json) ? Json(environment) : Table(environment));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static string Table(Func<string, string?> environment)
+    {
+        string[][] rows =
+        [
+            ["NAME", "BASE URL", "KEY", ""],
+            .. Presets.All.Select(preset => new[] { preset.Name, Where(preset, environment), preset.KeyVariable ?? "none", State(preset, environment) }),
+        ];
+        int[] widths = [.. Enumerable.Range(0, 4).Select(column => rows.Max(row => row[column].Length))];
+        var text = new StringBuilder();
+        for (var i = 0; i < rows.Length; i++)
+        {
+            text.AppendLine(string.Join("  ", rows[i].Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+            if (i > 0 && Presets.All[i - 1].Note is { } note)
+            {
+                text.Append(' ', widths[0] + 2).AppendLine(note);
+            }
+        }
+
+        return text.ToString().TrimEnd();
+    }
+
+    private static string Json(Func<string, string?> environment)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartArray();
+            foreach (Preset preset in Presets.All)
+            {
+                json.WriteStartObject();
+                json.WriteString("name", preset.Name);
+                json.WriteString("title", preset.Title);
+                json.WriteString("base_url", Address(preset, environment));
+                json.WriteString("base_url_env", preset.BaseUrlVariable);
+                json.WriteString("api_key_env", preset.KeyVariable);
+                json.WriteBoolean("api_key_set", IsSet(preset, environment));
+                json.WriteBoolean("needs_key", preset.NeedsKey);
+                json.WriteString("api_key_header", preset.KeyVariable is null ? null : preset.KeyHeader ?? "Authorization");
+                json.WriteString("note", preset.Note);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static string State(Preset preset, Func<string, string?> environment) =>
+        preset.KeyVariable is null ? "" : IsSet(preset, environment) ? "set" : preset.NeedsKey ? "not set" : "not set, not needed";
+
+    private static bool IsSet(Preset preset, Func<string, string?> environment) =>
+        preset.KeyVariable is not null && !string.IsNullOrWhiteSpace(environment(preset.KeyVariable));
+
+    private static string Where(Preset preset, Func<string, string?> environment) =>
+        Address(preset, environment) ?? (preset.BaseUrlVariable is { } variable ? $"from {variable}" : "built in");
+
+    // A variable may hold anything, user info with a password included: only what Endpoint would take is shown.
+    private static string? Address(Preset preset, Func<string, string?> environment)
+    {
+        if (preset.BaseUrlVariable is { } variable && environment(variable) is { } value && !string.IsNullOrWhiteSpace(value)
+            && Uri.TryCreate(value.Trim(), UriKind.Absolute, out Uri? uri) && uri is { Scheme: "http" or "https", UserInfo.Length: 0 })
+        {
+            return TerminalText.Clean(uri.GetLeftPart(UriPartial.Path).TrimEnd('/'));
+        }
+
+        return preset.BaseUrl;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Buffers;
+using System.Text;
+
+namespace FastLLM.Cli;
+
+/// <summary>Words of models and providers, made harmless for a terminal and fit for one line.</summary>
+internal static class TerminalText
+{
+    // C0 with ESC, DEL, C1; line and paragraph separator; marks that turn the direction of writing and so disguise what stands there.
+    private static readonly SearchValues<char> Harmful = SearchValues.Create(
+        [.. Enumerable.Range(0, 0x20).Concat(Enumerable.Range(0x7F, 0x21)).Select(c => (char)c),
+        '\u061C', '\u200E', '\u200F', '\u2028', '\u2029', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E', '\u2066', '\u2067', '\u2068', '\u2069']);
+
+    /// <summary>The text without control characters; each run of blanks and line breaks becomes one blank.</summary>
+    /// <param name="text">Untrusted text.</param>
+    /// <param name="most">How many UTF-16 units to keep; what is longer ends with an ellipsis.</param>
+    public static string Clean(string? text, int most = int.MaxValue)
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            return "";
+        }
+
+        if (text.AsSpan().ContainsAny(Harmful))
+        {
+            var clean = new StringBuilder(Math.Min(text.Length, 4096));
+            foreach (char c in text)
+            {
+                if (clean.Length > most)
+                {
+                    break;
+                }
+
+                if (c is '\t' or '\n' or '\r' or '\u2028' or '\u2029')
+                {
+                    if (clean.Length > 0 && clean[^1] != ' ')
+                    {
+                        clean.Append(' ');
+                    }
+                }
+                else if (!Harmful.Contains(c))
+                {
+                    clean.Append(c);
+                }
+            }
+
+            text = clean.ToString();
+        }
+
+        text = text.Trim();
+        if (text.Length <= most)
+        {
+            return text;
+        }
+
+        int end = Math.Max(0, most - 1);
+        return (end > 0 && char.IsHighSurrogate(text[end - 1]) ? text[..(end - 1)] : text[..end]) + "…";
+    }
+}

@@ -1,0 +1,78 @@
+using System.Text.Json;
+using FastLLM.Cli;
+using Xunit;
+
+namespace FastLLM.Tests.Cli;
+
+public sealed class AppTests : IDisposable
+{
+    private const string Canary = "sk-canary-0123456789";
+
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    [Theory]
+    [InlineData("--nonsense")]
+    [InlineData("nonsense")]
+    [InlineData("simulate --nonsense")]
+    [InlineData("simulate --port")]
+    [InlineData("simulate --port x")]
+    [InlineData("simulate --port 65536")]
+    [InlineData("simulate --port -1")]
+    [InlineData("simulate --latency soon")]
+    [InlineData("simulate --latency 2000h")]
+    [InlineData("simulate --error-rate 1.5")]
+    [InlineData("simulate --error-rate NaN")]
+    [InlineData("simulate --error-status 200")]
+    [InlineData("")]
+    public async Task WrongUsage_Is2_AndSaysWhatIsWrong(string line)
+    {
+        Assert.Equal(ExitCode.Usage, await RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.StartsWith("fastllm: ", _error.ToString(), StringComparison.Ordinal);
+        Assert.Empty(_output.ToString());
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("simulate --help")]
+    public async Task Help_Is0_OnStandardOutput(string line)
+    {
+        Assert.Equal(ExitCode.Ok, await RunAsync(line.Split(' ')));
+        Assert.Contains("fastllm", _output.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("FastLLM.Cli", _output.ToString(), StringComparison.Ordinal);
+        Assert.Empty(_error.ToString());
+    }
+
+    [Fact]
+    public async Task Providers_ShowsWhichKeyIsSet_NeverTheKey()
+    {
+        Assert.Equal(ExitCode.Ok, await RunAsync("providers"));
+
+        string table = _output.ToString();
+        Assert.All(Presets.All, preset => Assert.Contains(preset.Name, table, StringComparison.Ordinal));
+        Assert.Matches("(?m)^groq .*GROQ_API_KEY +set$", table);
+        Assert.Matches("(?m)^openai .*OPENAI_API_KEY +not set$", table);
+        Assert.DoesNotContain(Canary, table, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Providers_AsJson_SaysTheSame()
+    {
+        Assert.Equal(ExitCode.Ok, await RunAsync("providers", "--json"));
+
+        JsonElement[] providers = [.. JsonDocument.Parse(_output.ToString()).RootElement.EnumerateArray()];
+        Assert.Equal(Presets.All.Select(preset => preset.Name), providers.Select(provider => provider.GetProperty("name").GetString()));
+        JsonElement groq = Assert.Single(providers, provider => provider.GetProperty("name").GetString() == "groq");
+        Assert.True(groq.GetProperty("api_key_set").GetBoolean());
+        Assert.DoesNotContain(Canary, _output.ToString(), StringComparison.Ordinal);
+    }
+
+    private Task<int> RunAsync(params string[] arguments) =>
+        new App(name => name == "GROQ_API_KEY" ? Canary : null, _output, _error, TimeProvider.System).RunAsync(arguments);
+}
