@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text;
+
+namespace FastLLM.Cli;
+
+/// <summary>The words of progress, the same on a terminal and in a plain line.</summary>
+internal static class ProgressText
+{
+    /// <summary><c>1,234/5,000 (24%)</c>, or <c>1,234 done</c> where the end is not known.</summary>
+    public static string Done(TokenStats stats, long? total)
+    {
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        return total is > 0 and var all
+            ? string.Create(culture, $"{stats.RequestsCompleted:N0}/{all:N0} ({Math.Floor(Share(stats, all) * 100)}%)") // 100% only when all are done
+            : string.Create(culture, $"{stats.RequestsCompleted:N0} done");
+    }
+
+    /// <summary><c>1,230 ok · 4 failed · 200 cached · 12 shared</c>.</summary>
+    public static string Outcomes(TokenStats stats) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{stats.RequestsCompleted - stats.Failed:N0} ok · {stats.Failed:N0} failed · {stats.CacheHits:N0} cached · {stats.Shared:N0} shared");
+
+    /// <summary>Tokens a second, in flight, time gone and time left.</summary>
+    /// <param name="stats">The numbers.</param>
+    /// <param name="total">How many requests there are, where known.</param>
+    /// <param name="elapsed">The time gone.</param>
+    public static string Speed(TokenStats stats, long? total, TimeSpan elapsed)
+    {
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        double seconds = elapsed.TotalSeconds;
+        var line = new StringBuilder();
+        line.Append(culture, $"prompt {PerSecond(stats.PromptTokens, seconds):N0} · completion {PerSecond(stats.CompletionTokens, seconds):N0} tokens/s");
+        line.Append(culture, $" · {stats.InFlight:N0} in flight · {DurationText.Clock(elapsed)}");
+        if (Left(stats, total, elapsed) is { } left)
+        {
+            line.Append(culture, $" · {DurationText.Clock(left)} left");
+        }
+
+        return line.ToString();
+    }
+
+    /// <summary>All of it in one line.</summary>
+    public static string Line(TokenStats stats, long? total, TimeSpan elapsed) => $"{Done(stats, total)} · {Outcomes(stats)} · {Speed(stats, total, elapsed)}";
+
+    /// <summary>The share that is done, 0 to 1.</summary>
+    public static double Share(TokenStats stats, long total) => total <= 0 ? 0 : Math.Clamp((double)stats.RequestsCompleted / total, 0, 1);
+
+    /// <summary>How long the rest takes at the speed so far; <see langword="null"/> where nobody can know.</summary>
+    public static TimeSpan? Left(TokenStats stats, long? total, TimeSpan elapsed)
+    {
+        long rest = (total ?? 0) - stats.RequestsCompleted;
+        if (rest <= 0 || stats.RequestsCompleted <= 0 || elapsed <= TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        double seconds = rest * (elapsed.TotalSeconds / stats.RequestsCompleted);
+        return seconds < TimeSpan.FromDays(100).TotalSeconds ? TimeSpan.FromSeconds(Math.Ceiling(seconds)) : null;
+    }
+
+    private static double PerSecond(long count, double seconds) => seconds <= 0 ? 0 : count / seconds;
+}

@@ -1,0 +1,86 @@
+using System.Globalization;
+
+namespace FastLLM.Cli;
+
+/// <summary>What a run has done, for the last lines on standard error.</summary>
+internal sealed class Summary
+{
+    private const int ExampleLength = 200;
+
+    /// <summary>Gets the numbers of the engine.</summary>
+    public required TokenStats Stats { get; init; }
+
+    /// <summary>Gets what failed and why.</summary>
+    public FailureGroups Failures { get; init; } = new();
+
+    /// <summary>Gets how many rows the input has; <see langword="null"/> where it was not read to its end.</summary>
+    public long? Rows { get; init; }
+
+    /// <summary>Gets how many rows stood in the output already and were kept.</summary>
+    public long Kept { get; init; }
+
+    /// <summary>Gets how many rows ask what an earlier row asks, and share its answer.</summary>
+    public long Duplicates { get; init; }
+
+    /// <summary>Gets how many answers ended for each reason (<c>stop</c>, <c>length</c> …).</summary>
+    public IReadOnlyDictionary<string, long> FinishReasons { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Gets where the answers are; <see langword="null"/> where there is nothing to say about it.</summary>
+    public string? Output { get; init; }
+
+    /// <summary>Gets the command that goes on after an early stop; <see langword="null"/> when the run is complete.</summary>
+    public string? GoOn { get; init; }
+
+    /// <summary>Gets a value indicating whether equal rows may be asked one by one with <c>--no-dedup</c>; false once that was given.</summary>
+    public bool OffersNoDedup { get; init; } = true;
+
+    /// <summary>Writes it.</summary>
+    public void Write(TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        void Line(FormattableString text) => writer.WriteLine(text.ToString(culture));
+
+        long ok = Stats.RequestsCompleted - Stats.Failed;
+        string kept = Kept > 0 ? string.Create(culture, $" · {Kept:N0} kept") : "";
+        string rows = Rows is { } all ? string.Create(culture, $"{all:N0}: ") : "";
+        Line($"rows    {rows}{ok:N0} ok · {Stats.Failed:N0} failed · {Stats.CacheHits:N0} cached · {Stats.Shared:N0} shared{kept}");
+        string throttled = Stats.Throttled > 0 ? string.Create(culture, $" · {Stats.Throttled:N0} throttled") : "";
+        Line($"sends   {Stats.Sent:N0} · {Stats.Retried:N0} retries{throttled}");
+        Line($"tokens  {Stats.PromptTokens:N0} prompt · {Stats.CompletionTokens:N0} completion{Part(Stats.CachedTokens, "read from the provider's cache")}{Part(Stats.ReasoningTokens, "for reasoning")}");
+        string rate = Stats.ElapsedTime > TimeSpan.Zero ? string.Create(culture, $" · {Stats.RequestsPerSecond:N1} rows/s") : "";
+        Line($"time    {DurationText.Clock(Stats.ElapsedTime)}{rate}");
+        foreach ((string reason, long count) in FinishReasons.Where(reason => reason.Key != "stop").OrderByDescending(reason => reason.Value))
+        {
+            Line($"ended   {count:N0} by {TerminalText.Clean(reason, 40)}");
+        }
+
+        foreach ((FailureKind kind, long count, string example) in Failures.ToList())
+        {
+            Line($"failed  {count:N0} × {kind}, for example: {TerminalText.Clean(example, ExampleLength)}");
+        }
+
+        if (Duplicates > 0)
+        {
+            string way = OffersNoDedup ? " --no-dedup asks each of them, --samples N asks every row N times." : "";
+            Line($"equal   {Duplicates:N0} rows ask what another row asks, and share its answer.{way}");
+        }
+
+        if (Stats.MaybeBilled > 0)
+        {
+            Line($"billed? {Stats.MaybeBilled:N0} sends failed after they had gone out whole, and may be billed. If they timed out, raise --timeout.");
+        }
+
+        if (Output is not null)
+        {
+            Line($"output  {TerminalText.Clean(Output)}");
+        }
+
+        if (GoOn is not null)
+        {
+            Line($"go on   {TerminalText.Clean(GoOn)}");
+        }
+    }
+
+    private static string Part(long count, string what) => count > 0 ? string.Create(CultureInfo.InvariantCulture, $" · {count:N0} {what}") : "";
+}

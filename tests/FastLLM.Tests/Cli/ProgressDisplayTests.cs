@@ -1,0 +1,150 @@
+using FastLLM.Cli;
+using FastLLM.TestKit;
+using Spectre.Console;
+using Xunit;
+
+namespace FastLLM.Tests.Cli;
+
+public sealed class ProgressDisplayTests : IDisposable
+{
+    private static readonly TokenStats s_stats = new()
+    {
+        RequestsCompleted = 250,
+        Failed = 4,
+        CacheHits = 20,
+        Shared = 12,
+        InFlight = 100,
+        PromptTokens = 5_000,
+        CompletionTokens = 10_000,
+        TotalTokens = 15_000,
+    };
+
+    private readonly ManualTimeProvider _time = new();
+    private readonly StringWriter _written = new();
+
+    public void Dispose() => _written.Dispose();
+
+    [Fact]
+    public async Task Lines_OneEveryTenSeconds_WithAllThatMatters()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromSeconds(9));
+        Assert.Empty(_written.ToString());
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(
+            $"250/1,000 (25%) · 246 ok · 4 failed · 20 cached · 12 shared · prompt 500 · completion 1,000 tokens/s · 100 in flight · 0:10 · 0:30 left{Environment.NewLine}",
+            _written.ToString());
+
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal(3, Lines().Length);
+    }
+
+    [Fact]
+    public async Task Lines_FreshNumbersAreAskedFor()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
+        display.Source = () => s_stats with { InFlight = 7 };
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Contains("250 done", _written.ToString(), StringComparison.Ordinal);
+        Assert.Contains("· 7 in flight", _written.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("left", _written.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Drain_SaysEachSecondHowManyAreAwaited()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
+        display.Report(s_stats);
+        display.BeginDrain();
+        display.Report(s_stats with { InFlight = 3 });
+        _time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Equal(3, Lines().Length);
+        Assert.Contains("waiting for 100 in flight", Lines()[0], StringComparison.Ordinal);
+        Assert.Contains("waiting for 3 in flight", Lines()[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task None_SaysNothing()
+    {
+        await using ProgressDisplay display = ProgressDisplay.None();
+        display.Report(s_stats);
+        display.WriteLine("x");
+        display.BeginDrain();
+    }
+
+    [Fact]
+    public async Task AfterTheEnd_NothingIsDrawn_AndNoTimerIsLeft()
+    {
+        ProgressDisplay display = ProgressDisplay.Lines(_written, 10, _time);
+        await display.DisposeAsync();
+        await display.DisposeAsync();
+        _time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Empty(_written.ToString());
+        Assert.Equal(0, _time.ActiveTimers);
+    }
+
+    [Fact]
+    public async Task Live_DrawsAtMostTenTimesASecond_HoweverManyReports()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Live(Terminal(ColorSystemSupport.NoColors), 1_000, _time);
+        for (var i = 0; i < 1_000; i++)
+        {
+            display.Report(s_stats with { RequestsCompleted = i });
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        string screen = _written.ToString();
+        int drawn = screen.Split("in flight").Length - 1;
+        Assert.InRange(drawn, 9, 12);
+        Assert.Contains("(99%)", screen, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Live_WithoutColours_KeepsTheBarAndMovesOnlyTheCursor()
+    {
+        ProgressDisplay display = ProgressDisplay.Live(Terminal(ColorSystemSupport.NoColors), 1_000, _time);
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        display.WriteLine("provider said \u001b[31mred");
+        await display.DisposeAsync();
+
+        string screen = _written.ToString();
+        Assert.Contains("250/1,000 (25%)", screen, StringComparison.Ordinal);
+        Assert.Contains("246 ok · 4 failed · 20 cached · 12 shared", screen, StringComparison.Ordinal);
+        Assert.Contains("provider said [31mred", screen, StringComparison.Ordinal);
+        Assert.DoesNotMatch("\u001b\\[[0-9;]*m", screen); // no colour, no style
+        Assert.EndsWith("\u001b[?25h", screen, StringComparison.Ordinal); // the cursor is back
+    }
+
+    [Fact]
+    public async Task ATerminalThatFails_EndsNothing()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(new BrokenWriter(), 10, _time);
+        _time.Advance(TimeSpan.FromSeconds(10));
+    }
+
+    private IAnsiConsole Terminal(ColorSystemSupport colours)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            Interactive = InteractionSupport.Yes,
+            ColorSystem = colours,
+            Out = new AnsiConsoleOutput(_written),
+        });
+        console.Profile.Width = 200;
+        return console;
+    }
+
+    private string[] Lines() => _written.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+
+    private sealed class BrokenWriter : StringWriter
+    {
+        public override void WriteLine(string? value) => throw new IOException("closed");
+    }
+}
