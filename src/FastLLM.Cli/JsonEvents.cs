@@ -1,0 +1,191 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+
+namespace FastLLM.Cli;
+
+/// <summary>What <c>--json</c> prints: one event a line, described in <c>docs/json-events.md</c>. Names and meanings are a contract; members may be added.</summary>
+/// <remarks>
+/// Safe for concurrent use. Each line is one write. Once the reader is gone (a closed pipe) events go nowhere, and <see cref="IsClosed"/> says so:
+/// the run itself goes on. All that is not ASCII is escaped, so that no control character reaches a terminal.
+/// </remarks>
+internal sealed class JsonEvents : IProgress<TokenStats>
+{
+    private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly ArrayBufferWriter<byte> _buffer = new(1024);
+    private readonly Stream _output;
+    private readonly TimeProvider _time;
+    private long? _lastProgress;
+
+    /// <summary>Writes to a stream, which stays open.</summary>
+    public JsonEvents(Stream output, TimeProvider time)
+    {
+        _output = output;
+        _time = time;
+    }
+
+    /// <summary>Gets a value indicating whether the reader is gone.</summary>
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Before the first send.</summary>
+    /// <param name="input">The input's name; <c>-</c> for standard input.</param>
+    /// <param name="output">The output's name; <c>-</c> for standard output.</param>
+    /// <param name="baseUrl">Who is asked.</param>
+    /// <param name="rows">How many rows the input has; <see langword="null"/> where it is not known.</param>
+    /// <param name="kept">How many stand in the output already.</param>
+    public void Start(string input, string output, string baseUrl, long? rows, long kept) => Write("start", json =>
+    {
+        json.WriteString("version", Program.Version);
+        json.WriteString("input", input);
+        json.WriteString("output", output);
+        json.WriteString("base_url", baseUrl);
+        Number(json, "rows", rows);
+        json.WriteNumber("kept", kept);
+    });
+
+    /// <inheritdoc cref="Progress"/>
+    public void Report(TokenStats value) => Progress(value);
+
+    /// <summary>How far it is; at most one event a second, the others are dropped.</summary>
+    /// <param name="stats">The numbers.</param>
+    /// <param name="total">How many requests there are, where the numbers do not say it.</param>
+    public void Progress(TokenStats stats, long? total = null)
+    {
+        lock (_gate)
+        {
+            if (_lastProgress is { } last && _time.GetElapsedTime(last) < ProgressEvery)
+            {
+                return;
+            }
+
+            _lastProgress = _time.GetTimestamp();
+        }
+
+        Write("progress", json => Numbers(json, stats, total));
+    }
+
+    /// <summary>A row has failed for good.</summary>
+    /// <param name="customId">The row's id.</param>
+    /// <param name="line">Its line in the input; <see langword="null"/> where it has none.</param>
+    /// <param name="failure">Why.</param>
+    public void RowFailed(string customId, long? line, LlmException failure) => Write("row_failed", json =>
+    {
+        json.WriteString("custom_id", customId);
+        Number(json, "line", line);
+        json.WriteString("kind", failure.Kind.ToString());
+        Number(json, "status", failure.StatusCode);
+        json.WriteNumber("attempts", failure.Attempts);
+        json.WriteString("message", failure.Message);
+    });
+
+    /// <summary>Something that a person should know and that is no failure.</summary>
+    public void Notice(string message) => Write("notice", json => json.WriteString("message", message));
+
+    /// <summary>The end of a run that began; the last event.</summary>
+    /// <param name="exitCode">What the process ends with.</param>
+    /// <param name="summary">What was done.</param>
+    public void Done(int exitCode, Summary summary) => Write("done", json =>
+    {
+        json.WriteNumber("exit_code", exitCode);
+        Number(json, "rows", summary.Rows);
+        json.WriteNumber("kept", summary.Kept);
+        json.WriteNumber("duplicates", summary.Duplicates);
+        Numbers(json, summary.Stats, summary.Rows - summary.Kept);
+        json.WriteStartArray("failures");
+        foreach ((FailureKind kind, long count, string example) in summary.Failures.ToList())
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", kind.ToString());
+            json.WriteNumber("count", count);
+            json.WriteString("example", example);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("finish_reasons");
+        foreach ((string reason, long count) in summary.FinishReasons)
+        {
+            json.WriteNumber(reason, count);
+        }
+
+        json.WriteEndObject();
+        if (summary.Output is not null)
+        {
+            json.WriteString("output", summary.Output);
+        }
+
+        if (summary.GoOn is not null)
+        {
+            json.WriteString("go_on", summary.GoOn);
+        }
+    });
+
+    /// <summary>The command could not be carried out; the last event.</summary>
+    /// <param name="exitCode">What the process ends with.</param>
+    /// <param name="message">Why, and what to do.</param>
+    public void Error(int exitCode, string message) => Write("error", json =>
+    {
+        json.WriteNumber("exit_code", exitCode);
+        json.WriteString("message", message);
+    });
+
+    private static void Number(Utf8JsonWriter json, string name, long? number)
+    {
+        if (number is { } value)
+        {
+            json.WriteNumber(name, value);
+        }
+    }
+
+    private static void Numbers(Utf8JsonWriter json, TokenStats stats, long? total)
+    {
+        Number(json, "total", total ?? stats.RequestsTotal);
+        json.WriteNumber("completed", stats.RequestsCompleted);
+        json.WriteNumber("ok", stats.RequestsCompleted - stats.Failed);
+        json.WriteNumber("failed", stats.Failed);
+        json.WriteNumber("cached", stats.CacheHits);
+        json.WriteNumber("shared", stats.Shared);
+        json.WriteNumber("in_flight", stats.InFlight);
+        json.WriteNumber("sent", stats.Sent);
+        json.WriteNumber("retried", stats.Retried);
+        json.WriteNumber("throttled", stats.Throttled);
+        json.WriteNumber("maybe_billed", stats.MaybeBilled);
+        json.WriteNumber("prompt_tokens", stats.PromptTokens);
+        json.WriteNumber("completion_tokens", stats.CompletionTokens);
+        json.WriteNumber("elapsed_s", Math.Round(stats.ElapsedTime.TotalSeconds, 3));
+    }
+
+    private void Write(string name, Action<Utf8JsonWriter> members)
+    {
+        lock (_gate)
+        {
+            if (IsClosed)
+            {
+                return;
+            }
+
+            _buffer.ResetWrittenCount();
+            using (var json = new Utf8JsonWriter(_buffer))
+            {
+                json.WriteStartObject();
+                json.WriteString("event", name);
+                json.WriteString("time", _time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+                members(json);
+                json.WriteEndObject();
+            }
+
+            _buffer.Write("\n"u8);
+            try
+            {
+                _output.Write(_buffer.WrittenSpan);
+                _output.Flush();
+            }
+            catch (IOException)
+            {
+                IsClosed = true;
+            }
+        }
+    }
+}

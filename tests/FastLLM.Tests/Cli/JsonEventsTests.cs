@@ -1,0 +1,71 @@
+using System.Text;
+using System.Text.Json;
+using FastLLM.Cli;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Cli;
+
+public sealed class JsonEventsTests : IDisposable
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly MemoryStream _written = new();
+
+    public void Dispose() => _written.Dispose();
+
+    [Fact]
+    public void EveryEvent_IsOneLineOfJson_WithItsNameAndTime()
+    {
+        var events = new JsonEvents(_written, _time);
+        events.Start("in.jsonl", "out.jsonl", "http://127.0.0.1:1/v1", 10, 2);
+        events.Progress(new TokenStats { RequestsCompleted = 3, Failed = 1 }, 8);
+        events.RowFailed("a\u001b\n", 7, new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
+        events.Notice("watch");
+        var failures = new FailureGroups();
+        failures.Add(FailureKind.InvalidRequest, "no");
+        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5) }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
+        events.Error(2, "wrong");
+
+        JsonElement[] lines = Lines();
+        Assert.Equal(["start", "progress", "row_failed", "notice", "done", "error"], lines.Select(line => line.GetProperty("event").GetString()));
+        Assert.All(lines, line => Assert.Equal("2026-01-01T00:00:00.000Z", line.GetProperty("time").GetString()));
+        Assert.Equal(10, lines[0].GetProperty("rows").GetInt64());
+        Assert.Equal((8, 2), (lines[1].GetProperty("total").GetInt64(), lines[1].GetProperty("ok").GetInt64()));
+        Assert.Equal("a\u001b\n", lines[2].GetProperty("custom_id").GetString());
+        Assert.Equal(("InvalidRequest", 400), (lines[2].GetProperty("kind").GetString(), lines[2].GetProperty("status").GetInt32()));
+        Assert.Equal((1, 8, 7), (lines[4].GetProperty("exit_code").GetInt32(), lines[4].GetProperty("total").GetInt64(), lines[4].GetProperty("ok").GetInt64()));
+        Assert.Equal(1, lines[4].GetProperty("failures")[0].GetProperty("count").GetInt64());
+        Assert.DoesNotContain(_written.ToArray(), b => b is (< 0x20 and not (byte)'\n') or > 0x7E);
+    }
+
+    [Fact]
+    public void Progress_AtMostOnceASecond()
+    {
+        var events = new JsonEvents(_written, _time);
+        for (var i = 0; i < 25; i++)
+        {
+            events.Report(new TokenStats());
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+        }
+
+        Assert.Equal(3, Lines().Length);
+    }
+
+    [Fact]
+    public void AClosedPipe_EndsTheEvents_NotTheRun()
+    {
+        var events = new JsonEvents(new ClosedPipe(), _time);
+        events.Notice("x");
+        events.Notice("y");
+
+        Assert.True(events.IsClosed);
+    }
+
+    private JsonElement[] Lines() =>
+        [.. Encoding.UTF8.GetString(_written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    private sealed class ClosedPipe : MemoryStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
+    }
+}
