@@ -216,11 +216,15 @@ internal sealed class Endpoint
 
         if (owner is null && preset is not { IsOwnServer: true })
         {
-            notices.Add($"The key in {variable} is sent to {uri.Authority}, which is not known as a host of {(preset ?? Presets.OpenAI).Title}. --api-key-env NAME chooses another.");
+            notices.Add($"The key in {variable} is sent to {Shown(uri)}, which is not known as a host of {(preset ?? Presets.OpenAI).Title}. --api-key-env NAME chooses another.");
         }
 
         return (variable, Checked(key, variable));
     }
+
+    // The name as it is looked up: one that only looks like a provider's shows as xn--.
+    private static string Shown(Uri uri) => uri.HostNameType != UriHostNameType.Dns ? uri.Authority
+        : uri.IsDefaultPort ? uri.IdnHost : FormattableString.Invariant($"{uri.IdnHost}:{uri.Port}");
 
     private static string Checked(string key, string variable) => key.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E')
         ? throw new UsageException($"{variable} has blanks, line breaks or characters outside ASCII, which no key has. Check where it was copied from.")

@@ -24,7 +24,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     private readonly long? _total;
     private readonly long _started;
     private readonly ITimer? _timer;
-    private TokenStats _stats = new();
+    private volatile TokenStats _stats = new();
     private bool _draining;
     private bool _disposed;
 
@@ -71,49 +71,37 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         : Live(Terminal(environment), total, time);
 
     /// <inheritdoc/>
-    public void Report(TokenStats value)
-    {
-        lock (_gate)
-        {
-            _stats = value;
-        }
-    }
+    public void Report(TokenStats value) => _stats = value; // no lock: a terminal that stands still (Ctrl-S) must not hold up who reports
 
     /// <summary>Writes a line of text above the display, or on its own. Control characters are taken out.</summary>
-    public void WriteLine(string text)
+    public void WriteLine(string text) => Guarded(() =>
     {
-        lock (_gate)
+        if (_screen is not null && !_disposed)
         {
-            if (_screen is not null && !_disposed)
-            {
-                _screen.WriteLine(TerminalText.Clean(text));
-            }
-            else
-            {
-                _writer?.WriteLine(TerminalText.Clean(text));
-            }
+            _screen.WriteLine(TerminalText.Clean(text));
         }
-    }
+        else
+        {
+            _writer?.WriteLine(TerminalText.Clean(text));
+        }
+    });
 
     /// <summary>From now on says how many are awaited, each second where there is no live display: nothing new is sent any more.</summary>
-    public void BeginDrain()
+    public void BeginDrain() => Guarded(() =>
     {
-        lock (_gate)
+        if (_draining || _disposed)
         {
-            if (_draining || _disposed)
-            {
-                return;
-            }
-
-            _draining = true;
-            if (_screen is null)
-            {
-                _timer?.Change(DrainLineEvery, DrainLineEvery);
-            }
-
-            Show();
+            return;
         }
-    }
+
+        _draining = true;
+        if (_screen is null)
+        {
+            _timer?.Change(DrainLineEvery, DrainLineEvery);
+        }
+
+        Show();
+    });
 
     /// <summary>Takes the live display off the screen.</summary>
     public async ValueTask DisposeAsync()
@@ -135,7 +123,14 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 
         if (_screen is not null)
         {
-            await _screen.EndAsync().ConfigureAwait(false);
+            try
+            {
+                await _screen.EndAsync().ConfigureAwait(false);
+            }
+            catch (IOException)
+            {
+                // The terminal is gone.
+            }
         }
     }
 
@@ -148,24 +143,48 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         Out = new AnsiConsoleOutput(Console.Error),
     });
 
-    [SuppressMessage("Design", "CA1031", Justification = "A display that fails must not end the run.")]
     private void Tick()
     {
+        // Where the terminal stands still, ticks are dropped instead of waiting in line for it.
+        if (!_gate.TryEnter())
+        {
+            return;
+        }
+
         try
         {
-            TokenStats? fresh = Source?.Invoke();
-            lock (_gate)
+            Guarded(() =>
             {
-                _stats = fresh ?? _stats;
+                if (Source?.Invoke() is { } fresh)
+                {
+                    _stats = fresh;
+                }
+
                 if (!_disposed)
                 {
                     Show();
                 }
-            }
+            });
         }
-        catch (Exception)
+        finally
         {
-            // The terminal is gone, or the pipe is closed.
+            _gate.Exit();
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "A display that fails must not end the run.")]
+    private void Guarded(Action action)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception)
+            {
+                // The terminal is gone, or the pipe is closed.
+            }
         }
     }
 

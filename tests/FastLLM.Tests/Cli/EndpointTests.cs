@@ -72,6 +72,7 @@ public sealed class EndpointTests
     [InlineData("https://api.openai.com.evil.example/v1", "api.openai.com.evil.example")]
     [InlineData("https://notapi.openai.com/v1", "notapi.openai.com")]
     [InlineData("http://localhost:8000/v1", "localhost:8000")]
+    [InlineData("https://api.оpenai.com/v1", "xn--")] // a Cyrillic о
     public void OpenAIsKey_GoesToAnUnknownHost_OnlyWithALineThatNamesBoth(string baseUrl, string host)
     {
         foreach (Endpoint endpoint in (Endpoint[])[

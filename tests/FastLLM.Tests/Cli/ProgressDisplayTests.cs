@@ -126,6 +126,24 @@ public sealed class ProgressDisplayTests : IDisposable
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(new BrokenWriter(), 10, _time);
         _time.Advance(TimeSpan.FromSeconds(10));
+        display.WriteLine("x");
+        display.BeginDrain();
+    }
+
+    [Fact]
+    public async Task ATerminalThatStandsStill_HoldsUpNobodyWhoReports()
+    {
+        using var writer = new StandingWriter();
+        await using ProgressDisplay display = ProgressDisplay.Lines(writer, 10, _time);
+        Task tick = Task.Run(() => _time.Advance(TimeSpan.FromSeconds(10)), TestContext.Current.CancellationToken);
+        await writer.Entered.Task;
+
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromSeconds(10)); // the next tick is dropped
+
+        Assert.False(tick.IsCompleted);
+        writer.Go.Set();
+        await tick;
     }
 
     private IAnsiConsole Terminal(ColorSystemSupport colours)
@@ -142,6 +160,25 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     private string[] Lines() => _written.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+
+    private sealed class StandingWriter : StringWriter
+    {
+        public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ManualResetEventSlim Go { get; } = new();
+
+        public override void WriteLine(string? value)
+        {
+            Entered.TrySetResult();
+            Go.Wait();
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            Go.Dispose();
+            base.Dispose(disposing);
+        }
+    }
 
     private sealed class BrokenWriter : StringWriter
     {
