@@ -205,7 +205,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     private TimeSpan Elapsed => _time.GetElapsedTime(_started);
 
     private string Awaited() => string.Create(
-        CultureInfo.InvariantCulture, $"Stopping: nothing new is sent; waiting for {_stats.InFlight:N0} in flight. Ctrl-C again leaves at once.");
+        CultureInfo.InvariantCulture, $"Stopping: waiting for {_stats.InFlight:N0} in flight, they are paid. Ctrl-C again: leave now.");
 
     private Rows Draw(bool unicode)
     {
@@ -219,9 +219,14 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
             head.Append(" ");
         }
 
-        head.Append(ProgressText.Done(_stats, Total)).Append("  ").Append(ProgressText.Outcomes(_stats));
-        IRenderable speed = new Text(ProgressText.Speed(_stats, Total, Elapsed));
-        return _draining ? new Rows(head, speed, new Text(Awaited(), new Style(Color.Yellow))) : new Rows(head, speed);
+        head.Append($"{ProgressText.Done(_stats, Total)} · {ProgressText.Clock(_stats, Total, Elapsed)}");
+        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats)), new Text(ProgressText.Speed(_stats, Elapsed))]; // each fits 80 columns
+        if (_draining)
+        {
+            lines.Add(new Text(Awaited(), new Style(Color.Yellow)));
+        }
+
+        return new Rows(lines);
     }
 
     /// <summary>Spectre's live display, held open while the run goes on. It only knows how to run inside a callback; the callback waits for the end.</summary>

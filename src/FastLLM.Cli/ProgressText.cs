@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace FastLLM.Cli;
 
@@ -20,27 +19,24 @@ internal static class ProgressText
         CultureInfo.InvariantCulture,
         $"{stats.RequestsCompleted - stats.Failed:N0} ok · {stats.Failed:N0} failed · {stats.CacheHits:N0} cached · {stats.Shared:N0} shared");
 
-    /// <summary>Tokens a second, in flight, time gone and time left.</summary>
+    /// <summary>Tokens a second and in flight.</summary>
     /// <param name="stats">The numbers.</param>
-    /// <param name="total">How many requests there are, where known.</param>
     /// <param name="elapsed">The time gone.</param>
-    public static string Speed(TokenStats stats, long? total, TimeSpan elapsed)
+    public static string Speed(TokenStats stats, TimeSpan elapsed)
     {
-        CultureInfo culture = CultureInfo.InvariantCulture;
         double seconds = elapsed.TotalSeconds;
-        var line = new StringBuilder();
-        line.Append(culture, $"prompt {PerSecond(stats.PromptTokens, seconds):N0} · completion {PerSecond(stats.CompletionTokens, seconds):N0} tokens/s");
-        line.Append(culture, $" · {stats.InFlight:N0} in flight · {DurationText.Clock(elapsed)}");
-        if (Left(stats, total, elapsed) is { } left)
-        {
-            line.Append(culture, $" · {DurationText.Clock(left)} left");
-        }
-
-        return line.ToString();
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"prompt {PerSecond(stats.PromptTokens, seconds):N0} · completion {PerSecond(stats.CompletionTokens, seconds):N0} tokens/s · {stats.InFlight:N0} in flight");
     }
 
+    /// <summary>The time gone and, where it can be known, the time left.</summary>
+    public static string Clock(TokenStats stats, long? total, TimeSpan elapsed) => Left(stats, total, elapsed) is { } left
+        ? $"{DurationText.Clock(elapsed)} · {DurationText.Clock(left)} left"
+        : DurationText.Clock(elapsed);
+
     /// <summary>All of it in one line.</summary>
-    public static string Line(TokenStats stats, long? total, TimeSpan elapsed) => $"{Done(stats, total)} · {Outcomes(stats)} · {Speed(stats, total, elapsed)}";
+    public static string Line(TokenStats stats, long? total, TimeSpan elapsed) => $"{Done(stats, total)} · {Outcomes(stats)} · {Speed(stats, elapsed)} · {Clock(stats, total, elapsed)}";
 
     /// <summary>The share that is done, 0 to 1.</summary>
     public static double Share(TokenStats stats, long total) => total <= 0 ? 0 : Math.Clamp((double)stats.RequestsCompleted / total, 0, 1);
