@@ -22,7 +22,7 @@ public sealed class ChatCompletion : LlmResponse
     public string? Text => _choices is null && ChoiceText.TryRead(RawBody.Span, out string? text) ? text : First?.Text;
 
     /// <summary>Gets why the first answer ended: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a word of the provider's own.</summary>
-    public string? FinishReason => First?.FinishReason;
+    public string? FinishReason => _choices is null && ChoiceText.TryReadFinishReason(RawBody.Span, out string? reason) ? reason : First?.FinishReason;
 
     /// <summary>Gets the tools that the first answer calls. Their arguments are untrusted text.</summary>
     public IReadOnlyList<ToolCall> ToolCalls => First?.ToolCalls ?? [];

@@ -88,6 +88,9 @@ public enum FailureKind
     /// <summary>Answer: a redirect, which is never followed, since it would carry prompts and keys elsewhere.</summary>
     Redirect = 65,
 
+    /// <summary>Output: an outcome could not be written. The run stops before it pays for more.</summary>
+    Output = 80,
+
     /// <summary>Provider: its code threw an exception that says nothing about the cause; see <see cref="Exception.InnerException"/>.</summary>
     Provider = 70,
 }

@@ -317,6 +317,9 @@ public sealed record LlmRequest
     internal static LlmRequest FromBody(string endpoint, ReadOnlyMemory<byte> body, string? customId = null, int sample = 0, string? provider = null) =>
         new(endpoint, body, RequestKey.Compute(endpoint, body.Span, sample), customId, sample) { Provider = provider };
 
+    /// <summary>The same bytes as another sample; for requests that came as JSON.</summary>
+    internal LlmRequest Sampled(int sample) => sample == _sample ? this : FromBody(_endpoint, Body, CustomId, sample, Provider);
+
     /// <summary>Reads the fields of a request that came as JSON, and says whether they are in range.</summary>
     internal void ReadFields(bool check) => Fill(RequestFields.Read(_body, check));
 

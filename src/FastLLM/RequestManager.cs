@@ -136,8 +136,17 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(requests);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return StreamAsync(requests, cancellationToken);
+        return StreamAsync(requests, null, CancellationToken.None, cancellationToken);
     }
+
+    /// <summary>The same, with an end that loses nothing: when <paramref name="drain"/> fires, nothing more is sent, and what is in flight is waited for.</summary>
+    /// <param name="requests">The requests.</param>
+    /// <param name="total">How many there are, for the progress; <see langword="null"/> where that is not known.</param>
+    /// <param name="drain">Ends the stream with an <see cref="LlmRunException"/> of kind <see cref="FailureKind.NotSent"/>.</param>
+    /// <param name="cancellationToken">Ends the stream at once.</param>
+    internal IAsyncEnumerable<ResponseWrapper<TResponse>> ProcessAsync(
+        IAsyncEnumerable<LlmRequest> requests, long? total, CancellationToken drain, CancellationToken cancellationToken) =>
+        StreamAsync(requests, total, drain, cancellationToken);
 
     /// <summary>Lets go of connections. Batches under way end with an <see cref="LlmRunException"/>; finish them first.</summary>
     public ValueTask DisposeAsync()
@@ -163,14 +172,15 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     }
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> StreamAsync(
-        IAsyncEnumerable<LlmRequest> requests, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
+        IAsyncEnumerable<LlmRequest> requests, long? total, CancellationToken drain, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(argumentToken, enumeratorToken);
-        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(null, out bool drawsBar));
+        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(total, out bool drawsBar));
         try
         {
             Begin(run, _options.Concurrency);
             using (either.Token.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
+            using (drain.UnsafeRegister(state => Stop((Run<TResponse>)state!, new LlmException(FailureKind.NotSent, "Interrupted.")), run))
             {
                 while (!either.IsCancellationRequested && await run.Outcomes.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
                 {

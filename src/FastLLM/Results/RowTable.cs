@@ -15,6 +15,9 @@ internal sealed class RowTable
     /// <summary>The offset of a row that has no record.</summary>
     public const long NoRecord = -1;
 
+    /// <summary>The fingerprint of a row that asks nothing.</summary>
+    public const ulong NoKey = 0;
+
     private ulong[] _ids = new ulong[1024];
     private ulong[] _keys = new ulong[1024];
     private long[] _records = new long[1024];
@@ -75,6 +78,26 @@ internal sealed class RowTable
 
     /// <summary>The fingerprint of a row's key.</summary>
     public ulong KeyOf(int row) => _keys[row];
+
+    /// <summary>The fingerprint of a row's id.</summary>
+    public ulong IdOf(int row) => _ids[row];
+
+    /// <summary>Says what a row asks.</summary>
+    public void SetKey(int row, ulong key) => _keys[row] = key;
+
+    /// <summary>How many rows ask what an earlier row asks.</summary>
+    public long CountEqualKeys()
+    {
+        ulong[] keys = _keys.AsSpan(0, Count).ToArray();
+        Array.Sort(keys);
+        var equal = 0L;
+        for (var i = 1; i < keys.Length; i++)
+        {
+            equal += keys[i] == keys[i - 1] && keys[i] != NoKey ? 1 : 0;
+        }
+
+        return equal;
+    }
 
     /// <summary>Where the row's record begins in OUTPUT, or <see cref="NoRecord"/>.</summary>
     public long RecordOf(int row) => _records[row];

@@ -72,7 +72,7 @@ internal static partial class FailureTable
         FailureKind.NameNotResolved => FailureAction.RetryThenStop,
 
         FailureKind.Authentication or FailureKind.PermissionDenied or FailureKind.QuotaExhausted or FailureKind.ModelNotFound
-            or FailureKind.Certificate or FailureKind.Cache => FailureAction.StopRun,
+            or FailureKind.Certificate or FailureKind.Cache or FailureKind.Output => FailureAction.StopRun,
 
         _ => FailureAction.FailRow,
     };
@@ -86,6 +86,7 @@ internal static partial class FailureTable
         FailureKind.ModelNotFound => "Check the model's name and that the account may use it, then run the same batch again.",
         FailureKind.NameNotResolved => "Check the base URL and the network, then run the same batch again.",
         FailureKind.Certificate => "Check the base URL, or install the certificate authority that signed the server's certificate.",
+        FailureKind.Output => "Make room for the output, or give it to a place that can be written, then run the same command again.",
         FailureKind.Cache => "Make the cache readable and writable again (space, permissions), then run the same batch again.",
         _ => "Mend the cause, then run the same batch again.",
     };

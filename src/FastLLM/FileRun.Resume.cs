@@ -1,0 +1,112 @@
+using FastLLM.Results;
+
+namespace FastLLM;
+
+// What an earlier run left: which rows stand finished in the output, and which have to be asked again.
+public sealed partial class FileRun
+{
+    private readonly RowTable _earlier = new();
+    private readonly HashSet<long> _earlierFailures = [];
+    private long _kept;
+    private long _keptFailures;
+
+    private void Resume(OutputFile output)
+    {
+        if (output.RepairTornTail() is > 0 and var cut)
+        {
+            Say($"The last line of {_options.Output} was torn; its {cut:N0} bytes are kept in {_options.Output}.torn, and the row is asked again.");
+        }
+
+        long damaged = 0, changed = 0, foreign = 0, trusted = 0;
+        foreach (OutputEntry entry in output.Scan())
+        {
+            if (entry.IsDamaged)
+            {
+                damaged++;
+                continue;
+            }
+
+            ulong id = RowTable.Fingerprint(entry.CustomId);
+            int place = _table.Find(id);
+            if (InputIsPipe)
+            {
+                RememberEarlier(id, entry);
+            }
+            else if (place < 0)
+            {
+                foreign++;
+            }
+            else if (entry.Key is { } key && RowTable.Fingerprint(key) != _table.KeyOf(place))
+            {
+                changed++;
+            }
+            else
+            {
+                trusted += entry.Key is null && entry.Succeeded ? 1 : 0;
+                Keep(place, entry.Offset, entry.Succeeded);
+            }
+        }
+
+        SayIf(damaged, $"{damaged:N0} lines of {_options.Output} are no records and are passed over.");
+        SayIf(changed, $"{changed:N0} records of {_options.Output} answer a question that has changed since; those rows are asked again.");
+        SayIf(foreign, $"{foreign:N0} records of {_options.Output} belong to no row of the input; they are dropped when the run is done.");
+        SayIf(trusted, $"{trusted:N0} rows of {_options.Output} have no key of ours and are trusted by their id. To ask them again: --fresh.");
+        SayIf(_kept == _rows ? 0 : _kept, $"{_kept:N0} of {_rows:N0} rows stand finished in {_options.Output} and are not sent again.");
+    }
+
+    // A later record of a row counts, whatever an earlier one said.
+    private void Keep(int place, long offset, bool succeeded)
+    {
+        if (_table.RecordOf(place) is >= 0 and var before)
+        {
+            _kept--;
+            _keptFailures -= _earlierFailures.Remove(before) ? 1 : 0;
+        }
+
+        bool isKept = succeeded || !_options.RetryFailed;
+        _table.SetRecord(place, isKept ? offset : RowTable.NoRecord);
+        if (!isKept)
+        {
+            return;
+        }
+
+        _kept++;
+        if (!succeeded)
+        {
+            _keptFailures++;
+            _earlierFailures.Add(offset);
+        }
+    }
+
+    // The rows of a pipe are not known yet: what the output holds waits for them.
+    private void RememberEarlier(ulong id, in OutputEntry entry)
+    {
+        ulong key = entry.Key is { } known ? RowTable.Fingerprint(known) : RowTable.NoKey;
+        int place = _earlier.Add(id, key);
+        place = place < 0 ? ~place : place;
+        _earlier.SetKey(place, key);
+        _earlier.SetRecord(place, entry.Offset);
+        if (!entry.Succeeded)
+        {
+            _earlierFailures.Add(entry.Offset);
+        }
+    }
+
+    private void TakeOver(int place)
+    {
+        int earlier = _earlier.Find(_table.IdOf(place));
+        if (earlier >= 0 && (_earlier.KeyOf(earlier) == RowTable.NoKey || _earlier.KeyOf(earlier) == _table.KeyOf(place)))
+        {
+            long offset = _earlier.RecordOf(earlier);
+            Keep(place, offset, succeeded: !_earlierFailures.Contains(offset));
+        }
+    }
+
+    private void SayIf(long count, FormattableString notice)
+    {
+        if (count > 0)
+        {
+            Say(notice);
+        }
+    }
+}

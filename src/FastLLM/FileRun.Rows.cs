@@ -1,0 +1,203 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using FastLLM.Requests;
+using FastLLM.Results;
+
+namespace FastLLM;
+
+// Where rows come from: the input, read once to check it and to know its rows, and once more to send them.
+public sealed partial class FileRun
+{
+    private long _rows;
+    private long _equal;
+
+    private static InputReader Open(FileRunOptions options) => new(
+        options.Input == Pipe
+            ? Console.OpenStandardInput()
+            : new FileStream(options.Input, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan),
+        options.InputFormat,
+        options.Model);
+
+    private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, CancellationToken cancellationToken)
+    {
+        var check = new InputCheck();
+        var repeated = new Dictionary<ulong, long>();
+        await foreach (AskedRow row in ReadAsync(options, source => check.See(source), cancellationToken).ConfigureAwait(false))
+        {
+            if (Add(table, row).IsRepeated)
+            {
+                repeated.TryAdd(RowTable.Fingerprint(row.Id), 0);
+            }
+        }
+
+        if (repeated.Count > 0)
+        {
+            await NameRepeatedAsync(options, repeated, check, cancellationToken).ConfigureAwait(false);
+        }
+
+        return check;
+    }
+
+    // Every row has a place in the table, in input order. One whose id is taken gets another, which only a failure will bear.
+    private static (int Place, string Id, bool IsRepeated) Add(RowTable table, in AskedRow row)
+    {
+        int place = table.Add(RowTable.Fingerprint(row.Id), row.Key);
+        if (place >= 0)
+        {
+            return (place, row.Id, false);
+        }
+
+        string id = RepeatedId(row);
+        return (table.Add(RowTable.Fingerprint(id), RowTable.NoKey), id, true);
+    }
+
+    private static string RepeatedId(in AskedRow row) => string.Create(CultureInfo.InvariantCulture, $"{row.Id} (line {row.Source.Line})");
+
+    // Ids are not kept while rows are counted: where some are repeated, the input is read once more to name both lines.
+    private static async Task NameRepeatedAsync(FileRunOptions options, Dictionary<ulong, long> firstLines, InputCheck check, CancellationToken cancellationToken)
+    {
+        using InputReader rows = Open(options);
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
+        {
+            if (row.Request is null || !firstLines.TryGetValue(RowTable.Fingerprint(SampleId(row.Id, 0, options)), out long first))
+            {
+                continue;
+            }
+
+            if (first == 0)
+            {
+                firstLines[RowTable.Fingerprint(SampleId(row.Id, 0, options))] = row.Line;
+            }
+            else
+            {
+                check.AddError(row.Line, InputMessages.DuplicateId(row.Id, first));
+            }
+        }
+    }
+
+    // One row of the input is one or several that are asked: its samples. Wrong lines are asked nothing, but have an id.
+    private static async IAsyncEnumerable<AskedRow> ReadAsync(
+        FileRunOptions options, Action<InputRow>? seen, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var timesAsked = options.NoDedup ? new Dictionary<ulong, int>() : null;
+        var withinLimit = true;
+        var count = 0L;
+        using InputReader rows = Open(options);
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
+        {
+            seen?.Invoke(row);
+            withinLimit = options.Limit is not { } limit || count++ < limit;
+            if (row.Request is not { } request)
+            {
+                yield return new AskedRow(row.Id, row, null, RowTable.NoKey, withinLimit);
+                continue;
+            }
+
+            int first = request.Sample;
+            if (timesAsked is not null)
+            {
+                ulong key = RowTable.Fingerprint(request.Key);
+                timesAsked.TryGetValue(key, out int before);
+                timesAsked[key] = before + options.Samples;
+                first += before;
+            }
+
+            for (var k = 0; k < options.Samples; k++)
+            {
+                LlmRequest sample = request.Sampled(first + k);
+                yield return new AskedRow(SampleId(row.Id, k, options), row, sample, RowTable.Fingerprint(sample.Key), withinLimit);
+            }
+        }
+    }
+
+    private static string SampleId(string id, int k, FileRunOptions options) =>
+        options.Samples == 1 ? id : string.Create(CultureInfo.InvariantCulture, $"{id}#{k}");
+
+    private async Task CheckBeforeSendingAsync(CancellationToken cancellationToken)
+    {
+        InputCheck check = await CheckAsync(_options, _table, cancellationToken).ConfigureAwait(false);
+        if (check.ErrorCount > 0 && !_options.SkipInvalid)
+        {
+            throw new BatchFormatException(check.Errors, check.ErrorCount);
+        }
+
+        _rows = _options.Limit is null ? _table.Count : await CountWithinLimitAsync(cancellationToken).ConfigureAwait(false);
+        _equal = _table.CountEqualKeys();
+        if (_equal > 0 && !_options.NoDedup)
+        {
+            Say($"{_equal:N0} of {_table.Count:N0} rows ask what another row asks too, and share its answer. For an answer each: --no-dedup, or --samples N for N answers a row.");
+        }
+    }
+
+    // Wrong lines have no samples, so that the limit, which counts lines, does not tell the number of rows by itself.
+    private async Task<long> CountWithinLimitAsync(CancellationToken cancellationToken)
+    {
+        var count = 0L;
+        await foreach (AskedRow row in ReadAsync(_options, null, cancellationToken).ConfigureAwait(false))
+        {
+            if (!row.IsWithinLimit)
+            {
+                break;
+            }
+
+            count++;
+        }
+
+        return count;
+    }
+
+    // The rows that are still to be sent, in input order. Wrong lines become failed rows on the way.
+    private async IAsyncEnumerable<LlmRequest> PendingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var next = 0;
+        await foreach (AskedRow row in ReadAsync(_options, null, cancellationToken).ConfigureAwait(false))
+        {
+            if (!row.IsWithinLimit)
+            {
+                yield break;
+            }
+
+            (int place, string id, bool isRepeated) = InputIsPipe ? AddFromPipe(row) : Known(next++, row);
+            if (_table.RecordOf(place) != RowTable.NoRecord)
+            {
+                continue;
+            }
+
+            await _sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
+            if (row.Request is null || isRepeated)
+            {
+                WriteInvalid(place, id, row.Source.Error ?? $"custom_id \"{row.Id}\" stands already in an earlier line; ids must be unique.");
+                continue;
+            }
+
+            _inFlight[_sequence++] = new RowInFlight(place, id, row.Source.Metadata);
+            yield return row.Request;
+        }
+    }
+
+    // The file is read as it was when it was checked: the place tells the row.
+    private (int Place, string Id, bool IsRepeated) Known(int place, in AskedRow row)
+    {
+        if (place >= _table.Count)
+        {
+            throw new InvalidDataException("The input has grown since it was checked. Run again when nobody writes to it.");
+        }
+
+        bool isRepeated = _table.IdOf(place) != RowTable.Fingerprint(row.Id);
+        return (place, isRepeated ? RepeatedId(row) : row.Id, isRepeated);
+    }
+
+    private (int Place, string Id, bool IsRepeated) AddFromPipe(in AskedRow row)
+    {
+        (int Place, string Id, bool IsRepeated) added = Add(_table, row);
+        _rows++;
+        TakeOver(added.Place);
+        return added;
+    }
+
+    /// <summary>A row as it is asked: a row of the input, or one of its samples.</summary>
+    private readonly record struct AskedRow(string Id, InputRow Source, LlmRequest? Request, ulong Key, bool IsWithinLimit);
+
+    /// <summary>What is needed to write a row when its outcome comes.</summary>
+    private readonly record struct RowInFlight(int Place, string Id, ReadOnlyMemory<byte> Metadata);
+}

@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using FastLLM.Results;
+using FastLLM.Retries;
+
+namespace FastLLM;
+
+// Where outcomes go: each is written as it comes, by one reader of the stream of outcomes.
+public sealed partial class FileRun
+{
+    private readonly ConcurrentDictionary<long, RowInFlight> _inFlight = new();
+    private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
+    private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
+    private readonly Lock _writing = new();
+    private RowSink _sink = RowSink.None;
+    private long _sequence;
+    private long _answered;
+    private long _failed;
+
+    private async Task<FileRunResult> SendAndWriteAsync(CancellationToken drain, CancellationToken cancellationToken)
+    {
+        using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);
+        LlmRunException? stopped = null;
+        IOException? writeFault = null;
+        var interrupted = false;
+        long? total = InputIsPipe ? null : _rows - _kept;
+        _options.Planned?.Invoke(InputIsPipe ? null : _rows, _kept);
+        if (total != 0)
+        {
+            try
+            {
+                IAsyncEnumerable<ResponseWrapper<LlmResponse>> outcomes =
+                    _manager.ProcessAsync(PendingAsync(cancellationToken), total, stopSending.Token, cancellationToken);
+                await foreach (ResponseWrapper<LlmResponse> outcome in outcomes.ConfigureAwait(false))
+                {
+                    if (writeFault is null && !TryWrite(outcome, out writeFault))
+                    {
+                        // Nothing more is paid for that cannot be written; what is in flight is waited for.
+                        await stopSending.CancelAsync().ConfigureAwait(false);
+                    }
+                }
+            }
+            catch (LlmRunException e)
+            {
+                stopped = drain.IsCancellationRequested && e.Kind == FailureKind.NotSent ? null : e;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                interrupted = true;
+            }
+        }
+
+        if (writeFault is not null)
+        {
+            var cause = new LlmException(FailureKind.Output, $"{_options.Output} cannot be written: {writeFault.Message}", writeFault);
+            stopped = new LlmRunException($"{cause.Message} {FailureTable.Remedy(cause.Kind)}", cause, []);
+        }
+
+        _sink.Flush();
+        return new FileRunResult
+        {
+            Rows = _rows,
+            Kept = _kept,
+            Answered = _answered,
+            Failed = _keptFailures + _failed,
+            Pending = Math.Max(0, _rows - _kept - _answered - _failed),
+            Equal = _equal,
+            Failures = _failures,
+            FinishReasons = _finishReasons,
+            Stats = _manager.Stats,
+            Stopped = stopped,
+            Interrupted = interrupted || drain.IsCancellationRequested,
+        };
+    }
+
+    private bool TryWrite(ResponseWrapper<LlmResponse> outcome, out IOException? fault)
+    {
+        fault = null;
+        if (!_inFlight.TryRemove(outcome.OrderId, out RowInFlight row) || StaysPending(outcome))
+        {
+            return true;
+        }
+
+        try
+        {
+            lock (_writing)
+            {
+                _sink.Write(row.Place, _record.Write(row.Id, outcome, row.Metadata.Span).Span);
+                Count(row.Id, outcome);
+            }
+
+            return true;
+        }
+        catch (IOException e)
+        {
+            fault = e;
+            return false;
+        }
+    }
+
+    // What was not sent, and what failed for a reason that is not the row's, is asked by the next run: it gets no record.
+    private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
+        && (error.Kind is FailureKind.NotSent or FailureKind.Canceled
+            || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
+
+    private void WriteInvalid(int place, string id, string error)
+    {
+        lock (_writing)
+        {
+            _sink.Write(place, _record.WriteInvalid(id, error).Span);
+            CountFailure(id, new LlmException(FailureKind.InvalidRequest, error));
+        }
+    }
+
+    private void Count(string id, ResponseWrapper<LlmResponse> outcome)
+    {
+        if (outcome.Error is { } error)
+        {
+            CountFailure(id, error);
+            return;
+        }
+
+        _answered++;
+        if (outcome.Response is ChatCompletion { FinishReason: { } reason })
+        {
+            _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;
+        }
+    }
+
+    private void CountFailure(string id, LlmException error)
+    {
+        _failed++;
+        (long count, string? example) = _failures.GetValueOrDefault(error.Kind);
+        _failures[error.Kind] = (count + 1, example ?? error.Message);
+        _options.RowFailed?.Invoke(id, error);
+    }
+}

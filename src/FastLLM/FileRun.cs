@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using FastLLM.Requests;
+using FastLLM.Results;
+
+namespace FastLLM;
+
+/// <summary>A run over a file: requests in, outcomes out, gone on with where an earlier run ended.</summary>
+/// <remarks>
+/// <para>The input is checked as a whole before the first send. The output is a log while the run goes on, one write per row, and is
+/// put in input order when every row has its outcome. Rows that stand finished in it are not sent again; see <c>docs/files.md</c>.</para>
+/// <para>An instance runs once. The manager is used and not disposed.</para>
+/// </remarks>
+public sealed partial class FileRun
+{
+    /// <summary>Stands for standard input, and for standard output.</summary>
+    public const string Pipe = "-";
+
+    private readonly RequestManager _manager;
+    private readonly FileRunOptions _options;
+    private readonly RowTable _table = new();
+    private readonly OutputRecord _record;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="manager">Sends.</param>
+    /// <param name="options">What is read, written and kept.</param>
+    /// <exception cref="ArgumentException">Input and output are the same file.</exception>
+    public FileRun(RequestManager manager, FileRunOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(manager);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Input != Pipe && options.Output != Pipe && Path.GetFullPath(options.Input) == Path.GetFullPath(options.Output))
+        {
+            throw new ArgumentException("Input and output are the same file, but an input is never written to. Give another output.", nameof(options));
+        }
+
+        _manager = manager;
+        _options = options;
+        _record = new OutputRecord(options.WithOwnMember);
+    }
+
+    private bool InputIsPipe => _options.Input == Pipe;
+
+    /// <summary>Checks an input without sending anything.</summary>
+    /// <param name="options">The input and how it is read; the output is not looked at.</param>
+    /// <param name="cancellationToken">Stops the check.</param>
+    /// <exception cref="IOException">The input cannot be read.</exception>
+    public static async Task<InputReport> CheckAsync(FileRunOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var table = new RowTable();
+        InputCheck check = await CheckAsync(options, table, cancellationToken).ConfigureAwait(false);
+        return new InputReport
+        {
+            Rows = check.Rows,
+            Distinct = table.Count - table.CountEqualKeys(),
+            ErrorCount = check.ErrorCount,
+            Errors = check.Errors,
+            Warnings = check.Warnings(),
+        };
+    }
+
+    /// <summary>Runs to the end, or as far as it goes.</summary>
+    /// <param name="drain">Ends the run without loss: nothing more is sent, what is in flight is waited for and written.</param>
+    /// <param name="cancellationToken">Ends the run at once; what is in flight may be paid without an answer.</param>
+    /// <returns>How it ended, also where it was interrupted or stopped.</returns>
+    /// <exception cref="BatchFormatException">The input has wrong lines; nothing was sent, and no output was made.</exception>
+    /// <exception cref="IOException">The input cannot be read, or the output not be opened; nothing was sent.</exception>
+    public async Task<FileRunResult> RunAsync(CancellationToken drain = default, CancellationToken cancellationToken = default)
+    {
+        if (!InputIsPipe)
+        {
+            await CheckBeforeSendingAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        if (_options.Output == Pipe)
+        {
+            using var pipe = new PipeSink(Console.OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input);
+            _sink = pipe;
+            return await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (_options.Fresh && File.Exists(_options.Output))
+        {
+            File.Move(_options.Output, _options.Output + ".bak", overwrite: true);
+        }
+
+        using OutputFile output = OutputFile.Open(_options.Output);
+        _sink = new FileSink(output, _table);
+        Resume(output);
+        FileRunResult result = await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
+
+        // Rows of a pipe that the limit cut off are not in the table: sorting would drop their records.
+        bool allRowsKnown = !InputIsPipe || _options.Limit is null;
+        if (result is { Pending: 0, Stopped: null, Interrupted: false } && _options.Order == ResultOrder.Input && allRowsKnown)
+        {
+            output.Sort(_table.Count, _table.RecordOf);
+        }
+
+        return result;
+    }
+
+    private void Say(FormattableString notice) => _options.Notice?.Invoke(FormattableString.Invariant(notice));
+}

@@ -1,0 +1,76 @@
+namespace FastLLM;
+
+/// <summary>What a <see cref="FileRun"/> reads, writes and keeps.</summary>
+/// <remarks>Read when the run begins; later changes have no effect.</remarks>
+public sealed class FileRunOptions
+{
+    /// <summary>Gets or sets where rows come from: the path of a file, or <c>-</c> for standard input, which is read once and as it comes.</summary>
+    public required string Input { get; set; }
+
+    /// <summary>Gets or sets where outcomes go: the path of a file, or <c>-</c> for standard output.</summary>
+    public required string Output { get; set; }
+
+    /// <summary>Gets or sets the order of the output's rows when the run is done.</summary>
+    /// <value>The default is that of the input. While a run goes on, the output is a log in the order of completion.</value>
+    public ResultOrder Order { get; set; } = ResultOrder.Input;
+
+    /// <summary>Gets or sets how lines are read.</summary>
+    public InputFormat InputFormat { get; set; } = InputFormat.Auto;
+
+    /// <summary>Gets or sets the model for rows that name none.</summary>
+    public string? Model { get; set; }
+
+    /// <summary>Gets or sets how many rows of the input are processed; <see langword="null"/> for all of them.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public long? Limit
+    {
+        get;
+        set
+        {
+            if (value is { } limit)
+            {
+                ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1, nameof(Limit));
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets how many answers each row gets. With more than one, ids become <c>id#0</c>, <c>id#1</c> …</summary>
+    /// <value>The default is 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int Samples
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(Samples));
+            field = value;
+        }
+    } = 1;
+
+    /// <summary>Gets or sets a value indicating whether the k-th of equal rows is a sample of its own, rather than sharing the first one's answer.</summary>
+    public bool NoDedup { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether an output of an earlier run is replaced rather than gone on with. It is kept beside, with <c>.bak</c>.</summary>
+    public bool Fresh { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether rows that failed in an earlier run are sent again.</summary>
+    public bool RetryFailed { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether wrong lines become failed rows, and the others go on. Always so from standard input.</summary>
+    public bool SkipInvalid { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether rows carry the member <c>fastllm</c> (key, attempts, latency …).</summary>
+    /// <value>The default is <see langword="true"/>. Without it, a later run trusts rows by their id alone.</value>
+    public bool WithOwnMember { get; set; } = true;
+
+    /// <summary>Gets or sets who is told, once and before the first send, how many rows there are (<see langword="null"/> from a pipe) and how many of them stand finished already.</summary>
+    public Action<long?, long>? Planned { get; set; }
+
+    /// <summary>Gets or sets who is told of each row that fails: its id, and why.</summary>
+    public Action<string, LlmException>? RowFailed { get; set; }
+
+    /// <summary>Gets or sets who is told, in one line each, what a person should know: torn lines, rows trusted by id, equal rows …</summary>
+    public Action<string>? Notice { get; set; }
+}
