@@ -38,6 +38,8 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
     {
         var root = new RootCommand("Sends the requests of a file in parallel, as fast as the provider allows and never twice for the same answer, and writes the answers to a file.");
         root.HelpName = "fastllm";
+        root.Subcommands.Add(RunCommand.Create(environment, time));
+        root.Subcommands.Add(ValidateCommand.Create());
         root.Subcommands.Add(SimulateCommand.Create(time));
         root.Subcommands.Add(ProvidersCommand.Create(environment));
         return root;

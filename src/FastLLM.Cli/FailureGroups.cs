@@ -9,11 +9,12 @@ internal sealed class FailureGroups
     /// <summary>Counts a failed row.</summary>
     /// <param name="kind">Why it failed.</param>
     /// <param name="message">What was said about it; the first of each kind is kept.</param>
-    public void Add(FailureKind kind, string message)
+    /// <param name="count">How many rows.</param>
+    public void Add(FailureKind kind, string message, long count = 1)
     {
         lock (_gate)
         {
-            _groups[kind] = _groups.TryGetValue(kind, out (long Count, string Example) group) ? (group.Count + 1, group.Example) : (1, message);
+            _groups[kind] = _groups.TryGetValue(kind, out (long Count, string Example) group) ? (group.Count + count, group.Example) : (count, message);
         }
     }
 

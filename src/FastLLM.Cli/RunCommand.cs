@@ -1,0 +1,157 @@
+using System.Buffers;
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace FastLLM.Cli;
+
+/// <summary><c>fastllm run</c>: from arguments to options, and from how the run ended to an exit code. What is done in between is the engine's.</summary>
+internal sealed class RunCommand
+{
+    private static readonly SearchValues<char> ShellCharacters = SearchValues.Create(" '\"$\\*?&|;<>()");
+
+    // A run waits for a provider as long as it takes: whoever started it can interrupt it, and go on later.
+    private static readonly TimeSpan WaitsForEver = TimeSpan.FromDays(7);
+
+    private readonly Func<string, string?> _environment;
+    private readonly TimeProvider _time;
+    private readonly InputArguments _input = new();
+    private readonly EndpointOptions _endpoint = new();
+    private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl." };
+    private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes.", DefaultValueFactory = _ => "100" };
+    private readonly Option<string> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long one send may take.", DefaultValueFactory = _ => "600s" };
+    private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
+    private readonly Option<string?> _order = new("--order") { HelpName = "input|completion", Description = "Order of the rows when the run is done. Left out: input; into a pipe, completion." };
+    private readonly Option<bool> _fresh = new("--fresh") { Description = "Begin anew; an output that is there is kept with .bak." };
+    private readonly Option<bool> _retryFailed = new("--retry-failed") { Description = "Send rows again that failed in an earlier run." };
+    private readonly Option<bool> _skipInvalid = new("--skip-invalid") { Description = "Turn wrong lines into failed rows, and let the others go on." };
+    private readonly Option<bool> _noOwnMember = new("--no-fastllm-member") { Description = "Leave the member \"fastllm\" out of the rows." };
+    private readonly Option<bool> _json = new("--json") { Description = "Write events to standard output, one JSON object a line." };
+    private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Write nothing but errors to standard error." };
+    private readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Say on standard error what is retried, and why." };
+
+    private RunCommand(Func<string, string?> environment, TimeProvider time)
+    {
+        _environment = environment;
+        _time = time;
+    }
+
+    /// <summary>The command.</summary>
+    /// <param name="environment">Reads an environment variable.</param>
+    /// <param name="time">The clock.</param>
+    public static Command Create(Func<string, string?> environment, TimeProvider time)
+    {
+        var run = new RunCommand(environment, time);
+        var command = new Command("run", "Send the requests of a file, and write the outcomes to a file. The same command again goes on where it ended.");
+        run._input.AddTo(command);
+        command.Options.Add(run._output);
+        run._endpoint.AddTo(command);
+        foreach (Option option in (Option[])[run._concurrency, run._timeout, run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
+            run._noOwnMember, run._json, run._quiet, run._verbose])
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction((result, _) => run.RunAsync(result));
+        return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult result)
+    {
+        FileRunOptions file = ReadFile(result);
+        RequestManagerOptions sending = ReadSending(result);
+        if (result.GetValue(_json) && file.Output == FileRun.Pipe)
+        {
+            throw new UsageException("--json and -o - both want standard output. Give the output a file.");
+        }
+
+        Endpoint endpoint = Endpoint.Resolve(_endpoint.Read(result), _environment);
+        using var signals = new Signals(_time);
+        await using Connection connection = await endpoint.ConnectAsync(signals.Drain);
+        await using var report = new RunReport(
+            result.GetValue(_json) ? new JsonEvents(Console.OpenStandardOutput(), _time) : null,
+            total => ProgressDisplay.OnStandardError(total, result.GetValue(_quiet), _environment, _time),
+            result.GetValue(_quiet) ? TextWriter.Null : result.InvocationConfiguration.Error,
+            connection.BaseUrl,
+            CommandLine(result));
+        report.Follow(file, sending, result.GetValue(_verbose));
+        foreach (string notice in endpoint.Notices)
+        {
+            report.Notice(notice);
+        }
+
+        await using var manager = new RequestManager(connection.Provider, sending);
+        return await report.EndAsync(() => Open(manager, file).RunAsync(signals.Drain, signals.Abort), signals.Drain);
+    }
+
+    private static FileRun Open(RequestManager manager, FileRunOptions file)
+    {
+        try
+        {
+            return new FileRun(manager, file);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message.Split(" (Parameter", 2)[0], e);
+        }
+    }
+
+    private FileRunOptions ReadFile(ParseResult result)
+    {
+        FileRunOptions file = _input.Read(result, result.GetValue(_output));
+        file.Fresh = result.GetValue(_fresh);
+        file.RetryFailed = result.GetValue(_retryFailed);
+        file.SkipInvalid = result.GetValue(_skipInvalid);
+        file.WithOwnMember = !result.GetValue(_noOwnMember);
+        file.Order = (result.GetValue(_order), file.Output) switch
+        {
+            ("input", _) or (null, not FileRun.Pipe) => ResultOrder.Input,
+            ("completion", _) or (null, _) => ResultOrder.Completion,
+            (var other, _) => throw new UsageException($"--order \"{TerminalText.Clean(other, 40)}\" is neither input nor completion."),
+        };
+        return file;
+    }
+
+    private RequestManagerOptions ReadSending(ParseResult result)
+    {
+        string concurrency = result.GetValue(_concurrency)!;
+        bool isAuto = concurrency == "auto";
+        int slots = 1000;
+        if (!isAuto && (!int.TryParse(concurrency, out slots) || slots is < 1 or > 100_000))
+        {
+            throw new UsageException($"--concurrency \"{TerminalText.Clean(concurrency, 40)}\" is neither a number from 1 to 100,000 nor auto.");
+        }
+
+        int retries = result.GetValue(_retries);
+        TimeSpan timeout = DurationText.Parse("--timeout", result.GetValue(_timeout)!);
+        if (retries is < 0 or > 1000)
+        {
+            throw new UsageException($"--retries {retries} is not between 0 and 1,000.");
+        }
+
+        if (timeout <= TimeSpan.Zero || timeout > WaitsForEver)
+        {
+            throw new UsageException("--timeout must be more than nothing and at most 7 days.");
+        }
+
+        return new RequestManagerOptions
+        {
+            Concurrency = slots,
+            AdaptiveConcurrency = isAuto,
+            Timeout = timeout,
+            RetryAttempts = retries + 1,
+            MaxThrottleWait = WaitsForEver,
+            ShowProgress = false,
+            Cache = new InMemoryCache(),
+            TimeProvider = _time,
+        };
+    }
+
+    // The command as it was given, for "go on": without what would begin anew.
+    private static string CommandLine(ParseResult result) => string.Join(' ', ["fastllm", .. result.Tokens
+        .Select(token => token.Value)
+        .Where(word => word != "--fresh")
+        .Select(Quote)]);
+
+    private static string Quote(string word) =>
+        word.Length > 0 && !word.AsSpan().ContainsAny(ShellCharacters) ? word : "'" + word.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+}

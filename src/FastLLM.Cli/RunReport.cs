@@ -1,0 +1,180 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Cli;
+
+/// <summary>What a run tells its user while it goes on and when it ends: on a terminal, or as events.</summary>
+internal sealed class RunReport(
+    JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, string baseUrl, string commandLine) : IAsyncDisposable
+{
+    private readonly Relay _progress = new();
+    private FileRunOptions? _file;
+    private ProgressDisplay? _display;
+
+    /// <summary>Listens to a run.</summary>
+    public void Follow(FileRunOptions file, RequestManagerOptions sending, bool verbose)
+    {
+        _file = file;
+        file.Notice = Notice;
+        file.Planned = Planned;
+        file.RowFailed = (id, failure) => events?.RowFailed(id, null, failure);
+        sending.Progress = _progress;
+        sending.Logger = verbose ? new LineLogger(Notice) : null;
+    }
+
+    /// <summary>Says something in one line.</summary>
+    public void Notice(string text)
+    {
+        events?.Notice(text);
+        if (_display is { } display)
+        {
+            display.WriteLine(text);
+        }
+        else
+        {
+            messages.WriteLine(TerminalText.Clean(text));
+        }
+    }
+
+    /// <summary>Sees a run to its end, and says how it ended.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> EndAsync(Func<Task<FileRunResult>> run, CancellationToken drain)
+    {
+        try
+        {
+            FileRunResult result;
+            using (drain.UnsafeRegister(static report => ((RunReport)report!)._display?.BeginDrain(), this))
+            {
+                result = await run();
+            }
+
+            await DisposeAsync();
+            return End(result);
+        }
+        catch (BatchFormatException e)
+        {
+            return await RefuseAsync($"{_file!.Input}: {e.ErrorCount.ToString("N0", CultureInfo.InvariantCulture)} wrong lines; nothing was sent. Mend them, or give --skip-invalid to go on without them.{Environment.NewLine}{e.Message}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            return await RefuseAsync(e.Message);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        _progress.Target = null;
+        if (Interlocked.Exchange(ref _display, null) is { } display)
+        {
+            await display.DisposeAsync();
+        }
+    }
+
+    private void Planned(long? rows, long kept)
+    {
+        events?.Start(_file!.Input, _file.Output, baseUrl, rows, kept);
+        if (rows == kept)
+        {
+            return;
+        }
+
+        _display = openDisplay(rows - kept);
+        _progress.Target = events is null ? _display : new Both(events, _display);
+    }
+
+    private int End(FileRunResult result)
+    {
+        int exit = result switch
+        {
+            { Stopped: not null } => ExitCode.Stopped,
+            { Interrupted: true } => ExitCode.Interrupted,
+            { Failed: > 0 } => ExitCode.SomeFailed,
+            _ => ExitCode.Ok,
+        };
+        if (result.Stopped is { } stopped)
+        {
+            messages.WriteLine(TerminalText.Clean(stopped.Message));
+        }
+
+        if (result.Rows == result.Kept && exit is ExitCode.Ok or ExitCode.SomeFailed && result.Answered == 0 && result.Pending == 0 && result.Failures.Count == 0)
+        {
+            string failed = result.Failed > 0 ? string.Create(CultureInfo.InvariantCulture, $" {result.Failed:N0} of them failed: --retry-failed sends those again.") : "";
+            Notice(string.Create(CultureInfo.InvariantCulture, $"Nothing is left to do: all {result.Rows:N0} rows stand in {_file!.Output}.{failed}"));
+            events?.Done(exit, Summarise(result, exit));
+            return exit;
+        }
+
+        Summary summary = Summarise(result, exit);
+        summary.Write(messages);
+        events?.Done(exit, summary);
+        return exit;
+    }
+
+    private Summary Summarise(FileRunResult result, int exit)
+    {
+        var failures = new FailureGroups();
+        foreach ((FailureKind kind, (long count, string example)) in result.Failures)
+        {
+            failures.Add(kind, example, count);
+        }
+
+        return new Summary
+        {
+            Stats = result.Stats,
+            Rows = result.Rows,
+            Kept = result.Kept,
+            Duplicates = result.Equal,
+            Failures = failures,
+            FinishReasons = result.FinishReasons,
+            Output = _file!.Output == FileRun.Pipe ? null : _file.Output,
+            GoOn = exit is ExitCode.Stopped or ExitCode.Interrupted ? commandLine : null,
+            OffersNoDedup = !_file.NoDedup,
+        };
+    }
+
+    private async Task<int> RefuseAsync(string message)
+    {
+        await DisposeAsync();
+        foreach (string line in message.Split('\n'))
+        {
+            await messages.WriteLineAsync(TerminalText.Clean(line.TrimEnd()));
+        }
+
+        events?.Error(ExitCode.Usage, message);
+        return ExitCode.Usage;
+    }
+
+    // The display is made when the number of rows is known, after the engine has been told whom to report to.
+    private sealed class Relay : IProgress<TokenStats>
+    {
+        public IProgress<TokenStats>? Target { get; set; }
+
+        public void Report(TokenStats value) => Target?.Report(value);
+    }
+
+    private sealed class Both(IProgress<TokenStats> first, IProgress<TokenStats> second) : IProgress<TokenStats>
+    {
+        public void Report(TokenStats value)
+        {
+            first.Report(value);
+            second.Report(value);
+        }
+    }
+
+    private sealed class LineLogger(Action<string> write) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel))
+            {
+                write(formatter(state, exception));
+            }
+        }
+    }
+}

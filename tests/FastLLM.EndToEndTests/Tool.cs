@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using Xunit;
+
+namespace FastLLM.EndToEndTests;
+
+/// <summary>The tool as a real process, in a folder of its own, with no key in its environment but those it is given.</summary>
+public sealed class Tool : IDisposable
+{
+    // As it was built, beside these tests: artifacts/bin/FastLLM.Cli/CONFIGURATION.
+    private static readonly string Program = Path.Combine(
+        AppContext.BaseDirectory, "..", "..", "FastLLM.Cli", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "FastLLM.Cli.dll");
+
+    private static readonly string[] KeyVariables = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"];
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("fastllm-").FullName;
+
+    public Dictionary<string, string> Environment { get; } = [];
+
+    private static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+
+    public string PathOf(string name) => Path.Combine(Folder, name);
+
+    public string Write(string name, params IEnumerable<string> lines)
+    {
+        File.WriteAllText(PathOf(name), string.Concat(lines.Select(line => line + "\n")));
+        return name;
+    }
+
+    /// <summary>Runs the tool to its end.</summary>
+    public async Task<ToolResult> RunAsync(params string[] arguments)
+    {
+        using RunningTool tool = Start(arguments);
+        return await tool.WaitAsync();
+    }
+
+    public RunningTool Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
+        {
+            WorkingDirectory = Folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (string name in KeyVariables)
+        {
+            start.Environment.Remove(name);
+        }
+
+        foreach ((string name, string value) in Environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return new RunningTool(Process.Start(start)!, Ended);
+    }
+}
+
+/// <summary>How the tool ended, and what it said.</summary>
+public sealed record ToolResult(int Exit, string Output, string Messages);
+
+/// <summary>The tool while it runs.</summary>
+public sealed class RunningTool : IDisposable
+{
+    private readonly CancellationToken _ended;
+    private readonly Task<string> _output;
+    private readonly Task<string> _messages;
+
+    public RunningTool(Process process, CancellationToken ended)
+    {
+        Process = process;
+        _ended = ended;
+        _output = process.StandardOutput.ReadToEndAsync(ended);
+        _messages = process.StandardError.ReadToEndAsync(ended);
+    }
+
+    public Process Process { get; }
+
+    /// <summary>Sends a signal by its name, such as <c>INT</c>.</summary>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", ["-" + name, Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public async Task<ToolResult> WaitAsync()
+    {
+        Process.StandardInput.Close();
+        await Process.WaitForExitAsync(_ended);
+        return new ToolResult(Process.ExitCode, await _output, await _messages);
+    }
+
+    public void Dispose()
+    {
+        if (!Process.HasExited)
+        {
+            Process.Kill();
+            Process.WaitForExit();
+        }
+
+        Process.Dispose();
+    }
+}
