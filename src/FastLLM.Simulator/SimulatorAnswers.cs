@@ -7,7 +7,7 @@ namespace FastLLM.Simulator;
 /// <summary>What the simulator answers, as pure functions of the request: for tests that check an answer.</summary>
 public static class SimulatorAnswers
 {
-    /// <summary>Gets the 128-bit hash that answers, latencies and errors are drawn from, and by which bodies are told apart.</summary>
+    /// <summary>Gets the 128-bit hash that answers, latencies and faults are drawn from, and by which bodies are told apart.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <returns>The hash; its 32 hex digits are the answer's id after <c>chatcmpl-</c>.</returns>
     public static UInt128 Hash(ReadOnlySpan<byte> body)
@@ -16,7 +16,7 @@ public static class SimulatorAnswers
         return new UInt128(hash.High, hash.Low);
     }
 
-    /// <summary>Gets the text that a chat completion request is answered with: <c>Answer</c>, 8 hex digits and the last user message whole, or as much of that as the request's token limit leaves.</summary>
+    /// <summary>Gets the text that a chat completion request is answered with: <c>Answer</c>, 8 hex digits and the last user message whole, or as much of that as the request's token limit leaves. A streamed answer adds up to it.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="choice">Which of the <c>n</c> choices.</param>
     /// <returns>The text. A lone surrogate in the prompt, which the answer repeats as it was escaped, stands here as U+FFFD.</returns>
@@ -24,7 +24,7 @@ public static class SimulatorAnswers
     /// <exception cref="ArgumentOutOfRangeException">The answer has no such choice.</exception>
     public static string ChatText(ReadOnlySpan<byte> body, int choice = 0)
     {
-        var reader = new Utf8JsonReader(ChatCompletion(body, compact: true));
+        var reader = new Utf8JsonReader(Write(ServedPath.ChatCompletions, body, 1, compact: true, streams: false));
         while (reader.Read())
         {
             // The answer's own members only: a prompt is inside one string and cannot look like one.
@@ -37,7 +37,7 @@ public static class SimulatorAnswers
         throw new ArgumentOutOfRangeException(nameof(choice));
     }
 
-    /// <summary>Gets the whole body that a chat completion request is answered with.</summary>
+    /// <summary>Gets the whole body that a chat completion request is answered with; for one with <c>stream: true</c>, all its server-sent events.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>
     /// <returns>The bytes of the answer.</returns>
@@ -69,10 +69,10 @@ public static class SimulatorAnswers
         return vector;
     }
 
-    private static byte[] Write(ServedPath path, ReadOnlySpan<byte> body, int dimensions, bool compact)
+    private static byte[] Write(ServedPath path, ReadOnlySpan<byte> body, int dimensions, bool compact, bool streams = true)
     {
         JsonOut output = JsonOut.Rent(compact);
-        int status = Answer.Write(path, body, BodyHash.Of(body), dimensions, output);
+        int status = Answer.Write(path, body, BodyHash.Of(body), dimensions, output, out _, streams);
         byte[] answer = output.Written.ToArray();
         output.Return();
         return status == 200 ? answer : throw new ArgumentException($"The simulator answers this body with status {status}: {Encoding.UTF8.GetString(answer)}", nameof(body));

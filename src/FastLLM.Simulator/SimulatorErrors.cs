@@ -2,10 +2,32 @@ using FastLLM.Simulator.Answers;
 
 namespace FastLLM.Simulator;
 
-/// <summary>The error law of the simulator.</summary>
+/// <summary>What the simulator does to spoil a send.</summary>
+public enum SimulatorFault
+{
+    /// <summary>Nothing: the send gets its answer.</summary>
+    None,
+
+    /// <summary>The answer is <see cref="SimulatorOptions.ErrorStatus"/>; see <see cref="SimulatorOptions.ErrorRate"/>.</summary>
+    Error,
+
+    /// <summary>No answer ever comes; see <see cref="SimulatorOptions.StallRate"/>.</summary>
+    Stall,
+
+    /// <summary>The connection is reset before the answer; see <see cref="SimulatorOptions.ResetRate"/>.</summary>
+    Reset,
+
+    /// <summary>The answer breaks off in the middle; see <see cref="SimulatorOptions.CutRate"/>.</summary>
+    Cut,
+
+    /// <summary>The answer has status 200 and holds an error; see <see cref="SimulatorOptions.ErrorInOkRate"/>.</summary>
+    ErrorInOk,
+}
+
+/// <summary>The fault law of the simulator.</summary>
 public static class SimulatorErrors
 {
-    /// <summary>Decides whether a send is answered with an error by <see cref="SimulatorOptions.ErrorRate"/>: a pure function of the seed, the body and how often it was sent.</summary>
+    /// <summary>Decides whether a send is answered with an error by <see cref="SimulatorOptions.ErrorRate"/>: <see cref="FaultOf"/> is <see cref="SimulatorFault.Error"/>.</summary>
     /// <remarks><see cref="SimulatorOptions.FailFirst"/> is not looked at.</remarks>
     /// <param name="options">The options the server was started with.</param>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
@@ -13,13 +35,32 @@ public static class SimulatorErrors
     /// <returns>Whether that send fails.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="send"/> is less than 1.</exception>
-    public static bool Hits(SimulatorOptions options, ReadOnlySpan<byte> body, int send)
+    public static bool Hits(SimulatorOptions options, ReadOnlySpan<byte> body, int send) => FaultOf(options, body, send) == SimulatorFault.Error;
+
+    /// <summary>Decides which fault hits a send: a pure function of the seed, the rates, the body and how often it was sent.</summary>
+    /// <remarks>Neither <see cref="SimulatorOptions.FailFirst"/> is looked at nor the limits: a send that these refuse meets no fault, but counts as a send.</remarks>
+    /// <param name="options">The options the server was started with.</param>
+    /// <param name="body">The bytes of the request body, exactly as sent.</param>
+    /// <param name="send">Which send of this body: 1 for the first since the start or the last <see cref="SimulatorServer.ResetStats"/>.</param>
+    /// <returns>The fault.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="send"/> is less than 1.</exception>
+    public static SimulatorFault FaultOf(SimulatorOptions options, ReadOnlySpan<byte> body, int send)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(send, 1);
-        return Hits(options, BodyHash.Of(body), send);
+        return Draw(options, BodyHash.Of(body), send);
     }
 
-    internal static bool Hits(SimulatorOptions options, BodyHash hash, int send) =>
-        options.ErrorRate > 0 && hash.Fraction((uint)options.Seed + (3UL << 32), (ulong)send) < options.ErrorRate;
+    internal static SimulatorFault Draw(SimulatorOptions options, BodyHash hash, int send)
+    {
+        // One draw for all: faults exclude each other, and a rate that is added leaves the hits of those before it where they are.
+        double left = hash.Fraction((uint)options.Seed + (3UL << 32), (ulong)send);
+        return (left -= options.ErrorRate) < 0 ? SimulatorFault.Error
+            : (left -= options.StallRate) < 0 ? SimulatorFault.Stall
+            : (left -= options.ResetRate) < 0 ? SimulatorFault.Reset
+            : (left -= options.CutRate) < 0 ? SimulatorFault.Cut
+            : left < options.ErrorInOkRate ? SimulatorFault.ErrorInOk
+            : SimulatorFault.None;
+    }
 }

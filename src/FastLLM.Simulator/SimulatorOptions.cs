@@ -1,7 +1,11 @@
 namespace FastLLM.Simulator;
 
-/// <summary>How the simulated provider behaves: where it listens, how long it takes, what share of the sends it fails.</summary>
-/// <remarks>Read once, when the server starts; later changes have no effect. With the defaults every valid request is answered at once.</remarks>
+/// <summary>How the simulated provider behaves: where it listens, how long it takes, how much it lets through, what share of the sends it spoils and how.</summary>
+/// <remarks>
+/// <para>Read once, when the server starts; later changes have no effect. With the defaults every valid request is answered at once.</para>
+/// <para>A send first needs money (<see cref="QuotaAfter"/>), then room (<see cref="RequestsPerMinute"/>, <see cref="TokensPerMinute"/>);
+/// only then its fault, latency and answer follow. Refusals are sent at once. The rates of faults exclude each other and together are at most 1.</para>
+/// </remarks>
 public sealed class SimulatorOptions
 {
     internal static readonly TimeSpan MaxLatency = TimeSpan.FromDays(1);
@@ -48,6 +52,90 @@ public sealed class SimulatorOptions
         }
     }
 
+    /// <summary>Gets or sets how fast an answer is written, in completion tokens (of all choices) a second.</summary>
+    /// <value>The default is <see langword="null"/>: all at once. With 100, an answer of 50 tokens takes half a second more than <see cref="Latency"/>; a streamed one comes in pieces during that time.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not a positive, finite number.</exception>
+    public double? TokensPerSecond
+    {
+        get;
+        set
+        {
+            if (value is { } speed && !(speed > 0 && double.IsFinite(speed)))
+            {
+                throw new ArgumentOutOfRangeException(nameof(TokensPerSecond), value, $"{nameof(TokensPerSecond)} must be positive and finite.");
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets how many sends a minute are let through; the others get 429 in OpenAI's words.</summary>
+    /// <value>The default is <see langword="null"/>: any number. 60 lets one through each second, see <see cref="BurstSeconds"/>.</value>
+    /// <remarks>One count for the whole server, whatever the model. Sends that are refused, or answered with 400, are not counted; those that a fault hits are.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public long? RequestsPerMinute
+    {
+        get;
+        set
+        {
+            ThrowIfNotPositive(value, nameof(RequestsPerMinute));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets how many tokens a minute are let through; the sends beyond get 429 in OpenAI's words.</summary>
+    /// <value>The default is <see langword="null"/>: any number.</value>
+    /// <remarks>
+    /// A send counts the estimate of its prompt (a token for 4 bytes) and the output that it allows for all choices; where it sets no limit, the tokens
+    /// of its answer. The count is not corrected afterwards. A send of more than the whole limit is refused for good. For the rest see <see cref="RequestsPerMinute"/>.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public long? TokensPerMinute
+    {
+        get;
+        set
+        {
+            ThrowIfNotPositive(value, nameof(TokensPerMinute));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets how many seconds' worth of a limit may be used at once after a pause.</summary>
+    /// <value>The default is 1, as providers that enforce 60 a minute as one a second; 60 lets the whole limit through at once.</value>
+    /// <remarks>A send that needs more than fits goes through when nothing is used up, and leaves a debt that the next ones wait for.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not more than 0, or more than 60.</exception>
+    public double BurstSeconds
+    {
+        get;
+        set
+        {
+            if (!(value > 0 && value <= 60))
+            {
+                throw new ArgumentOutOfRangeException(nameof(BurstSeconds), value, $"{nameof(BurstSeconds)} must be more than 0 and at most 60.");
+            }
+
+            field = value;
+        }
+    } = 1;
+
+    /// <summary>Gets or sets after how many successful answers the account has no money left: every further send gets 429 <c>insufficient_quota</c>, without <c>retry-after</c>.</summary>
+    /// <value>The default is <see langword="null"/>: never. 0 refuses from the start.</value>
+    /// <remarks>A send takes its part when it arrives, and gives it back when its answer is not sent whole. <see cref="SimulatorServer.ResetStats"/> does not start this count again.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public long? QuotaAfter
+    {
+        get;
+        set
+        {
+            if (value is { } answers)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(answers, nameof(QuotaAfter));
+            }
+
+            field = value;
+        }
+    }
+
     /// <summary>Gets or sets the share of sends that is answered with <see cref="ErrorStatus"/>.</summary>
     /// <value>From 0, the default, to 1. Whether a send is hit is decided by <see cref="SimulatorErrors"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
@@ -57,6 +145,58 @@ public sealed class SimulatorOptions
         set
         {
             ThrowIfOutside(value, 1, nameof(ErrorRate));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets the share of sends that never get so much as a header, until the client leaves or the server stops.</summary>
+    /// <value>From 0, the default, to 1. Which sends: <see cref="SimulatorErrors.FaultOf"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double StallRate
+    {
+        get;
+        set
+        {
+            ThrowIfOutside(value, 1, nameof(StallRate));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets the share of sends whose connection is reset, after their latency and before any answer.</summary>
+    /// <value>From 0, the default, to 1. Which sends: <see cref="SimulatorErrors.FaultOf"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double ResetRate
+    {
+        get;
+        set
+        {
+            ThrowIfOutside(value, 1, nameof(ResetRate));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets the share of sends whose answer breaks off: all headers, the <c>Content-Length</c> of the whole, half of the body, then the connection ends.</summary>
+    /// <value>From 0, the default, to 1. Which sends: <see cref="SimulatorErrors.FaultOf"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double CutRate
+    {
+        get;
+        set
+        {
+            ThrowIfOutside(value, 1, nameof(CutRate));
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets the share of sends that is answered with status 200 and an error in the body, as OpenRouter does; in a stream, with a chunk that holds the error.</summary>
+    /// <value>From 0, the default, to 1. Which sends: <see cref="SimulatorErrors.FaultOf"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double ErrorInOkRate
+    {
+        get;
+        set
+        {
+            ThrowIfOutside(value, 1, nameof(ErrorInOkRate));
             field = value;
         }
     }
@@ -88,7 +228,7 @@ public sealed class SimulatorOptions
         }
     }
 
-    /// <summary>Gets or sets the seed of latencies and errors. Answers do not depend on it.</summary>
+    /// <summary>Gets or sets the seed of latencies and faults. Answers do not depend on it.</summary>
     /// <value>The default is 0.</value>
     public int Seed { get; set; }
 
@@ -110,7 +250,7 @@ public sealed class SimulatorOptions
         }
     } = 8;
 
-    /// <summary>Gets or sets the clock that latencies are waited on.</summary>
+    /// <summary>Gets or sets the clock that latencies are waited on and limits are refilled by.</summary>
     /// <value>The default is the system's.</value>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public TimeProvider TimeProvider
@@ -124,6 +264,25 @@ public sealed class SimulatorOptions
     } = TimeProvider.System;
 
     internal SimulatorOptions Copy() => (SimulatorOptions)MemberwiseClone();
+
+    /// <summary>Checks what no single property can check. The server calls this once, at its start.</summary>
+    internal void Validate()
+    {
+        double sum = ErrorRate + StallRate + ResetRate + CutRate + ErrorInOkRate;
+        if (sum > 1 + 1e-9) // shares such as 0.7, 0.2 and 0.1 do not add up to the last bit
+        {
+            throw new ArgumentException(
+                $"{nameof(ErrorRate)}, {nameof(StallRate)}, {nameof(ResetRate)}, {nameof(CutRate)} and {nameof(ErrorInOkRate)} add up to {sum}: a send has one fault at most, so keep the sum at 1 or below.");
+        }
+    }
+
+    private static void ThrowIfNotPositive(long? value, string name)
+    {
+        if (value is { } number)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(number, 1, name);
+        }
+    }
 
     private static void ThrowIfOutside(double value, double max, string name)
     {

@@ -12,7 +12,9 @@ namespace FastLLM.Simulator;
 /// <remarks>
 /// <para>It serves <c>POST /v1/chat/completions</c>, <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and <c>GET /simulator/stats</c>,
 /// takes any API key, and answers a request with a function of that request only: see <see cref="SimulatorAnswers"/>.
-/// Streaming is not simulated.</para>
+/// Chat completions are streamed when they ask for it.</para>
+/// <para>The same options and the same sends, one after the other, give the same trace: statuses, bodies, latencies and faults.
+/// With limits it also depends on when they are sent.</para>
 /// <para>Safe for concurrent use.</para>
 /// </remarks>
 /// <example>
@@ -47,14 +49,16 @@ public sealed class SimulatorServer : IAsyncDisposable
     /// <param name="options">How it behaves; <see langword="null"/> for the defaults.</param>
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <returns>The server, which listens already.</returns>
+    /// <exception cref="ArgumentException">The rates of faults add up to more than 1.</exception>
     /// <exception cref="IOException">The port is in use.</exception>
     public static async Task<SimulatorServer> StartAsync(SimulatorOptions? options = null, CancellationToken cancellationToken = default)
     {
         options = options?.Copy() ?? new SimulatorOptions();
+        options.Validate();
         var counters = new Counters();
 
         var kestrelOptions = new KestrelServerOptions { AddServerHeader = false };
-        kestrelOptions.Limits.MaxRequestBodySize = SimulatorApplication.MaxBodyBytes;
+        kestrelOptions.Limits.MaxRequestBodySize = RequestBody.MaxBytes;
         kestrelOptions.Limits.MinRequestBodyDataRate = null; // a client that is slow under load is not the simulator's business
         kestrelOptions.Limits.MinResponseDataRate = null;
         kestrelOptions.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>128 bits of a request body: its identity in the counts, and the source of its answer, latency and errors.</summary>
+/// <summary>128 bits of a request body: its identity in the counts, and the source of its answer, latency and faults.</summary>
 /// <remarks>
 /// Two multiply-and-fold lanes, some 0.1 µs for 1 KB; the same on every platform. Not for adversaries.
 /// </remarks>

@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>Reads a chat completion request and writes its answer: one pass over the request's bytes, nothing decoded that need not be.</summary>
-internal ref struct ChatAnswer
+/// <summary>Reads a chat completion request and writes its answer, whole or as a stream of events: one pass over the request's bytes, nothing decoded that need not be.</summary>
+internal ref partial struct ChatAnswer
 {
     private const int MaxChoices = 128;
     private const int PrefixLength = 17; // "Answer 01234567: "
@@ -15,17 +15,20 @@ internal ref struct ChatAnswer
     private long _promptBytes;
     private long _maxTokens = long.MaxValue;
     private int _choices = 1;
+    private bool _stream;
+    private bool _includeUsage;
 
     private ChatAnswer(ReadOnlySpan<byte> body) => _body = body;
 
     /// <returns>What is wrong with the request; <see langword="null"/> when the answer is written.</returns>
-    public static Problem? Write(ReadOnlySpan<byte> body, BodyHash hash, JsonOut output)
+    public static Problem? Write(ReadOnlySpan<byte> body, BodyHash hash, JsonOut output, bool streams, out AnswerFacts facts)
     {
         var answer = new ChatAnswer(body);
         Problem? problem = answer.Read();
+        facts = default;
         if (problem is null)
         {
-            answer.Write(hash, output);
+            facts = streams && answer._stream ? answer.WriteStream(hash, output) : answer.Write(hash, output);
         }
 
         return problem;
@@ -33,7 +36,7 @@ internal ref struct ChatAnswer
 
     private Problem? Read()
     {
-        bool hasModel = false, hasMessages = false, stream = false;
+        bool hasModel = false, hasMessages = false;
         long? maxTokens = null, maxCompletionTokens = null;
         long? choices = null;
         Problem? problem = null;
@@ -73,7 +76,11 @@ internal ref struct ChatAnswer
             else if (reader.ValueTextEquals("stream"u8))
             {
                 reader.Read();
-                stream = reader.TokenType == JsonTokenType.True;
+                _stream = reader.TokenType == JsonTokenType.True;
+            }
+            else if (reader.ValueTextEquals("stream_options"u8))
+            {
+                ReadStreamOptions(ref reader);
             }
 
             // Whatever the member was: on to its end. A wrong type is reported only once the JSON as a whole is known to be good.
@@ -84,13 +91,24 @@ internal ref struct ChatAnswer
 
         _maxTokens = maxCompletionTokens ?? maxTokens ?? long.MaxValue;
         _choices = (int)(choices ?? 1);
-        return (hasModel, hasMessages, stream) switch
+        return !hasModel ? Problem.Missing("model") : !hasMessages ? Problem.Missing("messages") : problem;
+    }
+
+    private void ReadStreamOptions(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
         {
-            (false, _, _) => Problem.Missing("model"),
-            (_, false, _) => Problem.Missing("messages"),
-            (_, _, true) when problem is null => new Problem(400, "Streaming is not simulated yet: leave 'stream' out, or set it to false.", Param: "stream", Code: "unsupported_value"),
-            _ => problem,
-        };
+            return;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isUsage = reader.ValueTextEquals("include_usage"u8);
+            reader.Read();
+            _includeUsage = isUsage ? reader.TokenType == JsonTokenType.True : _includeUsage;
+            reader.Skip();
+        }
     }
 
     private Problem? ReadMessages(ref Utf8JsonReader reader)
@@ -209,26 +227,12 @@ internal ref struct ChatAnswer
         return bytes;
     }
 
-    private readonly void Write(BodyHash hash, JsonOut output)
+    private readonly AnswerFacts Write(BodyHash hash, JsonOut output)
     {
-        long answerBytes = PrefixLength + _lastUserBytes;
-        long tokens = Tokens(answerBytes);
-        bool cut = tokens > _maxTokens;
-        tokens = Math.Min(tokens, _maxTokens);
-        long promptTokens = Tokens(_promptBytes);
+        long tokens = TokensPerChoice(out bool cut);
 
         output.Open('{');
-        output.Name("id"u8);
-        output.Raw("\"chatcmpl-"u8);
-        output.Hex(hash.High, 16);
-        output.Hex(hash.Low, 16);
-        output.Raw((byte)'"');
-        output.Name("object"u8);
-        output.String("chat.completion"u8);
-        output.Name("created"u8);
-        output.Raw(RequestJson.Created);
-        output.Name("model"u8);
-        output.String(_model);
+        WriteHead(hash, "chat.completion"u8, output);
         output.Name("choices"u8);
         output.Open('[');
         for (int i = 0; i < _choices; i++)
@@ -256,6 +260,44 @@ internal ref struct ChatAnswer
         }
 
         output.Close(']');
+        WriteUsage(tokens, output);
+        output.Name("service_tier"u8);
+        output.String("default"u8);
+        output.Close('}');
+        return Facts(tokens);
+    }
+
+    private readonly long TokensPerChoice(out bool cut)
+    {
+        long tokens = Tokens(PrefixLength + _lastUserBytes);
+        cut = tokens > _maxTokens;
+        return Math.Min(tokens, _maxTokens);
+    }
+
+    private readonly AnswerFacts Facts(long tokensPerChoice)
+    {
+        long allowed = _maxTokens == long.MaxValue ? tokensPerChoice : Math.Min(_maxTokens, long.MaxValue / 2 / _choices);
+        return new AnswerFacts(Tokens(_promptBytes) + (allowed * _choices), tokensPerChoice * _choices);
+    }
+
+    private readonly void WriteHead(BodyHash hash, ReadOnlySpan<byte> kind, JsonOut output)
+    {
+        output.Name("id"u8);
+        output.Raw("\"chatcmpl-"u8);
+        output.Hex(hash.High, 16);
+        output.Hex(hash.Low, 16);
+        output.Raw((byte)'"');
+        output.Name("object"u8);
+        output.String(kind);
+        output.Name("created"u8);
+        output.Raw(RequestJson.Created);
+        output.Name("model"u8);
+        output.String(_model);
+    }
+
+    private readonly void WriteUsage(long tokens, JsonOut output)
+    {
+        long promptTokens = Tokens(_promptBytes);
         output.Name("usage"u8);
         output.Open('{');
         output.Name("prompt_tokens"u8);
@@ -274,9 +316,6 @@ internal ref struct ChatAnswer
         output.Name("reasoning_tokens"u8);
         output.Number(0);
         output.Close('}');
-        output.Close('}');
-        output.Name("service_tier"u8);
-        output.String("default"u8);
         output.Close('}');
     }
 

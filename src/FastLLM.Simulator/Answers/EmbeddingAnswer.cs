@@ -21,10 +21,11 @@ internal ref struct EmbeddingAnswer
     }
 
     /// <returns>What is wrong with the request; <see langword="null"/> when the answer is written.</returns>
-    public static Problem? Write(ReadOnlySpan<byte> body, int dimensions, JsonOut output)
+    public static Problem? Write(ReadOnlySpan<byte> body, int dimensions, JsonOut output, out AnswerFacts facts)
     {
         var answer = new EmbeddingAnswer(body, dimensions);
-        return answer.Read() ?? answer.Write(output);
+        facts = default;
+        return answer.Read() ?? answer.Write(output, out facts);
     }
 
     /// <summary>The unit vector of a text: the same on every platform, in every process.</summary>
@@ -88,6 +89,14 @@ internal ref struct EmbeddingAnswer
             {
                 problem ??= RequestJson.ReadInteger(ref reader, "dimensions", 1, SimulatorOptions.MaxDimensions, out dimensions);
             }
+            else if (reader.ValueTextEquals("stream"u8))
+            {
+                reader.Read();
+                if (reader.TokenType == JsonTokenType.True)
+                {
+                    problem ??= new Problem(400, "Embeddings are not streamed: leave 'stream' out.", Param: "stream", Code: "unsupported_value");
+                }
+            }
 
             reader.Skip();
         }
@@ -98,8 +107,9 @@ internal ref struct EmbeddingAnswer
         return !hasModel ? Problem.Missing("model") : !hasInput ? Problem.Missing("input") : problem;
     }
 
-    private readonly Problem? Write(JsonOut output)
+    private readonly Problem? Write(JsonOut output, out AnswerFacts facts)
     {
+        facts = default;
         float[] vector = ArrayPool<float>.Shared.Rent(_dimensions);
         try
         {
@@ -127,6 +137,7 @@ internal ref struct EmbeddingAnswer
             output.Number(tokens);
             output.Close('}');
             output.Close('}');
+            facts = new AnswerFacts(tokens, 0);
             return null;
         }
         finally

@@ -13,6 +13,7 @@ internal sealed class JsonOut
     private static JsonOut? t_free;
 
     private byte[] _bytes = new byte[4096];
+    private bool _compactAsked;
     private bool _compact;
     private int _depth;
     private bool _first;
@@ -32,14 +33,18 @@ internal sealed class JsonOut
     {
         JsonOut output = t_free ?? new JsonOut();
         t_free = null;
-        output._compact = compact;
+        output._compactAsked = compact;
         output.Restart();
         return output;
     }
 
+    /// <summary>Goes over to writing without white space, until the next <see cref="Restart"/>.</summary>
+    public void MakeCompact() => _compact = true;
+
     public void Restart()
     {
         Length = 0;
+        _compact = _compactAsked;
         _depth = 0;
         _first = true;
     }

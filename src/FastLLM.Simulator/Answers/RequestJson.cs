@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
@@ -15,6 +16,27 @@ internal static class RequestJson
     public static Utf8JsonReader Reader(ReadOnlySpan<byte> json) => new(json, new JsonReaderOptions { MaxDepth = 1000 });
 
     public static bool EnterObject(ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.StartObject;
+
+    /// <summary>The model that a request, known to be good, asks for.</summary>
+    public static string Model(ReadOnlySpan<byte> body)
+    {
+        string model = "";
+        Utf8JsonReader reader = Reader(body);
+        EnterObject(ref reader);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isModel = reader.ValueTextEquals("model"u8);
+            reader.Read();
+            if (isModel)
+            {
+                model = Encoding.UTF8.GetString(JsonText.Decode(reader.ValueSpan));
+            }
+
+            reader.Skip();
+        }
+
+        return model;
+    }
 
     /// <summary>Reads an optional integer; <see langword="null"/> stands for its absence.</summary>
     public static Problem? ReadInteger(ref Utf8JsonReader reader, string name, long min, long max, out long? value)

@@ -18,6 +18,7 @@ internal sealed class Counters
     ];
 
     private readonly long[] _requests = new long[((int)ServedPath.Other + 1) * Statuses];
+    private readonly long[] _faults = new long[(int)SimulatorFault.ErrorInOk + 1];
     private readonly Dictionary<BodyHash, int>[] _bodies; // how often each was sent; each stripe is its own lock
     private long _sends;
     private long _bodiesSent;
@@ -67,11 +68,14 @@ internal sealed class Counters
         }
     }
 
+    public void Meet(SimulatorFault fault) => Interlocked.Increment(ref _faults[(int)fault]);
+
     public void BodySent(int change) => Interlocked.Add(ref _bodiesSent, change);
 
     public void Reset()
     {
         Array.Clear(_requests);
+        Array.Clear(_faults);
         foreach (Dictionary<BodyHash, int> stripe in _bodies)
         {
             lock (stripe)
@@ -115,6 +119,16 @@ internal sealed class Counters
             }
         }
 
+        var faults = new SortedDictionary<SimulatorFault, long>();
+        for (SimulatorFault fault = SimulatorFault.Error; fault <= SimulatorFault.ErrorInOk; fault++)
+        {
+            long count = Interlocked.Read(ref _faults[(int)fault]);
+            if (count > 0)
+            {
+                faults[fault] = count;
+            }
+        }
+
         return new SimulatorStats
         {
             Requests = requests,
@@ -123,6 +137,8 @@ internal sealed class Counters
             InFlight = Volatile.Read(ref _inFlight),
             PeakInFlight = Volatile.Read(ref _peak),
             BodiesSent = Interlocked.Read(ref _bodiesSent),
+            Rejected = requests.Values.Sum(static statuses => statuses.GetValueOrDefault(429)),
+            Faults = faults,
         };
     }
 }

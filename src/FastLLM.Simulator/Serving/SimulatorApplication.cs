@@ -11,15 +11,20 @@ namespace FastLLM.Simulator.Serving;
 /// <summary>The one handler of the server, put straight onto Kestrel: no routing, no HttpContext, no logging.</summary>
 internal sealed class SimulatorApplication(SimulatorOptions options, Counters counters) : IHttpApplication<IFeatureCollection>
 {
-    public const long MaxBodyBytes = 256L << 20;
+    public const int ClientLeft = 499;
+    private const int ConnectionReset = 444; // as nginx calls it
 
-    private const int ClientLeft = 499;
-
-    private static readonly StringValues s_json = "application/json";
     private static readonly StringValues s_version = "2020-10-01";
     private static readonly StringValues s_noTime = "0";
 
+    private readonly RateLimits? _limits = RateLimits.Of(options);
+    private readonly EventStream _events = new(options, counters);
+
+    // Where tokens decide whether and when a send is answered, its answer is written before it waits. Else it is written after, so that waiting holds no memory.
+    private readonly bool _answersFirst = (options.RequestsPerMinute ?? options.TokensPerMinute ?? options.QuotaAfter) is not null || options.TokensPerSecond is not null;
+
     private long _failuresLeft = options.FailFirst;
+    private long _answersPaid;
 
     public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 
@@ -52,7 +57,11 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
         byte[]? rented = null;
         int status = ClientLeft;
         BodyHash hash = default;
+        SimulatorFault fault = SimulatorFault.None;
         TimeSpan latency = TimeSpan.Zero;
+        AnswerFacts facts = default;
+        RateVerdict? rate = null;
+        bool paid = false;
         try
         {
             PipeReader reader = context.Get<IRequestBodyPipeFeature>()!.Reader;
@@ -65,30 +74,77 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
             else
             {
                 int length;
-                (rented, length) = await CopyAsync(reader, read, request.Headers.ContentLength);
+                (rented, length) = await RequestBody.CopyAsync(reader, read, request.Headers.ContentLength);
                 body = rented.AsMemory(0, length);
                 read = default;
             }
 
             hash = BodyHash.Of(body.Span);
             int send = counters.Send(hash);
-            bool fails = TakeFailure() || SimulatorErrors.Hits(options, hash, send);
-            latency = SimulatorLatency.Of(options, hash);
-            if (latency > TimeSpan.Zero)
+            fault = SimulatorErrors.Draw(options, hash, send);
+            int answered = 0;
+            Problem? refusal = null;
+            if (_answersFirst)
             {
-                // Also cut short by the end of the server, which aborts its connections.
-                await Task.Delay(latency, options.TimeProvider, context.Get<IHttpRequestLifetimeFeature>()!.RequestAborted);
+                output = JsonOut.Rent(options.Compact);
+                answered = Answer.Write(path, body.Span, hash, options.EmbeddingDimensions, output, out facts);
+                refusal = Admit(answered, fault, facts, body.Span, out rate, out paid);
             }
 
-            output = JsonOut.Rent(options.Compact);
-            if (fails)
+            if (refusal is not null)
             {
-                status = options.ErrorStatus;
-                Problem.Simulated(status).WriteTo(output);
+                fault = SimulatorFault.None;
+                status = refusal.Status;
+                refusal.WriteTo(output!);
             }
             else
             {
-                status = Answer.Write(path, body.Span, hash, options.EmbeddingDimensions, output);
+                if (TakeFailure())
+                {
+                    fault = SimulatorFault.Error;
+                    GiveBack(paid);
+                    paid = false;
+                }
+
+                if (fault != SimulatorFault.None)
+                {
+                    counters.Meet(fault);
+                }
+
+                latency = fault == SimulatorFault.Stall ? Timeout.InfiniteTimeSpan : SimulatorLatency.Of(options, hash);
+                if (fault is SimulatorFault.None or SimulatorFault.Cut && !facts.Streamed)
+                {
+                    latency += SimulatorLatency.OfOutput(options, facts.CompletionTokens);
+                }
+
+                if (latency != TimeSpan.Zero)
+                {
+                    // Also cut short by the end of the server, which aborts its connections.
+                    await Task.Delay(latency, options.TimeProvider, context.Get<IHttpRequestLifetimeFeature>()!.RequestAborted);
+                }
+
+                output ??= JsonOut.Rent(options.Compact);
+                switch (fault)
+                {
+                    case SimulatorFault.Error:
+                        status = options.ErrorStatus;
+                        Problem.Simulated(status).WriteTo(output);
+                        break;
+                    case SimulatorFault.Reset:
+                        status = ConnectionReset;
+                        output.Return();
+                        output = null;
+                        break;
+                    default:
+                        status = answered != 0 ? answered : Answer.Write(path, body.Span, hash, options.EmbeddingDimensions, output, out facts);
+                        if (fault == SimulatorFault.ErrorInOk)
+                        {
+                            status = StatusCodes.Status200OK;
+                            Problem.WriteErrorInOk(hash, facts.Streamed, output);
+                        }
+
+                        break;
+                }
             }
 
             if (rented is null)
@@ -100,15 +156,23 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
         {
             output = JsonOut.Rent(options.Compact);
             status = e.StatusCode;
+            rate = _limits?.Look();
             Problem.TooLarge.WriteTo(output);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            context.Get<IHttpRequestLifetimeFeature>()!.Abort(); // the client has left, or the server ends
+            GiveBack(paid); // the client has left, or the server ends
+            status = ClientLeft;
+            output?.Return();
+            output = null;
         }
         finally
         {
-            counters.Leave(path, status);
+            if (!facts.Streamed || status != StatusCodes.Status200OK)
+            {
+                counters.Leave(path, status); // a stream leaves with its last event
+            }
+
             if (rented is not null)
             {
                 ArrayPool<byte>.Shared.Return(rented);
@@ -117,28 +181,100 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
 
         if (output is null)
         {
+            context.Get<IHttpRequestLifetimeFeature>()!.Abort();
             return;
         }
 
-        bool billed = status == StatusCodes.Status200OK;
+        IHttpResponseFeature response = context.Get<IHttpResponseFeature>()!;
+        WriteHeaders(response.Headers, hash, latency, rate);
+        if (facts.Streamed && status == StatusCodes.Status200OK)
+        {
+            bool whole = await _events.SendAsync(context, response, path, fault, facts, output);
+            GiveBack(paid && !whole);
+            return;
+        }
+
+        if (fault == SimulatorFault.Cut)
+        {
+            await Delivery.HalfAsync(context, response, status, output);
+            return;
+        }
+
+        bool billed = status == StatusCodes.Status200OK && fault == SimulatorFault.None;
         if (billed)
         {
             counters.BodySent(1);
         }
 
-        IHttpResponseFeature response = context.Get<IHttpResponseFeature>()!;
-        response.Headers["x-request-id"] = string.Create(36, hash, static (chars, hash) =>
+        if (!await Delivery.WholeAsync(context, response, status, output) && billed)
+        {
+            counters.BodySent(-1);
+            GiveBack(paid);
+        }
+    }
+
+    /// <summary>Decides whether a send may go on: first there must be money, then room. Both are looked at, but not used up, by what is no answer of the model.</summary>
+    private Problem? Admit(int answered, SimulatorFault fault, AnswerFacts facts, ReadOnlySpan<byte> body, out RateVerdict? rate, out bool paid)
+    {
+        bool good = answered == StatusCodes.Status200OK;
+        paid = false;
+        if (options.QuotaAfter is { } quota)
+        {
+            bool pays = good && fault == SimulatorFault.None;
+            paid = pays && TryPay(quota);
+            if (pays ? !paid : Volatile.Read(ref _answersPaid) >= quota)
+            {
+                rate = _limits?.Look();
+                return Problem.NoQuota;
+            }
+        }
+
+        rate = good ? _limits?.Take(facts.CountedTokens, body) : _limits?.Look();
+        if (rate?.Refusal is not null)
+        {
+            GiveBack(paid);
+            paid = false;
+        }
+
+        return rate?.Refusal;
+    }
+
+    private bool TryPay(long quota)
+    {
+        long paid = Volatile.Read(ref _answersPaid);
+        while (paid < quota)
+        {
+            long seen = Interlocked.CompareExchange(ref _answersPaid, paid + 1, paid);
+            if (seen == paid)
+            {
+                return true;
+            }
+
+            paid = seen;
+        }
+
+        return false;
+    }
+
+    private void GiveBack(bool paid)
+    {
+        if (paid)
+        {
+            Interlocked.Decrement(ref _answersPaid);
+        }
+    }
+
+    private static void WriteHeaders(IHeaderDictionary headers, BodyHash hash, TimeSpan latency, RateVerdict? rate)
+    {
+        headers["x-request-id"] = string.Create(36, hash, static (chars, hash) =>
         {
             "req_".CopyTo(chars);
             hash.High.TryFormat(chars[4..], out _, "x16");
             hash.Low.TryFormat(chars[20..], out _, "x16");
         });
-        response.Headers["openai-version"] = s_version;
-        response.Headers["openai-processing-ms"] = latency == TimeSpan.Zero ? s_noTime : ((long)latency.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        if (!await WriteAsync(context, response, status, output) && billed)
-        {
-            counters.BodySent(-1);
-        }
+        headers["openai-version"] = s_version;
+        headers["openai-processing-ms"] = latency == TimeSpan.Zero ? s_noTime : ((long)latency.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        rate?.WriteTo(headers);
     }
 
     /// <summary>Answers what is not a send: the list of models, and the counts.</summary>
@@ -156,7 +292,7 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
             counters.Leave(path, StatusCodes.Status200OK);
         }
 
-        await WriteAsync(context, context.Get<IHttpResponseFeature>()!, StatusCodes.Status200OK, output);
+        await Delivery.WholeAsync(context, context.Get<IHttpResponseFeature>()!, StatusCodes.Status200OK, output);
     }
 
     private async Task RefuseAsync(IFeatureCollection context, IHttpRequestFeature request, ServedPath path, string allowed)
@@ -178,66 +314,7 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
 
         JsonOut output = JsonOut.Rent(options.Compact);
         problem.WriteTo(output);
-        await WriteAsync(context, response, problem.Status, output);
-    }
-
-    /// <returns>Whether the connection took the whole body.</returns>
-    private static async ValueTask<bool> WriteAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output)
-    {
-        response.StatusCode = status;
-        response.Headers.ContentType = s_json;
-        response.Headers.ContentLength = output.Length;
-        try
-        {
-            FlushResult flushed = await context.Get<IHttpResponseBodyFeature>()!.Writer.WriteAsync(output.Written);
-            return !flushed.IsCompleted && !flushed.IsCanceled;
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
-        {
-            return false;
-        }
-        finally
-        {
-            output.Return();
-        }
-    }
-
-    /// <summary>Takes a body that came in pieces, piece by piece, so that the connection's own buffers stay small.</summary>
-    private static async ValueTask<(byte[] Rented, int Length)> CopyAsync(PipeReader reader, ReadResult read, long? contentLength)
-    {
-        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(contentLength ?? 0, 4096, MaxBodyBytes));
-        int length = 0;
-        try
-        {
-            while (true)
-            {
-                ReadOnlySequence<byte> buffer = read.Buffer;
-                int needed = checked(length + (int)buffer.Length);
-                if (needed > bytes.Length)
-                {
-                    byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, 2 * bytes.Length));
-                    bytes.AsSpan(0, length).CopyTo(larger);
-                    ArrayPool<byte>.Shared.Return(bytes);
-                    bytes = larger;
-                }
-
-                buffer.CopyTo(bytes.AsSpan(length));
-                length = needed;
-                bool last = read.IsCompleted;
-                reader.AdvanceTo(buffer.End);
-                if (last)
-                {
-                    return (bytes, length);
-                }
-
-                read = await reader.ReadAsync();
-            }
-        }
-        catch
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
-            throw;
-        }
+        await Delivery.WholeAsync(context, response, problem.Status, output);
     }
 
     private bool TakeFailure() => Volatile.Read(ref _failuresLeft) > 0 && Interlocked.Decrement(ref _failuresLeft) >= 0;
