@@ -23,6 +23,15 @@ internal static class SimulateCommand
             Number("--error-rate", "P", "Share of sends that fail, 0 to 1.", (o, n) => o.ErrorRate = n),
             Whole("--error-status", "CODE", "HTTP status of those failures; left out, 503.", (o, n) => o.ErrorStatus = n),
             Whole("--fail-first", "N", "Let the first N sends fail.", (o, n) => o.FailFirst = n),
+            Number("--tokens-per-second", "N", "Speed of the answer's tokens, added to the latency; left out, they cost no time.", (o, n) => o.TokensPerSecond = n),
+            Whole("--rpm", "N", "Requests a minute; over it 429, with OpenAI's headers.", (o, n) => o.RequestsPerMinute = n),
+            Whole("--tpm", "N", "Tokens a minute; over it 429, with OpenAI's headers.", (o, n) => o.TokensPerMinute = n),
+            Number("--burst-seconds", "S", "How much of a limit may be used at once; left out, 1 second's worth.", (o, n) => o.BurstSeconds = n),
+            Whole("--quota-after", "N", "Answers until the account is empty (insufficient_quota).", (o, n) => o.QuotaAfter = n),
+            Number("--stall-rate", "P", "Share of sends that are never answered, 0 to 1.", (o, n) => o.StallRate = n),
+            Number("--reset-rate", "P", "Share of sends whose connection is reset, 0 to 1.", (o, n) => o.ResetRate = n),
+            Number("--cut-rate", "P", "Share of answers that end half-way, 0 to 1.", (o, n) => o.CutRate = n),
+            Number("--error-in-ok-rate", "P", "Share of answers that are errors with status 200, 0 to 1.", (o, n) => o.ErrorInOkRate = n),
             Whole("--seed", "N", "Seed of delays and errors: same seed and same requests, same trace.", (o, n) => o.Seed = n),
             Whole("--embedding-dimensions", "N", "Length of vectors where a request does not say it.", (o, n) => o.EmbeddingDimensions = n),
         ];
@@ -53,6 +62,10 @@ internal static class SimulateCommand
         try
         {
             server = await SimulatorServer.StartAsync(options, signals.Drain).ConfigureAwait(false);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message.Split(" (Parameter", 2)[0], e);
         }
         catch (IOException e)
         {

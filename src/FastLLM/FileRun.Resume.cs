@@ -57,15 +57,17 @@ public sealed partial class FileRun
     // A later record of a row counts, whatever an earlier one said.
     private void Keep(int place, long offset, bool succeeded)
     {
-        if (_table.RecordOf(place) is >= 0 and var before)
+        // Rows behind the limit keep their records, but are none of this run's business.
+        bool counts = InputIsPipe || place < _rows;
+        if (_table.RecordOf(place) is >= 0 and var before && counts)
         {
             _kept--;
             _keptFailures -= _earlierFailures.Remove(before) ? 1 : 0;
         }
 
-        bool isKept = succeeded || !_options.RetryFailed;
+        bool isKept = succeeded || !_options.RetryFailed || !counts;
         _table.SetRecord(place, isKept ? offset : RowTable.NoRecord);
-        if (!isKept)
+        if (!isKept || !counts)
         {
             return;
         }
