@@ -20,7 +20,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         {
             if (line.Span.ContainsAnyExcept(" \t\r"u8))
             {
-                return Read(line.Span);
+                return Read(line);
             }
         }
 
@@ -30,15 +30,14 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     /// <inheritdoc/>
     public void Dispose() => _lines.Dispose();
 
-    private InputRow Read(ReadOnlySpan<byte> line)
+    private InputRow Read(ReadOnlyMemory<byte> line)
     {
         string id = _lines.Line.ToString(CultureInfo.InvariantCulture);
         try
         {
-            // The line's bytes are lent; what is kept of them is copied.
-            if (format == InputFormat.OpenAI || (format == InputFormat.Auto && BatchLine.IsBatchLine(line)))
+            if (format == InputFormat.OpenAI || (format == InputFormat.Auto && BatchLine.IsBatchLine(line.Span)))
             {
-                BatchLine batchLine = BatchLine.Read(ByteSlab.Copy(line));
+                BatchLine batchLine = BatchLine.Read(Keep(line));
                 id = batchLine.CustomId ?? id;
                 LlmRequest request = LlmRequest.FromBody(batchLine.Url, WithModel(batchLine.Body), batchLine.CustomId, batchLine.Sample);
                 return new InputRow(_lines.Line, id, request, default, null);
@@ -52,14 +51,17 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
     }
 
-    private InputRow ReadBare(ReadOnlySpan<byte> line, string id)
+    // A line is mostly lent, and what is kept of it copied; a large one is the reader's own already.
+    private ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => _lines.IsKept ? line : ByteSlab.Copy(line.Span);
+
+    private InputRow ReadBare(ReadOnlyMemory<byte> line, string id)
     {
-        string endpoint = BareBody.EndpointOf(line)
+        string endpoint = BareBody.EndpointOf(line.Span)
             ?? throw new JsonException("The line is no JSON object that is a batch line (\"custom_id\", \"url\", \"body\") or a request body (\"messages\" or \"input\" at the top).");
         ReadOnlyMemory<byte> metadata = default;
         ReadOnlyMemory<byte> body = format == InputFormat.Cookbook
-            ? BareBody.WithoutMetadata(line, out metadata)
-            : ByteSlab.Copy(line);
+            ? BareBody.WithoutMetadata(line.Span, out metadata)
+            : Keep(line);
         return new InputRow(_lines.Line, id, LlmRequest.FromBody(endpoint, WithModel(body)), metadata, null);
     }
 

@@ -3,7 +3,10 @@ using System.Buffers;
 namespace FastLLM.Requests;
 
 /// <summary>Cuts a stream of bytes into lines at LF, and only there: U+2028 and a lone CR are text like any other.</summary>
-/// <remarks>A BOM at the beginning and a CR before an LF are taken off. The bytes are never decoded; a line of 50 MB costs about twice its size.</remarks>
+/// <remarks>
+/// A BOM at the beginning and a CR before an LF are taken off. The bytes are never decoded. A line of many MB is read into an array of
+/// just its size, which is the caller's to keep: a file is looked through for the line's end first, a pipe costs its size twice.
+/// </remarks>
 internal sealed class LineReader(Stream stream) : IDisposable
 {
     private const int FirstBytes = 64 * 1024;
@@ -18,10 +21,14 @@ internal sealed class LineReader(Stream stream) : IDisposable
     /// <summary>Gets the number of the line that was read last, from 1.</summary>
     public long Line { get; private set; }
 
-    /// <summary>Reads the next line, blank ones included; the bytes are good until the next call.</summary>
+    /// <summary>Gets a value indicating whether the line that was read last stays good after the next call.</summary>
+    public bool IsKept { get; private set; }
+
+    /// <summary>Reads the next line, blank ones included; unless it <see cref="IsKept"/>, the bytes are good until the next call.</summary>
     /// <returns>The line without its end, or <see langword="null"/> after the last one.</returns>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
     {
+        IsKept = false;
         int scanned = 0;
         while (true)
         {
@@ -38,6 +45,14 @@ internal sealed class LineReader(Stream stream) : IDisposable
                 return scanned == 0 ? (ReadOnlyMemory<byte>?)null : Take(scanned, 0);
             }
 
+            if (scanned >= LargeBytes)
+            {
+                IsKept = true;
+                return Trim(stream.CanSeek
+                    ? await ReadLargeFromFileAsync(cancellationToken).ConfigureAwait(false)
+                    : await ReadLargeFromPipeAsync(cancellationToken).ConfigureAwait(false));
+            }
+
             await FillAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -45,14 +60,22 @@ internal sealed class LineReader(Stream stream) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Return();
-        _buffer = [];
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
+        }
     }
 
     private ReadOnlyMemory<byte> Take(int length, int separator)
     {
         ReadOnlyMemory<byte> line = _buffer.AsMemory(_start, length);
         _start += length + separator;
+        return Trim(line);
+    }
+
+    private ReadOnlyMemory<byte> Trim(ReadOnlyMemory<byte> line)
+    {
         Line++;
         if (!_begun)
         {
@@ -61,30 +84,6 @@ internal sealed class LineReader(Stream stream) : IDisposable
         }
 
         return line.Span is [.., (byte)'\r'] ? line[..^1] : line;
-    }
-
-    // A line is no longer than what is left of its file: a buffer that has to grow far grows no further than that.
-    private void Grow()
-    {
-        long wanted = _buffer.Length * 2L;
-        if (stream.CanSeek && wanted > LargeBytes)
-        {
-            wanted = Math.Min(wanted, _end + Math.Max(stream.Length - stream.Position, 0) + 1);
-        }
-
-        byte[] larger = wanted > LargeBytes ? GC.AllocateUninitializedArray<byte>(checked((int)wanted)) : ArrayPool<byte>.Shared.Rent((int)wanted);
-        _buffer.AsSpan(0, _end).CopyTo(larger);
-        Return();
-        _buffer = larger;
-    }
-
-    // Large buffers are not pooled: the pool would keep them for good.
-    private void Return()
-    {
-        if (_buffer.Length is > 0 and <= LargeBytes)
-        {
-            ArrayPool<byte>.Shared.Return(_buffer);
-        }
     }
 
     private async ValueTask FillAsync(CancellationToken cancellationToken)
@@ -98,11 +97,62 @@ internal sealed class LineReader(Stream stream) : IDisposable
 
         if (_end == _buffer.Length)
         {
-            Grow();
+            byte[] larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
+            _buffer.AsSpan(0, _end).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = larger;
         }
 
         int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);
         _end += read;
         _ended = read == 0;
+    }
+
+    // Once through the file to find the line's end, then back, and the line is read into an array of just its size.
+    private async ValueTask<ReadOnlyMemory<byte>> ReadLargeFromFileAsync(CancellationToken cancellationToken)
+    {
+        long from = stream.Position;
+        byte[] begin = _buffer.AsSpan(_start, _end - _start).ToArray();
+        _start = _end = 0;
+        long rest = 0;
+        int at = -1;
+        int read;
+        while (at < 0 && (read = await stream.ReadAsync(_buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            at = _buffer.AsSpan(0, read).IndexOf((byte)'\n');
+            rest += at < 0 ? read : at;
+        }
+
+        byte[] line = GC.AllocateUninitializedArray<byte>(checked(begin.Length + (int)rest));
+        begin.CopyTo(line, 0);
+        stream.Position = from;
+        await stream.ReadExactlyAsync(line.AsMemory(begin.Length), cancellationToken).ConfigureAwait(false);
+        stream.Position += at < 0 ? 0 : 1;
+        return line;
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>> ReadLargeFromPipeAsync(CancellationToken cancellationToken)
+    {
+        List<byte[]> parts = [_buffer.AsSpan(_start, _end - _start).ToArray()];
+        _start = _end = 0;
+        int at = -1;
+        while (at < 0 && !_ended)
+        {
+            await FillAsync(cancellationToken).ConfigureAwait(false);
+            at = _buffer.AsSpan(0, _end).IndexOf((byte)'\n');
+            parts.Add(_buffer.AsSpan(0, at < 0 ? _end : at).ToArray());
+            _start = at < 0 ? 0 : at + 1;
+            _end = at < 0 ? 0 : _end;
+        }
+
+        byte[] line = GC.AllocateUninitializedArray<byte>(checked((int)parts.Sum(part => (long)part.Length)));
+        var length = 0;
+        foreach (byte[] part in parts)
+        {
+            part.CopyTo(line, length);
+            length += part.Length;
+        }
+
+        return line;
     }
 }

@@ -33,6 +33,45 @@ public sealed class LineReaderTests
         Assert.Equal(lines, await ReadAsync(bytes, [int.MaxValue]));
     }
 
+    [Theory]
+    [InlineData(true, "\n")]
+    [InlineData(true, "\r\n")]
+    [InlineData(true, "")]
+    [InlineData(false, "\n")]
+    [InlineData(false, "\r\n")]
+    [InlineData(false, "")]
+    public async Task ALineOfManyMegabytesIsReadWhole_AndStaysGood(bool seekable, string end)
+    {
+        string large = "\uFEFF" + new string('x', 5_000_001);
+        byte[] bytes = Encoding.UTF8.GetBytes($"{large}\nsmall\n{large}{end}");
+        using Stream stream = seekable ? new MemoryStream(bytes) : new BufferedStream(new System.IO.Compression.BrotliStream(Compressed(bytes), System.IO.Compression.CompressionMode.Decompress));
+        using var reader = new LineReader(stream);
+
+        ReadOnlyMemory<byte>? first = await reader.ReadAsync(TestContext.Current.CancellationToken);
+        Assert.True(reader.IsKept);
+        ReadOnlyMemory<byte>? second = await reader.ReadAsync(TestContext.Current.CancellationToken);
+        Assert.False(reader.IsKept);
+        Assert.Equal("small", Encoding.UTF8.GetString(second!.Value.Span));
+        ReadOnlyMemory<byte>? third = await reader.ReadAsync(TestContext.Current.CancellationToken);
+        Assert.Null(await reader.ReadAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal(large[1..], Encoding.UTF8.GetString(first!.Value.Span));
+        Assert.Equal(large, Encoding.UTF8.GetString(third!.Value.Span));
+        Assert.Equal(3, reader.Line);
+    }
+
+    private static MemoryStream Compressed(byte[] bytes)
+    {
+        var compressed = new MemoryStream();
+        using (var writer = new System.IO.Compression.BrotliStream(compressed, System.IO.Compression.CompressionLevel.Fastest, leaveOpen: true))
+        {
+            writer.Write(bytes);
+        }
+
+        compressed.Position = 0;
+        return compressed;
+    }
+
     [Fact]
     public async Task Lines_AreNumberedFromOne_BlankOnesIncluded()
     {
