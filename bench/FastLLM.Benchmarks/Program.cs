@@ -12,6 +12,8 @@ switch (args is [var command, ..] ? command : "")
         return await LoadCommand.RunAsync(flags);
     case ManyInFlight.ChildCommand:
         return await ManyInFlight.RunChildAsync(flags);
+    case FileRuns.ChildCommand:
+        return await FileRuns.RunChildAsync(flags);
     case "alone":
         return await AloneCommand.RunAsync(flags);
     case "micro":
@@ -19,7 +21,7 @@ switch (args is [var command, ..] ? command : "")
     default:
         Console.Error.WriteLine("""
             serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends
-            load S1|S2|S4|S5|S9|S11|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
+            load S1|S2|S4|S5|S6|S7|S9|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             micro [--filter GLOB]                           the micro-benchmarks
             """);

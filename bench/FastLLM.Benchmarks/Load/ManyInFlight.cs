@@ -39,7 +39,8 @@ internal static class ManyInFlight
     {
         ICandidate candidate = flags.Required("--candidate") == "raw" ? new RawHttpClient() : new Engine();
         Round round = await Round.RunAsync(candidate, flags.Required("--url"), flags.Int("--requests", 0), flags.Int("--in-flight", 0));
-        await Console.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{round.Elapsed.TotalSeconds} {PeakMegabytes()}"));
+        using Process self = Process.GetCurrentProcess();
+        await Console.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{round.Elapsed.TotalSeconds} {ProcessRun.PeakMegabytesOf(self)}"));
         return 0;
     }
 
@@ -57,18 +58,5 @@ internal static class ManyInFlight
 
         Console.WriteLine($"  {candidate,-10} {seconds} s, {megabytes.TrimEnd()} MB");
         return (double.Parse(seconds, CultureInfo.InvariantCulture), double.Parse(megabytes, CultureInfo.InvariantCulture));
-    }
-
-    private static double PeakMegabytes()
-    {
-        const string file = "/proc/self/status";
-        if (!File.Exists(file))
-        {
-            using Process self = Process.GetCurrentProcess();
-            return self.PeakWorkingSet64 / 1e6;
-        }
-
-        string line = File.ReadLines(file).First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return double.Parse(line["VmHWM:".Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) * 1024 / 1e6;
     }
 }
