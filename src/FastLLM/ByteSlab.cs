@@ -4,40 +4,54 @@ namespace FastLLM;
 /// <remarks>
 /// A million small arrays cost the garbage collector more than their bytes: it copies and marks each of them. What comes together is
 /// mostly held and let go together, so it shares. The price: one answer that outlives its neighbours holds up to 128 KB of theirs.
+/// Requests have slabs of their own for that reason: in a stream a cache keeps the answers and nobody the requests between them.
 /// </remarks>
-internal static class ByteSlab
+internal sealed class ByteSlab
 {
     // From 85,000 bytes on an array is never moved, and does not count towards the next collection of young objects.
     private const int SlabBytes = 128 * 1024;
     private const int LargeBytes = 8 * 1024;
 
     [ThreadStatic]
-    private static byte[]? t_slab;
+    private static ByteSlab? t_requests;
 
     [ThreadStatic]
-    private static int t_used;
+    private static ByteSlab? t_answers;
+
+    private byte[] _slab = [];
+    private int _used;
+
+    private ByteSlab()
+    {
+    }
+
+    /// <summary>Gets this thread's slab for what is sent.</summary>
+    public static ByteSlab Requests => t_requests ??= new ByteSlab();
+
+    /// <summary>Gets this thread's slab for what is received.</summary>
+    public static ByteSlab Answers => t_answers ??= new ByteSlab();
 
     /// <summary>Bytes that nobody else can reach, not cleared.</summary>
-    public static Memory<byte> Take(int length)
+    public Memory<byte> Take(int length)
     {
         if (length > LargeBytes)
         {
             return GC.AllocateUninitializedArray<byte>(length);
         }
 
-        if (t_slab is null || SlabBytes - t_used < length)
+        if (_slab.Length - _used < length)
         {
-            t_slab = GC.AllocateUninitializedArray<byte>(SlabBytes);
-            t_used = 0;
+            _slab = GC.AllocateUninitializedArray<byte>(SlabBytes);
+            _used = 0;
         }
 
-        Memory<byte> taken = t_slab.AsMemory(t_used, length);
-        t_used += length;
+        Memory<byte> taken = _slab.AsMemory(_used, length);
+        _used += length;
         return taken;
     }
 
     /// <summary>A copy that nobody else can reach.</summary>
-    public static ReadOnlyMemory<byte> Copy(ReadOnlySpan<byte> bytes)
+    public ReadOnlyMemory<byte> Copy(ReadOnlySpan<byte> bytes)
     {
         Memory<byte> copy = Take(bytes.Length);
         bytes.CopyTo(copy.Span);

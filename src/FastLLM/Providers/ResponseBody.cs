@@ -32,7 +32,7 @@ internal static class ResponseBody
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt, CancellationToken cancellationToken)
     {
-        Memory<byte> body = ByteSlab.Take(length);
+        Memory<byte> body = ByteSlab.Answers.Take(length);
         int read = 0;
         while (read < length)
         {
@@ -61,7 +61,7 @@ internal static class ResponseBody
                 int more = await stream.ReadAsync(buffer.AsMemory(read), cancellationToken).ConfigureAwait(false);
                 if (more == 0)
                 {
-                    return ByteSlab.Copy(buffer.AsSpan(0, read));
+                    return ByteSlab.Answers.Copy(buffer.AsSpan(0, read));
                 }
 
                 read += more;

@@ -65,7 +65,7 @@ internal static class BareBody
             var end = (int)reader.BytesConsumed;
             if (isMetadata)
             {
-                metadata = ByteSlab.Copy(body[value..end]);
+                metadata = ByteSlab.Requests.Copy(body[value..end]);
             }
             else
             {
@@ -75,7 +75,7 @@ internal static class BareBody
 
         if (metadata.IsEmpty)
         {
-            return ByteSlab.Copy(body);
+            return ByteSlab.Requests.Copy(body);
         }
 
         List<byte> joined = [(byte)'{'];

@@ -52,7 +52,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     }
 
     // A line is mostly lent, and what is kept of it copied; a large one is the reader's own already.
-    private ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => _lines.IsKept ? line : ByteSlab.Copy(line.Span);
+    private ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => _lines.IsKept ? line : ByteSlab.Requests.Copy(line.Span);
 
     private InputRow ReadBare(ReadOnlyMemory<byte> line, string id)
     {
