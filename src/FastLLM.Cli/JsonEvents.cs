@@ -68,12 +68,10 @@ internal sealed class JsonEvents : IProgress<TokenStats>
 
     /// <summary>A row has failed for good.</summary>
     /// <param name="customId">The row's id.</param>
-    /// <param name="line">Its line in the input; <see langword="null"/> where it has none.</param>
     /// <param name="failure">Why.</param>
-    public void RowFailed(string customId, long? line, LlmException failure) => Write("row_failed", json =>
+    public void RowFailed(string customId, LlmException failure) => Write("row_failed", json =>
     {
         json.WriteString("custom_id", customId);
-        Number(json, "line", line);
         json.WriteString("kind", failure.Kind.ToString());
         Number(json, "status", failure.StatusCode);
         json.WriteNumber("attempts", failure.Attempts);
@@ -92,6 +90,8 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         Number(json, "rows", summary.Rows);
         json.WriteNumber("kept", summary.Kept);
         json.WriteNumber("duplicates", summary.Duplicates);
+        Number(json, "answered", summary.Answered);
+        Number(json, "rows_failed", summary.Failed);
         Numbers(json, summary.Stats, summary.Rows - summary.Kept);
         json.WriteStartArray("failures");
         foreach ((FailureKind kind, long count, string example) in summary.Failures.ToList())

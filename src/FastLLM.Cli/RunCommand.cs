@@ -7,7 +7,8 @@ namespace FastLLM.Cli;
 /// <summary><c>fastllm run</c>: from arguments to options, and from how the run ended to an exit code. What is done in between is the engine's.</summary>
 internal sealed class RunCommand
 {
-    private static readonly SearchValues<char> ShellCharacters = SearchValues.Create(" '\"$\\*?&|;<>()");
+    private static readonly SearchValues<char> PlainCharacters =
+        SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_@%+=:,./-");
 
     // A run waits for a provider as long as it takes: whoever started it can interrupt it, and go on later.
     private static readonly TimeSpan WaitsForEver = TimeSpan.FromDays(7);
@@ -71,15 +72,18 @@ internal sealed class RunCommand
             result.GetValue(_json) ? new JsonEvents(Console.OpenStandardOutput(), _time) : null,
             total => ProgressDisplay.OnStandardError(total, result.GetValue(_quiet), _environment, _time),
             result.GetValue(_quiet) ? TextWriter.Null : result.InvocationConfiguration.Error,
+            result.InvocationConfiguration.Error,
             connection.BaseUrl,
             CommandLine(result));
         report.Follow(file, sending, result.GetValue(_verbose));
         foreach (string notice in endpoint.Notices)
         {
-            report.Notice(notice);
+            // Which key goes where is said even to those who want it quiet.
+            await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(notice));
         }
 
         await using var manager = new RequestManager(connection.Provider, sending);
+        report.Source = () => manager.Stats;
         return await report.EndAsync(() => Open(manager, file).RunAsync(signals.Drain, signals.Abort), signals.Drain);
     }
 
@@ -147,11 +151,19 @@ internal sealed class RunCommand
     }
 
     // The command as it was given, for "go on": without what would begin anew.
-    private static string CommandLine(ParseResult result) => string.Join(' ', ["fastllm", .. result.Tokens
-        .Select(token => token.Value)
-        .Where(word => word != "--fresh")
-        .Select(Quote)]);
+    private static string CommandLine(ParseResult result)
+    {
+        List<string> words = [.. result.Tokens.Select(token => token.Value)];
+        int fresh = words.FindIndex(word => word == "--fresh");
+        if (fresh >= 0)
+        {
+            int count = fresh + 1 < words.Count && bool.TryParse(words[fresh + 1], out _) ? 2 : 1;
+            words.RemoveRange(fresh, count);
+        }
+
+        return string.Join(' ', ["fastllm", .. words.Select(Quote)]);
+    }
 
     private static string Quote(string word) =>
-        word.Length > 0 && !word.AsSpan().ContainsAny(ShellCharacters) ? word : "'" + word.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+        word.Length > 0 && !word.AsSpan().ContainsAnyExcept(PlainCharacters) ? word : "'" + word.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 }

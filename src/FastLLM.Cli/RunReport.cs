@@ -5,11 +5,16 @@ namespace FastLLM.Cli;
 
 /// <summary>What a run tells its user while it goes on and when it ends: on a terminal, or as events.</summary>
 internal sealed class RunReport(
-    JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, string baseUrl, string commandLine) : IAsyncDisposable
+    JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, TextWriter errors, string baseUrl, string commandLine) : IAsyncDisposable
 {
     private readonly Relay _progress = new();
     private FileRunOptions? _file;
+    private readonly List<string> _early = [];
     private ProgressDisplay? _display;
+    private bool _planned;
+
+    /// <summary>Gets or sets where the display asks for fresh numbers.</summary>
+    public Func<TokenStats>? Source { get; set; }
 
     /// <summary>Listens to a run.</summary>
     public void Follow(FileRunOptions file, RequestManagerOptions sending, bool verbose)
@@ -17,7 +22,7 @@ internal sealed class RunReport(
         _file = file;
         file.Notice = Notice;
         file.Planned = Planned;
-        file.RowFailed = (id, failure) => events?.RowFailed(id, null, failure);
+        file.RowFailed = (id, failure) => events?.RowFailed(id, failure);
         sending.Progress = _progress;
         sending.Logger = verbose ? new LineLogger(Notice) : null;
     }
@@ -25,7 +30,15 @@ internal sealed class RunReport(
     /// <summary>Says something in one line.</summary>
     public void Notice(string text)
     {
-        events?.Notice(text);
+        if (_planned)
+        {
+            events?.Notice(text);
+        }
+        else
+        {
+            _early.Add(text);
+        }
+
         if (_display is { } display)
         {
             display.WriteLine(text);
@@ -53,7 +66,13 @@ internal sealed class RunReport(
         }
         catch (BatchFormatException e)
         {
-            return await RefuseAsync($"{_file!.Input}: {e.ErrorCount.ToString("N0", CultureInfo.InvariantCulture)} wrong lines; nothing was sent. Mend them, or give --skip-invalid to go on without them.{Environment.NewLine}{e.Message}");
+            return await RefuseAsync($"{_file!.Input}: {e.ErrorCount.ToString("N0", CultureInfo.InvariantCulture)} wrong {(e.ErrorCount == 1 ? "line" : "lines")}; nothing was sent. Mend the input, or give --skip-invalid to go on without them.{Environment.NewLine}{e.Message}");
+        }
+        catch (OperationCanceledException)
+        {
+            await DisposeAsync();
+            await errors.WriteLineAsync("Interrupted before anything was sent.");
+            return ExitCode.Interrupted;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -74,12 +93,15 @@ internal sealed class RunReport(
     private void Planned(long? rows, long kept)
     {
         events?.Start(_file!.Input, _file.Output, baseUrl, rows, kept);
+        _planned = true;
+        _early.ForEach(text => events?.Notice(text));
         if (rows == kept)
         {
             return;
         }
 
         _display = openDisplay(rows - kept);
+        _display.Source = Source;
         _progress.Target = events is null ? _display : new Both(events, _display);
     }
 
@@ -89,24 +111,32 @@ internal sealed class RunReport(
         {
             { Stopped: not null } => ExitCode.Stopped,
             { Interrupted: true } => ExitCode.Interrupted,
+            { Pending: > 0 } => ExitCode.Stopped,
             { Failed: > 0 } => ExitCode.SomeFailed,
             _ => ExitCode.Ok,
         };
         if (result.Stopped is { } stopped)
         {
-            messages.WriteLine(TerminalText.Clean(stopped.Message));
+            errors.WriteLine(TerminalText.Clean(stopped.Message));
         }
 
         if (result.Rows == result.Kept && exit is ExitCode.Ok or ExitCode.SomeFailed && result.Answered == 0 && result.Pending == 0 && result.Failures.Count == 0)
         {
             string failed = result.Failed > 0 ? string.Create(CultureInfo.InvariantCulture, $" {result.Failed:N0} of them failed: --retry-failed sends those again.") : "";
-            Notice(string.Create(CultureInfo.InvariantCulture, $"Nothing is left to do: all {result.Rows:N0} rows stand in {_file!.Output}.{failed}"));
+            Notice(result.Rows == 0
+                ? $"Nothing is left to do: {_file!.Input} has no rows."
+                : string.Create(CultureInfo.InvariantCulture, $"Nothing is left to do: all {result.Rows:N0} rows stand in {_file!.Output}.{failed}"));
             events?.Done(exit, Summarise(result, exit));
             return exit;
         }
 
         Summary summary = Summarise(result, exit);
         summary.Write(messages);
+        if (summary.GoOn is not null && ReferenceEquals(messages, TextWriter.Null))
+        {
+            errors.WriteLine(TerminalText.Clean(summary.GoOn));
+        }
+
         events?.Done(exit, summary);
         return exit;
     }
@@ -123,6 +153,8 @@ internal sealed class RunReport(
         {
             Stats = result.Stats,
             Rows = result.Rows,
+            Answered = result.Answered,
+            Failed = result.Failed,
             Kept = result.Kept,
             Duplicates = result.Equal,
             Failures = failures,
@@ -138,7 +170,7 @@ internal sealed class RunReport(
         await DisposeAsync();
         foreach (string line in message.Split('\n'))
         {
-            await messages.WriteLineAsync(TerminalText.Clean(line.TrimEnd()));
+            await errors.WriteLineAsync(TerminalText.Clean(line.TrimEnd()));
         }
 
         events?.Error(ExitCode.Usage, message);

@@ -19,6 +19,12 @@ internal sealed class Summary
     /// <summary>Gets how many rows stood in the output already and were kept.</summary>
     public long Kept { get; init; }
 
+    /// <summary>Gets how many rows were answered; left out, the engine's numbers tell.</summary>
+    public long? Answered { get; init; }
+
+    /// <summary>Gets how many rows stand failed in the output, kept ones included; left out, the engine's numbers tell.</summary>
+    public long? Failed { get; init; }
+
     /// <summary>Gets how many rows ask what an earlier row asks, and share its answer.</summary>
     public long Duplicates { get; init; }
 
@@ -41,10 +47,11 @@ internal sealed class Summary
         CultureInfo culture = CultureInfo.InvariantCulture;
         void Line(FormattableString text) => writer.WriteLine(text.ToString(culture));
 
-        long ok = Stats.RequestsCompleted - Stats.Failed;
+        long ok = Answered ?? Stats.RequestsCompleted - Stats.Failed;
+        long failed = Failed ?? Stats.Failed;
         string kept = Kept > 0 ? string.Create(culture, $" · {Kept:N0} kept") : "";
         string rows = Rows is { } all ? string.Create(culture, $"{all:N0}: ") : "";
-        Line($"rows    {rows}{ok:N0} ok · {Stats.Failed:N0} failed · {Stats.CacheHits:N0} cached · {Stats.Shared:N0} shared{kept}");
+        Line($"rows    {rows}{ok:N0} ok · {failed:N0} failed · {Stats.CacheHits:N0} cached · {Stats.Shared:N0} shared{kept}");
         string throttled = Stats.Throttled > 0 ? string.Create(culture, $" · {Stats.Throttled:N0} throttled") : "";
         Line($"sends   {Stats.Sent:N0} · {Stats.Retried:N0} retries{throttled}");
         Line($"tokens  {Stats.PromptTokens:N0} prompt · {Stats.CompletionTokens:N0} completion{Part(Stats.CachedTokens, "read from the provider's cache")}{Part(Stats.ReasoningTokens, "for reasoning")}");

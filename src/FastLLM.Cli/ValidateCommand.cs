@@ -16,9 +16,21 @@ internal static class ValidateCommand
         return command;
     }
 
+    private static async Task<InputReport> CheckAsync(FileRunOptions file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await FileRun.CheckAsync(file, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException(e.Message, e);
+        }
+    }
+
     private static async Task<int> ValidateAsync(FileRunOptions file, InvocationConfiguration console, CancellationToken cancellationToken)
     {
-        InputReport report = await FileRun.CheckAsync(file, cancellationToken);
+        InputReport report = await CheckAsync(file, cancellationToken);
         foreach ((long line, string error) in report.Errors)
         {
             await console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{file.Input}: line {line}: {TerminalText.Clean(error, 1000)}"));

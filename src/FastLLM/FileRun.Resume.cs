@@ -12,6 +12,11 @@ public sealed partial class FileRun
 
     private void Resume(OutputFile output)
     {
+        if (!output.IsOutput())
+        {
+            throw new IOException($"{_options.Output} is there already, and is no output of a run. Name another file, or give --fresh to put it aside.");
+        }
+
         if (output.RepairTornTail() is > 0 and var cut)
         {
             Say($"The last line of {_options.Output} was torn; its {cut:N0} bytes are kept in {_options.Output}.torn, and the row is asked again.");
@@ -42,12 +47,17 @@ public sealed partial class FileRun
             }
             else
             {
-                trusted += entry.Key is null && entry.Succeeded ? 1 : 0;
+                trusted += entry.Key is null ? 1 : 0;
                 Keep(place, entry.Offset, entry.Succeeded);
             }
         }
 
-        SayIf(damaged, $"{damaged:N0} lines of {_options.Output} are no records and are passed over.");
+        if (damaged > 0)
+        {
+            File.Copy(_options.Output, _options.Output + ".damaged", overwrite: true);
+        }
+
+        SayIf(damaged, $"{damaged:N0} lines of {_options.Output} are no records and are passed over; the file as it was is kept as {_options.Output}.damaged.");
         SayIf(changed, $"{changed:N0} records of {_options.Output} answer a question that has changed since; those rows are asked again.");
         SayIf(foreign, $"{foreign:N0} records of {_options.Output} belong to no row of the input; they are dropped when the run is done.");
         SayIf(trusted, $"{trusted:N0} rows of {_options.Output} have no key of ours and are trusted by their id. To ask them again: --fresh.");

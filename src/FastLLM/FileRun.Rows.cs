@@ -8,15 +8,30 @@ namespace FastLLM;
 // Where rows come from: the input, read once to check it and to know its rows, and once more to send them.
 public sealed partial class FileRun
 {
+    private const string Repeated = "'";
+    private const int MostRepeats = 100;
+
     private long _rows;
     private long _equal;
 
-    private static InputReader Open(FileRunOptions options) => new(
-        options.Input == Pipe
-            ? Console.OpenStandardInput()
-            : new FileStream(options.Input, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan),
-        options.InputFormat,
-        options.Model);
+    private static InputReader Open(FileRunOptions options) => new(OpenInput(options.Input), options.InputFormat, options.Model);
+
+    private static Stream OpenInput(string input)
+    {
+        if (input == Pipe)
+        {
+            return Console.OpenStandardInput();
+        }
+
+        var file = new FileStream(input, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
+        if (file.CanSeek)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        throw new IOException($"{input} can be read only once. Pipe it in instead, and give - as the input.");
+    }
 
     private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, CancellationToken cancellationToken)
     {
@@ -48,7 +63,12 @@ public sealed partial class FileRun
         }
 
         string id = RepeatedId(row);
-        return (table.Add(RowTable.Fingerprint(id), RowTable.NoKey), id, true);
+        while ((place = table.Add(RowTable.Fingerprint(id), RowTable.NoKey)) < 0)
+        {
+            id += Repeated;
+        }
+
+        return (place, id, true);
     }
 
     private static string RepeatedId(in AskedRow row) => string.Create(CultureInfo.InvariantCulture, $"{row.Id} (line {row.Source.Line})");
@@ -89,7 +109,7 @@ public sealed partial class FileRun
             withinLimit = options.Limit is not { } limit || count++ < limit;
             if (row.Request is not { } request)
             {
-                yield return new AskedRow(row.Id, row, null, RowTable.NoKey, withinLimit);
+                yield return new AskedRow(row.HasOwnId ? row.Id : WrongLineId(row), row, null, RowTable.NoKey, withinLimit);
                 continue;
             }
 
@@ -109,6 +129,9 @@ public sealed partial class FileRun
             }
         }
     }
+
+    // No row that is good has such an id, unless somebody means it.
+    private static string WrongLineId(in InputRow row) => string.Create(CultureInfo.InvariantCulture, $"(line {row.Line})");
 
     private static string SampleId(string id, int k, FileRunOptions options) =>
         options.Samples == 1 ? id : string.Create(CultureInfo.InvariantCulture, $"{id}#{k}");
@@ -175,16 +198,28 @@ public sealed partial class FileRun
         }
     }
 
-    // The file is read as it was when it was checked: the place tells the row.
+    // The place tells the row: the file is read as it was when it was checked, and if it is not, nothing more is sent.
     private (int Place, string Id, bool IsRepeated) Known(int place, in AskedRow row)
     {
-        if (place >= _table.Count)
+        if (place < _table.Count)
         {
-            throw new InvalidDataException("The input has grown since it was checked. Run again when nobody writes to it.");
+            ulong known = _table.IdOf(place);
+            if (known == RowTable.Fingerprint(row.Id) && (_table.KeyOf(place) == row.Key || _table.KeyOf(place) == RowTable.NoKey))
+            {
+                return (place, row.Id, false);
+            }
+
+            string id = RepeatedId(row);
+            for (var tries = 0; tries < MostRepeats; tries++, id += Repeated)
+            {
+                if (known == RowTable.Fingerprint(id))
+                {
+                    return (place, id, true);
+                }
+            }
         }
 
-        bool isRepeated = _table.IdOf(place) != RowTable.Fingerprint(row.Id);
-        return (place, isRepeated ? RepeatedId(row) : row.Id, isRepeated);
+        throw new InvalidDataException($"{_options.Input} has changed since it was checked.");
     }
 
     private (int Place, string Id, bool IsRepeated) AddFromPipe(in AskedRow row)

@@ -20,7 +20,7 @@ public sealed partial class FileRun
     {
         using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);
         LlmRunException? stopped = null;
-        IOException? writeFault = null;
+        Exception? writeFault = null;
         var interrupted = false;
         long? total = InputIsPipe ? null : _rows - _kept;
         _options.Planned?.Invoke(InputIsPipe ? null : _rows, _kept);
@@ -29,7 +29,7 @@ public sealed partial class FileRun
             try
             {
                 IAsyncEnumerable<ResponseWrapper<LlmResponse>> outcomes =
-                    _manager.ProcessAsync(PendingAsync(cancellationToken), total, stopSending.Token, cancellationToken);
+                    _manager.ProcessAsync(PendingAsync(stopSending.Token), total, stopSending.Token, cancellationToken);
                 await foreach (ResponseWrapper<LlmResponse> outcome in outcomes.ConfigureAwait(false))
                 {
                     if (writeFault is null && !TryWrite(outcome, out writeFault))
@@ -47,15 +47,27 @@ public sealed partial class FileRun
             {
                 interrupted = true;
             }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // A wrong line that could not be written, or an input that cannot be read any more.
+                writeFault = e;
+            }
+            catch (InvalidDataException e)
+            {
+                stopped = StoppedBy(FailureKind.InvalidRequest, e.Message, e);
+            }
         }
 
-        if (writeFault is not null)
+        try
         {
-            var cause = new LlmException(FailureKind.Output, $"{_options.Output} cannot be written: {writeFault.Message}", writeFault);
-            stopped = new LlmRunException($"{cause.Message} {FailureTable.Remedy(cause.Kind)}", cause, []);
+            _sink.Flush();
+        }
+        catch (IOException e)
+        {
+            writeFault ??= e;
         }
 
-        _sink.Flush();
+        stopped = writeFault is null ? stopped : StoppedBy(FailureKind.Output, $"Reading {_options.Input} and writing {_options.Output} failed: {writeFault.Message}", writeFault);
         return new FileRunResult
         {
             Rows = _rows,
@@ -72,7 +84,7 @@ public sealed partial class FileRun
         };
     }
 
-    private bool TryWrite(ResponseWrapper<LlmResponse> outcome, out IOException? fault)
+    private bool TryWrite(ResponseWrapper<LlmResponse> outcome, out Exception? fault)
     {
         fault = null;
         if (!_inFlight.TryRemove(outcome.OrderId, out RowInFlight row) || StaysPending(outcome))
@@ -90,7 +102,7 @@ public sealed partial class FileRun
 
             return true;
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             fault = e;
             return false;

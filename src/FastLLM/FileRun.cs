@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using FastLLM.Requests;
 using FastLLM.Results;
+using FastLLM.Retries;
 
 namespace FastLLM;
 
@@ -28,9 +29,9 @@ public sealed partial class FileRun
     {
         ArgumentNullException.ThrowIfNull(manager);
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Input != Pipe && options.Output != Pipe && Path.GetFullPath(options.Input) == Path.GetFullPath(options.Output))
+        if (options.Input != Pipe && options.Output != Pipe && IsTouched(Target(options.Input), Target(options.Output)))
         {
-            throw new ArgumentException("Input and output are the same file, but an input is never written to. Give another output.", nameof(options));
+            throw new ArgumentException("The input is the output, or a file that stands beside it (.tmp, .lock, .bak, .torn, .damaged), but an input is never written to. Give another output.", nameof(options));
         }
 
         _manager = manager;
@@ -74,30 +75,55 @@ public sealed partial class FileRun
 
         if (_options.Output == Pipe)
         {
-            using var pipe = new PipeSink(Console.OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input);
+            using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input);
             _sink = pipe;
             return await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
-        if (_options.Fresh && File.Exists(_options.Output))
+        using OutputFile output = OutputFile.Open(_options.Output);
+        if (_options.Fresh)
         {
-            File.Move(_options.Output, _options.Output + ".bak", overwrite: true);
+            output.SetAside();
         }
 
-        using OutputFile output = OutputFile.Open(_options.Output);
         _sink = new FileSink(output, _table);
         Resume(output);
         FileRunResult result = await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
 
         // Rows of a pipe that the limit cut off are not in the table: sorting would drop their records.
         bool allRowsKnown = !InputIsPipe || _options.Limit is null;
-        if (result is { Pending: 0, Stopped: null, Interrupted: false } && _options.Order == ResultOrder.Input && allRowsKnown)
+        if (result is not { Pending: 0, Stopped: null, Interrupted: false } || _options.Order != ResultOrder.Input || !allRowsKnown)
         {
-            output.Sort(_table.Count, _table.RecordOf);
+            return result;
         }
 
-        return result;
+        try
+        {
+            output.Sort(_table.Count, _table.RecordOf);
+            return result;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return result with { Stopped = StoppedBy(FailureKind.Output, $"{_options.Output} holds every outcome, but cannot be put in order: {e.Message}", e) };
+        }
     }
+
+    private static LlmRunException StoppedBy(FailureKind kind, string message, Exception fault)
+    {
+        var cause = new LlmException(kind, message, fault);
+        return new LlmRunException($"{message} {FailureTable.Remedy(kind)}", cause, []);
+    }
+
+    private static string Target(string path) =>
+        (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);
+
+    private static bool IsTouched(string input, string output) =>
+        input.StartsWith(output, StringComparison.Ordinal) && input[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged";
+
+    // The console's own stream swallows a closed pipe; this one says so, and the run stops.
+    private static Stream OpenStandardOutput() => OperatingSystem.IsWindows()
+        ? Console.OpenStandardOutput()
+        : new FileStream(new Microsoft.Win32.SafeHandles.SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
 
     private void Say(FormattableString notice) => _options.Notice?.Invoke(FormattableString.Invariant(notice));
 }

@@ -38,13 +38,14 @@ public sealed class FileRunOptions
 
     /// <summary>Gets or sets how many answers each row gets. With more than one, ids become <c>id#0</c>, <c>id#1</c> …</summary>
     /// <value>The default is 1.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10,000.</exception>
     public int Samples
     {
         get;
         set
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(Samples));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, 10_000, nameof(Samples));
             field = value;
         }
     } = 1;

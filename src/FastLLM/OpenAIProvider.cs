@@ -153,10 +153,16 @@ public class OpenAIProvider : Provider<LlmResponse>
         ReadOnlyMemory<byte> bytes = read ?? ReadOnlyMemory<byte>.Empty;
         if (!response.IsSuccessStatusCode)
         {
-            return new Reply<LlmResponse>(Refused(request, response, bytes, temperatureLeftOut, attempt));
+            return new Reply<LlmResponse>(Refused(request, response, Secrets.Remove(bytes, GetRequestHeaders()), temperatureLeftOut, attempt));
         }
 
         LlmException? fault = ResponseCheck.Check(response, bytes, request.Endpoint, attempt, out BodyScan scan);
+        if (fault is not null)
+        {
+            // Said once more without what the server may have repeated of the credentials.
+            fault = ResponseCheck.Check(response, Secrets.Remove(bytes, GetRequestHeaders()), request.Endpoint, attempt, out scan) ?? fault;
+        }
+
         return fault is null
             ? new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), scan.ToUsage())
             : new Reply<LlmResponse>(fault);

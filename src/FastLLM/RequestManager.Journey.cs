@@ -90,7 +90,7 @@ public partial class RequestManager<TResponse>
             // 5 admission
             if (!await EnterGateAsync(worker).ConfigureAwait(false))
             {
-                worker.Outcome = Failed(worker.LastFailure ?? (worker.Flight.IsCalledOff ? NotSent() : OutOfTime()));
+                worker.Outcome = Failed(worker.Flight.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
                 return;
             }
 
@@ -98,14 +98,20 @@ public partial class RequestManager<TResponse>
             Reply<TResponse> reply = await SendAsync(worker, run, request).ConfigureAwait(false);
             if (reply.Failure is not { } failure)
             {
-                worker.Outcome = reply.HasResponse ? new Outcome { Response = reply.Response, Usage = reply.Usage } : Failed(worker.LastFailure ?? NotSent());
+                worker.Outcome = reply.HasResponse ? new Outcome { Response = reply.Response, Usage = reply.Usage } : Failed(NotSent(worker.LastFailure));
                 break;
             }
 
             // 7 retry
-            if (NextDelay(worker, failure) is not { } delay || IsCalledOff(worker, run))
+            if (NextDelay(worker, failure) is not { } delay)
             {
                 worker.Outcome = EndsRun(failure) ? Stopped(failure) : Failed(failure);
+                return;
+            }
+
+            if (IsCalledOff(worker, run))
+            {
+                worker.Outcome = Failed(NotSent(failure));
                 return;
             }
 
@@ -563,7 +569,10 @@ public partial class RequestManager<TResponse>
         ? new Outcome { Failure = failure, IsShared = true }
         : new Outcome { Response = verdict.Response, Usage = verdict.Usage, IsShared = true };
 
-    private static LlmException NotSent() => new(FailureKind.NotSent, "Not sent: the run ended first.");
+    // A run that ends is no verdict on its rows: what had failed for a passing reason would have been sent again.
+    private static LlmException NotSent(LlmException? lastFailure = null) => lastFailure is null
+        ? new LlmException(FailureKind.NotSent, "Not sent: the run ended first.")
+        : new LlmException(FailureKind.NotSent, $"Not sent again: the run ended first. The last send failed: {lastFailure.Message}", lastFailure);
 
     private LlmException OutOfTime() => new(FailureKind.Timeout, $"Not sent within {_options.TotalTimeout} ({nameof(RequestManagerOptions.TotalTimeout)}).");
 

@@ -97,9 +97,10 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null);
         try
         {
-            Begin(run, requests.Length);
+            // Before the first worker: a token that has fired already sends nothing.
             using (cancellationToken.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
             {
+                Begin(run, requests.Length);
                 await run.Completion.ConfigureAwait(false);
             }
 
@@ -178,10 +179,10 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(total, out bool drawsBar));
         try
         {
-            Begin(run, _options.Concurrency);
             using (either.Token.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
             using (drain.UnsafeRegister(state => Stop((Run<TResponse>)state!, new LlmException(FailureKind.NotSent, "Interrupted.")), run))
             {
+                Begin(run, _options.Concurrency);
                 while (!either.IsCancellationRequested && await run.Outcomes.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
                 {
                     while (!either.IsCancellationRequested && run.Outcomes.TryRead(out ResponseWrapper<TResponse>? outcome))
@@ -300,7 +301,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     {
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            Settle(row.Caller, new ResponseWrapper<TResponse>(row.LastFailure ?? NotSent(), row.Key, row.Caller.OrderId), new TokenCounts { Failed = 1 });
+            Settle(row.Caller, new ResponseWrapper<TResponse>(NotSent(row.LastFailure), row.Key, row.Caller.OrderId), new TokenCounts { Failed = 1 });
         }
     }
 

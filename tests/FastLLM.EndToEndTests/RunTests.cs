@@ -93,7 +93,7 @@ public sealed class RunTests : IDisposable
 
         Assert.Equal(1, result.Exit);
         List<OutputRow> rows = OutputRows.Read(_tool.PathOf("in.out.jsonl"));
-        Assert.Equal(["row-0", "row-1", "row-2", "4", "row-2 (line 5)", "row-3", "row-4"], rows.Select(row => row.Id));
+        Assert.Equal(["row-0", "row-1", "row-2", "(line 4)", "row-2 (line 5)", "row-3", "row-4"], rows.Select(row => row.Id));
         Assert.Equal([true, true, true, false, false, true, true], rows.Select(row => row.IsSuccess));
     }
 

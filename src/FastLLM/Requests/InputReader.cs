@@ -33,11 +33,13 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     private InputRow Read(ReadOnlyMemory<byte> line)
     {
         string id = _lines.Line.ToString(CultureInfo.InvariantCulture);
+        bool hasOwnId = false;
         try
         {
             if (format == InputFormat.OpenAI || (format == InputFormat.Auto && BatchLine.IsBatchLine(line.Span)))
             {
                 BatchLine batchLine = BatchLine.Read(Keep(line));
+                hasOwnId = batchLine.CustomId is not null;
                 id = batchLine.CustomId ?? id;
                 LlmRequest request = LlmRequest.FromBody(batchLine.Url, WithModel(batchLine.Body), batchLine.CustomId, batchLine.Sample);
                 return new InputRow(_lines.Line, id, request, default, null);
@@ -47,7 +49,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(_lines.Line, id, null, default, e.Message);
+            return new InputRow(_lines.Line, id, null, default, e.Message) { HasOwnId = hasOwnId };
         }
     }
 

@@ -6,4 +6,8 @@ namespace FastLLM.Requests;
 /// <param name="Request">What is asked; <see langword="null"/> where the line is wrong.</param>
 /// <param name="Metadata">What the row carries along, as JSON; empty for nothing.</param>
 /// <param name="Error">What is wrong with the line, and what to do.</param>
-internal readonly record struct InputRow(long Line, string Id, LlmRequest? Request, ReadOnlyMemory<byte> Metadata, string? Error);
+internal readonly record struct InputRow(long Line, string Id, LlmRequest? Request, ReadOnlyMemory<byte> Metadata, string? Error)
+{
+    /// <summary>Whether the id is the row's own, not its line number.</summary>
+    public bool HasOwnId { get; init; }
+}

@@ -45,10 +45,38 @@ internal sealed class OutputFile : IDisposable
         }
 
         RefuseLink(path);
+        RefuseDevice(path);
         string folder = System.IO.Path.GetDirectoryName(path)!;
         return Directory.Exists(folder)
             ? new OutputFile(path, OutputLock.Take(path))
             : throw new DirectoryNotFoundException($"The folder {folder} does not exist. Make it, or name a file elsewhere.");
+    }
+
+    /// <summary>Puts the file aside under a name that is free: <c>.bak</c>, <c>.bak2</c> …; paid answers are never overwritten.</summary>
+    public void SetAside()
+    {
+        for (var n = 1; File.Exists(Path); n++)
+        {
+            string aside = n == 1 ? Path + ".bak" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Path}.bak{n}");
+            if (!File.Exists(aside))
+            {
+                File.Move(Path, aside);
+            }
+        }
+    }
+
+    /// <summary>Says whether the file is, or may be, an output: it is empty, holds a record, or begins like one that was torn.</summary>
+    public bool IsOutput()
+    {
+        if (!File.Exists(Path) || Scan().Any(entry => !entry.IsDamaged))
+        {
+            return true;
+        }
+
+        Span<byte> begin = stackalloc byte[FirstBytes.Length];
+        using SafeFileHandle file = File.OpenHandle(Path);
+        begin = begin[..RandomAccess.Read(file, begin, 0)];
+        return FirstBytes.StartsWith(begin) || !begin.ContainsAnyExcept((byte)0);
     }
 
     /// <summary>Makes the file end with a whole record. To be called before anything is read or appended.</summary>
@@ -199,6 +227,16 @@ internal sealed class OutputFile : IDisposable
     {
         _log?.Dispose();
         _lock.Dispose();
+    }
+
+    private static ReadOnlySpan<byte> FirstBytes => "{\"id\":\"batch_req_"u8;
+
+    private static void RefuseDevice(string path)
+    {
+        if (!OperatingSystem.IsWindows() && path.StartsWith("/dev/", StringComparison.Ordinal))
+        {
+            throw new IOException($"{path} is no regular file. Name one, or write to standard output with -o -.");
+        }
     }
 
     /// <summary>Refuses to write through a symbolic link: it would be replaced by the sort, or lead to a file that nobody named.</summary>

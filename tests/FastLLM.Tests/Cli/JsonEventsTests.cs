@@ -19,7 +19,7 @@ public sealed class JsonEventsTests : IDisposable
         var events = new JsonEvents(_written, _time);
         events.Start("in.jsonl", "out.jsonl", "http://127.0.0.1:1/v1", 10, 2);
         events.Progress(new TokenStats { RequestsCompleted = 3, Failed = 1 }, 8);
-        events.RowFailed("a\u001b\n", 7, new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
+        events.RowFailed("a\u001b\n", new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
         events.Notice("watch");
         var failures = new FailureGroups();
         failures.Add(FailureKind.InvalidRequest, "no");

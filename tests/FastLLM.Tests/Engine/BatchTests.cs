@@ -234,8 +234,8 @@ public sealed class BatchTests : EngineTest
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => batch);
 
         Assert.Equal(10, provider.Sends);
-        Assert.All(stopped.Responses.Skip(1).Take(9), outcome => Assert.Equal(FailureKind.Overloaded, outcome.Error?.Kind));
-        Assert.All(stopped.Responses.Skip(10), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+        Assert.All(stopped.Responses.Skip(1), outcome => Assert.Equal(FailureKind.NotSent, outcome.Error?.Kind));
+        Assert.All(stopped.Responses.Skip(1).Take(9), outcome => Assert.Equal(FailureKind.Overloaded, Assert.IsType<LlmException>(outcome.Error!.InnerException).Kind));
     }
 
     [Fact]

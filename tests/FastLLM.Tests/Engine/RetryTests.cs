@@ -257,7 +257,7 @@ public sealed class RetryTests : EngineTest
         // The clock stands still: the first request would back off for an hour.
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(3), Ended));
 
-        Assert.Equal(FailureKind.ServerError, stopped.Responses[0].Error?.Kind);
+        Assert.Equal(FailureKind.NotSent, stopped.Responses[0].Error?.Kind);
         Assert.Equal(FailureKind.QuotaExhausted, stopped.Responses[1].Error?.Kind);
     }
 

@@ -136,7 +136,7 @@ public sealed class FileRunTests : EngineTest, IDisposable
 
         Task<FileRunResult> run = RunAsync(server.ApiBase, sending: o => o.Concurrency = 2);
         await Task.Run(() => others.Wait(Ended), Ended);
-        while (!File.Exists(Output) || Lines().Length < 19)
+        while (!run.IsCompleted && (!File.Exists(Output) || Lines().Length < 19))
         {
             await Task.Yield();
         }
@@ -205,16 +205,103 @@ public sealed class FileRunTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task AnInterruptedRunLeavesRowsThatBackOffPending()
+    {
+        var sick = true;
+        using var interrupt = new CancellationTokenSource();
+        await using var server = FaultServer.Start((request, connection) => sick
+            ? connection.RespondAsync(503, """{"error":{"message":"later"}}"""u8.ToArray(), ("Retry-After", "60"))
+            : connection.RespondAsync(200, Answer));
+        WriteInput([("a", "1"), ("b", "2"), ("c", "3")]);
+
+        Task<FileRunResult> run = RunAsync(server.ApiBase, drain: interrupt.Token);
+        await server.WaitForRequestsAsync(1, Ended);
+        await interrupt.CancelAsync();
+        FileRunResult interrupted = await run;
+
+        Assert.True(interrupted.Interrupted);
+        Assert.Equal((3L, 0L), (interrupted.Pending, interrupted.Failed));
+        sick = false;
+        Assert.Equal(3, (await RunAsync(server.ApiBase)).Answered);
+        Assert.Equal(["a", "b", "c"], Ids());
+    }
+
+    [Fact]
+    public async Task WrongAndRepeatedRowsGetNamesThatNoOtherRowHas()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        WriteInput([("a (line 3)", "1"), ("a", "2"), ("a", "3"), ("1", "4")]);
+        await File.AppendAllTextAsync(Input, "{broken\n", Ended);
+
+        FileRunResult result = await RunAsync(simulator.ApiBase, o => o.SkipInvalid = true);
+        FileRunResult again = await RunAsync(simulator.ApiBase, o => o.SkipInvalid = true);
+
+        Assert.Equal((3L, 2L, 0L), (result.Answered, result.Failed, result.Pending));
+        Assert.Equal(["a (line 3)", "a", "a (line 3)'", "1", "(line 5)"], Ids());
+        Assert.Equal((5L, 0L), (again.Kept, again.Answered));
+    }
+
+    [Fact]
+    public async Task AFileThatIsNoOutputIsNotTakenForOne_AndAnOldOutputIsNeverOverwritten()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        WriteInput([("a", "1")]);
+        await File.WriteAllTextAsync(Output, "my notes\n", Ended);
+
+        await Assert.ThrowsAsync<IOException>(() => RunAsync(simulator.ApiBase));
+        Assert.Equal("my notes\n", await File.ReadAllTextAsync(Output, Ended));
+
+        await RunAsync(simulator.ApiBase, o => o.Fresh = true);
+        await RunAsync(simulator.ApiBase, o => o.Fresh = true);
+        Assert.Equal("my notes\n", await File.ReadAllTextAsync(Output + ".bak", Ended));
+        Assert.True(File.Exists(Output + ".bak2"));
+    }
+
+    [Fact]
+    public async Task AnInputThatChangesUnderTheRunStopsIt()
+    {
+        await using var server = FaultServer.Start(async (_, connection) =>
+        {
+            WriteInput([("z", "1"), ("y", "2"), ("x", "3"), ("w", "4")]);
+            await connection.RespondAsync(200, Answer);
+        });
+        WriteInput([("a", "1"), ("b", "2"), ("c", new string('c', 100_000)), ("d", "4")]);
+
+        FileRunResult result = await RunAsync(server.ApiBase, sending: o => o.Concurrency = 1);
+
+        Assert.Contains("has changed", result.Stopped?.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(Ids(), id => id is "x" or "y" or "z");
+    }
+
+    [Fact]
+    public async Task AKeyThatAServerRepeatsIsTakenOutOfWhatItSays()
+    {
+        await using var server = FaultServer.Start((request, connection) =>
+            connection.RespondAsync(400, System.Text.Encoding.UTF8.GetBytes($$$"""{"error":{"message":"bad {{{request.Header("Authorization")}}}"}}""")));
+        WriteInput([("a", "1")]);
+        await using var manager = new RequestManager(new OpenAIProvider("sk-canary-0123456789", server.ApiBase), Quick());
+
+        FileRunResult result = await new FileRun(manager, new FileRunOptions { Input = Input, Output = Output }).RunAsync(CancellationToken.None, Ended);
+
+        Assert.Contains("***", result.Failures[FailureKind.InvalidRequest].Example, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", await File.ReadAllTextAsync(Output, Ended), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task InputAndOutputMayNotBeTheSameFile()
     {
         await using var manager = new RequestManager(new OpenAIProvider(""), Quick());
 
         Assert.Throws<ArgumentException>(() => new FileRun(manager, new FileRunOptions { Input = Input, Output = Path.Combine(_folder, ".", "in.jsonl") }));
+        Assert.Throws<ArgumentException>(() => new FileRun(manager, new FileRunOptions { Input = Output + ".tmp", Output = Output }));
+        WriteInput([("a", "1")]);
+        File.CreateSymbolicLink(Path.Combine(_folder, "link"), Input);
+        Assert.Throws<ArgumentException>(() => new FileRun(manager, new FileRunOptions { Input = Path.Combine(_folder, "link"), Output = Input }));
     }
 
     private static readonly byte[] Answer = """{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]}"""u8.ToArray();
 
-    private async Task<FileRunResult> RunAsync(string apiBase, Action<FileRunOptions>? change = null, Action<RequestManagerOptions>? sending = null)
+    private async Task<FileRunResult> RunAsync(string apiBase, Action<FileRunOptions>? change = null, Action<RequestManagerOptions>? sending = null, CancellationToken drain = default)
     {
         var options = new FileRunOptions { Input = Input, Output = Output, Notice = _notices.Add };
         change?.Invoke(options);
@@ -223,7 +310,7 @@ public sealed class FileRunTests : EngineTest, IDisposable
             o.Cache = new InMemoryCache();
             sending?.Invoke(o);
         }));
-        return await new FileRun(manager, options).RunAsync(Ended, CancellationToken.None);
+        return await new FileRun(manager, options).RunAsync(drain, Ended);
     }
 
     private void WriteInput(IEnumerable<(string Id, string Question)> rows) => File.WriteAllLines(Input, rows.Select(row =>
