@@ -214,7 +214,7 @@ public sealed class FileRunTests : EngineTest, IDisposable
             : connection.RespondAsync(200, Answer));
         WriteInput([("a", "1"), ("b", "2"), ("c", "3")]);
 
-        Task<FileRunResult> run = RunAsync(server.ApiBase, drain: interrupt.Token);
+        Task<FileRunResult> run = RunAsync(server.ApiBase, interrupt: interrupt);
         await server.WaitForRequestsAsync(1, Ended);
         await interrupt.CancelAsync();
         FileRunResult interrupted = await run;
@@ -301,7 +301,7 @@ public sealed class FileRunTests : EngineTest, IDisposable
 
     private static readonly byte[] Answer = """{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]}"""u8.ToArray();
 
-    private async Task<FileRunResult> RunAsync(string apiBase, Action<FileRunOptions>? change = null, Action<RequestManagerOptions>? sending = null, CancellationToken drain = default)
+    private async Task<FileRunResult> RunAsync(string apiBase, Action<FileRunOptions>? change = null, Action<RequestManagerOptions>? sending = null, CancellationTokenSource? interrupt = null)
     {
         var options = new FileRunOptions { Input = Input, Output = Output, Notice = _notices.Add };
         change?.Invoke(options);
@@ -310,7 +310,7 @@ public sealed class FileRunTests : EngineTest, IDisposable
             o.Cache = new InMemoryCache();
             sending?.Invoke(o);
         }));
-        return await new FileRun(manager, options).RunAsync(drain, Ended);
+        return await new FileRun(manager, options).RunAsync(interrupt?.Token ?? CancellationToken.None, Ended);
     }
 
     private void WriteInput(IEnumerable<(string Id, string Question)> rows) => File.WriteAllLines(Input, rows.Select(row =>
