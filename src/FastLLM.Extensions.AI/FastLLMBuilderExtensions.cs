@@ -1,0 +1,66 @@
+namespace FastLLM;
+
+/// <summary>The choices of a <see cref="FastLLMBuilder"/>.</summary>
+public static class FastLLMBuilderExtensions
+{
+    /// <summary>Sends requests to OpenAI, or to any server that speaks its protocol.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="apiKey">The key; an empty text sends none, for servers that want none.</param>
+    /// <param name="apiBase">The base URL, with its <c>/v1</c>; left out, OpenAI's own.</param>
+    /// <param name="organization">The organization to bill, if the key has several.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    /// <exception cref="ArgumentException">The key has characters that cannot stand in a header, or the base URL is no http(s) address.</exception>
+    public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder, string apiKey, string? apiBase = null, string? organization = null) =>
+        builder.UseProvider(new OpenAIProvider(apiKey, apiBase, organization));
+
+    /// <summary>Sends requests where <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> say. They are read when the services are first used.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder) => builder.UseProvider(static _ => OpenAIProvider.FromEnvironment());
+
+    /// <summary>Has a provider answer.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="provider">The provider.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseProvider(this FastLLMBuilder builder, Provider<LlmResponse> provider)
+    {
+        ArgumentNullException.ThrowIfNull(provider);
+        return builder.UseProvider(_ => provider);
+    }
+
+    /// <summary>Has a provider answer that is made of other services.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="create">Makes the provider, once. It must not ask for <c>IChatClient</c>: that is FastLLM itself; ask for another client by its type or key.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseProvider(this FastLLMBuilder builder, Func<IServiceProvider, Provider<LlmResponse>> create)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(create);
+        builder.CreateProvider = create;
+        return builder;
+    }
+
+    /// <summary>Names the model of chat calls that name none.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="model">The model.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseChatModel(this FastLLMBuilder builder, string model)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        builder.ChatModel = model;
+        return builder;
+    }
+
+    /// <summary>Names the model of embedding calls that name none.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="model">The model.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseEmbeddingModel(this FastLLMBuilder builder, string model)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        builder.EmbeddingModel = model;
+        return builder;
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace FastLLM.Mapping;
+
+/// <summary>Answers of a provider as Microsoft.Extensions.AI knows them.</summary>
+internal static class ChatAnswers
+{
+    public static ChatResponse ToResponse(ChatCompletion completion)
+    {
+        var message = new ChatMessage(ChatRole.Assistant, ContentsOf(completion)) { MessageId = completion.Id, RawRepresentation = completion };
+        return new ChatResponse(message)
+        {
+            ResponseId = completion.Id,
+            ModelId = completion.Model,
+            CreatedAt = CreatedAt(completion),
+            FinishReason = ToReason(completion.FinishReason),
+            Usage = ToUsage(completion.Usage),
+            RawRepresentation = completion,
+        };
+    }
+
+    /// <summary>The whole response as the one update of a stream.</summary>
+    public static ChatResponseUpdate ToUpdate(ChatResponse response)
+    {
+        ChatMessage message = response.Messages[0];
+        return new ChatResponseUpdate(ChatRole.Assistant, [.. message.Contents, .. response.Usage is { } usage ? [new UsageContent(usage)] : (AIContent[])[]])
+        {
+            ResponseId = response.ResponseId,
+            MessageId = message.MessageId,
+            ModelId = response.ModelId,
+            CreatedAt = response.CreatedAt,
+            FinishReason = response.FinishReason,
+            RawRepresentation = response.RawRepresentation,
+        };
+    }
+
+    public static UsageDetails? ToUsage(Usage? usage) => usage is null ? null : new UsageDetails
+    {
+        InputTokenCount = usage.PromptTokens,
+        OutputTokenCount = usage.CompletionTokens,
+        TotalTokenCount = usage.TotalTokens,
+        CachedInputTokenCount = usage.CachedTokens,
+        ReasoningTokenCount = usage.ReasoningTokens,
+    };
+
+    private static List<AIContent> ContentsOf(ChatCompletion completion)
+    {
+        List<AIContent> contents = [];
+        if (completion.Reasoning is { Length: > 0 } reasoning)
+        {
+            contents.Add(new TextReasoningContent(reasoning));
+        }
+
+        if (completion.Text is { } text)
+        {
+            contents.Add(new TextContent(text));
+        }
+
+        foreach (ToolCall call in completion.ToolCalls)
+        {
+            // Arguments that are no JSON object: the content carries the exception, and the raw call the text.
+            FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name, ValueJson.ReadMembers);
+            content.RawRepresentation = call;
+            contents.Add(content);
+        }
+
+        if (completion.Refusal is { } refusal)
+        {
+            contents.Add(new ErrorContent(refusal) { ErrorCode = ChatMessages.Refusal });
+        }
+
+        return contents;
+    }
+
+    private static ChatFinishReason? ToReason(string? reason) => reason switch
+    {
+        null or "" => null,
+        "function_call" => ChatFinishReason.ToolCalls,
+        _ => new ChatFinishReason(reason),
+    };
+
+    private static DateTimeOffset? CreatedAt(ChatCompletion completion) =>
+        completion.Json.TryGetProperty("created", out JsonElement created) && created.ValueKind == JsonValueKind.Number
+            && created.TryGetInt64(out long seconds) && seconds is > 0 and < 253_402_300_800
+            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+            : null;
+}
