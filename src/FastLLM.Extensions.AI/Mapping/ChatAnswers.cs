@@ -57,14 +57,7 @@ internal static class ChatAnswers
             contents.Add(new TextContent(text));
         }
 
-        foreach (ToolCall call in completion.ToolCalls)
-        {
-            // Arguments that are no JSON object: the content carries the exception, and the raw call the text.
-            FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name, ValueJson.ReadMembers);
-            content.RawRepresentation = call;
-            contents.Add(content);
-        }
-
+        contents.AddRange(completion.ToolCalls.Select(MessageReading.ToCall));
         if (completion.Refusal is { } refusal)
         {
             contents.Add(new ErrorContent(refusal) { ErrorCode = ChatMessages.Refusal });

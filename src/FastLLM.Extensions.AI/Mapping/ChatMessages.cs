@@ -26,6 +26,17 @@ internal static class ChatMessages
         return all;
     }
 
+    /// <summary>A call's arguments: the model's own words where they still say the same, since the provider's prompt cache and our key both go by them.</summary>
+    public static string ArgumentsOf(FunctionCallContent call)
+    {
+        if (call.RawRepresentation is ToolCall { Function.Arguments: var said } && (call.Exception is not null || Says(said, call.Arguments)))
+        {
+            return said;
+        }
+
+        return ValueJson.Write(call.Arguments);
+    }
+
     // One chat message may answer several calls; on the wire each answer is a message of its own.
     private static void Add(ChatMessage message, List<Message> all)
     {
@@ -104,17 +115,6 @@ internal static class ChatMessages
     };
 
     private static ToolCall ToToolCall(FunctionCallContent call) => new(call.CallId, new FunctionCall(call.Name, ArgumentsOf(call)));
-
-    // The model's own words where they still say the same: the provider's prompt cache and our key both go by them.
-    private static string ArgumentsOf(FunctionCallContent call)
-    {
-        if (call.RawRepresentation is ToolCall { Function.Arguments: var said } && (call.Exception is not null || Says(said, call.Arguments)))
-        {
-            return said;
-        }
-
-        return ValueJson.Write(call.Arguments);
-    }
 
     private static bool Says(string said, IDictionary<string, object?>? arguments)
     {

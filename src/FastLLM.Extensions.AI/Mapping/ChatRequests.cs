@@ -7,7 +7,8 @@ namespace FastLLM.Mapping;
 /// <summary>Chat messages and options as the request that <c>batch.Chat.Completions.Create</c> makes of the same: byte for byte, so that they share keys.</summary>
 internal static class ChatRequests
 {
-    private const string Strict = "strictJsonSchema";
+    /// <summary>The property by which a schema is one that the model must keep to.</summary>
+    public const string Strict = "strictJsonSchema";
 
     public static LlmRequest ToRequest(IEnumerable<ChatMessage> messages, ChatOptions? options, string? defaultModel)
     {
