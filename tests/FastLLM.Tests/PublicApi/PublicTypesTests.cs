@@ -2,6 +2,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FastLLM.TestKit;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace FastLLM.Tests.PublicApi;
@@ -221,7 +223,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void FromEnvironment_ReadsTheKeyTheAddressAndTheOrganization()
+    public async Task FromEnvironment_ReadsTheKeyTheAddressAndTheOrganization()
     {
         string[] names = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"];
         string?[] before = [.. names.Select(Environment.GetEnvironmentVariable)];
@@ -232,6 +234,15 @@ public sealed partial class PublicTypesTests
             Assert.Equal("https://proxy.example/v1 org-1", provider.CacheScope);
             Assert.Equal("Bearer sk-env", provider.GetRequestHeaders()["authorization"]);
             Assert.Equal("org-1", provider.GetRequestHeaders()["OpenAI-Organization"]);
+
+            // Here, and not beside the other services: the environment belongs to the whole process, and one test at a time may change it.
+            var services = new ServiceCollection();
+            services.AddFastLLM().UseOpenAI();
+            await using (ServiceProvider container = services.BuildServiceProvider())
+            {
+                var chat = (ChatClientMetadata)container.GetRequiredService<IChatClient>().GetService(typeof(ChatClientMetadata))!;
+                Assert.Equal(new Uri("https://proxy.example/v1"), chat.ProviderUri);
+            }
 
             Set("sk-env", null, " ");
             Assert.Equal("https://api.openai.com/v1", OpenAIProvider.FromEnvironment().CacheScope);
