@@ -253,12 +253,14 @@ public sealed class ChatClientTests
     public async Task AFailure_IsThrownAsItself_AlsoOneThatEndsARun()
     {
         var failures = new Queue<FailureKind>([FailureKind.InvalidRequest, FailureKind.Authentication]);
-        await using var manager = ManagerOf(new BodyProvider(_ => throw new LlmException(failures.Dequeue(), "no")));
+        var provider = new BodyProvider(_ => throw new LlmException(failures.Dequeue(), "no"));
+        await using var manager = ManagerOf(provider);
         using var client = new FastLLMChatClient(manager);
 
         Assert.Equal(FailureKind.InvalidRequest, (await Assert.ThrowsAsync<LlmException>(() => client.GetResponseAsync("a", cancellationToken: Cancel))).Kind);
         Assert.Equal(FailureKind.Authentication, (await Assert.ThrowsAsync<LlmException>(() => client.GetResponseAsync("b", cancellationToken: Cancel))).Kind);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetResponseAsync("c", cancellationToken: new CancellationToken(canceled: true)));
+        Assert.Equal(2, provider.Requests.Count);
     }
 
     [Fact]
