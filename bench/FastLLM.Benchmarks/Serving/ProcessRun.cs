@@ -28,7 +28,7 @@ internal sealed record ProcessRun(string Output, TimeSpan Elapsed, TimeSpan Cpu,
                 cpu = process.TotalProcessorTime;
                 peak = PeakMegabytesOf(process);
             }
-            catch (Exception e) when (e is InvalidOperationException or IOException)
+            catch (Exception e) when (e is InvalidOperationException or IOException or System.ComponentModel.Win32Exception)
             {
                 // It has ended in between.
             }
