@@ -10,6 +10,7 @@ public sealed partial class FileRun
 {
     private const string Repeated = "'";
     private const int MostRepeats = 100;
+    private const long LargeBody = 16L << 20;
 
     private long _rows;
     private long _equal;
@@ -146,6 +147,12 @@ public sealed partial class FileRun
 
         _rows = _options.Limit is null ? _table.Count : await CountWithinLimitAsync(cancellationToken).ConfigureAwait(false);
         _equal = _table.CountEqualKeys();
+        if (check.LargestBody > LargeBody)
+        {
+            // The check's copies of such rows are let go before the sends make theirs: else a row would cost its size four times.
+            GC.Collect();
+        }
+
         if (_equal > 0 && !_options.NoDedup)
         {
             Say($"{_equal:N0} of {_table.Count:N0} rows ask what another row asks too, and share its answer. For an answer each: --no-dedup, or --samples N for N answers a row.");

@@ -24,6 +24,9 @@ internal sealed class InputCheck
 
     public long ErrorCount { get; private set; }
 
+    /// <summary>The bytes of the largest body.</summary>
+    public long LargestBody { get; private set; }
+
     public IReadOnlyList<(long Line, string Error)> Errors => _errors;
 
     /// <summary>Looks at a row.</summary>
@@ -37,6 +40,7 @@ internal sealed class InputCheck
         }
 
         _bytes += request.Body.Length + row.Id.Length + 80;
+        LargestBody = Math.Max(LargestBody, request.Body.Length);
         _longIds += row.Id.Length > MostIdLength ? 1 : 0;
         _unsafeIds += row.Id.AsSpan().ContainsAnyExcept(SafeIdChars) ? 1 : 0;
         _embeddings += request.Endpoint == Endpoints.Embeddings ? 1 : 0;
