@@ -40,6 +40,7 @@ public sealed partial class FileRun
         var repeated = new Dictionary<ulong, long>();
         await foreach (AskedRow row in ReadAsync(options, source => check.See(source), cancellationToken).ConfigureAwait(false))
         {
+            check.AskedWithinLimit += row.IsWithinLimit ? 1 : 0;
             if (Add(table, row).IsRepeated)
             {
                 repeated.TryAdd(RowTable.Fingerprint(row.Id), 0);
@@ -101,13 +102,12 @@ public sealed partial class FileRun
         FileRunOptions options, Action<InputRow>? seen, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var timesAsked = options.NoDedup ? new Dictionary<ulong, int>() : null;
-        var withinLimit = true;
         var count = 0L;
         using InputReader rows = Open(options);
         while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
         {
             seen?.Invoke(row);
-            withinLimit = options.Limit is not { } limit || count++ < limit;
+            bool withinLimit = options.Limit is not { } limit || count++ < limit;
             if (row.Request is not { } request)
             {
                 yield return new AskedRow(row.HasOwnId ? row.Id : WrongLineId(row), row, null, RowTable.NoKey, withinLimit);
@@ -145,7 +145,7 @@ public sealed partial class FileRun
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
 
-        _rows = _options.Limit is null ? _table.Count : await CountWithinLimitAsync(cancellationToken).ConfigureAwait(false);
+        _rows = check.AskedWithinLimit;
         _equal = _table.CountEqualKeys();
         if (check.LargestBody > LargeBody)
         {
@@ -157,23 +157,6 @@ public sealed partial class FileRun
         {
             Say($"{_equal:N0} of {_table.Count:N0} rows ask what another row asks too, and share its answer. For an answer each: --no-dedup, or --samples N for N answers a row.");
         }
-    }
-
-    // Wrong lines have no samples, so that the limit, which counts lines, does not tell the number of rows by itself.
-    private async Task<long> CountWithinLimitAsync(CancellationToken cancellationToken)
-    {
-        var count = 0L;
-        await foreach (AskedRow row in ReadAsync(_options, null, cancellationToken).ConfigureAwait(false))
-        {
-            if (!row.IsWithinLimit)
-            {
-                break;
-            }
-
-            count++;
-        }
-
-        return count;
     }
 
     // The rows that are still to be sent, in input order. Wrong lines become failed rows on the way.

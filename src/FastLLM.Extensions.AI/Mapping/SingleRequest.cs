@@ -8,8 +8,6 @@ internal static class SingleRequest
     public static async Task<TExpected> RunAsync<TExpected>(RequestManager<LlmResponse> manager, LlmRequest request, CancellationToken cancellationToken)
         where TExpected : LlmResponse
     {
-        // A batch begins before it listens: what is cancelled already might else be sent, and paid for.
-        cancellationToken.ThrowIfCancellationRequested();
         try
         {
             IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessBatchAsync([request], cancellationToken).ConfigureAwait(false);
