@@ -7,6 +7,9 @@ namespace FastLLM;
 /// <param name="CreatedAt">When it was received.</param>
 public readonly record struct CacheEntry(ReadOnlyMemory<byte> Body, string Scope, int StatusCode, DateTimeOffset CreatedAt)
 {
+    /// <summary>Gets the model that was asked, where the request named one; for statistics and for tidying up, never part of what is looked up.</summary>
+    public string? Model { get; init; }
+
     /// <summary>Computes the SHA-256 digest of <see cref="Body"/>, by which a cache on disk tells a damaged entry.</summary>
     /// <returns>32 bytes.</returns>
     public byte[] ComputeDigest() => System.Security.Cryptography.SHA256.HashData(Body.Span);

@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Results;

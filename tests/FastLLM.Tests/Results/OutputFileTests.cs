@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.Versioning;
 using System.Text;
+using FastLLM.Diagnostics;
 using FastLLM.Results;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace FastLLM.Results;
+namespace FastLLM.Diagnostics;
 
 /// <summary>Makes a rename survive a power loss: POSIX wants the directory itself flushed. .NET has no call for it.</summary>
 internal static class DirectorySync

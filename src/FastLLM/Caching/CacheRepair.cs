@@ -1,0 +1,193 @@
+using System.Globalization;
+using FastLLM.Diagnostics;
+
+namespace FastLLM.Caching;
+
+/// <summary>Looks whether a database is sound before anybody uses it. A damaged one is set aside, and what can be had of it goes into a new one: it is never taken for an empty cache.</summary>
+/// <remarks>For who has the folder to himself: nobody else has the database open.</remarks>
+internal static class CacheRepair
+{
+    private const int RowsAtOnce = 1000;
+
+    /// <summary>Makes sure that there is a sound database.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="time">Names what is set aside.</param>
+    /// <param name="notice">Told what was mended.</param>
+    /// <exception cref="IOException">The database is of a newer release, or cannot be mended for lack of room or permission.</exception>
+    public static void MakeSound(CacheFolder folder, TimeProvider time, Action<string>? notice)
+    {
+        FinishRepair(folder, time);
+        bool isNew = !File.Exists(folder.Database) || new FileInfo(folder.Database).Length == 0;
+        if (isNew && (!File.Exists(folder.Log) || new FileInfo(folder.Log).Length == 0))
+        {
+            Create(folder);
+        }
+        else if ((isNew ? "it is gone, but its log is there" : Problem(folder)) is { } problem)
+        {
+            Repair(folder, problem, time, notice);
+        }
+    }
+
+    private static void Create(CacheFolder folder)
+    {
+        CacheFolder.CreatePrivate(folder.Database);
+        using (CacheDatabase database = CacheDatabase.OpenToWrite(folder.Database, Durability.PowerLoss, null))
+        {
+            database.CreateSchema();
+            database.Checkpoint(truncate: true);
+        }
+
+        folder.WriteSeal();
+    }
+
+    private static string? Problem(CacheFolder folder)
+    {
+        if (WriteAheadLog.Read(folder.Log).Damage is { } damage)
+        {
+            return $"its log: {damage}";
+        }
+
+        if (folder.SealHolds())
+        {
+            return null;
+        }
+
+        // Somebody touched it, or a checkpoint was cut short: it is read as a whole, once.
+        try
+        {
+            using CacheDatabase database = CacheDatabase.OpenToWrite(folder.Database, Durability.PowerLoss, null);
+            if (database.Number("PRAGMA application_id") != CacheDatabase.ApplicationId)
+            {
+                return "it does not say that it is a cache";
+            }
+
+            long version = database.Number("PRAGMA user_version");
+            if (version is > CacheDatabase.FormatVersion and < 1000)
+            {
+                throw new IOException(
+                    $"The cache in {folder.Path} was written by a newer release (format {version}; this release reads up to {CacheDatabase.FormatVersion}). Update, or choose another folder.");
+            }
+
+            if (version != CacheDatabase.FormatVersion)
+            {
+                return "it does not say which format it has";
+            }
+
+            if (CacheUpkeep.CheckStructure(database) is [var first, ..])
+            {
+                return first;
+            }
+
+            if (CacheUpkeep.CheckRows(database, CancellationToken.None).Damaged is > 0 and var damaged)
+            {
+                return string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} of its rows are not what was written");
+            }
+
+            database.Checkpoint(truncate: true);
+        }
+        catch (SqliteFault e) when (e.IsDamage)
+        {
+            return e.Message;
+        }
+
+        folder.WriteSeal();
+        return null;
+    }
+
+    private static void Repair(CacheFolder folder, string problem, TimeProvider time, Action<string>? notice)
+    {
+        (long saved, long damaged) = WriteRepaired(folder);
+        string aside = FinishRepair(folder, time)!;
+        notice?.Invoke(string.Create(
+            CultureInfo.InvariantCulture,
+            $"The cache in {folder.Path} was damaged ({problem}). {saved:N0} answers were saved{(damaged > 0 ? $", {damaged:N0} were found damaged" : "")}; what is missing is asked again. The damaged database is kept as {aside}."));
+    }
+
+    private static (long Saved, long Damaged) WriteRepaired(CacheFolder folder)
+    {
+        string path = folder.Repaired + ".part";
+        DeleteDatabase(path);
+        CacheFolder.CreatePrivate(path);
+        (long Saved, long Damaged) counts = SaveInto(folder, path);
+        DirectorySync.TryFlush(folder.Path);
+        File.Move(path, folder.Repaired);
+        return counts;
+    }
+
+    private static (long Saved, long Damaged) SaveInto(CacheFolder folder, string path)
+    {
+        using var salvage = new Salvage(folder.Database, folder.Log);
+        using CacheDatabase repaired = CacheDatabase.OpenToWrite(path, Durability.PowerLoss, null);
+        repaired.CreateSchema();
+        using (Statement insert = repaired.Prepare(CacheImport.InsertNewer))
+        {
+            var inTransaction = 0;
+            repaired.Execute("BEGIN");
+            foreach ((RequestKey key, CacheEntry entry) in salvage.Rows())
+            {
+                CacheImport.Insert(insert, key, entry);
+                if (++inTransaction % RowsAtOnce == 0)
+                {
+                    repaired.Execute("COMMIT");
+                    repaired.Execute("BEGIN");
+                }
+            }
+
+            repaired.Execute("COMMIT");
+        }
+
+        long saved = repaired.Number("SELECT count(*) FROM answers");
+        if (!repaired.Checkpoint(truncate: true))
+        {
+            throw new IOException($"The repair of the cache in {folder.Path} could not be written to the end.");
+        }
+
+        return (saved, salvage.Damaged);
+    }
+
+    private static string SetAside(CacheFolder folder, TimeProvider time)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"{folder.Database}.damaged-{time.GetUtcNow():yyyyMMdd-HHmmss}");
+        string aside = name;
+        for (var n = 2; File.Exists(aside) || File.Exists(aside + "-wal"); n++)
+        {
+            aside = string.Create(CultureInfo.InvariantCulture, $"{name}-{n}");
+        }
+
+        if (File.Exists(folder.Log))
+        {
+            File.Move(folder.Log, aside + "-wal");
+        }
+
+        File.Delete(folder.Database + "-shm");
+        if (File.Exists(folder.Database))
+        {
+            File.Move(folder.Database, aside);
+        }
+
+        return aside;
+    }
+
+    // From when the repaired database stands there whole, a kill changes nothing: whoever opens the cache next takes these steps.
+    private static string? FinishRepair(CacheFolder folder, TimeProvider time)
+    {
+        if (!File.Exists(folder.Repaired))
+        {
+            return null;
+        }
+
+        string aside = SetAside(folder, time);
+        File.Move(folder.Repaired, folder.Database);
+        DirectorySync.TryFlush(folder.Path);
+        folder.WriteSeal();
+        return aside;
+    }
+
+    private static void DeleteDatabase(string path)
+    {
+        foreach (string suffix in (string[])["", "-wal", "-shm"])
+        {
+            File.Delete(path + suffix);
+        }
+    }
+}

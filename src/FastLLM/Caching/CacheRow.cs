@@ -1,0 +1,68 @@
+using System.Text;
+
+namespace FastLLM.Caching;
+
+/// <summary>Reads a row of the table of answers, in the order of <see cref="CacheDatabase.Columns"/>.</summary>
+internal static class CacheRow
+{
+    /// <summary>Whether the row is as it was written.</summary>
+    public static bool IsSound(Statement row)
+    {
+        ReadOnlySpan<byte> key = row.Blob(0);
+        if (key.Length != RequestKey.Size)
+        {
+            return false;
+        }
+
+        Span<byte> digest = stackalloc byte[EntryDigest.Size];
+        EntryDigest.Compute(key, row.Blob(1), row.Blob(3), (int)row.Integer(2), row.Integer(4), row.Blob(6), digest);
+        return digest.SequenceEqual(row.Blob(5));
+    }
+
+    /// <summary>Reads the row; <see langword="null"/> where it is not as it was written.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="scope">Its scope, where that is known: saves a string.</param>
+    /// <param name="models">Makes strings of models, where they are made again and again.</param>
+    public static (RequestKey Key, CacheEntry Entry)? Read(Statement row, string? scope, Utf8Text? models = null)
+    {
+        if (!IsSound(row))
+        {
+            return null;
+        }
+
+        ReadOnlySpan<byte> model = row.Blob(3);
+        var entry = new CacheEntry(
+            ByteSlab.Answers.Copy(row.Blob(6)), scope ?? Encoding.UTF8.GetString(row.Blob(1)), (int)row.Integer(2), DateTimeOffset.FromUnixTimeMilliseconds(row.Integer(4)))
+        {
+            Model = model.IsEmpty ? null : models?.Text(model) ?? Encoding.UTF8.GetString(model),
+        };
+        return (RequestKey.FromBytes(row.Blob(0)), entry);
+    }
+
+    /// <summary>The same text comes again and again, and need not be decoded or encoded each time.</summary>
+    internal sealed class Utf8Text
+    {
+        private string _text = "";
+        private byte[] _utf8 = [];
+
+        public string Text(ReadOnlySpan<byte> utf8)
+        {
+            if (!utf8.SequenceEqual(_utf8))
+            {
+                (_utf8, _text) = (utf8.ToArray(), Encoding.UTF8.GetString(utf8));
+            }
+
+            return _text;
+        }
+
+        public byte[] Utf8(string text)
+        {
+            if (!string.Equals(text, _text, StringComparison.Ordinal))
+            {
+                (_utf8, _text) = (EntryDigest.Utf8(text), text);
+            }
+
+            return _utf8;
+        }
+    }
+}

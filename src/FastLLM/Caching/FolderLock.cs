@@ -1,0 +1,110 @@
+using System.Globalization;
+using System.Text;
+
+namespace FastLLM.Caching;
+
+/// <summary>A lock that the system keeps between processes, on a file of the cache's folder. It is given back when its holder dies, however it dies.</summary>
+internal static class FolderLock
+{
+    private static readonly TimeSpan SayAfter = TimeSpan.FromSeconds(5);
+
+    private static readonly byte[] s_holder = Encoding.UTF8.GetBytes(string.Create(
+        CultureInfo.InvariantCulture, $"process {Environment.ProcessId} ({System.IO.Path.GetFileName(Environment.ProcessPath)})\n"));
+
+    /// <summary>Takes a lock that one alone can have; waits until it is free.</summary>
+    /// <param name="path">The lock's file.</param>
+    /// <param name="sayWait">Told who has it, when the wait is long.</param>
+    public static IDisposable Take(string path, Action<string>? sayWait)
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        var said = false;
+        for (var tries = 0; ; tries++)
+        {
+            if (TryTake(path) is { } taken)
+            {
+                return taken;
+            }
+
+            if (!said && TimeProvider.System.GetElapsedTime(begun) > SayAfter)
+            {
+                said = true;
+                sayWait?.Invoke($"Waiting for the cache: {Holder(path)} has held {path} for more than {SayAfter.TotalSeconds:0} s.");
+            }
+
+            Pause(tries);
+        }
+    }
+
+    /// <summary>Takes a lock that one alone can have, if it is free.</summary>
+    /// <param name="path">The lock's file.</param>
+    /// <param name="text">What to write into it; left out, who has it.</param>
+    public static IDisposable? TryTake(string path, byte[]? text = null)
+    {
+        try
+        {
+            FileStream file = CacheFolder.OpenPrivate(path, FileShare.None);
+            file.Write(text ?? s_holder);
+            file.SetLength(file.Position);
+            return file;
+        }
+        catch (IOException e) when (IsTaken(e))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Takes a lock that many can have at once, but none beside one who has it alone.</summary>
+    public static IDisposable Share(string path, Action<string>? sayWait)
+    {
+        long begun = TimeProvider.System.GetTimestamp();
+        var said = false;
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            }
+            catch (IOException e) when (IsTaken(e))
+            {
+                if (!said && TimeProvider.System.GetElapsedTime(begun) > SayAfter)
+                {
+                    said = true;
+                    sayWait?.Invoke($"Waiting for the cache: {Holder(path)} is looking whether it is sound.");
+                }
+            }
+
+            Pause(tries);
+        }
+    }
+
+    // Time of the machine, not of an injected clock: what is waited for is another process.
+    private static void Pause(int tries)
+    {
+        if (tries < 10)
+        {
+            Thread.Yield();
+        }
+        else
+        {
+            using var never = new ManualResetEventSlim();
+            never.Wait(tries < 100 ? 1 : 10);
+        }
+    }
+
+    private static string Holder(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var reader = new StreamReader(file, Encoding.UTF8);
+            return reader.ReadLine() is { Length: > 0 and < 300 } holder ? holder : "another process";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "another process";
+        }
+    }
+
+    // ERROR_SHARING_VIOLATION; EWOULDBLOCK of Linux; of macOS.
+    private static bool IsTaken(IOException e) => e.HResult is unchecked((int)0x80070020) or 11 or 35;
+}
