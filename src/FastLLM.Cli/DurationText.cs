@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>Times as people write them on a command line: <c>200ms</c>, <c>1.5s</c>, <c>2m</c>, <c>1h</c>; a plain number is seconds.</summary>
+/// <summary>Times as people write them on a command line: <c>200ms</c>, <c>1.5s</c>, <c>2m</c>, <c>1h</c>, <c>30d</c>; a plain number is seconds.</summary>
 internal static class DurationText
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(365);
@@ -14,7 +14,7 @@ internal static class DurationText
         duration = default;
         ReadOnlySpan<char> number = text.AsSpan().Trim();
         double seconds = 1;
-        ReadOnlySpan<(string Unit, double Seconds)> units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)];
+        ReadOnlySpan<(string Unit, double Seconds)> units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
         foreach ((string unit, double length) in units)
         {
             if (number.EndsWith(unit, StringComparison.OrdinalIgnoreCase))

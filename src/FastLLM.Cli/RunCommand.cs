@@ -17,6 +17,7 @@ internal sealed class RunCommand
     private readonly TimeProvider _time;
     private readonly InputArguments _input = new();
     private readonly EndpointOptions _endpoint = new();
+    private readonly CacheOptions _cache = new();
     private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl." };
     private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes.", DefaultValueFactory = _ => "100" };
     private readonly Option<string> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long one send may take.", DefaultValueFactory = _ => "600s" };
@@ -46,6 +47,7 @@ internal sealed class RunCommand
         run._input.AddTo(command);
         command.Options.Add(run._output);
         run._endpoint.AddTo(command);
+        run._cache.AddTo(command);
         foreach (Option option in (Option[])[run._concurrency, run._timeout, run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
@@ -82,6 +84,8 @@ internal sealed class RunCommand
             await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(notice));
         }
 
+        await using DiskCache? cache = _cache.Open(result, report.Notice);
+        sending.Cache = cache;
         await using var manager = new RequestManager(connection.Provider, sending);
         report.Source = () => manager.Stats;
         return await report.EndAsync(() => Open(manager, file).RunAsync(signals.Drain, signals.Abort), signals.Drain);
@@ -145,7 +149,7 @@ internal sealed class RunCommand
             RetryAttempts = retries + 1,
             MaxThrottleWait = WaitsForEver,
             ShowProgress = false,
-            Cache = new InMemoryCache(),
+            RefreshFinishReasons = _cache.ReadRefresh(result),
             TimeProvider = _time,
         };
     }

@@ -22,7 +22,7 @@ public sealed partial class FileRun
             Say($"The last line of {_options.Output} was torn; its {cut:N0} bytes are kept in {_options.Output}.torn, and the row is asked again.");
         }
 
-        long damaged = 0, changed = 0, foreign = 0, trusted = 0;
+        long damaged = 0, changed = 0, foreign = 0, trusted = 0, refreshed = 0;
         foreach (OutputEntry entry in output.Scan())
         {
             if (entry.IsDamaged)
@@ -33,9 +33,10 @@ public sealed partial class FileRun
 
             ulong id = RowTable.Fingerprint(entry.CustomId);
             int place = _table.Find(id);
+            bool isToRefresh = IsToRefresh(entry);
             if (InputIsPipe)
             {
-                RememberEarlier(id, entry);
+                RememberEarlier(id, entry, isToRefresh);
             }
             else if (place < 0)
             {
@@ -48,7 +49,8 @@ public sealed partial class FileRun
             else
             {
                 trusted += entry.Key is null ? 1 : 0;
-                Keep(place, entry.Offset, entry.Succeeded);
+                refreshed += isToRefresh ? 1 : 0;
+                Keep(place, entry.Offset, entry.Succeeded, isToRefresh);
             }
         }
 
@@ -58,14 +60,22 @@ public sealed partial class FileRun
         }
 
         SayIf(damaged, $"{damaged:N0} lines of {_options.Output} are no records and are passed over; the file as it was is kept as {_options.Output}.damaged.");
+        SayIf(refreshed, $"{refreshed:N0} rows of {_options.Output} are asked again because of how their answers ended (--refresh).");
         SayIf(changed, $"{changed:N0} records of {_options.Output} answer a question that has changed since; those rows are asked again.");
         SayIf(foreign, $"{foreign:N0} records of {_options.Output} belong to no row of the input; they are dropped when the run is done.");
         SayIf(trusted, $"{trusted:N0} rows of {_options.Output} have no key of ours and are trusted by their id. To ask them again: --fresh.");
         SayIf(_kept == _rows ? 0 : _kept, $"{_kept:N0} of {_rows:N0} rows stand finished in {_options.Output} and are not sent again.");
     }
 
+    private bool IsToRefresh(in OutputEntry entry)
+    {
+        IReadOnlyCollection<string> reasons = _manager.RefreshFinishReasons;
+        return reasons.Count > 0 && entry.Succeeded
+            && (reasons.Contains(RequestManagerOptions.AnyFinishReason) || entry.FinishReasons.Any(reason => reasons.Contains(reason)));
+    }
+
     // A later record of a row counts, whatever an earlier one said.
-    private void Keep(int place, long offset, bool succeeded)
+    private void Keep(int place, long offset, bool succeeded, bool isToRefresh = false)
     {
         // Rows behind the limit keep their records, but are none of this run's business.
         bool counts = InputIsPipe || place < _rows;
@@ -75,7 +85,8 @@ public sealed partial class FileRun
             _keptFailures -= _earlierFailures.Remove(before) ? 1 : 0;
         }
 
-        bool isKept = succeeded || !_options.RetryFailed || !counts;
+        // One that is asked again keeps its record in the file until the new one is there: a kill loses no answer.
+        bool isKept = (!isToRefresh && (succeeded || !_options.RetryFailed)) || !counts;
         _table.SetRecord(place, isKept ? offset : RowTable.NoRecord);
         if (!isKept || !counts)
         {
@@ -91,13 +102,13 @@ public sealed partial class FileRun
     }
 
     // The rows of a pipe are not known yet: what the output holds waits for them.
-    private void RememberEarlier(ulong id, in OutputEntry entry)
+    private void RememberEarlier(ulong id, in OutputEntry entry, bool isToRefresh)
     {
         ulong key = entry.Key is { } known ? RowTable.Fingerprint(known) : RowTable.NoKey;
         int place = _earlier.Add(id, key);
         place = place < 0 ? ~place : place;
         _earlier.SetKey(place, key);
-        _earlier.SetRecord(place, entry.Offset);
+        _earlier.SetRecord(place, isToRefresh ? RowTable.NoRecord : entry.Offset);
         if (!entry.Succeeded)
         {
             _earlierFailures.Add(entry.Offset);
@@ -110,7 +121,10 @@ public sealed partial class FileRun
         if (earlier >= 0 && (_earlier.KeyOf(earlier) == RowTable.NoKey || _earlier.KeyOf(earlier) == _table.KeyOf(place)))
         {
             long offset = _earlier.RecordOf(earlier);
-            Keep(place, offset, succeeded: !_earlierFailures.Contains(offset));
+            if (offset != RowTable.NoRecord)
+            {
+                Keep(place, offset, succeeded: !_earlierFailures.Contains(offset));
+            }
         }
     }
 

@@ -117,7 +117,7 @@ public partial class RequestManager<TResponse>
         // 8 record
         if (_options.Cache is { } cache && worker.Outcome.Failure is null)
         {
-            await RecordAsync(worker, run, cache).ConfigureAwait(false);
+            await RecordAsync(worker, run, request, cache).ConfigureAwait(false);
         }
     }
 
@@ -143,7 +143,13 @@ public partial class RequestManager<TResponse>
                 return false;
             }
 
-            worker.Outcome = Cached(_provider.Read(entry.Body));
+            TResponse response = _provider.Read(entry.Body);
+            if (IsToRefresh(response, entry.CreatedAt))
+            {
+                return false;
+            }
+
+            worker.Outcome = Cached(response);
         }
         catch (Exception e)
         {
@@ -197,45 +203,15 @@ public partial class RequestManager<TResponse>
         }
     }
 
-    // Written, then acknowledged. Not given up for callers who leave: it was paid for.
-    private async ValueTask RecordAsync(Worker worker, Run<TResponse> run, CacheProvider cache)
+    private bool IsToRefresh(TResponse response, DateTimeOffset createdAt)
     {
-        ReadOnlyMemory<byte> bytes;
-        try
+        if (_options.RefreshFinishReasons.Count == 0 || createdAt >= _born)
         {
-            bytes = _provider.Write(worker.Outcome.Response!);
-        }
-        catch (Exception e)
-        {
-            _logger.AnswerNotKept(e);
-            return;
+            return false;
         }
 
-        try
-        {
-            ValueTask put = cache.PutAsync(worker.Flight.Key, new CacheEntry(bytes, _scope, 200, _time.GetUtcNow()), CancellationToken.None);
-            if (put.IsCompleted)
-            {
-                await put.ConfigureAwait(false);
-                return;
-            }
-
-            // No lease is held, so that another row may be sent meanwhile.
-            StandIn(run);
-            try
-            {
-                await put.ConfigureAwait(false);
-            }
-            finally
-            {
-                run.WorkerIsBack();
-            }
-        }
-        catch (Exception e)
-        {
-            // The answer is handed out, and the run ends before it pays for more that cannot be kept.
-            worker.Outcome.StopCause = CacheFailure(e, "recorded");
-        }
+        return _options.RefreshFinishReasons.Contains(RequestManagerOptions.AnyFinishReason)
+            || (response is ChatCompletion chat && chat.Choices.Any(choice => choice.FinishReason is { } reason && _options.RefreshFinishReasons.Contains(reason)));
     }
 
     private static LeaseEnd LeaseEndOf(LlmException? failure) => failure?.Kind switch

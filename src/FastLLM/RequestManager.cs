@@ -43,6 +43,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private readonly int _mostWaiting;
     private readonly ConcurrentDictionary<Run<TResponse>, bool> _runs = new();
     private int _bars;
+    private readonly DateTimeOffset _born;
     private volatile bool _disposed;
 
     /// <summary>Creates a manager.</summary>
@@ -61,6 +62,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
 
         _time = _options.TimeProvider;
+        _born = _time.GetUtcNow();
         _logger = _options.Logger ?? NullLogger.Instance;
         _jitter = _options.Jitter ?? Retries.Jitter.Next;
         _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _time, _logger);
@@ -73,6 +75,9 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         _tracker = new ProgressTracker(null, bar: null, progress: null, _time, () => (_gate.InFlight, _gate.Limit));
         _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
     }
+
+    /// <summary>For which finish reasons answers are asked for again.</summary>
+    internal IReadOnlyCollection<string> RefreshFinishReasons => _options.RefreshFinishReasons;
 
     /// <summary>Gets a snapshot of all that the manager has done.</summary>
     public TokenStats Stats => _tracker.Stats;

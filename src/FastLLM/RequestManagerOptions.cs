@@ -6,6 +6,9 @@ namespace FastLLM;
 /// <remarks>Setters refuse nonsense at the line that sets it. The manager takes a copy: later changes have no effect on it.</remarks>
 public sealed class RequestManagerOptions
 {
+    /// <summary>In <see cref="RefreshFinishReasons"/>, stands for every reason, and for answers that give none.</summary>
+    public const string AnyFinishReason = "*";
+
     private static readonly TimeSpan LongestTime = TimeSpan.FromDays(7);
 
     /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
@@ -143,6 +146,20 @@ public sealed class RequestManagerOptions
     /// <summary>Gets or sets where answers are kept. The manager uses it and never closes it.</summary>
     /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the next.</value>
     public CacheProvider? Cache { get; set; }
+
+    /// <summary>Gets or sets for which finish reasons (<c>length</c>, <c>content_filter</c> …) an answer from the cache is asked for again; <see cref="AnyFinishReason"/> for all.</summary>
+    /// <remarks>Only answers from before the manager was made are, so that none is asked for twice by one manager. The new answer takes the old one's place. Only for the built-in responses.</remarks>
+    /// <value>The default is none: every whole answer that is there is good.</value>
+    /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
+    public IReadOnlyCollection<string> RefreshFinishReasons
+    {
+        get;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(RefreshFinishReasons));
+            field = [.. value];
+        }
+    } = [];
 
     /// <summary>Gets or sets the handler that sends. The manager uses it and never disposes it.</summary>
     /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and cookies.</value>

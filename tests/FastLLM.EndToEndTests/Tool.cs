@@ -49,6 +49,8 @@ public sealed class Tool : IDisposable
             start.Environment.Remove(name);
         }
 
+        // Answers of other tests, and of whoever runs them, are none of this test's business.
+        start.Environment["XDG_CACHE_HOME"] = PathOf("caches");
         foreach ((string name, string value) in Environment)
         {
             start.Environment[name] = value;

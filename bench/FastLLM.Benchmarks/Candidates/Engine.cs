@@ -1,18 +1,22 @@
+using FastLLM.Benchmarks.Load;
+
 namespace FastLLM.Benchmarks.Candidates;
 
 /// <summary>FastLLM with everything on: cache in memory, sharing, limits, retries, statistics, typed outcomes. Only the progress bar is off.</summary>
 /// <param name="prebuilt">The batch is built before the clock starts.</param>
+/// <param name="onDisk">The cache is an empty one on disk instead: every answer is flushed before it is seen.</param>
 /// <param name="readText">Every answer's text is read as well; the engine itself leaves it in the body until asked.</param>
-internal sealed class Engine(bool prebuilt = false, bool readText = false) : ICandidate
+internal sealed class Engine(bool prebuilt = false, bool readText = false, bool onDisk = false) : ICandidate
 {
-    public string Name => "FastLLM" + (prebuilt ? ", batch prebuilt" : "") + (readText ? ", texts read" : "");
+    public string Name => "FastLLM" + (prebuilt ? ", batch prebuilt" : "") + (readText ? ", texts read" : "") + (onDisk ? " with a cold DiskCache" : "");
 
     public Func<Task<int>> Prepare(string apiBase, Workload workload, int inFlight)
     {
         RequestBatch? batch = prebuilt ? Build(workload) : null;
         return async () =>
         {
-            await using var cache = new InMemoryCache();
+            using TemporaryFolder? folder = onDisk ? new TemporaryFolder() : null;
+            await using CacheProvider cache = folder is null ? new InMemoryCache() : new DiskCache(folder.PathOf("cache"));
             await using RequestManager manager = Manager(apiBase, inFlight, cache);
             IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessBatchAsync(batch ?? Build(workload));
             return readText ? CountTexts(outcomes) : CountAnswers(outcomes);

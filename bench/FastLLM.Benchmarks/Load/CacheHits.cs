@@ -11,11 +11,23 @@ internal static class CacheHits
     private static readonly Size s_full = new(Requests: 100_000, Warmup: 0, Pairs: 9, InFlight: 100);
     private static readonly Size s_tiny = new(Requests: 2_000, Warmup: 0, Pairs: 3, InFlight: 100);
 
-    public static async Task<Figure> MeasureAsync(Flags flags)
+    public static async Task<Figure> InMemoryAsync(Flags flags)
+    {
+        await using var cache = new InMemoryCache();
+        return await MeasureAsync("InMemoryCache", cache, "700,000", "2,000,000", flags);
+    }
+
+    public static async Task<Figure> OnDiskAsync(Flags flags)
+    {
+        using var folder = new TemporaryFolder();
+        await using var cache = new DiskCache(folder.PathOf("cache"));
+        return await MeasureAsync("DiskCache", cache, "100,000", "300,000", flags);
+    }
+
+    private static async Task<Figure> MeasureAsync(string name, CacheProvider cache, string bar, string goal, Flags flags)
     {
         Size size = s_full.For(flags, s_tiny);
         await using ServerProcess server = await ServerProcess.StartAsync();
-        await using var cache = new InMemoryCache();
         var workload = new Workload(size.Requests);
         await HitAsync(); // the first run fills the cache
 
@@ -32,7 +44,7 @@ internal static class CacheHits
             }
         }
 
-        return new Figure("S4", $"hits/s from InMemoryCache, one batch of {size.Requests.ToString("N0", CultureInfo.InvariantCulture)}", "700,000", "2,000,000",
+        return new Figure("S4", $"hits/s from {name}, one batch of {size.Requests.ToString("N0", CultureInfo.InvariantCulture)}", bar, goal,
             $"{Spread.Of(processing).Print("N0")}; with building the batch {Spread.Of(withBuilding).Print("N0")}");
 
         async Task<(double Hits, double All)> HitAsync()

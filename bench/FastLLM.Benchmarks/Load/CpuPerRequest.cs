@@ -3,7 +3,7 @@ using FastLLM.Benchmarks.Candidates;
 
 namespace FastLLM.Benchmarks.Load;
 
-/// <summary>S1 and S2. Question: what does the client's CPU pay for a request, compared with the raw client and with OpenAI's own?</summary>
+/// <summary>S1, S2 and S3. Question: what does the client's CPU pay for a request, compared with the raw client and with OpenAI's own?</summary>
 internal static class CpuPerRequest
 {
     private static readonly Size s_full = new(Requests: 100_000, Warmup: 20_000, Pairs: 5, InFlight: 100);
@@ -13,10 +13,12 @@ internal static class CpuPerRequest
 
     public static Task<Figure> AgainstSdkAsync(Flags flags) => CompareAsync("S2", new OpenAISdk(), "≤ 0.5", "≤ 0.42", flags);
 
-    private static async Task<Figure> CompareAsync(string id, ICandidate baseline, string bar, string goal, Flags flags)
+    public static Task<Figure> OnDiskAgainstRawAsync(Flags flags) => CompareAsync("S3", new RawHttpClient(), "≤ 2.2", "≤ 1.8", flags, onDisk: true);
+
+    private static async Task<Figure> CompareAsync(string id, ICandidate baseline, string bar, string goal, Flags flags, bool onDisk = false)
     {
         Size size = s_full.For(flags, s_tiny);
-        var engine = new Engine(flags.Has("--prebuilt"), flags.Has("--read-text"));
+        var engine = new Engine(flags.Has("--prebuilt"), flags.Has("--read-text"), onDisk);
         IReadOnlyList<(Round Baseline, Round Candidate)> pairs = await Turns.TakeAsync(baseline, engine, size);
 
         Spread ratio = Spread.Of(pairs.Select(pair => pair.Candidate.CpuMicroseconds / pair.Baseline.CpuMicroseconds));

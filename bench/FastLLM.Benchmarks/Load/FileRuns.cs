@@ -4,10 +4,11 @@ using FastLLM.Benchmarks.Serving;
 
 namespace FastLLM.Benchmarks.Load;
 
-/// <summary>S6 and S7. Questions: what does <c>fastllm run</c> lose against the library, and does its memory grow with the file?</summary>
+/// <summary>S6, S7 and S8. Questions: what does <c>fastllm run</c> lose against the library, does its memory grow with the file, and how long does it look at what is done?</summary>
 /// <remarks>
 /// Both sides of S6 are whole processes, from start to exit, on the same file. The library reads it with <c>RequestBatch.ReadAsync</c>,
-/// sends, and keeps the outcomes in memory; the tool reads it twice (nothing is sent before all is checked), and writes and sorts the output.
+/// sends, and keeps the outcomes in memory; the tool reads it twice (nothing is sent before all is checked), keeps each answer in its cache on
+/// disk before it is written, and sorts the output.
 /// </remarks>
 internal static class FileRuns
 {
@@ -61,6 +62,24 @@ internal static class FileRuns
         }
     }
 
+    public static async Task<Figure> ResumeAsync(Flags flags)
+    {
+        Size size = s_million.For(flags, s_tinyMillion);
+        using var folder = new TemporaryFolder();
+        await using ServerProcess server = await ServerProcess.StartAsync();
+        string input = folder.PathOf("rows.jsonl");
+        await RowsFile.WriteAsync(input, size.Requests);
+        Say("fastllm run", size, await ToolAsync(folder, input, server.ApiBase, size));
+        var seconds = new List<double>();
+        for (int round = 0; round < 3; round++)
+        {
+            ProcessRun run = await ProcessRun.MeasureAsync(() => Tool.StartRun(input, folder.PathOf("rows.out.jsonl"), server.ApiBase, size.InFlight, folder.PathOf("cache")));
+            seconds.Add(Say("again", size, run).Elapsed.TotalSeconds);
+        }
+
+        return new Figure("S8", $"resume: {Number(size.Requests)} finished rows, nothing left to do", "≤ 8 s", "≤ 2 s", $"{Spread.Of(seconds).Print()} s");
+    }
+
     /// <summary>The library's process: reads the file and sends, as a program of a user's would.</summary>
     public static async Task<int> RunChildAsync(Flags flags)
     {
@@ -81,8 +100,14 @@ internal static class FileRuns
     private static async Task<ProcessRun> ToolAsync(TemporaryFolder folder, string input, string apiBase, Size size)
     {
         string output = folder.PathOf("rows.out.jsonl");
+        string cache = folder.PathOf("cache");
         File.Delete(output);
-        ProcessRun run = await ProcessRun.MeasureAsync(() => Tool.StartRun(input, output, apiBase, size.InFlight));
+        if (Directory.Exists(cache))
+        {
+            Directory.Delete(cache, recursive: true);
+        }
+
+        ProcessRun run = await ProcessRun.MeasureAsync(() => Tool.StartRun(input, output, apiBase, size.InFlight, cache));
         return File.ReadLines(output).LongCount() == size.Requests ? run : throw new InvalidOperationException("Rows are missing.");
     }
 

@@ -7,7 +7,9 @@ internal static class LoadCommand
     [
         ("S1", CpuPerRequest.AgainstRawAsync),
         ("S2", CpuPerRequest.AgainstSdkAsync),
-        ("S4", CacheHits.MeasureAsync),
+        ("S3", CpuPerRequest.OnDiskAgainstRawAsync),
+        ("S4", CacheHits.InMemoryAsync),
+        ("S4 disk", CacheHits.OnDiskAsync),
         ("S5", ManyInFlight.MeasureAsync),
         ("S6", FileRuns.AgainstLibraryAsync),
         ("S9", Tail.MeasureAsync),
@@ -19,6 +21,7 @@ internal static class LoadCommand
     private static readonly (string Id, Func<Flags, Task<Figure>> Measure)[] s_longTests =
     [
         ("S7", FileRuns.MemoryAsync),
+        ("S8", FileRuns.ResumeAsync),
     ];
 
     public static async Task<int> RunAsync(Flags flags)

@@ -31,8 +31,8 @@ internal static class Tool
     }
 
     /// <summary>Starts <c>fastllm run</c> from file to file.</summary>
-    public static Process StartRun(string input, string output, string apiBase, int inFlight) => Start(
-        Built, "run", input, "--output", output, "--base-url", apiBase, "--concurrency", inFlight.ToString(CultureInfo.InvariantCulture), "--quiet");
+    public static Process StartRun(string input, string output, string apiBase, int inFlight, string cache) => Start(
+        Built, "run", input, "--output", output, "--base-url", apiBase, "--concurrency", inFlight.ToString(CultureInfo.InvariantCulture), "--cache", cache, "--quiet");
 
     public static Process Start(string program, params IEnumerable<string> args) =>
         Process.Start(new ProcessStartInfo(program, args) { RedirectStandardOutput = true })!;

@@ -60,6 +60,7 @@ internal sealed class CacheDatabase : IDisposable
             database.Set("synchronous", durability == Durability.PowerLoss ? 2 : 1);
             database.Set("wal_autocheckpoint", 0);
             database.Set("secure_delete", 1);
+            database.Set("cache_size", -16_384);
             if (mostPages is { } pages)
             {
                 database.Set("max_page_count", pages);

@@ -8,13 +8,13 @@ namespace FastLLM.Caching;
 internal sealed class CacheWriter
 {
     /// <summary>How long answers may wait for others to share their commit.</summary>
-    public static readonly TimeSpan Window = TimeSpan.FromMilliseconds(3);
+    public static readonly TimeSpan Window = TimeSpan.FromMilliseconds(5);
 
     private const int MostInCommit = 500;
     private const int BusyFrom = 16;
     private const long MostBytesInCommit = 8L << 20;
     private const long MostUnwritten = 64L << 20;
-    private const long CheckpointFrom = 32L << 20;
+    private const long CheckpointFrom = 64L << 20;
 
     private const string Insert =
         $"INSERT OR REPLACE INTO answers({CacheDatabase.Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -22,7 +22,9 @@ internal sealed class CacheWriter
     private readonly CacheFolder _folder;
     private readonly DiskCacheOptions _options;
     private readonly CacheDatabase _database;
+    private readonly Statement _begin;
     private readonly Statement _insert;
+    private readonly Statement _commit;
     private readonly string? _identity;
     private readonly Thread _thread;
     private readonly object _gate = new();
@@ -41,7 +43,9 @@ internal sealed class CacheWriter
         _database = CacheDatabase.OpenToWrite(folder.Database, options.Durability, options.MaxPages);
         try
         {
+            _begin = _database.Prepare("BEGIN IMMEDIATE");
             _insert = _database.Prepare(Insert);
+            _commit = _database.Prepare("COMMIT");
             _identity = folder.Identity();
             _fault = folder.TryHoldReserve() ? null : Full();
         }
@@ -205,7 +209,7 @@ internal sealed class CacheWriter
 
     private void TryWrite(List<Put> puts)
     {
-        _database.Execute("BEGIN IMMEDIATE");
+        _begin.Run();
         try
         {
             foreach (Put put in puts)
@@ -214,7 +218,7 @@ internal sealed class CacheWriter
                     .Bind(5, put.Created).Bind(6, put.Digest).Bind(7, put.Body.Span).Run();
             }
 
-            _database.Execute("COMMIT");
+            _commit.Run();
         }
         catch
         {
@@ -302,7 +306,9 @@ internal sealed class CacheWriter
                 }
                 finally
                 {
+                    _begin.Dispose();
                     _insert.Dispose();
+                    _commit.Dispose();
                     _database.Dispose();
                 }
             }

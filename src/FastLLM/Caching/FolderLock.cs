@@ -43,13 +43,25 @@ internal static class FolderLock
         try
         {
             FileStream file = CacheFolder.OpenPrivate(path, FileShare.None);
-            file.Write(text ?? s_holder);
-            file.SetLength(file.Position);
+            Write(file, text ?? s_holder);
             return file;
         }
         catch (IOException e) when (IsTaken(e))
         {
             return null;
+        }
+    }
+
+    // Mostly it stands there already: reading is cheaper than the disk's book-keeping for a write.
+    private static void Write(FileStream file, byte[] text)
+    {
+        Span<byte> there = stackalloc byte[256];
+        int length = file.Read(there);
+        if (!there[..length].SequenceEqual(text))
+        {
+            file.Position = 0;
+            file.Write(text);
+            file.SetLength(text.Length);
         }
     }
 

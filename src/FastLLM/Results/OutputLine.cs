@@ -7,6 +7,9 @@ namespace FastLLM.Results;
 /// <remarks>One pass of a reader over the bytes; all that is allocated is the id.</remarks>
 internal ref struct OutputLine
 {
+    private static readonly string[] s_stop = ["stop"];
+    private static readonly string[] s_length = ["length"];
+
     // Deeper than any answer that the engine lets through; the reader keeps one bit a level.
     private static readonly JsonReaderOptions s_options = new() { MaxDepth = 4096 };
 
@@ -17,17 +20,18 @@ internal ref struct OutputLine
     private bool _hasError;
     private bool _hasBody;
     private int _status;
+    private string[] _finishReasons;
 
     /// <summary>Reads a line, with or without its LF.</summary>
     public static OutputEntry Read(ReadOnlySpan<byte> line, long offset, int length)
     {
-        var record = new OutputLine { _reader = new Utf8JsonReader(line, s_options) };
+        var record = new OutputLine { _reader = new Utf8JsonReader(line, s_options), _finishReasons = [] };
         try
         {
             if (record.TryRead())
             {
                 bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
-                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false);
+                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false) { FinishReasons = record._finishReasons };
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -111,6 +115,10 @@ internal ref struct OutputLine
             {
                 _hasError |= ReadsNotNull();
             }
+            else if (_reader.TextIs("choices"u8))
+            {
+                ReadChoices();
+            }
             else
             {
                 _reader.Skip();
@@ -119,6 +127,50 @@ internal ref struct OutputLine
 
         // Where the value was an object, the reader stands at its end; else at the value, skipped.
         _hasBody = _reader.TokenType != JsonTokenType.Null;
+    }
+
+    private void ReadChoices()
+    {
+        _reader.Read();
+        if (_reader.TokenType != JsonTokenType.StartArray)
+        {
+            _reader.Skip();
+            return;
+        }
+
+        while (_reader.Read() && _reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (_reader.TokenType != JsonTokenType.StartObject)
+            {
+                _reader.Skip();
+                continue;
+            }
+
+            while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+            {
+                bool isReason = _reader.TextIs("finish_reason"u8);
+                _reader.Read();
+                if (isReason && _reader.TokenType == JsonTokenType.String)
+                {
+                    AddFinishReason();
+                }
+
+                _reader.Skip();
+            }
+        }
+    }
+
+    // Nearly always one, and the same in all rows: no list is made for it.
+    private void AddFinishReason()
+    {
+        if (_finishReasons.Length == 0)
+        {
+            _finishReasons = _reader.ValueTextEquals("stop"u8) ? s_stop : _reader.ValueTextEquals("length"u8) ? s_length : [_reader.GetString()!];
+        }
+        else if (_reader.GetString()! is var reason && !_finishReasons.Contains(reason))
+        {
+            _finishReasons = [.. _finishReasons, reason];
+        }
     }
 
     private void ReadOwn()
