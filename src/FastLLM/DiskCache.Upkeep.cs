@@ -102,21 +102,27 @@ public sealed partial class DiskCache
         ThrowIfClosed();
         long count = 0, bytes = 0;
         var some = new List<(RequestKey Key, CacheEntry Entry)>();
-        await foreach ((RequestKey Key, CacheEntry Entry) row in entries.WithCancellation(cancellationToken).ConfigureAwait(false))
+        try
         {
-            ArgumentNullException.ThrowIfNull(row.Entry.Scope, nameof(entries));
-            some.Add(row);
-            count++;
-            bytes += row.Entry.Body.Length;
-            if (some.Count == AtOnce || bytes > BytesAtOnce)
+            await foreach ((RequestKey Key, CacheEntry Entry) row in entries.WithCancellation(cancellationToken).ConfigureAwait(false))
             {
-                await _writer.DoAsync(database => CacheImport.InsertAll(database, some)).ConfigureAwait(false);
-                some.Clear();
-                bytes = 0;
+                ArgumentNullException.ThrowIfNull(row.Entry.Scope, nameof(entries));
+                some.Add(row);
+                count++;
+                bytes += row.Entry.Body.Length;
+                if (some.Count == AtOnce || bytes > BytesAtOnce)
+                {
+                    await _writer.DoAsync(database => CacheImport.InsertAll(database, some)).ConfigureAwait(false);
+                    some.Clear();
+                    bytes = 0;
+                }
             }
         }
+        finally
+        {
+            await _writer.DoAsync(database => CacheImport.InsertAll(database, some)).ConfigureAwait(false);
+        }
 
-        await _writer.DoAsync(database => CacheImport.InsertAll(database, some)).ConfigureAwait(false);
         return count;
     }
 

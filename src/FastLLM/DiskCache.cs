@@ -80,8 +80,20 @@ public sealed partial class DiskCache : CacheProvider
     /// <summary>Gets the folder, as a full path.</summary>
     public string Folder => _folder.Path;
 
+    /// <summary>Gets what had to be mended when the cache was opened, in words; <see langword="null"/> where nothing had to be.</summary>
+    public string? Repair { get; private set; }
+
     /// <summary>Gets the version of SQLite that is in use.</summary>
     public static string SqliteVersion => CacheDatabase.SqliteVersion;
+
+    /// <summary>Tells whether a folder holds a cache, sound or not.</summary>
+    /// <param name="directory">The folder.</param>
+    public static bool ExistsIn(string directory)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(directory);
+        var folder = new CacheFolder(directory);
+        return File.Exists(folder.Database) || File.Exists(folder.Log) || File.Exists(folder.Repaired);
+    }
 
     /// <inheritdoc/>
     public override ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default) =>
@@ -152,7 +164,11 @@ public sealed partial class DiskCache : CacheProvider
             using (alone)
             using (FolderLock.Take(_folder.WriteLock, _options.Notice))
             {
-                CacheRepair.MakeSound(_folder, _options.TimeProvider, _options.Notice);
+                Repair = CacheRepair.MakeSound(_folder, _options.TimeProvider);
+                if (Repair is not null)
+                {
+                    _options.Notice?.Invoke(Repair);
+                }
             }
         }
     }

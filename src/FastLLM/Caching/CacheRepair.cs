@@ -12,20 +12,19 @@ internal static class CacheRepair
     /// <summary>Makes sure that there is a sound database.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="time">Names what is set aside.</param>
-    /// <param name="notice">Told what was mended.</param>
+    /// <returns>What was mended; <see langword="null"/> where nothing had to be.</returns>
     /// <exception cref="IOException">The database is of a newer release, or cannot be mended for lack of room or permission.</exception>
-    public static void MakeSound(CacheFolder folder, TimeProvider time, Action<string>? notice)
+    public static string? MakeSound(CacheFolder folder, TimeProvider time)
     {
         FinishRepair(folder, time);
         bool isNew = !File.Exists(folder.Database) || new FileInfo(folder.Database).Length == 0;
         if (isNew && (!File.Exists(folder.Log) || new FileInfo(folder.Log).Length == 0))
         {
             Create(folder);
+            return null;
         }
-        else if ((isNew ? "it is gone, but its log is there" : Problem(folder)) is { } problem)
-        {
-            Repair(folder, problem, time, notice);
-        }
+
+        return (isNew ? "it is gone, but its log is there" : Problem(folder)) is { } problem ? Repair(folder, problem, time) : null;
     }
 
     private static void Create(CacheFolder folder)
@@ -94,13 +93,13 @@ internal static class CacheRepair
         return null;
     }
 
-    private static void Repair(CacheFolder folder, string problem, TimeProvider time, Action<string>? notice)
+    private static string Repair(CacheFolder folder, string problem, TimeProvider time)
     {
         (long saved, long damaged) = WriteRepaired(folder);
         string aside = FinishRepair(folder, time)!;
-        notice?.Invoke(string.Create(
+        return string.Create(
             CultureInfo.InvariantCulture,
-            $"The cache in {folder.Path} was damaged ({problem}). {saved:N0} answers were saved{(damaged > 0 ? $", {damaged:N0} were found damaged" : "")}; what is missing is asked again. The damaged database is kept as {aside}."));
+            $"The cache in {folder.Path} was damaged ({problem}). {saved:N0} answers were saved{(damaged > 0 ? $", {damaged:N0} were found damaged" : "")}; what is missing is asked again. The damaged database is kept as {aside}.");
     }
 
     private static (long Saved, long Damaged) WriteRepaired(CacheFolder folder)
