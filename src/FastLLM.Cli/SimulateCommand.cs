@@ -13,6 +13,7 @@ internal static class SimulateCommand
     {
         var command = new Command("simulate", "Serve a simulated provider on this machine: made-up answers, seeded delays and errors, no key, no cost.");
         var compact = new Option<bool>("--compact") { Description = "Send bodies without white space, for benchmarks." };
+        var ledger = new Option<bool>("--ledger") { Description = "Keep a line for each send and each answer, for GET /simulator/ledger; grows as long as it runs." };
 
         // One line for each option of the simulator.
         Knob[] knobs =
@@ -42,9 +43,10 @@ internal static class SimulateCommand
         }
 
         command.Options.Add(compact);
+        command.Options.Add(ledger);
         command.SetAction((result, _) =>
         {
-            var options = new SimulatorOptions { TimeProvider = time, Compact = result.GetValue(compact) };
+            var options = new SimulatorOptions { TimeProvider = time, Compact = result.GetValue(compact), Ledger = result.GetValue(ledger) };
             foreach (Knob knob in knobs)
             {
                 knob.Set(options, result);

@@ -236,6 +236,16 @@ public sealed class SimulatorOptions
     /// <value>The default is <see langword="false"/>: pretty-printed with two spaces, as OpenAI sends them.</value>
     public bool Compact { get; set; }
 
+    /// <summary>Gets or sets whether every send and every answer is entered in a ledger, which <c>GET /simulator/ledger</c> hands out as JSON lines.</summary>
+    /// <value>The default is <see langword="false"/>: it takes some 100 bytes of memory for a send, and again for its answer, as long as the server lives.</value>
+    /// <remarks>
+    /// <para>In the order in which it happened, <c>{"request":7,"at":…,"path":"/v1/chat/completions","bytes":…,"sha256":"…"}</c> when a body has arrived
+    /// whole, and <c>{"response":7,"at":…,"status":200,"bytes":…,"sha256":"…"}</c> when the connection has taken the last byte of the answer to request 7.
+    /// <c>at</c> is in Unix milliseconds by <see cref="TimeProvider"/>, <c>sha256</c> that of the body as it went over the connection.</para>
+    /// <para>Answers that broke off have no line. <see cref="SimulatorServer.ResetStats"/> leaves the ledger alone.</para>
+    /// </remarks>
+    public bool Ledger { get; set; }
+
     /// <summary>Gets or sets the length of embedding vectors where a request does not say <c>dimensions</c>.</summary>
     /// <value>The default is 8: enough to tell vectors apart, and cheap to send.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 1 and 16384.</exception>

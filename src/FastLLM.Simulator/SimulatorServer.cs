@@ -10,8 +10,8 @@ namespace FastLLM.Simulator;
 
 /// <summary>A simulated LLM provider that speaks OpenAI's protocol on this machine's loopback address (HTTP/1.1), for tests, samples and benchmarks.</summary>
 /// <remarks>
-/// <para>It serves <c>POST /v1/chat/completions</c>, <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and <c>GET /simulator/stats</c>,
-/// takes any API key, and answers a request with a function of that request only: see <see cref="SimulatorAnswers"/>.
+/// <para>It serves <c>POST /v1/chat/completions</c>, <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and <c>GET /simulator/stats</c>
+/// (with <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>), takes any API key, and answers a request with a function of that request only: see <see cref="SimulatorAnswers"/>.
 /// Chat completions are streamed when they ask for it.</para>
 /// <para>The same options and the same sends, one after the other, give the same trace: statuses, bodies, latencies and faults.
 /// With limits it also depends on when they are sent.</para>

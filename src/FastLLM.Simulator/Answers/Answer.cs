@@ -10,6 +10,7 @@ internal enum ServedPath
     Embeddings,
     Models,
     Stats,
+    Ledger,
     Other,
 }
 

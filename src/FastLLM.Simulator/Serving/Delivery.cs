@@ -8,6 +8,8 @@ namespace FastLLM.Simulator.Serving;
 /// <summary>Hands JSON answers to the connection, and gives their buffer back.</summary>
 internal static class Delivery
 {
+    private const int LedgerPiece = 4096;
+
     private static readonly StringValues s_json = "application/json";
 
     /// <returns>Whether the connection took the whole body.</returns>
@@ -18,6 +20,29 @@ internal static class Delivery
     /// <remarks>Kestrel ends a connection whose answer is too short once it has sent what there is; a reset could overtake the half.</remarks>
     public static ValueTask<bool> HalfAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length / 2);
+
+    /// <summary>Hands out the ledger as it is now, piece by piece: it may be long.</summary>
+    public static async Task LedgerAsync(IFeatureCollection context, Ledger ledger)
+    {
+        context.Get<IHttpResponseFeature>()!.Headers.ContentType = Ledger.ContentType;
+        PipeWriter writer = context.Get<IHttpResponseBodyFeature>()!.Writer;
+        int from = 0;
+        try
+        {
+            while (ledger.Write(ref from, writer.GetSpan(LedgerPiece)) is > 0 and int written)
+            {
+                writer.Advance(written);
+                if ((await writer.FlushAsync()) is { IsCompleted: true } or { IsCanceled: true })
+                {
+                    return;
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // Whoever asked has left.
+        }
+    }
 
     private static async ValueTask<bool> WriteAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output, int length)
     {

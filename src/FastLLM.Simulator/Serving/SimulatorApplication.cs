@@ -19,6 +19,7 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
 
     private readonly RateLimits? _limits = RateLimits.Of(options);
     private readonly EventStream _events = new(options, counters);
+    private readonly Ledger? _ledger = options.Ledger ? new Ledger(options.TimeProvider) : null;
 
     // Where tokens decide whether and when a send is answered, its answer is written before it waits. Else it is written after, so that waiting holds no memory.
     private readonly bool _answersFirst = (options.RequestsPerMinute ?? options.TokensPerMinute ?? options.QuotaAfter) is not null || options.TokensPerSecond is not null;
@@ -41,11 +42,13 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
             "/v1/embeddings" => (ServedPath.Embeddings, "POST"),
             "/v1/models" => (ServedPath.Models, "GET"),
             "/simulator/stats" => (ServedPath.Stats, "GET"),
+            "/simulator/ledger" when _ledger is not null => (ServedPath.Ledger, "GET"),
             _ => (ServedPath.Other, ""),
         };
 
         return path == ServedPath.Other || !string.Equals(request.Method, allowed, StringComparison.Ordinal) ? RefuseAsync(context, request, path, allowed)
             : path is ServedPath.ChatCompletions or ServedPath.Embeddings ? SendAsync(context, request, path)
+            : path == ServedPath.Ledger ? Delivery.LedgerAsync(context, _ledger!)
             : TellAsync(context, path);
     }
 
@@ -61,6 +64,7 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
         TimeSpan latency = TimeSpan.Zero;
         AnswerFacts facts = default;
         RateVerdict? rate = null;
+        long entry = 0;
         bool paid = false;
         try
         {
@@ -73,14 +77,14 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
             }
             else
             {
-                int length;
-                (rented, length) = await RequestBody.CopyAsync(reader, read, request.Headers.ContentLength);
-                body = rented.AsMemory(0, length);
+                (rented, int bytes) = await RequestBody.CopyAsync(reader, read, request.Headers.ContentLength);
+                body = rented.AsMemory(0, bytes);
                 read = default;
             }
 
             hash = BodyHash.Of(body.Span);
             int send = counters.Send(hash);
+            entry = _ledger?.Request(path, body.Span) ?? 0;
             fault = SimulatorErrors.Draw(options, hash, send);
             int answered = 0;
             Problem? refusal = null;
@@ -187,10 +191,17 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
 
         IHttpResponseFeature response = context.Get<IHttpResponseFeature>()!;
         WriteHeaders(response.Headers, hash, latency, rate);
+        int length = output.Length;
+        Ledger.Digest digest = entry == 0 ? default : Ledger.Digest.Of(output.Written.Span);
         if (facts.Streamed && status == StatusCodes.Status200OK)
         {
             bool whole = await _events.SendAsync(context, response, path, fault, facts, output);
             GiveBack(paid && !whole);
+            if (whole && entry != 0)
+            {
+                _ledger!.Response(entry, status, length, digest);
+            }
+
             return;
         }
 
@@ -206,10 +217,16 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
             counters.BodySent(1);
         }
 
-        if (!await Delivery.WholeAsync(context, response, status, output) && billed)
+        bool taken = await Delivery.WholeAsync(context, response, status, output);
+        if (!taken && billed)
         {
             counters.BodySent(-1);
             GiveBack(paid);
+        }
+
+        if (taken && entry != 0)
+        {
+            _ledger!.Response(entry, status, length, digest);
         }
     }
 
@@ -300,7 +317,7 @@ internal sealed class SimulatorApplication(SimulatorOptions options, Counters co
         Problem problem = path == ServedPath.Other
             ? new Problem(StatusCodes.Status404NotFound, $"Invalid URL ({request.Method} {request.Path})")
             : new Problem(StatusCodes.Status405MethodNotAllowed, $"Not allowed to {request.Method} on {request.Path}. (HINT: Perhaps you meant to use a different HTTP method?)", Code: "method_not_supported");
-        if (path != ServedPath.Stats)
+        if (path is not (ServedPath.Stats or ServedPath.Ledger))
         {
             counters.Enter();
             counters.Leave(path, problem.Status);

@@ -1,0 +1,94 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using FastLLM.Simulator;
+using Xunit;
+
+namespace FastLLM.Tests.Simulators;
+
+public sealed class LedgerTests : IDisposable
+{
+    private readonly HttpClient _client = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _client.Dispose();
+
+    [Theory]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"Hello"}]}""", "/v1/chat/completions")]
+    [InlineData("""{"model":"m","stream":true,"messages":[{"role":"user","content":"Hello"}]}""", "/v1/chat/completions")]
+    [InlineData("""{"model":"e","input":"Hello"}""", "/v1/embeddings")]
+    public async Task TheLedger_HoldsEachSendAndItsAnswer_AsTheyWentOverTheConnection(string body, string path)
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true }, Cancel);
+        byte[] answer = await PostAsync(server, path, body);
+
+        List<JsonElement> lines = await LedgerAsync(server, 2);
+
+        Assert.Equal(2, lines.Count);
+        Assert.Equal(1, lines[0].GetProperty("request").GetInt64());
+        Assert.Equal(path, lines[0].GetProperty("path").GetString());
+        Assert.Equal(Encoding.UTF8.GetByteCount(body), lines[0].GetProperty("bytes").GetInt32());
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(body))), lines[0].GetProperty("sha256").GetString());
+        Assert.Equal(1, lines[1].GetProperty("response").GetInt64());
+        Assert.Equal(200, lines[1].GetProperty("status").GetInt32());
+        Assert.Equal(answer.Length, lines[1].GetProperty("bytes").GetInt32());
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(answer)), lines[1].GetProperty("sha256").GetString());
+        Assert.Equal(1, server.Stats.Sends);
+    }
+
+    [Fact]
+    public async Task AnAnswerThatBreaksOff_IsNotInTheLedger()
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true, CutRate = 1 }, Cancel);
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => PostAsync(server, "/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":"Hello"}]}"""));
+
+        JsonElement only = Assert.Single(await LedgerAsync(server, 1));
+        Assert.True(only.TryGetProperty("request", out _));
+    }
+
+    [Fact]
+    public async Task ALongLedger_ComesWholeAndInOrder()
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true }, Cancel);
+        for (var i = 0; i < 200; i++)
+        {
+            await PostAsync(server, "/v1/embeddings", $$"""{"model":"e","input":"{{i}}"}""");
+        }
+
+        List<JsonElement> lines = await LedgerAsync(server, 400);
+
+        Assert.Equal(Enumerable.Range(1, 200), lines.Where(line => line.TryGetProperty("request", out _)).Select(line => line.GetProperty("request").GetInt32()));
+        Assert.Equal(Enumerable.Range(1, 200), lines.Where(line => line.TryGetProperty("response", out _)).Select(line => line.GetProperty("response").GetInt32()).Order());
+    }
+
+    [Fact]
+    public async Task WithoutTheOption_ThereIsNoLedger()
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
+        using HttpResponseMessage response = await _client.GetAsync(new Uri(server.BaseUrl, "/simulator/ledger"), Cancel);
+
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+    }
+
+    private async Task<byte[]> PostAsync(SimulatorServer server, string path, string body)
+    {
+        using HttpResponseMessage response = await _client.PostAsync(new Uri(server.BaseUrl, path), new StringContent(body), Cancel);
+        return await response.Content.ReadAsByteArrayAsync(Cancel);
+    }
+
+    // An answer is entered when its last byte is taken, which its client may see a moment earlier.
+    private async Task<List<JsonElement>> LedgerAsync(SimulatorServer server, int atLeast)
+    {
+        while (true)
+        {
+            string text = await _client.GetStringAsync(new Uri(server.BaseUrl, "/simulator/ledger"), Cancel);
+            List<JsonElement> lines = [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+            if (lines.Count >= atLeast)
+            {
+                return lines;
+            }
+        }
+    }
+}
