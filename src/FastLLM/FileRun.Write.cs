@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FastLLM.Diagnostics;
 using FastLLM.Results;
 using FastLLM.Retries;
 
@@ -92,6 +93,7 @@ public sealed partial class FileRun
             return true;
         }
 
+        KillPoint.Reached(KillPoint.AfterCommitBeforeOutput);
         try
         {
             lock (_writing)

@@ -138,6 +138,7 @@ public class OpenAIProvider : Provider<LlmResponse>
         using HttpResponseMessage response = await (invoker is HttpClient client
             ? client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
             : invoker.SendAsync(message, cancellationToken)).ConfigureAwait(false);
+        KillPoint.Reached(KillPoint.AfterResponseHeaders);
         attempt?.Touch();
         ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, mostBytes, attempt, cancellationToken).ConfigureAwait(false);
         if (read is null && response.IsSuccessStatusCode)

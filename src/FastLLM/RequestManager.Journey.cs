@@ -115,6 +115,7 @@ public partial class RequestManager<TResponse>
         }
 
         // 8 record
+        KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
         if (_options.Cache is { } cache && worker.Outcome.Failure is null)
         {
             await RecordAsync(worker, run, request, cache).ConfigureAwait(false);

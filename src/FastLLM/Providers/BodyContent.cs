@@ -1,4 +1,5 @@
 using System.Net;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Providers;
 
@@ -20,7 +21,9 @@ internal sealed class BodyContent : HttpContent
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        ValueTask write = stream.WriteAsync(_body, cancellationToken);
+        ValueTask write = KillPoint.IsArmed(KillPoint.AfterHeadersSent) || KillPoint.IsArmed(KillPoint.MidRequestBody)
+            ? WriteInPiecesAsync(stream, cancellationToken)
+            : stream.WriteAsync(_body, cancellationToken);
         if (!write.IsCompletedSuccessfully)
         {
             return FinishAsync(write);
@@ -40,6 +43,17 @@ internal sealed class BodyContent : HttpContent
     {
         await write.ConfigureAwait(false);
         Sent();
+    }
+
+    // The handler sends headers and body together: here they are told apart.
+    private async ValueTask WriteInPiecesAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+        KillPoint.Reached(KillPoint.AfterHeadersSent);
+        await stream.WriteAsync(_body[..(_body.Length / 2)], cancellationToken).ConfigureAwait(false);
+        await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+        KillPoint.Reached(KillPoint.MidRequestBody);
+        await stream.WriteAsync(_body[(_body.Length / 2)..], cancellationToken).ConfigureAwait(false);
     }
 
     private void Sent()

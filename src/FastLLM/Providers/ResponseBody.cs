@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Providers;
 
@@ -36,7 +37,8 @@ internal static class ResponseBody
         int read = 0;
         while (read < length)
         {
-            int more = await stream.ReadAsync(body[read..], cancellationToken).ConfigureAwait(false);
+            Memory<byte> free = read == 0 && KillPoint.IsArmed(KillPoint.MidResponseBody) ? body[..((length / 2) + 1)] : body[read..];
+            int more = await stream.ReadAsync(free, cancellationToken).ConfigureAwait(false);
             if (more == 0)
             {
                 break;
@@ -44,6 +46,10 @@ internal static class ResponseBody
 
             read += more;
             attempt?.Touch();
+            if (read < length)
+            {
+                KillPoint.Reached(KillPoint.MidResponseBody);
+            }
         }
 
         return body[..read];

@@ -162,6 +162,12 @@ internal sealed class OutputFile : IDisposable
             long offset = _end;
             try
             {
+                if (KillPoint.IsArmed(KillPoint.MidOutputLine))
+                {
+                    Writer(log, line[..(line.Length / 2)], offset);
+                    KillPoint.Reached(KillPoint.MidOutputLine);
+                }
+
                 Writer(log, line, offset);
             }
             catch (IOException)
@@ -218,7 +224,9 @@ internal sealed class OutputFile : IDisposable
         _log?.Dispose();
         _log = null;
         RefuseLink(Path);
+        KillPoint.Reached(KillPoint.BeforeRename);
         File.Move(sorted, Path, overwrite: true);
+        KillPoint.Reached(KillPoint.AfterRename);
 
         // Where this fails, a power loss may bring the log back, which has the same records.
         DirectorySync.TryFlush(System.IO.Path.GetDirectoryName(Path)!);
@@ -441,6 +449,12 @@ internal sealed class OutputFile : IDisposable
             if (offset != RowTable.NoRecord)
             {
                 sorted.Write(reader.Read(offset));
+            }
+
+            if (row == rows / 2 && KillPoint.IsArmed(KillPoint.DuringCompaction))
+            {
+                sorted.Flush();
+                KillPoint.Reached(KillPoint.DuringCompaction);
             }
         }
 
