@@ -1,4 +1,5 @@
 using FastLLM.Benchmarks;
+using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Load;
 using FastLLM.Benchmarks.Micro;
 using FastLLM.Benchmarks.Serving;
@@ -14,6 +15,8 @@ switch (args is [var command, ..] ? command : "")
         return await ManyInFlight.RunChildAsync(flags);
     case FileRuns.ChildCommand:
         return await FileRuns.RunChildAsync(flags);
+    case "crash":
+        return await CrashCommand.RunAsync(flags);
     case "alone":
         return await AloneCommand.RunAsync(flags);
     case "micro":
@@ -23,6 +26,7 @@ switch (args is [var command, ..] ? command : "")
             serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends
             load S1|S2|S4|S5|S6|S7|S9|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
+            crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--no-cache] [--csv FILE] [--report FILE]
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

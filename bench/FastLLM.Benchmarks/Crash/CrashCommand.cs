@@ -1,0 +1,38 @@
+using FastLLM.TestKit.Crash;
+
+namespace FastLLM.Benchmarks.Crash;
+
+/// <summary>Kills the tool again and again, and shows that nothing is lost and nothing paid twice: see docs/durability.md.</summary>
+internal static class CrashCommand
+{
+    public static async Task<int> RunAsync(Flags flags)
+    {
+        var defaults = new CrashOptions();
+        var options = new CrashOptions
+        {
+            Kills = flags.Int("--kills", defaults.Kills),
+            PerPoint = flags.Int("--per-point", flags.Has("--point") ? 1 : 0),
+            Points = flags.Text("--point") is { } point ? [point] : null,
+            Rows = flags.Int("--rows", defaults.Rows),
+            Slots = flags.Int("--slots", defaults.Slots),
+            Latency = TimeSpan.FromMilliseconds(flags.Number("--latency", defaults.Latency.TotalMilliseconds)),
+            Seed = flags.Int("--seed", Random.Shared.Next()),
+            WithoutCache = flags.Has("--no-cache"),
+            Say = Console.Error.WriteLine,
+        };
+        Console.WriteLine($"seed {options.Seed}");
+        CrashReport report = await CrashProof.RunAsync(options);
+        Console.WriteLine(report.Table());
+        if (flags.Text("--csv") is { } csv)
+        {
+            await File.WriteAllTextAsync(csv, report.Csv());
+        }
+
+        foreach (string violation in report.Violations)
+        {
+            Console.WriteLine($"VIOLATED: {violation}");
+        }
+
+        return report.Violations.Count == 0 ? 0 : 1;
+    }
+}

@@ -1,0 +1,240 @@
+using System.Globalization;
+
+namespace FastLLM.TestKit.Crash;
+
+/// <summary>One job that is killed again and again, run to its end, and looked at from outside after each death: by the ledger, by OUTPUT, by the cache.</summary>
+public sealed class CrashJob : IAsyncDisposable
+{
+    private readonly CrashOptions _options;
+    private readonly int _number;
+    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-crash-").FullName;
+    private readonly SimulatorProcess _simulator;
+    private readonly CrashInput _input;
+    private readonly Dictionary<string, Life> _lastSentBy = [];
+    private readonly List<Life> _lives = [];
+    private readonly List<string> _violations = [];
+    private SentLedger _ledger = SentLedger.Parse([]);
+
+    private CrashJob(CrashOptions options, int number, int rows, SimulatorProcess simulator)
+    {
+        _options = options;
+        _number = number;
+        _simulator = simulator;
+        _input = new CrashInput(rows, string.Create(CultureInfo.InvariantCulture, $"job {number}"));
+        _input.Write(Path.Combine(_folder, "in.jsonl"));
+    }
+
+    public IReadOnlyList<Life> Lives => _lives;
+
+    /// <summary>Gets what should not have been, in words.</summary>
+    public IReadOnlyList<string> Violations => _violations;
+
+    /// <summary>Gets a value indicating whether the last process ended by itself, with every row answered.</summary>
+    public bool IsFinished => _lives is [.., { WasKilled: false }];
+
+    private string Output => Path.Combine(_folder, "out.jsonl");
+
+    private string Cache => Path.Combine(_folder, "cache");
+
+    public static async Task<CrashJob> CreateAsync(CrashOptions options, int number, int rows)
+    {
+        string folder = Path.GetTempPath();
+        return new CrashJob(options, number, rows, await SimulatorProcess.StartAsync(folder, options.Latency, options.Seed + number));
+    }
+
+    /// <summary>Starts the tool, lets it die at a random moment, and looks at what is left.</summary>
+    /// <returns>Whether it was still alive at that moment.</returns>
+    public async Task<bool> DieAtRandomAsync(Random random)
+    {
+        // One in four while it starts, opens and recovers; the others while it sends and writes.
+        bool atStart = random.Next(4) == 0;
+        TimeSpan delay = random.NextDouble() * (atStart ? TimeSpan.FromMilliseconds(400) : _options.JobTime / 4);
+        return (await LiveAsync("random", null, async process =>
+        {
+            long before = LengthOf(Output);
+            while (!atStart && !process.HasEnded && LengthOf(Output) == before)
+            {
+                await Task.Delay(1);
+            }
+
+            await Task.Delay(delay);
+            process.Kill();
+        })).WasKilled;
+    }
+
+    /// <summary>Starts the tool so that it dies when it comes to a place the n-th time.</summary>
+    /// <returns>Whether it came there.</returns>
+    public async Task<bool> DieAtAsync(string point, int times) =>
+        (await LiveAsync(point, string.Create(CultureInfo.InvariantCulture, $"{point}:{times}"), null)).WasKilled;
+
+    /// <summary>Runs to the end, if that has not come by itself, and checks what must hold then.</summary>
+    public async Task FinishAsync()
+    {
+        if (!IsFinished)
+        {
+            await LiveAsync("-", null, null);
+        }
+
+        CheckFinished();
+
+        // I6: whoever resumes what is done sends nothing, and leaves it as it is.
+        for (var i = 0; i < 2; i++)
+        {
+            byte[] before = await File.ReadAllBytesAsync(Output);
+            await ExpectSendsAsync(0, "a resume of the finished job");
+            byte[] after = await File.ReadAllBytesAsync(Output);
+            Expect(before.AsSpan().SequenceEqual(after), "a resume of the finished job changed OUTPUT");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _simulator.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static long LengthOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
+
+    private IEnumerable<string> Arguments(string apiBase) =>
+    [
+        "run", "in.jsonl", "-o", "out.jsonl", "--base-url", apiBase, "--quiet",
+        "--concurrency", _options.Slots.ToString(CultureInfo.InvariantCulture),
+    ];
+
+    private async Task<Life> LiveAsync(string cause, string? killPoint, Func<ToolProcess, Task>? kill)
+    {
+        int exit;
+        string messages;
+        using (ToolProcess process = ToolProcess.Start(_folder, killPoint, Arguments(_simulator.ApiBase)))
+        {
+            if (kill is not null)
+            {
+                await kill(process);
+            }
+
+            (exit, messages) = await process.WaitAsync(_options.MostTime);
+            DateTimeOffset ended = DateTimeOffset.UtcNow;
+            int sentBefore = _ledger.Requests.Count;
+            _ledger = await _simulator.LedgerAsync();
+            Sent[] sends = [.. _ledger.Requests.Skip(sentBefore)];
+            OutputSnapshot output = OutputSnapshot.Read(Output);
+            IReadOnlyDictionary<string, OutputRecordSeen> acknowledged = Acknowledged(output);
+            var life = new Life
+            {
+                Job = _number,
+                Number = _lives.Count + 1,
+                Cause = cause,
+                WasKilled = exit == 137,
+                Exit = exit,
+                Lasted = ended - process.Started,
+                Sends = sends,
+                Acknowledged = acknowledged,
+                Stored = await StoredAsync(acknowledged),
+                TornTail = output.TornBytes > 0,
+                TimeToFirstSend = sends is [var first, ..] ? first.At - process.Started : null,
+            };
+            _lives.Add(life);
+            Expect(life.WasKilled || exit == 0, $"the tool ended with {exit}: {messages}");
+            CheckLife(life, _lives is [.., var before, _] ? before : null);
+            return life;
+        }
+    }
+
+    private void CheckLife(Life life, Life? before)
+    {
+        foreach ((string id, OutputRecordSeen record) in life.Acknowledged)
+        {
+            if (_input.ById(id) is not { } row || record.Body is null || !_ledger.Holds(row.Sha256, record.Body))
+            {
+                life.Foreign++;
+                Violate($"OUTPUT has a row {id} whose answer the server never gave to it");
+            }
+            else if (!life.Stored.Contains(row.Sha256))
+            {
+                life.Lost++;
+                Violate($"row {id} is in OUTPUT, and not in the cache");
+            }
+        }
+
+        // I1: what was acknowledged is there, byte for byte.
+        foreach ((string id, OutputRecordSeen record) in before?.Acknowledged ?? new Dictionary<string, OutputRecordSeen>())
+        {
+            if (!life.Acknowledged.TryGetValue(id, out OutputRecordSeen? now) || now.Line != record.Line)
+            {
+                before!.Lost++;
+                Violate($"row {id} stood in OUTPUT before, and does not any more");
+            }
+        }
+
+        foreach (string body in before?.Stored ?? new HashSet<string>())
+        {
+            if (!life.Stored.Contains(body))
+            {
+                before!.Lost++;
+                Violate($"row {_input.ByBody(body)!.Id} was stored before, and is not any more");
+            }
+        }
+
+        // I2: only what was sent and not stored is sent again, and once.
+        var sentNow = new HashSet<string>();
+        foreach (Sent sent in life.Sends)
+        {
+            string id = _input.ByBody(sent.Body)?.Id ?? "unknown";
+            Expect(sentNow.Add(sent.Body), $"row {id} was sent twice by one process");
+            Expect(before?.Stored.Contains(sent.Body) is not true, $"row {id} was stored, and was sent again");
+            if (_lastSentBy.TryGetValue(sent.Body, out Life? last))
+            {
+                last.SentAgain++;
+            }
+
+            _lastSentBy[sent.Body] = life;
+        }
+    }
+
+    private void CheckFinished()
+    {
+        Expect(IsFinished, "the job did not come to its end");
+        Expect(!_lives[^1].TornTail, "OUTPUT ends with a torn line");
+
+        // I3: every row once, in the order of the input, and answered.
+        IReadOnlyList<OutputRecordSeen> records = OutputSnapshot.Read(Output).Records;
+        Expect(records.Select(record => record.Id).SequenceEqual(_input.Rows.Select(row => row.Id)), "OUTPUT does not have every row once, in order");
+        Expect(records.All(record => record.Body is not null), "OUTPUT has failed rows");
+    }
+
+    private async Task ExpectSendsAsync(int count, string what)
+    {
+        using ToolProcess process = ToolProcess.Start(_folder, null, Arguments(_simulator.ApiBase));
+        (int exit, string messages) = await process.WaitAsync(_options.MostTime);
+        Expect(exit == 0, $"{what} ended with {exit}: {messages}");
+        int before = _ledger.Requests.Count;
+        _ledger = await _simulator.LedgerAsync();
+        Expect(_ledger.Requests.Count - before == count, $"{what} sent {_ledger.Requests.Count - before} rows, not {count}");
+    }
+
+    // What OUTPUT says of each row: the last record counts.
+    private static Dictionary<string, OutputRecordSeen> Acknowledged(OutputSnapshot output)
+    {
+        var acknowledged = new Dictionary<string, OutputRecordSeen>();
+        foreach (OutputRecordSeen record in output.Records)
+        {
+            acknowledged[record.Id] = record;
+        }
+
+        return acknowledged;
+    }
+
+    private Task<IReadOnlySet<string>> StoredAsync(IReadOnlyDictionary<string, OutputRecordSeen> acknowledged) =>
+        Task.FromResult<IReadOnlySet<string>>(acknowledged.Keys.Select(id => _input.ById(id)?.Sha256 ?? id).ToHashSet());
+
+    private void Expect(bool holds, string otherwise)
+    {
+        if (!holds)
+        {
+            Violate(otherwise);
+        }
+    }
+
+    private void Violate(string what) =>
+        _violations.Add(string.Create(CultureInfo.InvariantCulture, $"seed {_options.Seed}, job {_number}, process {_lives.Count} ({(_lives is [.., var last] ? last.Cause : "-")}): {what}"));
+}
