@@ -28,6 +28,9 @@ internal static class KillPoint
     /// <summary>An answer is there whole, and has not been given to the cache.</summary>
     public const string AfterBodyBeforeCommit = "after-body-before-commit";
 
+    /// <summary>Half of the answers of a commit are written to the cache's database, the commit is not.</summary>
+    public const string MidCommitBatch = "mid-commit-batch";
+
     /// <summary>An answer is durable in the cache, and has no record in the output.</summary>
     public const string AfterCommitBeforeOutput = "after-commit-before-output";
 
@@ -43,6 +46,12 @@ internal static class KillPoint
     /// <summary>The sorted output is in its place, and the folder not flushed.</summary>
     public const string AfterRename = "after-rename";
 
+    /// <summary>The cache's log is being brought over into its database.</summary>
+    public const string DuringCheckpoint = "during-checkpoint";
+
+    /// <summary>The tables of a new cache are made, and not yet committed.</summary>
+    public const string DuringSchemaCreation = "during-schema-creation";
+
     private static readonly string? s_armed = Armed(out s_times);
     private static readonly long s_times;
     private static long s_reached;
@@ -50,8 +59,8 @@ internal static class KillPoint
     /// <summary>Gets every name.</summary>
     public static IReadOnlyList<string> All { get; } =
     [
-        AfterHeadersSent, MidRequestBody, AfterResponseHeaders, MidResponseBody, AfterBodyBeforeCommit, AfterCommitBeforeOutput, MidOutputLine,
-        DuringCompaction, BeforeRename, AfterRename,
+        DuringSchemaCreation, AfterHeadersSent, MidRequestBody, AfterResponseHeaders, MidResponseBody, AfterBodyBeforeCommit, MidCommitBatch,
+        AfterCommitBeforeOutput, MidOutputLine, DuringCompaction, BeforeRename, AfterRename, DuringCheckpoint,
     ];
 
     /// <summary>Says whether a place is armed, for code that must go a roundabout way to come to it.</summary>
@@ -62,11 +71,25 @@ internal static class KillPoint
     {
         if (IsArmed(name) && Interlocked.Increment(ref s_reached) == s_times)
         {
-            // SIGKILL on POSIX: no handler, no finalizer, no flush.
-            using Process self = Process.GetCurrentProcess();
-            self.Kill();
+            Die();
             Thread.CurrentThread.Join(); // for ever: the thread goes no further while the process dies
         }
+    }
+
+    /// <summary>Ends the process a moment later, while the thread goes on: for what is one call that cannot be stopped half-way.</summary>
+    public static void IsBeginning(string name)
+    {
+        if (IsArmed(name) && Interlocked.Increment(ref s_reached) == s_times)
+        {
+            new Thread(Die).Start();
+        }
+    }
+
+    // SIGKILL on POSIX: no handler, no finalizer, no flush.
+    private static void Die()
+    {
+        using Process self = Process.GetCurrentProcess();
+        self.Kill();
     }
 
     private static string? Armed(out long times)

@@ -15,12 +15,12 @@ public sealed class CrashJob : IAsyncDisposable
     private readonly List<string> _violations = [];
     private SentLedger _ledger = SentLedger.Parse([]);
 
-    private CrashJob(CrashOptions options, int number, int rows, SimulatorProcess simulator)
+    private CrashJob(CrashOptions options, int number, SimulatorProcess simulator)
     {
         _options = options;
         _number = number;
         _simulator = simulator;
-        _input = new CrashInput(rows, string.Create(CultureInfo.InvariantCulture, $"job {number}"));
+        _input = new CrashInput(options.Rows, string.Create(CultureInfo.InvariantCulture, $"job {number}"));
         _input.Write(Path.Combine(_folder, "in.jsonl"));
     }
 
@@ -36,11 +36,8 @@ public sealed class CrashJob : IAsyncDisposable
 
     private string Cache => Path.Combine(_folder, "cache");
 
-    public static async Task<CrashJob> CreateAsync(CrashOptions options, int number, int rows)
-    {
-        string folder = Path.GetTempPath();
-        return new CrashJob(options, number, rows, await SimulatorProcess.StartAsync(folder, options.Latency, options.Seed + number));
-    }
+    public static async Task<CrashJob> CreateAsync(CrashOptions options, int number) =>
+        new(options, number, await SimulatorProcess.StartAsync(options.Latency, options.Seed + number));
 
     /// <summary>Starts the tool, lets it die at a random moment, and looks at what is left.</summary>
     /// <returns>Whether it was still alive at that moment.</returns>

@@ -19,11 +19,11 @@ public sealed class SimulatorProcess : IAsyncDisposable
 
     public string ApiBase { get; }
 
-    public static async Task<SimulatorProcess> StartAsync(string folder, TimeSpan latency, int seed)
+    public static async Task<SimulatorProcess> StartAsync(TimeSpan latency, int seed)
     {
         // Without white space, so that a body in OUTPUT has the bytes that were sent.
         ToolProcess process = ToolProcess.Start(
-            folder, null, "simulate", "--ledger", "--compact", "--latency", string.Create(CultureInfo.InvariantCulture, $"{latency.TotalMilliseconds}ms"),
+            Path.GetTempPath(), null, "simulate", "--ledger", "--compact", "--latency", string.Create(CultureInfo.InvariantCulture, $"{latency.TotalMilliseconds}ms"),
             "--latency-sigma", "0.3", "--seed", seed.ToString(CultureInfo.InvariantCulture));
         return await process.Output.ReadLineAsync() is { } apiBase
             ? new SimulatorProcess(process, apiBase)
