@@ -21,6 +21,19 @@ internal static class CrashCommand
             Say = Console.Error.WriteLine,
         };
         Console.WriteLine($"seed {options.Seed}");
+        return flags.Has("--processes") ? await ShareAsync(options, flags.Int("--processes", 2)) : await CrashAsync(options, flags);
+    }
+
+    private static async Task<int> ShareAsync(CrashOptions options, int processes)
+    {
+        SharedCacheReport report = await SharedCacheProof.RunAsync(options, processes);
+        Console.WriteLine(SharedCacheReport.Header);
+        Console.WriteLine(report);
+        return Exit(report.Violations);
+    }
+
+    private static async Task<int> CrashAsync(CrashOptions options, Flags flags)
+    {
         CrashReport report = await CrashProof.RunAsync(options);
         Console.WriteLine(report.Table());
         if (flags.Text("--csv") is { } csv)
@@ -28,11 +41,16 @@ internal static class CrashCommand
             await File.WriteAllTextAsync(csv, report.Csv());
         }
 
-        foreach (string violation in report.Violations)
+        return Exit(report.Violations);
+    }
+
+    private static int Exit(IReadOnlyList<string> violations)
+    {
+        foreach (string violation in violations)
         {
             Console.WriteLine($"VIOLATED: {violation}");
         }
 
-        return report.Violations.Count == 0 ? 0 : 1;
+        return violations.Count == 0 ? 0 : 1;
     }
 }

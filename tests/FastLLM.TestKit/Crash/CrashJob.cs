@@ -82,6 +82,23 @@ public sealed class CrashJob : IAsyncDisposable
             byte[] after = await File.ReadAllBytesAsync(Output);
             Expect(before.AsSpan().SequenceEqual(after), "a resume of the finished job changed OUTPUT");
         }
+
+        if (!_options.WithoutCache)
+        {
+            await LoseOneStoreAsync();
+        }
+    }
+
+    // Cache and OUTPUT stand in for each other, and neither for another endpoint.
+    private async Task LoseOneStoreAsync()
+    {
+        IEnumerable<string?> bodies = OutputSnapshot.Read(Output).Records.Select(record => record.Body);
+        File.Move(Output, Output + ".first");
+        await ExpectSendsAsync(0, "the job without its OUTPUT");
+        Expect(OutputSnapshot.Read(Output).Records.Select(record => record.Body).SequenceEqual(bodies), "the job without its OUTPUT wrote other bodies");
+
+        Directory.Delete(Cache, recursive: true);
+        await ExpectSendsAsync(0, "the job without its cache");
     }
 
     public async ValueTask DisposeAsync()
@@ -95,7 +112,7 @@ public sealed class CrashJob : IAsyncDisposable
     private IEnumerable<string> Arguments(string apiBase) =>
     [
         "run", "in.jsonl", "-o", "out.jsonl", "--base-url", apiBase, "--quiet",
-        "--concurrency", _options.Slots.ToString(CultureInfo.InvariantCulture),
+        "--concurrency", _options.Slots.ToString(CultureInfo.InvariantCulture), .. _options.WithoutCache ? (string[])["--no-cache"] : ["--cache", Cache],
     ];
 
     private async Task<Life> LiveAsync(string cause, string? killPoint, Func<ToolProcess, Task>? kill)
@@ -116,6 +133,8 @@ public sealed class CrashJob : IAsyncDisposable
             Sent[] sends = [.. _ledger.Requests.Skip(sentBefore)];
             OutputSnapshot output = OutputSnapshot.Read(Output);
             IReadOnlyDictionary<string, OutputRecordSeen> acknowledged = Acknowledged(output);
+            CacheSnapshot? cache = _options.WithoutCache ? null : await CacheSnapshot.ReadAsync(Cache, _input, new OpenAIProvider("", _simulator.ApiBase).CacheScope);
+            IReadOnlySet<string> stored = cache?.Answers.Keys.ToHashSet() ?? acknowledged.Keys.Select(id => _input.ById(id)?.Sha256 ?? id).ToHashSet();
             var life = new Life
             {
                 Job = _number,
@@ -126,14 +145,33 @@ public sealed class CrashJob : IAsyncDisposable
                 Lasted = ended - process.Started,
                 Sends = sends,
                 Acknowledged = acknowledged,
-                Stored = await StoredAsync(acknowledged),
+                Stored = stored,
                 TornTail = output.TornBytes > 0,
                 TimeToFirstSend = sends is [var first, ..] ? first.At - process.Started : null,
             };
             _lives.Add(life);
             Expect(life.WasKilled || exit == 0, $"the tool ended with {exit}: {messages}");
+            CheckCache(life, cache);
             CheckLife(life, _lives is [.., var before, _] ? before : null);
             return life;
+        }
+    }
+
+    private void CheckCache(Life life, CacheSnapshot? cache)
+    {
+        foreach (string repair in cache?.Repairs ?? [])
+        {
+            Violate($"the cache had to be mended: {repair}");
+        }
+
+        // I4: the server gave each answer that is kept to that very request.
+        foreach ((string request, string answer) in cache?.Answers ?? new Dictionary<string, string>())
+        {
+            if (!_ledger.Holds(request, answer))
+            {
+                life.Foreign++;
+                Violate($"the cache has an answer to row {_input.ByBody(request)!.Id} that the server never gave to it");
+            }
         }
     }
 
@@ -220,9 +258,6 @@ public sealed class CrashJob : IAsyncDisposable
 
         return acknowledged;
     }
-
-    private Task<IReadOnlySet<string>> StoredAsync(IReadOnlyDictionary<string, OutputRecordSeen> acknowledged) =>
-        Task.FromResult<IReadOnlySet<string>>(acknowledged.Keys.Select(id => _input.ById(id)?.Sha256 ?? id).ToHashSet());
 
     private void Expect(bool holds, string otherwise)
     {
