@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Diagnostics;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -85,6 +86,7 @@ internal sealed class CacheDatabase : IDisposable
         try
         {
             Execute(Schema);
+            KillPoint.Reached(KillPoint.DuringSchemaCreation);
             Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
             Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={FormatVersion}"));
             Execute("COMMIT");
@@ -137,6 +139,7 @@ internal sealed class CacheDatabase : IDisposable
     /// <returns>Whether all of it was brought over.</returns>
     public bool Checkpoint(bool truncate)
     {
+        KillPoint.IsBeginning(KillPoint.DuringCheckpoint);
         using Statement statement = Prepare(truncate ? "PRAGMA wal_checkpoint(TRUNCATE)" : "PRAGMA wal_checkpoint(PASSIVE)");
         return statement.Step() && statement.Integer(0) == 0 && statement.Integer(1) == statement.Integer(2);
     }

@@ -27,15 +27,21 @@ internal static class CacheRepair
         return (isNew ? "it is gone, but its log is there" : Problem(folder)) is { } problem ? Repair(folder, problem, time) : null;
     }
 
+    // Made beside and then renamed: what a killed process leaves half-made would look like a damaged cache.
     private static void Create(CacheFolder folder)
     {
-        CacheFolder.CreatePrivate(folder.Database);
-        using (CacheDatabase database = CacheDatabase.OpenToWrite(folder.Database, Durability.PowerLoss, null))
+        string path = folder.Database + ".new";
+        DeleteDatabase(path);
+        CacheFolder.CreatePrivate(path);
+        using (CacheDatabase database = CacheDatabase.OpenToWrite(path, Durability.PowerLoss, null))
         {
             database.CreateSchema();
             database.Checkpoint(truncate: true);
         }
 
+        DeleteDatabase(folder.Database); // empty files, if any
+        File.Move(path, folder.Database);
+        DirectorySync.TryFlush(folder.Path);
         folder.WriteSeal();
     }
 

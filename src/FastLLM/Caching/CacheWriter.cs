@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+
 namespace FastLLM.Caching;
 
 /// <summary>The one thread that writes: what comes while it commits goes into the next commit together, so that a flush to the disk is shared by all of them.</summary>
@@ -212,8 +214,14 @@ internal sealed class CacheWriter
         _begin.Run();
         try
         {
+            int half = puts.Count / 2;
             foreach (Put put in puts)
             {
+                if (half-- == 0)
+                {
+                    KillPoint.Reached(KillPoint.MidCommitBatch);
+                }
+
                 _insert.Bind(1, put.Key).BindText(2, put.Scope).Bind(3, put.Status).BindText(4, put.Model)
                     .Bind(5, put.Created).Bind(6, put.Digest).Bind(7, put.Body.Span).Run();
             }
