@@ -17,6 +17,12 @@ internal static class CrashCommand
             Slots = flags.Int("--slots", defaults.Slots),
             Latency = TimeSpan.FromMilliseconds(flags.Number("--latency", defaults.Latency.TotalMilliseconds)),
             Seed = flags.Int("--seed", Random.Shared.Next()),
+            Durability = flags.Text("--durability") switch
+            {
+                null or "power-loss" => Durability.PowerLoss,
+                "process-kill" => Durability.ProcessKill,
+                var other => throw new ArgumentException($"--durability {other} is neither power-loss nor process-kill."),
+            },
             WithoutCache = flags.Has("--no-cache"),
             Say = Console.Error.WriteLine,
         };

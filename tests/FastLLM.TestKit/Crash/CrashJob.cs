@@ -97,6 +97,15 @@ public sealed class CrashJob : IAsyncDisposable
         await ExpectSendsAsync(0, "the job without its OUTPUT");
         Expect(OutputSnapshot.Read(Output).Records.Select(record => record.Body).SequenceEqual(bodies), "the job without its OUTPUT wrote other bodies");
 
+        // Once is enough: it takes as long as a whole job.
+        if (_number == 1)
+        {
+            await using SimulatorProcess other = await SimulatorProcess.StartAsync(_options.Latency, _options.Seed);
+            File.Move(Output, Output + ".here");
+            await ExpectSendsAsync(_input.Rows.Count, "the job at another endpoint", other);
+            File.Move(Output + ".here", Output, overwrite: true);
+        }
+
         Directory.Delete(Cache, recursive: true);
         await ExpectSendsAsync(0, "the job without its cache");
     }
@@ -112,7 +121,7 @@ public sealed class CrashJob : IAsyncDisposable
     private IEnumerable<string> Arguments(string apiBase) =>
     [
         "run", "in.jsonl", "-o", "out.jsonl", "--base-url", apiBase, "--quiet",
-        "--concurrency", _options.Slots.ToString(CultureInfo.InvariantCulture), .. _options.WithoutCache ? (string[])["--no-cache"] : ["--cache", Cache],
+        "--concurrency", _options.Slots.ToString(CultureInfo.InvariantCulture), .. _options.CacheArguments(Cache),
     ];
 
     private async Task<Life> LiveAsync(string cause, string? killPoint, Func<ToolProcess, Task>? kill)
@@ -237,14 +246,15 @@ public sealed class CrashJob : IAsyncDisposable
         Expect(records.All(record => record.Body is not null), "OUTPUT has failed rows");
     }
 
-    private async Task ExpectSendsAsync(int count, string what)
+    private async Task ExpectSendsAsync(int count, string what, SimulatorProcess? elsewhere = null)
     {
-        using ToolProcess process = ToolProcess.Start(_folder, null, Arguments(_simulator.ApiBase));
+        using ToolProcess process = ToolProcess.Start(_folder, null, Arguments((elsewhere ?? _simulator).ApiBase));
         (int exit, string messages) = await process.WaitAsync(_options.MostTime);
         Expect(exit == 0, $"{what} ended with {exit}: {messages}");
-        int before = _ledger.Requests.Count;
-        _ledger = await _simulator.LedgerAsync();
-        Expect(_ledger.Requests.Count - before == count, $"{what} sent {_ledger.Requests.Count - before} rows, not {count}");
+        int before = elsewhere is null ? _ledger.Requests.Count : 0;
+        SentLedger ledger = await (elsewhere ?? _simulator).LedgerAsync();
+        _ledger = elsewhere is null ? ledger : _ledger;
+        Expect(ledger.Requests.Count - before == count, $"{what} sent {ledger.Requests.Count - before} rows, not {count}");
     }
 
     // What OUTPUT says of each row: the last record counts.

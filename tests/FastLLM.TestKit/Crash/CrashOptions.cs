@@ -27,11 +27,19 @@ public sealed record CrashOptions
     /// <summary>Gets a value indicating whether the tool runs without a cache, so that OUTPUT is the only store.</summary>
     public bool WithoutCache { get; init; }
 
+    /// <summary>Gets what an answer in the cache survives.</summary>
+    public Durability Durability { get; init; }
+
     /// <summary>Gets how long a process may take; longer is a violation.</summary>
     public TimeSpan MostTime { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Gets who is told, a line for each job.</summary>
     public Action<string> Say { get; init; } = static _ => { };
+
+    /// <summary>Gets the options of the tool that say where answers are kept.</summary>
+    public IEnumerable<string> CacheArguments(string folder) => WithoutCache
+        ? ["--no-cache"]
+        : ["--cache", folder, "--durability", Durability == Durability.PowerLoss ? "power-loss" : "process-kill"];
 
     /// <summary>Gets how long a job takes that nobody kills, its start apart.</summary>
     public TimeSpan JobTime => Rows / Slots * Latency;

@@ -77,8 +77,8 @@ public static class SharedCacheProof
             string Scope() => new OpenAIProvider("", simulator.ApiBase).CacheScope;
 
             ToolProcess Start(int i) => ToolProcess.Start(
-                folder, null, "run", Name("in", i), "-o", Name("out", i), "--base-url", simulator.ApiBase, "--quiet", "--cache", Cache(),
-                "--concurrency", options.Slots.ToString(CultureInfo.InvariantCulture));
+                folder, null, ["run", Name("in", i), "-o", Name("out", i), "--base-url", simulator.ApiBase, "--quiet",
+                "--concurrency", options.Slots.ToString(CultureInfo.InvariantCulture), .. options.CacheArguments(Cache())]);
 
             void Expect(int i, (int Exit, string Messages) end, int exit)
             {
