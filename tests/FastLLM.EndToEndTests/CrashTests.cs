@@ -30,4 +30,20 @@ public sealed class CrashTests
         Assert.Equal(0, report.Foreign);
         Assert.Equal((withoutCache ? 4 : 12) + CrashProof.Points(withoutCache).Count, report.Kills);
     }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(8)]
+    public async Task SeveralProcessesOnOneCache_OneOfThemKilled_LeaveItSound_AndSendNothingTwiceThatWasKept(int processes)
+    {
+        var options = new CrashOptions { Rows = 400, Latency = TimeSpan.FromMilliseconds(40), Seed = Seed };
+
+        SharedCacheReport report = await SharedCacheProof.RunAsync(options, processes);
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"{SharedCacheReport.Header}\n{report}");
+        Assert.Empty(report.Violations);
+        Assert.Equal("ok", report.Integrity);
+        Assert.Equal(0, report.Unexplained);
+        Assert.InRange(report.Sends, options.Rows, options.Rows * (processes + 1));
+    }
 }

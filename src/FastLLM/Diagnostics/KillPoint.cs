@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace FastLLM.Diagnostics;
 
@@ -64,15 +65,16 @@ internal static class KillPoint
     ];
 
     /// <summary>Says whether a place is armed, for code that must go a roundabout way to come to it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsArmed(string name) => s_armed is not null && s_armed == name;
 
     /// <summary>Ends the process here, if this is the place and the time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Reached(string name)
     {
-        if (IsArmed(name) && Interlocked.Increment(ref s_reached) == s_times)
+        if (IsArmed(name))
         {
-            Die();
-            Thread.CurrentThread.Join(); // for ever: the thread goes no further while the process dies
+            Count();
         }
     }
 
@@ -82,6 +84,15 @@ internal static class KillPoint
         if (IsArmed(name) && Interlocked.Increment(ref s_reached) == s_times)
         {
             new Thread(Die).Start();
+        }
+    }
+
+    private static void Count()
+    {
+        if (Interlocked.Increment(ref s_reached) == s_times)
+        {
+            Die();
+            Thread.CurrentThread.Join(); // for ever: the thread goes no further while the process dies
         }
     }
 

@@ -56,12 +56,12 @@ public sealed class CrashReport(CrashOptions options)
     /// <summary>A line for each kill.</summary>
     public string Csv()
     {
-        var csv = new StringBuilder("seed,job,process,cause,lived_ms,acknowledged,stored,sent,in_flight,sent_again,bound,received_uncommitted,torn_tail,first_send_ms\n");
+        var csv = new StringBuilder("seed,job,process,cause,lived_ms,acknowledged,lost,foreign,stored,sent,in_flight,sent_again,bound,received_uncommitted,torn_tail,first_send_ms\n");
         foreach (Life life in _deaths)
         {
             csv.AppendLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{options.Seed},{life.Job},{life.Number},{life.Cause},{life.Lasted.TotalMilliseconds:0},{life.Acknowledged.Count},{life.Stored.Count},{life.Sends.Count},{life.InFlight},{life.SentAgain},{Bound(life)},{life.ReceivedUncommitted},{(life.TornTail ? 1 : 0)},{life.TimeToFirstSend?.TotalMilliseconds:0}"));
+                $"{options.Seed},{life.Job},{life.Number},{life.Cause},{life.Lasted.TotalMilliseconds:0},{life.Acknowledged.Count},{life.Lost},{life.Foreign},{life.Stored.Count},{life.Sends.Count},{life.InFlight},{life.SentAgain},{Bound(life)},{life.ReceivedUncommitted},{(life.TornTail ? 1 : 0)},{life.TimeToFirstSend?.TotalMilliseconds:0}"));
         }
 
         return csv.ToString();
