@@ -25,7 +25,12 @@ public static class SharedCacheProof
 
             var violations = new List<string>();
             ToolProcess[] running = [.. Enumerable.Range(0, processes).Select(i => Start(i))];
-            await Task.Delay((TimeSpan.FromMilliseconds(300) + (random.NextDouble() * options.JobTime)) / 2);
+            int killAt = random.Next(1, options.Rows / 2);
+            while (!running[0].HasEnded && OutputSnapshot.Read(Path.Combine(folder, Name("out", 0))).Records.Count < killAt)
+            {
+                await Task.Delay(5);
+            }
+
             running[0].Kill();
             for (var i = 0; i < processes; i++)
             {
