@@ -149,7 +149,7 @@ public sealed class CrashJob : IAsyncDisposable
                 Job = _number,
                 Number = _lives.Count + 1,
                 Cause = cause,
-                WasKilled = exit == 137,
+                WasKilled = exit == ToolProcess.Killed,
                 Exit = exit,
                 Lasted = ended - process.Started,
                 Sends = sends,

@@ -5,6 +5,11 @@ namespace FastLLM.TestKit.Crash;
 /// <summary>The <c>fastllm</c> program as a process that may be killed, with nothing in its environment but what it is given.</summary>
 public sealed class ToolProcess : IDisposable
 {
+    /// <summary>The exit code of a process that was killed: as a shell has it, 128 and the number of SIGKILL.</summary>
+    public const int Killed = 137;
+
+    private const int KilledOnWindows = -1;
+
     private static readonly string[] Variables = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", KillPointVariable];
 
     private readonly Process _process;
@@ -50,7 +55,7 @@ public sealed class ToolProcess : IDisposable
     public void Kill() => _process.Kill();
 
     /// <summary>Waits for its end.</summary>
-    /// <returns>The exit code, negative after a signal on no system: the shell's 128 + signal; and what it said.</returns>
+    /// <returns>The exit code, <see cref="Killed"/> where it was killed; and what it said.</returns>
     /// <exception cref="TimeoutException">It did not end in time; it has been killed.</exception>
     public async Task<(int Exit, string Messages)> WaitAsync(TimeSpan atMost)
     {
@@ -65,7 +70,7 @@ public sealed class ToolProcess : IDisposable
             throw new TimeoutException($"fastllm {string.Join(' ', _process.StartInfo.ArgumentList)} did not end within {atMost}: {await _messages}");
         }
 
-        return (_process.ExitCode, await _messages);
+        return (_process.ExitCode == KilledOnWindows ? Killed : _process.ExitCode, await _messages);
     }
 
     public void Dispose()
