@@ -76,6 +76,7 @@ public sealed record LlmRequest
         (_model, _stream) = RequestBody.Peek(body.Span);
         _prepared = Prepared.Done;
         _unread = true;
+        IsVerbatim = true;
     }
 
     private enum Prepared
@@ -212,7 +213,10 @@ public sealed record LlmRequest
         init => _stop = value;
     }
 
-    /// <summary>Gets a value indicating whether the answer is to be streamed. Not part of the key.</summary>
+    /// <summary>
+    /// Gets a value indicating whether the answer is to be streamed; it is put together to the body that would have come without. Not part of
+    /// the key. The built-in providers ask for the count of tokens with it, but in requests read from JSON, which are sent as they are.
+    /// </summary>
     public bool Stream
     {
         get => _stream;
@@ -271,6 +275,9 @@ public sealed record LlmRequest
             return body;
         }
     }
+
+    /// <summary>Gets a value indicating whether the body is the bytes that the user wrote, which nothing is added to.</summary>
+    internal bool IsVerbatim { get; }
 
     /// <summary>Gets a value indicating whether the temperature is the documented default that nobody chose.</summary>
     internal bool TemperatureLeftAlone => !_unread && !_temperatureChosen && _input is null && _temperature is not null;

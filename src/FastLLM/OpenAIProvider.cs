@@ -13,7 +13,7 @@ namespace FastLLM;
 /// <para>An answer counts as one only if it is a whole JSON body that says it is finished; HTTP 200 alone is not enough.
 /// A temperature that was left alone is not sent to models that are known to refuse it, or that turn out to.</para>
 /// </remarks>
-public class OpenAIProvider : Provider<LlmResponse>
+public partial class OpenAIProvider : Provider<LlmResponse>
 {
     /// <summary>OpenAI's own base URL.</summary>
     public const string DefaultApiBase = "https://api.openai.com/v1";
@@ -91,7 +91,10 @@ public class OpenAIProvider : Provider<LlmResponse>
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, cancellationToken);
         try
         {
-            Reply<LlmResponse> reply = await SendAsync(client, request, attempt: null, client.MaxResponseContentBufferSize, either.Token).ConfigureAwait(false);
+            ValueTask<Reply<LlmResponse>> send = MayStream(request, attempt: null)
+                ? SendStreamAsync(client, request, attempt: null, client.MaxResponseContentBufferSize, either.Token)
+                : SendAsync(client, request, attempt: null, client.MaxResponseContentBufferSize, either.Token);
+            Reply<LlmResponse> reply = await send.ConfigureAwait(false);
             return reply.Failure is null ? reply.Response! : throw reply.Failure;
         }
         catch (OperationCanceledException e) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -100,8 +103,8 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
     }
 
-    internal override LlmException? Refuse(LlmRequest request) => request.Stream
-        ? new LlmException(FailureKind.NotSupported, "stream: true is not supported yet. Leave it out: the answer is the same.")
+    internal override LlmException? Refuse(LlmRequest request) => request.Stream && !StreamedBody.Knows(request.Endpoint)
+        ? new LlmException(FailureKind.NotSupported, $"stream: true is not supported for {request.Endpoint}. Leave it out: the answer is the same.")
         : null;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -109,7 +112,9 @@ public class OpenAIProvider : Provider<LlmResponse>
     {
         try
         {
-            ValueTask<Reply<LlmResponse>> send = SendAsync(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token);
+            ValueTask<Reply<LlmResponse>> send = MayStream(request, attempt)
+                ? SendStreamAsync(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token)
+                : SendAsync(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token);
             return attempt.Transport.HandlerIsGiven
                 ? await send.AsTask().WaitAsync(attempt.Token).ConfigureAwait(false)
                 : await send.ConfigureAwait(false);
@@ -130,33 +135,46 @@ public class OpenAIProvider : Provider<LlmResponse>
     private async ValueTask<Reply<LlmResponse>> SendAsync(
         HttpMessageInvoker invoker, LlmRequest request, Attempt? attempt, long mostBytes, CancellationToken cancellationToken)
     {
-        bool temperatureLeftOut = request.TemperatureLeftAlone && _quirks.RefusesTemperature(request.Model);
-        ReadOnlyMemory<byte> body = temperatureLeftOut ? RequestBody.Write(request.Fields(withoutTemperature: true)) : request.Body;
-        using var message = new HttpRequestMessage(HttpMethod.Post, AddressOf(request.Endpoint)) { Content = new BodyContent(body, attempt) };
-        RequestHeaders.Of(GetRequestHeaders(), ref _lastHeaders).AddTo(message);
-
-        using HttpResponseMessage response = await (invoker is HttpClient client
-            ? client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
-            : invoker.SendAsync(message, cancellationToken)).ConfigureAwait(false);
+        ReadOnlyMemory<byte> body = BodyOf(request, out bool temperatureLeftOut);
+        using HttpRequestMessage message = MessageOf(request, new BodyContent(body, attempt));
+        using HttpResponseMessage response = await PostAsync(invoker, message, cancellationToken).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         attempt?.Touch();
         ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, mostBytes, attempt, cancellationToken).ConfigureAwait(false);
-        if (read is null && response.IsSuccessStatusCode)
-        {
-            return new Reply<LlmResponse>(new LlmException(FailureKind.ResponseTooLarge, $"The answer is larger than {mostBytes:N0} bytes.")
-            {
-                StatusCode = (int)response.StatusCode,
-                MaybeBilled = true,
-            });
-        }
 
         // Of an error page that is too large, the status says enough.
-        ReadOnlyMemory<byte> bytes = read ?? ReadOnlyMemory<byte>.Empty;
-        if (!response.IsSuccessStatusCode)
-        {
-            return new Reply<LlmResponse>(Refused(request, response, Secrets.Remove(bytes, GetRequestHeaders()), temperatureLeftOut, attempt));
-        }
+        return response.IsSuccessStatusCode
+            ? read is { } answer ? Answered(request, response, answer, attempt) : TooLarge(response, mostBytes)
+            : new Reply<LlmResponse>(Refused(request, response, Secrets.Remove(read ?? default, GetRequestHeaders()), temperatureLeftOut, attempt));
+    }
 
+    private ReadOnlyMemory<byte> BodyOf(LlmRequest request, out bool temperatureLeftOut)
+    {
+        temperatureLeftOut = request.TemperatureLeftAlone && _quirks.RefusesTemperature(request.Model);
+        return temperatureLeftOut ? RequestBody.Write(request.Fields(withoutTemperature: true)) : request.Body;
+    }
+
+    private HttpRequestMessage MessageOf(LlmRequest request, HttpContent content)
+    {
+        var message = new HttpRequestMessage(HttpMethod.Post, AddressOf(request.Endpoint)) { Content = content };
+        RequestHeaders.Of(GetRequestHeaders(), ref _lastHeaders).AddTo(message);
+        return message;
+    }
+
+    private static Task<HttpResponseMessage> PostAsync(HttpMessageInvoker invoker, HttpRequestMessage message, CancellationToken cancellationToken) => invoker is HttpClient client
+        ? client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+        : invoker.SendAsync(message, cancellationToken);
+
+    private static Reply<LlmResponse> TooLarge(HttpResponseMessage response, long mostBytes) =>
+        new(new LlmException(FailureKind.ResponseTooLarge, $"The answer is larger than {mostBytes:N0} bytes.")
+        {
+            StatusCode = (int)response.StatusCode,
+            MaybeBilled = true,
+        });
+
+    // A body that came with a 2xx status: an answer, or what is wrong with it.
+    private Reply<LlmResponse> Answered(LlmRequest request, HttpResponseMessage response, ReadOnlyMemory<byte> bytes, Attempt? attempt)
+    {
         LlmException? fault = ResponseCheck.Check(response, bytes, request.Endpoint, attempt, out BodyScan scan);
         if (fault is not null)
         {

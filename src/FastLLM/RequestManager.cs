@@ -65,7 +65,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         _born = _time.GetUtcNow();
         _logger = _options.Logger ?? NullLogger.Instance;
         _jitter = _options.Jitter ?? Retries.Jitter.Next;
-        _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _time, _logger);
+        _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _options.StreamMode, _time, _logger);
         _clock = new AttemptClock(_time);
         _gate = new Gate(_options.Concurrency, _options.AdaptiveConcurrency, _time);
         _flights = new FlightTable<Caller<TResponse>>(_options.Concurrency);

@@ -63,13 +63,33 @@ public sealed class RequestManagerOptions
         set => field = Positive(value, nameof(FirstByteTimeout));
     }
 
-    /// <summary>Gets or sets how long an answer may fall silent once it has begun. Only for the built-in providers.</summary>
-    /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
+    /// <summary>Gets or sets how long an answer may fall silent once it has begun; any byte ends the silence, a comment in a stream too. Only for the built-in providers.</summary>
+    /// <value>
+    /// The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking), else
+    /// only <see cref="Timeout"/> counts.
+    /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? IdleTimeout
     {
         get;
         set => field = Positive(value, nameof(IdleTimeout));
+    }
+
+    /// <summary>Gets or sets which requests are answered as streams. Only for the built-in providers.</summary>
+    /// <value>The default is <see cref="StreamMode.AsRequested"/>: those that say so, and every request is sent as it was given.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
+    public StreamMode StreamMode
+    {
+        get;
+        set
+        {
+            if (!Enum.IsDefined(value))
+            {
+                throw new ArgumentOutOfRangeException(nameof(StreamMode), value, "There is no such mode.");
+            }
+
+            field = value;
+        }
     }
 
     /// <summary>Gets or sets how long a request may take in all, with its retries and waits. Once it is over, nothing more is sent for the request; a send under way ends by then.</summary>
@@ -122,7 +142,7 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromMinutes(15);
 
-    /// <summary>Gets or sets the most bytes of one answer.</summary>
+    /// <summary>Gets or sets the most bytes of one answer; of a stream, when put together (on its way it may be 16 times as large).</summary>
     /// <value>The default is 64 MB.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>
     public long MaxResponseBytes

@@ -25,6 +25,12 @@ internal static partial class Log
     [LoggerMessage(404, LogLevel.Warning, "How many tokens an answer took is not known: the provider's GetUsage failed.", EventName = "UsageUnknown")]
     internal static partial void UsageUnknown(this ILogger logger, Exception exception);
 
+    [LoggerMessage(421, LogLevel.Warning, "Model {Model} does not stream ({Reason}). It is asked without a stream from now on.", EventName = "StreamRefused")]
+    internal static partial void StreamRefused(this ILogger logger, string model, string reason);
+
+    [LoggerMessage(422, LogLevel.Warning, "Model {Model} refuses stream_options. It is left out from now on; its streams may not tell how many tokens they took.", EventName = "StreamOptionsRefused")]
+    internal static partial void StreamOptionsRefused(this ILogger logger, string model);
+
     [LoggerMessage(503, LogLevel.Warning, "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.", EventName = "AnswerNotKept")]
     internal static partial void AnswerNotKept(this ILogger logger, Exception exception);
 

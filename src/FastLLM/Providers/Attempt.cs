@@ -18,6 +18,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     private long _deadline = AttemptClock.Never;
     private Phase _phase;
     private Phase _expiredIn;
+    private TimeSpan? _idle;
     private bool _canceled;
     private string _option = "";
 
@@ -69,6 +70,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         RequestSent = false;
         _expiredIn = Phase.None;
         _phase = Phase.FirstByte;
+        _idle = times.Idle;
         _begun = clock.Now;
         _attemptDeadline = clock.After(_begun, timeout);
         Watch(times.FirstByte is { } firstByte ? Math.Min(_attemptDeadline, clock.After(_begun, firstByte)) : _attemptDeadline);
@@ -78,7 +80,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     public void Touch()
     {
         _phase = Phase.Body;
-        if (times.Idle is { } idle)
+        if (_idle is { } idle)
         {
             Watch(Math.Min(_attemptDeadline, clock.After(clock.Now, idle)));
         }
@@ -87,6 +89,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
             Watch(_attemptDeadline);
         }
     }
+
+    /// <summary>The answer has begun to say something, piece by piece: from now on silence is a stall, whatever came before it was thinking.</summary>
+    public void ExpectFlow() => _idle ??= AttemptTimes.StreamIdle;
 
     /// <summary>The send is over, one way or the other.</summary>
     /// <returns>How long it took.</returns>
@@ -143,7 +148,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         string what = _expiredIn switch
         {
             Phase.FirstByte when wasCutShort && times.FirstByte is { } firstByte => $"no first byte of an answer within {Seconds(firstByte)} s ({nameof(RequestManagerOptions.FirstByteTimeout)})",
-            Phase.Body when wasCutShort && times.Idle is { } idle => $"silence of {Seconds(idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
+            Phase.Body when wasCutShort && _idle is { } idle => $"silence of {Seconds(idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
             _ => $"no whole answer within {Seconds(Timeout)} s ({_option})",
         };
         return new LlmException(FailureKind.Timeout, $"Timed out: {what}.", exception) { MaybeBilled = maybeBilled };

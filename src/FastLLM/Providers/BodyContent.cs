@@ -4,26 +4,28 @@ using FastLLM.Diagnostics;
 namespace FastLLM.Providers;
 
 /// <summary>A request's bytes on their way out; tells the attempt when all of them are gone.</summary>
-internal sealed class BodyContent : HttpContent
+internal class BodyContent : HttpContent
 {
-    private readonly ReadOnlyMemory<byte> _body;
     private readonly Attempt? _attempt;
 
     public BodyContent(ReadOnlyMemory<byte> body, Attempt? attempt)
     {
-        _body = body;
+        Body = body;
         _attempt = attempt;
         Headers.TryAddWithoutValidation("Content-Type", "application/json");
     }
 
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+    /// <summary>The bytes.</summary>
+    protected ReadOnlyMemory<byte> Body { get; }
+
+    protected sealed override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         ValueTask write = KillPoint.IsArmed(KillPoint.AfterHeadersSent) || KillPoint.IsArmed(KillPoint.MidRequestBody)
             ? WriteInPiecesAsync(stream, cancellationToken)
-            : stream.WriteAsync(_body, cancellationToken);
+            : stream.WriteAsync(Body, cancellationToken);
         if (!write.IsCompletedSuccessfully)
         {
             return FinishAsync(write);
@@ -35,7 +37,7 @@ internal sealed class BodyContent : HttpContent
 
     protected override bool TryComputeLength(out long length)
     {
-        length = _body.Length;
+        length = Body.Length;
         return true;
     }
 
@@ -50,13 +52,14 @@ internal sealed class BodyContent : HttpContent
     {
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterHeadersSent);
-        await stream.WriteAsync(_body[..(_body.Length / 2)], cancellationToken).ConfigureAwait(false);
+        await stream.WriteAsync(Body[..(Body.Length / 2)], cancellationToken).ConfigureAwait(false);
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.MidRequestBody);
-        await stream.WriteAsync(_body[(_body.Length / 2)..], cancellationToken).ConfigureAwait(false);
+        await stream.WriteAsync(Body[(Body.Length / 2)..], cancellationToken).ConfigureAwait(false);
     }
 
-    private void Sent()
+    /// <summary>All of it is gone.</summary>
+    protected void Sent()
     {
         if (_attempt is not null)
         {

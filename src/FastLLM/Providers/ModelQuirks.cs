@@ -7,6 +7,25 @@ internal sealed class ModelQuirks
 {
     private readonly ConcurrentDictionary<string, bool> _refusesTemperature = new(StringComparer.Ordinal);
 
+    private readonly ConcurrentDictionary<string, Streams> _streams = new(StringComparer.Ordinal);
+
+    /// <summary>How a model takes to being asked for a stream.</summary>
+    [Flags]
+    public enum Streams
+    {
+        /// <summary>Not known yet.</summary>
+        None = 0,
+
+        /// <summary>A stream of it has been put together.</summary>
+        Proven = 1,
+
+        /// <summary>It is not asked for the count of tokens in a stream any more.</summary>
+        RefusesOptions = 2,
+
+        /// <summary>It is not asked for streams any more.</summary>
+        Refuses = 4,
+    }
+
     /// <summary>Whether the model spends time on reasoning before it answers, so that 30 s are too short for it.</summary>
     /// <remarks>By name, as OpenAI, DeepSeek and Qwen name theirs; a wrong guess costs only patience.</remarks>
     public static bool Reasons(string? model) => model is not null
@@ -21,6 +40,29 @@ internal sealed class ModelQuirks
     /// <summary>Remembers that the model refuses a temperature.</summary>
     /// <returns>Whether that is news.</returns>
     public bool LearnRefusesTemperature(string model) => _refusesTemperature.TryAdd(model, true);
+
+    /// <summary>What is known of a model's streams.</summary>
+    public Streams StreamsOf(string? model) => _streams.GetValueOrDefault(model ?? "");
+
+    /// <summary>Remembers something of a model's streams.</summary>
+    /// <returns>Whether that is news.</returns>
+    public bool Learn(string? model, Streams learnt)
+    {
+        string name = model ?? "";
+        while (true)
+        {
+            Streams known = _streams.GetOrAdd(name, Streams.None);
+            if ((known & learnt) == learnt)
+            {
+                return false;
+            }
+
+            if (_streams.TryUpdate(name, known | learnt, known))
+            {
+                return true;
+            }
+        }
+    }
 
     private static bool IsOpenAIReasoning(ReadOnlySpan<char> model) =>
         model is ['o', '1' or '3' or '4', ..] && (model.Length == 2 || model[2] == '-')

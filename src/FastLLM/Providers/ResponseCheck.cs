@@ -74,7 +74,8 @@ internal static class ResponseCheck
         };
     }
 
-    private static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException? cause) =>
+    /// <summary>A failure that is one of the answer's form.</summary>
+    public static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException? cause) =>
         new(kind, message, cause)
         {
             StatusCode = (int)response.StatusCode,

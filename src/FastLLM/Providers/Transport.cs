@@ -8,7 +8,7 @@ internal sealed class Transport : IDisposable
 {
     private readonly HttpMessageHandler? _own;
 
-    public Transport(HttpMessageHandler? given, TimeSpan connectTimeout, long maxResponseBytes, TimeProvider time, ILogger logger)
+    public Transport(HttpMessageHandler? given, TimeSpan connectTimeout, long maxResponseBytes, StreamMode streamMode, TimeProvider time, ILogger logger)
     {
         _own = given is null ? CreateHandler(connectTimeout) : null;
         HttpMessageHandler handler = given ?? _own!;
@@ -19,6 +19,7 @@ internal sealed class Transport : IDisposable
             MaxResponseContentBufferSize = maxResponseBytes,
         };
         MaxResponseBytes = maxResponseBytes;
+        StreamMode = streamMode;
         Time = time;
         Logger = logger;
     }
@@ -34,6 +35,9 @@ internal sealed class Transport : IDisposable
 
     /// <summary>The most bytes of one response.</summary>
     public long MaxResponseBytes { get; }
+
+    /// <summary>Which answers are asked for as streams.</summary>
+    public StreamMode StreamMode { get; }
 
     public TimeProvider Time { get; }
 

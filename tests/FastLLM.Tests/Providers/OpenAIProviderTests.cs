@@ -230,10 +230,10 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task AStream_IsRefusedBeforeItIsSent()
+    public async Task AStreamOfWhatHasNone_IsRefusedBeforeItIsSent()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer));
-        ResponseWrapper<LlmResponse> outcome = await SendAsync(new OpenAIProvider(Canary, server.ApiBase), Ask() with { Stream = true });
+        ResponseWrapper<LlmResponse> outcome = await SendAsync(new OpenAIProvider(Canary, server.ApiBase), new LlmRequest { Model = "e", Input = "x", Stream = true });
 
         Assert.Equal(FailureKind.NotSupported, outcome.Error!.Kind);
         Assert.Empty(server.Requests);

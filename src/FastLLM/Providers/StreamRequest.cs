@@ -1,0 +1,50 @@
+using System.Text.Json;
+
+namespace FastLLM.Providers;
+
+/// <summary>What a request's body says about streaming, and what is put to its end so that it asks for a stream.</summary>
+/// <remarks>The body's own bytes stay as they are: members are added in front of its last brace.</remarks>
+internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions, int Choices)
+{
+    private const int MostChoices = 1000;
+
+    private static readonly byte[] s_stream = ""","stream":true}"""u8.ToArray();
+    private static readonly byte[] s_streamCounted = ""","stream":true,"stream_options":{"include_usage":true}}"""u8.ToArray();
+    private static readonly byte[] s_counted = ""","stream_options":{"include_usage":true}}"""u8.ToArray();
+
+    /// <summary>Looks at a body that is known to be good.</summary>
+    public static StreamRequest Of(ReadOnlySpan<byte> body)
+    {
+        bool saysStream = false, saysOptions = false;
+        int choices = 1;
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 1000 });
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isChoices = reader.TextIs("n"u8);
+            saysStream |= reader.TextIs("stream"u8);
+            saysOptions |= reader.TextIs("stream_options"u8);
+            reader.Read();
+            if (isChoices && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int told))
+            {
+                choices = Math.Clamp(told, 1, MostChoices);
+            }
+
+            reader.Skip();
+        }
+
+        return new StreamRequest(saysStream, saysOptions, choices);
+    }
+
+    /// <summary>What takes the place of the body's last brace; nothing where nothing is added.</summary>
+    public static ReadOnlyMemory<byte> Tail(bool addsStream, bool addsOptions) => (addsStream, addsOptions) switch
+    {
+        (true, true) => s_streamCounted,
+        (true, false) => s_stream,
+        (false, true) => s_counted,
+        _ => default,
+    };
+
+    /// <summary>The body up to its last brace.</summary>
+    public static ReadOnlyMemory<byte> WithoutBrace(ReadOnlyMemory<byte> body) => body[..body.Span.LastIndexOf((byte)'}')];
+}

@@ -1,0 +1,225 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+
+namespace FastLLM.Providers;
+
+/// <summary>Reads an answer that was asked for as a stream, and makes the body of it that would have come without.</summary>
+internal sealed class StreamedBody(string endpoint, int choices, long most)
+{
+    /// <summary>Around a token a stream wraps a few hundred bytes of envelope: so many times the cap of an answer may come in all.</summary>
+    private const int MostEnvelope = 16;
+
+    private readonly StreamedAnswer _answer = new();
+    private int _choices = choices;
+    private ReadOnlyMemory<byte>? _whole;
+    private bool _speaks;
+    private bool _isDone;
+
+    private enum Form
+    {
+        NotKnown,
+        Events,
+        Plain,
+    }
+
+    /// <summary>What came: the body, or what of it there is.</summary>
+    public ReadOnlyMemory<byte> Body { get; private set; }
+
+    /// <summary>Whether the server answered without a stream.</summary>
+    public bool WasPlain { get; private set; }
+
+    /// <summary>Whether there are more bytes than are taken.</summary>
+    public bool IsTooLarge { get; private set; }
+
+    /// <summary>Why the body is no answer although nothing in it says so; <see langword="null"/> where only the body can tell.</summary>
+    public string? Fault { get; private set; }
+
+    /// <summary>Whether the fault is one of form, not of an end that came early.</summary>
+    public bool IsInvalid { get; private set; }
+
+    /// <summary>Whether this can put streams of an endpoint together.</summary>
+    public static bool Knows(string endpoint) => endpoint is Endpoints.ChatCompletions or Endpoints.Completions or Endpoints.Responses;
+
+    /// <summary>Reads to the end: of the events, or of a plain body where the server sent one.</summary>
+    public async ValueTask ReadAsync(HttpContent content, Attempt? attempt, CancellationToken cancellationToken)
+    {
+        using var events = new EventReader();
+        try
+        {
+            Stream stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            await ReadAsync(stream, events, attempt, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException && _answer.IsCounted && _answer.IsFinished(_choices))
+        {
+            // Only the goodbye is missing: what was paid for is there.
+            _isDone = true;
+        }
+
+        if (!WasPlain && !IsTooLarge && Fault is null)
+        {
+            Finish();
+        }
+    }
+
+    private async ValueTask ReadAsync(Stream stream, EventReader events, Attempt? attempt, CancellationToken cancellationToken)
+    {
+        var form = Form.NotKnown;
+        long received = 0;
+        while (!_isDone)
+        {
+            int count = await stream.ReadAsync(events.Free(), cancellationToken).ConfigureAwait(false);
+            events.Take(count);
+            received += count;
+            form = form == Form.NotKnown ? FormOf(events.Unread) : form;
+            if (form == Form.Plain)
+            {
+                IsTooLarge = received > most;
+                WasPlain = true;
+                Body = count == 0 ? ByteSlab.Answers.Copy(events.Unread) : default;
+            }
+            else if (form == Form.Events || count == 0)
+            {
+                Read(events);
+                IsTooLarge = events.IsTooLong || _answer.Held > most || received / MostEnvelope > most;
+            }
+
+            if (count == 0 || IsTooLarge)
+            {
+                return;
+            }
+
+            if (_speaks || _answer.Speaks)
+            {
+                attempt?.ExpectFlow();
+            }
+
+            attempt?.Touch();
+        }
+    }
+
+    // What the server says it sends is not asked: some send events as plain text, some an error as an event stream.
+    private static Form FormOf(ReadOnlySpan<byte> begin)
+    {
+        ReadOnlySpan<byte> mark = "\uFEFF"u8;
+        if (begin.Length < mark.Length && mark.StartsWith(begin))
+        {
+            return Form.NotKnown;
+        }
+
+        begin = (begin.StartsWith(mark) ? begin[mark.Length..] : begin).TrimStart(" \t\r\n"u8);
+        return begin switch
+        {
+            [] => Form.NotKnown,
+            [(byte)'{' or (byte)'[' or (byte)'<' or (byte)'"', ..] => Form.Plain,
+            _ => Form.Events,
+        };
+    }
+
+    private void Read(EventReader events)
+    {
+        while (!_isDone && events.TryRead(out ReadOnlySpan<byte> data, out bool isError))
+        {
+            try
+            {
+                Read(data, isError);
+            }
+            catch (JsonException e)
+            {
+                // What the end has cut is no event; whether the answer is whole, the others tell.
+                if (!events.IsCut)
+                {
+                    IsInvalid = _isDone = true;
+                    Fault = $"The stream has an event that cannot be read: {e.Message}";
+                    Body = data.ToArray();
+                }
+            }
+        }
+    }
+
+    private void Read(ReadOnlySpan<byte> data, bool isError)
+    {
+        if (isError)
+        {
+            End(ErrorOf(data));
+        }
+        else if (data.SequenceEqual("[DONE]"u8))
+        {
+            _isDone = true;
+            _choices = 0;
+        }
+        else if (data.ContainsAnyExcept(" \t\n"u8))
+        {
+            if (endpoint == Endpoints.Responses)
+            {
+                ReadResponse(data);
+            }
+            else if (_answer.Add(data) is { } error)
+            {
+                End(error);
+            }
+        }
+    }
+
+    // The last event of a response carries it whole.
+    private void ReadResponse(ReadOnlySpan<byte> data)
+    {
+        var reader = new Utf8JsonReader(data);
+        using JsonDocument document = JsonDocument.ParseValue(ref reader);
+        JsonElement root = document.RootElement;
+        string? type = JsonFields.Text(root, "type");
+        if (type == "error" || HasError(root))
+        {
+            End(ErrorOf(data));
+        }
+        else if (type is "response.completed" or "response.incomplete" or "response.failed" && root.TryGetProperty("response", out JsonElement response))
+        {
+            End(JsonMarshal.GetRawUtf8Value(response).ToArray());
+        }
+        else
+        {
+            _speaks |= type?.EndsWith(".delta", StringComparison.Ordinal) == true;
+        }
+    }
+
+    private static bool HasError(JsonElement root) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("error", out JsonElement error) && error.ValueKind != JsonValueKind.Null;
+
+    // In the form in which an error comes as a body.
+    private static byte[] ErrorOf(ReadOnlySpan<byte> data)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(data);
+            using JsonDocument document = JsonDocument.ParseValue(ref reader);
+            return HasError(document.RootElement) ? data.ToArray() : [.. "{\"error\":"u8, .. data, (byte)'}'];
+        }
+        catch (JsonException)
+        {
+            return [.. "{\"error\":\""u8, .. JsonEncodedText.Encode(Encoding.UTF8.GetString(data)).EncodedUtf8Bytes, .. "\"}"u8];
+        }
+    }
+
+    private void End(ReadOnlyMemory<byte> body)
+    {
+        _whole = body;
+        _isDone = true;
+    }
+
+    private void Finish()
+    {
+        if (_whole is { } whole)
+        {
+            Body = whole;
+        }
+        else if (endpoint == Endpoints.Responses)
+        {
+            Fault = "The stream ended before the event that completes it.";
+        }
+        else
+        {
+            Body = _answer.ToBody(isChat: endpoint == Endpoints.ChatCompletions);
+            Fault = _answer.IsFinished(_choices) ? null : "The stream ended before each choice had a finish reason.";
+        }
+    }
+}
