@@ -14,6 +14,7 @@ public sealed class OptionsTests
             (TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(15)),
             (options.Timeout, options.ConnectTimeout, options.RetryDelay, options.MaxThrottleWait));
         Assert.Equal((null, null, null), (options.FirstByteTimeout, options.IdleTimeout, options.TotalTimeout));
+        Assert.Equal(StreamMode.AsRequested, options.StreamMode);
         Assert.Equal((true, 64L << 20), (options.ShowProgress, options.MaxResponseBytes));
         Assert.Equal((null, null, null, null), (options.Cache, options.HttpMessageHandler, options.Logger, options.Progress));
         Assert.Same(TimeProvider.System, options.TimeProvider);
@@ -31,6 +32,7 @@ public sealed class OptionsTests
         { "TotalTimeout", o => o.TotalTimeout = TimeSpan.Zero, "00:00:00", "00:00:00" },
         { "RetryDelay", o => o.RetryDelay = TimeSpan.FromSeconds(-1), "-00:00:01", "00:00:00" },
         { "MaxThrottleWait", o => o.MaxThrottleWait = TimeSpan.FromSeconds(-1), "-00:00:01", "00:00:00" },
+        { "StreamMode", o => o.StreamMode = (StreamMode)7, "7", "" },
         { "MaxResponseBytes", o => o.MaxResponseBytes = 1023, "1023", "1024" },
         { "MaxResponseBytes", o => o.MaxResponseBytes = long.MaxValue, "9223372036854775807", "" },
     };
