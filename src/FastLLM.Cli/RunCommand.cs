@@ -20,7 +20,7 @@ internal sealed class RunCommand
     private readonly CacheOptions _cache = new();
     private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl." };
     private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes.", DefaultValueFactory = _ => "100" };
-    private readonly Option<string> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long one send may take.", DefaultValueFactory = _ => "600s" };
+    private readonly TimeOptions _times = new();
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
     private readonly Option<string?> _order = new("--order") { HelpName = "input|completion", Description = "Order of the rows when the run is done. Left out: input; into a pipe, completion." };
     private readonly Option<bool> _fresh = new("--fresh") { Description = "Begin anew; an output that is there is kept with .bak." };
@@ -48,7 +48,8 @@ internal sealed class RunCommand
         command.Options.Add(run._output);
         run._endpoint.AddTo(command);
         run._cache.AddTo(command);
-        foreach (Option option in (Option[])[run._concurrency, run._timeout, run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
+        run._times.AddTo(command);
+        foreach (Option option in (Option[])[run._concurrency, run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
             command.Options.Add(option);
@@ -130,28 +131,23 @@ internal sealed class RunCommand
         }
 
         int retries = result.GetValue(_retries);
-        TimeSpan timeout = DurationText.Parse("--timeout", result.GetValue(_timeout)!);
         if (retries is < 0 or > 1000)
         {
             throw new UsageException($"--retries {retries} is not between 0 and 1,000.");
         }
 
-        if (timeout <= TimeSpan.Zero || timeout > WaitsForEver)
-        {
-            throw new UsageException("--timeout must be more than nothing and at most 7 days.");
-        }
-
-        return new RequestManagerOptions
+        var sending = new RequestManagerOptions
         {
             Concurrency = slots,
             AdaptiveConcurrency = isAuto,
-            Timeout = timeout,
             RetryAttempts = retries + 1,
             MaxThrottleWait = WaitsForEver,
             ShowProgress = false,
             RefreshFinishReasons = _cache.ReadRefresh(result),
             TimeProvider = _time,
         };
+        _times.Apply(result, sending);
+        return sending;
     }
 
     // The command as it was given, for "go on": without what would begin anew.

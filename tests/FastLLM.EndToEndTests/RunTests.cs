@@ -34,6 +34,48 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public async Task StreamedAnswersStandInTheOutputLikePlainOnes_AndAStallIsSeenInSeconds()
+    {
+        var stalled = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
+        await using var server = FaultServer.Start(async (request, connection) =>
+        {
+            Assert.EndsWith(""","stream":true,"stream_options":{"include_usage":true}}""", request.Text, StringComparison.Ordinal);
+            await connection.ChunkedHeadAsync(200, ("Content-Type", "text/event-stream"));
+            await connection.ChunkAsync("data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"he\"}}]}\n\n"u8.ToArray());
+            if (stalled.TryAdd(request.Text, true))
+            {
+                await connection.StallAsync();
+            }
+
+            await connection.ChunkAsync("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"llo\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"u8.ToArray());
+            await connection.ChunkAsync(default);
+        });
+        _tool.Write("in.jsonl", Rows(5));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--stream", "auto", "--idle-timeout", "1s", "--first-byte-timeout", "60s", "--total-timeout", "120s");
+
+        Assert.True(result.Exit == 0, result.Messages);
+        Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.Equal("hello", row.Text));
+        Assert.Equal(10, server.Requests.Count);
+        Assert.Contains("5 sends failed after they had gone out whole", result.Messages, StringComparison.Ordinal);
+        Assert.Empty(server.Errors);
+    }
+
+    [Fact]
+    public async Task ARowWhoseWholeTimeIsOverFails_AndTheOthersAreAnswered()
+    {
+        await using var server = FaultServer.Start((request, connection) => request.Text.Contains("question 1\"", StringComparison.Ordinal)
+            ? connection.RespondAsync(500, default)
+            : connection.RespondAsync(200, Answer));
+        _tool.Write("in.jsonl", Rows(3));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--retries", "1000", "--total-timeout", "2s");
+
+        Assert.Equal(1, result.Exit);
+        Assert.Equal("row-1", Assert.Single(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => !row.IsSuccess).Id);
+    }
+
+    [Fact]
     public async Task RefusedRowsAreNamedInTheirRows_AndTheOthersGoOn()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("question 7", StringComparison.Ordinal)

@@ -39,6 +39,23 @@ public sealed class AppTests : IDisposable
     }
 
     [Theory]
+    [InlineData("--timeout soon", "--timeout")]
+    [InlineData("--timeout 0", "--timeout must be more than nothing")]
+    [InlineData("--idle-timeout 0s", "--idle-timeout must be more than nothing")]
+    [InlineData("--idle-timeout 11m", "--idle-timeout (660 s) is longer than --timeout (600 s)")]
+    [InlineData("--first-byte-timeout 3s --timeout 2s", "--first-byte-timeout (3 s) is longer than --timeout (2 s)")]
+    [InlineData("--total-timeout 10s --timeout 20s", "--timeout (20 s) is longer than --total-timeout (10 s)")]
+    [InlineData("--total-timeout 10s --idle-timeout 20s", "--idle-timeout (20 s) is longer than --timeout (10 s)")]
+    [InlineData("--total-timeout 8000h", "--total-timeout must be more than nothing and at most 7 days")]
+    [InlineData("--stream maybe", "--stream \"maybe\" is neither auto nor off")]
+    public async Task Run_SaysWhatIsWrongWithItsTimes(string options, string says)
+    {
+        // A file that is there: what is wrong must be the options.
+        Assert.Equal(ExitCode.Usage, await RunAsync(["run", typeof(AppTests).Assembly.Location, .. options.Split(' ')]));
+        Assert.Contains(says, _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("--help")]
     [InlineData("simulate --help")]
     public async Task Help_Is0_OnStandardOutput(string line)
