@@ -45,6 +45,14 @@ public static class SimulatorAnswers
     public static byte[] ChatCompletion(ReadOnlySpan<byte> body, bool compact = false) =>
         Write(ServedPath.ChatCompletions, body, 1, compact);
 
+    /// <summary>Gets the body that says what the answer to a chat completion request says, without a stream: for one with <c>stream: true</c>, what its events must add up to.</summary>
+    /// <param name="body">The bytes of the request body, exactly as sent.</param>
+    /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>
+    /// <returns>The bytes of the answer.</returns>
+    /// <exception cref="ArgumentException">The simulator answers this body with an error.</exception>
+    public static byte[] PlainChatCompletion(ReadOnlySpan<byte> body, bool compact = false) =>
+        Write(ServedPath.ChatCompletions, body, 1, compact, streams: false);
+
     /// <summary>Gets the whole body that an embeddings request is answered with.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>

@@ -17,6 +17,11 @@ internal ref partial struct ChatAnswer
     private int _choices = 1;
     private bool _stream;
     private bool _includeUsage;
+    private ReadOnlySpan<byte> _tools; // as they stand in the request
+    private ReadOnlySpan<byte> _namedTool; // escaped, without quotes
+    private bool _toolsRequired;
+    private bool _reasons;
+    private bool _logprobs;
 
     private ChatAnswer(ReadOnlySpan<byte> body) => _body = body;
 
@@ -81,6 +86,10 @@ internal ref partial struct ChatAnswer
             else if (reader.ValueTextEquals("stream_options"u8))
             {
                 ReadStreamOptions(ref reader);
+            }
+            else
+            {
+                TryReadPart(ref reader);
             }
 
             // Whatever the member was: on to its end. A wrong type is reported only once the JSON as a whole is known to be good.
@@ -246,16 +255,14 @@ internal ref partial struct ChatAnswer
             output.Name("role"u8);
             output.String("assistant"u8);
             output.Name("content"u8);
-            output.Raw((byte)'"');
-            WriteText(hash, i, cut, output);
-            output.Raw((byte)'"');
+            (int at, int end) text = WriteTextOrNull(hash, i, cut, asRefusal: false, output);
             output.Name("refusal"u8);
-            output.Raw("null"u8);
+            WriteTextOrNull(hash, i, cut, asRefusal: true, output);
+            WriteParts(hash, i, cut, output);
             output.Close('}');
-            output.Name("logprobs"u8);
-            output.Raw("null"u8);
+            WriteLogprobs(hash, i, text, PieceBytes(tokens), output);
             output.Name("finish_reason"u8);
-            output.String(cut ? "length"u8 : "stop"u8);
+            output.String(FinishReason(cut));
             output.Close('}');
         }
 
@@ -277,7 +284,7 @@ internal ref partial struct ChatAnswer
     private readonly AnswerFacts Facts(long tokensPerChoice)
     {
         long allowed = _maxTokens == long.MaxValue ? tokensPerChoice : Math.Min(_maxTokens, long.MaxValue / 2 / _choices);
-        return new AnswerFacts(Tokens(_promptBytes) + (allowed * _choices), tokensPerChoice * _choices);
+        return new AnswerFacts(Tokens(_promptBytes) + (allowed * _choices), (tokensPerChoice + ReasoningTokens) * _choices);
     }
 
     private readonly void WriteHead(BodyHash hash, ReadOnlySpan<byte> kind, JsonOut output)
@@ -303,9 +310,9 @@ internal ref partial struct ChatAnswer
         output.Name("prompt_tokens"u8);
         output.Number(promptTokens);
         output.Name("completion_tokens"u8);
-        output.Number(tokens * _choices);
+        output.Number((tokens + ReasoningTokens) * _choices);
         output.Name("total_tokens"u8);
-        output.Number(promptTokens + (tokens * _choices));
+        output.Number(promptTokens + ((tokens + ReasoningTokens) * _choices));
         output.Name("prompt_tokens_details"u8);
         output.Open('{');
         output.Name("cached_tokens"u8);
@@ -314,9 +321,26 @@ internal ref partial struct ChatAnswer
         output.Name("completion_tokens_details"u8);
         output.Open('{');
         output.Name("reasoning_tokens"u8);
-        output.Number(0);
+        output.Number(ReasoningTokens * _choices);
         output.Close('}');
         output.Close('}');
+    }
+
+    // The text is the content or the refusal; where tools are called, neither.
+    private readonly (int At, int End) WriteTextOrNull(BodyHash hash, int choice, bool cut, bool asRefusal, JsonOut output)
+    {
+        if (asRefusal != Refuses || Calls > 0)
+        {
+            output.Raw("null"u8);
+            return default;
+        }
+
+        output.Raw((byte)'"');
+        int at = output.Length;
+        WriteText(hash, choice, cut, output);
+        int end = output.Length;
+        output.Raw((byte)'"');
+        return (at, end);
     }
 
     private readonly void WriteText(BodyHash hash, int choice, bool cut, JsonOut output)
