@@ -16,7 +16,7 @@ public enum FailureKind
     /// <summary>Input: the caller cancelled while the request was in flight. The provider may bill it.</summary>
     Canceled = 2,
 
-    /// <summary>Input: FastLLM or the provider cannot do what the request asks for, such as <c>stream: true</c>. Not sent.</summary>
+    /// <summary>Input: FastLLM or the provider cannot do what the request asks for, such as a stream of embeddings. Not sent.</summary>
     NotSupported = 3,
 
     /// <summary>Cache: the answer could not be looked up or recorded. The run stops before it pays for more.</summary>
