@@ -100,7 +100,7 @@ public partial class OpenAIProvider
                 Refuses(request, "it answered without", attempt);
             }
         }
-        else if (addsStream && !streamed.WasPlain && failure.Kind is FailureKind.IncompleteResponse or FailureKind.InvalidResponse
+        else if (addsStream && streamed.Fault is not null
             && (_quirks.StreamsOf(request.Model) & Streams.Proven) == 0)
         {
             // No stream of this model has ever come to a good end: without one the answer may.

@@ -28,8 +28,8 @@ internal sealed class StreamedAnswer
     /// <summary>Whether the count of tokens has come by itself, which only the end of a stream brings.</summary>
     public bool IsCounted { get; private set; }
 
-    /// <summary>Whether at least <paramref name="choices"/> have come, and each says why it ended.</summary>
-    public bool IsFinished(int choices) => _choices.Count >= choices && _choices.TrueForAll(static choice => choice.IsFinished);
+    /// <summary>Whether at least one choice and <paramref name="choices"/> have come, and each says why it ended.</summary>
+    public bool IsFinished(int choices) => _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
 
     /// <summary>Adds a chunk.</summary>
     /// <returns>The error that it tells of instead, as the body of an answer; <see langword="null"/> for none.</returns>
@@ -278,11 +278,19 @@ internal sealed class StreamedAnswer
     private void Write(ByteBuffer output, bool isChat)
     {
         output.Append((byte)'{');
-        bool hasKind = false;
+        bool hasKind = false, hasChoices = false;
         foreach ((byte[] name, JsonPieces value) in _members.Members)
         {
-            hasKind |= name.AsSpan().SequenceEqual("object"u8);
-            JsonPieces.WriteName(output, name);
+            ReadOnlySpan<byte> named = name;
+            hasKind |= named.SequenceEqual("object"u8);
+            if (!hasChoices && !IsOfTheHead(named))
+            {
+                // Where they stand in a plain answer: behind its head.
+                WriteChoices(output);
+                hasChoices = true;
+            }
+
+            JsonPieces.WriteName(output, named);
             if (value.Is("\"chat.completion.chunk\""u8))
             {
                 output.Append("\"chat.completion\""u8);
@@ -299,6 +307,19 @@ internal sealed class StreamedAnswer
             output.Append("\"chat.completion\""u8);
         }
 
+        if (!hasChoices)
+        {
+            WriteChoices(output);
+        }
+
+        output.Append((byte)'}');
+    }
+
+    private static bool IsOfTheHead(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("id"u8) || name.SequenceEqual("object"u8) || name.SequenceEqual("created"u8) || name.SequenceEqual("model"u8);
+
+    private void WriteChoices(ByteBuffer output)
+    {
         JsonPieces.WriteName(output, "choices"u8);
         output.Append((byte)'[');
         _choices.Sort(static (a, b) => a.Index.CompareTo(b.Index));
@@ -308,7 +329,7 @@ internal sealed class StreamedAnswer
             choice.WriteTo(output);
         }
 
-        output.Append("]}"u8);
+        output.Append((byte)']');
     }
 
     private sealed class Choice(long index)

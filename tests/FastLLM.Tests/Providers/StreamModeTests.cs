@@ -138,6 +138,19 @@ public sealed class StreamModeTests
         Assert.All(sometimes.Requests, request => Assert.Contains("\"stream\":true", request.Text, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}\n\ndata: [DONE]\n\n")]
+    [InlineData("data: {\"error\":{\"message\":\"oops\"}}\n\n")]
+    public async Task AFirstStreamThatTellsOfAFailure_SaysNothingAgainstStreams(string failing)
+    {
+        await using FaultServer server = FaultServer.Start([Fault.Respond(200, failing)], Fault.Respond(200, Events));
+        await using RequestManager manager = Manager(server, StreamMode.Auto, attempts: 2);
+        ResponseWrapper<LlmResponse> outcome = (await manager.ProcessBatchAsync([Ask()], Cancel))[0];
+
+        Assert.Equal((true, 2), (outcome.IsSuccess, outcome.Attempts));
+        Assert.All(server.Requests, request => Assert.Contains("\"stream\":true", request.Text, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task ARefusalThatNamesNoStream_IsTheRowsOwn_AndAUsersOwnStreamIsNeverTakenBack()
     {
