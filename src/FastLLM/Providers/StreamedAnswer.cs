@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using FastLLM.Keys;
 
@@ -10,13 +9,11 @@ internal sealed class StreamedAnswer
     /// <summary>More answers to one question are none.</summary>
     private const int MostChoices = 1000;
 
-    private const int MaxDepth = 64;
-
     [ThreadStatic]
     private static ByteBuffer? t_output;
 
     private readonly JsonPieces _members = new();
-    private readonly List<Choice> _choices = [];
+    private readonly List<StreamedChoice> _choices = [];
     private long _held;
 
     /// <summary>How many bytes are kept.</summary>
@@ -37,13 +34,13 @@ internal sealed class StreamedAnswer
     public byte[]? Add(ReadOnlySpan<byte> chunk)
     {
         // Read to its end before anything is taken from it.
-        byte[]? told = ErrorIn(chunk, out bool isChunk);
+        byte[]? told = ChunkError.In(chunk, out bool isChunk);
         if (told is not null || !isChunk)
         {
             return told;
         }
 
-        Utf8JsonReader reader = Open(chunk);
+        Utf8JsonReader reader = ChunkError.Open(chunk);
         bool isCounted = false, hasChoices = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -85,59 +82,6 @@ internal sealed class StreamedAnswer
         output.Reset();
         t_output = output;
         return body;
-    }
-
-    private static Utf8JsonReader Open(ReadOnlySpan<byte> chunk)
-    {
-        var reader = new Utf8JsonReader(chunk, new JsonReaderOptions { MaxDepth = MaxDepth });
-        return reader.Read() && reader.TokenType == JsonTokenType.StartObject ? reader : throw new JsonException("An event of the stream is JSON, but no object.");
-    }
-
-    // Other events may stand between the chunks: a ping, a server's own news.
-    private static byte[]? ErrorIn(ReadOnlySpan<byte> chunk, out bool isChunk)
-    {
-        isChunk = false;
-        byte[]? told = null;
-        Utf8JsonReader reader = Open(chunk);
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            bool isError = reader.TextIs("error"u8), isKind = reader.TextIs("object"u8), isGroq = reader.TextIs("x_groq"u8);
-            isChunk |= isGroq || reader.TextIs("choices"u8) || reader.TextIs("usage"u8);
-            reader.Read();
-            if ((isError && reader.TokenType != JsonTokenType.Null) || (isKind && reader.TokenType == JsonTokenType.String && reader.TextIs("error"u8)))
-            {
-                told = chunk.ToArray();
-            }
-            else if (isGroq && reader.TokenType == JsonTokenType.StartObject)
-            {
-                told ??= GroqError(reader, chunk);
-            }
-
-            reader.Skip();
-        }
-
-        while (reader.Read())
-        {
-            // To the end: the reader throws at what follows the object.
-        }
-
-        return told;
-    }
-
-    private static byte[]? GroqError(Utf8JsonReader groq, ReadOnlySpan<byte> chunk)
-    {
-        while (groq.Read() && groq.TokenType == JsonTokenType.PropertyName)
-        {
-            bool isError = groq.TextIs("error"u8);
-            groq.Read();
-            ReadOnlySpan<byte> value = JsonPieces.ValueOf(ref groq, chunk);
-            if (isError && !value.SequenceEqual("null"u8))
-            {
-                return [.. "{\"error\":"u8, .. value, (byte)'}'];
-            }
-        }
-
-        return null;
     }
 
     private void Replace(JsonPieces parent, ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
@@ -188,7 +132,7 @@ internal sealed class StreamedAnswer
         return any;
     }
 
-    private void AddChoice(Choice choice, ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    private void AddChoice(StreamedChoice choice, ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
     {
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -255,9 +199,9 @@ internal sealed class StreamedAnswer
         return 0;
     }
 
-    private Choice ChoiceAt(long index)
+    private StreamedChoice ChoiceAt(long index)
     {
-        foreach (Choice choice in _choices)
+        foreach (StreamedChoice choice in _choices)
         {
             if (choice.Index == index)
             {
@@ -270,7 +214,7 @@ internal sealed class StreamedAnswer
             throw new JsonException($"The answer has more than {MostChoices} choices.");
         }
 
-        var made = new Choice(index);
+        var made = new StreamedChoice(index);
         _choices.Add(made);
         return made;
     }
@@ -323,96 +267,12 @@ internal sealed class StreamedAnswer
         JsonPieces.WriteName(output, "choices"u8);
         output.Append((byte)'[');
         _choices.Sort(static (a, b) => a.Index.CompareTo(b.Index));
-        foreach (Choice choice in _choices)
+        foreach (StreamedChoice choice in _choices)
         {
             JsonPieces.Separate(output, '[');
             choice.WriteTo(output);
         }
 
         output.Append((byte)']');
-    }
-
-    private sealed class Choice(long index)
-    {
-        private const int IndexBytes = 20;
-
-        public long Index { get; } = index;
-
-        /// <summary>What the chunks say of the choice itself.</summary>
-        public JsonPieces Members { get; } = new();
-
-        /// <summary>What the chunks' deltas add up to.</summary>
-        public JsonPieces? Message { get; set; }
-
-        public bool IsFinished { get; set; }
-
-        public void WriteTo(ByteBuffer output)
-        {
-            output.Append("{\"index\":"u8);
-            Index.TryFormat(output.Append(IndexBytes), out int written, default, CultureInfo.InvariantCulture);
-            output.Truncate(output.Length - IndexBytes + written);
-            if (Message is not null)
-            {
-                JsonPieces.WriteName(output, "message"u8);
-                WriteMessage(Message, output);
-            }
-
-            foreach ((byte[] name, JsonPieces value) in Members.Members)
-            {
-                // Some servers repeat the whole message beside each delta.
-                ReadOnlySpan<byte> named = name;
-                if (!named.SequenceEqual("index"u8) && (Message is null || !named.SequenceEqual("message"u8)))
-                {
-                    JsonPieces.WriteName(output, name);
-                    value.WriteTo(output);
-                }
-            }
-
-            output.Append((byte)'}');
-        }
-
-        private static void WriteMessage(JsonPieces message, ByteBuffer output)
-        {
-            bool hasRole = false, hasContent = false;
-            bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8) || Has(message, "audio"u8);
-            output.Append((byte)'{');
-            foreach ((byte[] name, JsonPieces value) in message.Members)
-            {
-                ReadOnlySpan<byte> named = name;
-                bool isContent = named.SequenceEqual("content"u8);
-                hasRole |= named.SequenceEqual("role"u8);
-                hasContent |= isContent;
-                JsonPieces.WriteName(output, name);
-                if (isContent && saysOtherwise && value.IsEmptyText)
-                {
-                    // Streams begin with an empty text, whatever follows.
-                    output.Append("null"u8);
-                }
-                else if (named.SequenceEqual("tool_calls"u8) && value.Elements.Count > 0)
-                {
-                    value.WriteElements(output, withoutIndex: true);
-                }
-                else
-                {
-                    value.WriteTo(output);
-                }
-            }
-
-            if (!hasRole)
-            {
-                JsonPieces.WriteName(output, "role"u8);
-                output.Append("\"assistant\""u8);
-            }
-
-            if (!hasContent)
-            {
-                JsonPieces.WriteName(output, "content"u8);
-                output.Append("null"u8);
-            }
-
-            output.Append((byte)'}');
-        }
-
-        private static bool Has(JsonPieces message, ReadOnlySpan<byte> name) => message.Find(name) is { HasContent: true };
     }
 }

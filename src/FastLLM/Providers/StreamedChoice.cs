@@ -1,0 +1,89 @@
+using System.Globalization;
+using FastLLM.Keys;
+
+namespace FastLLM.Providers;
+
+/// <summary>One answer of a stream, as far as it has come.</summary>
+internal sealed class StreamedChoice(long index)
+{
+    private const int IndexBytes = 20;
+
+    public long Index { get; } = index;
+
+    /// <summary>What the chunks say of the choice itself.</summary>
+    public JsonPieces Members { get; } = new();
+
+    /// <summary>What the chunks' deltas add up to.</summary>
+    public JsonPieces? Message { get; set; }
+
+    public bool IsFinished { get; set; }
+
+    public void WriteTo(ByteBuffer output)
+    {
+        output.Append("{\"index\":"u8);
+        Index.TryFormat(output.Append(IndexBytes), out int written, default, CultureInfo.InvariantCulture);
+        output.Truncate(output.Length - IndexBytes + written);
+        if (Message is not null)
+        {
+            JsonPieces.WriteName(output, "message"u8);
+            WriteMessage(Message, output);
+        }
+
+        foreach ((byte[] name, JsonPieces value) in Members.Members)
+        {
+            // Some servers repeat the whole message beside each delta.
+            ReadOnlySpan<byte> named = name;
+            if (!named.SequenceEqual("index"u8) && (Message is null || !named.SequenceEqual("message"u8)))
+            {
+                JsonPieces.WriteName(output, name);
+                value.WriteTo(output);
+            }
+        }
+
+        output.Append((byte)'}');
+    }
+
+    private static void WriteMessage(JsonPieces message, ByteBuffer output)
+    {
+        bool hasRole = false, hasContent = false;
+        bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8) || Has(message, "audio"u8);
+        output.Append((byte)'{');
+        foreach ((byte[] name, JsonPieces value) in message.Members)
+        {
+            ReadOnlySpan<byte> named = name;
+            bool isContent = named.SequenceEqual("content"u8);
+            hasRole |= named.SequenceEqual("role"u8);
+            hasContent |= isContent;
+            JsonPieces.WriteName(output, name);
+            if (isContent && saysOtherwise && value.IsEmptyText)
+            {
+                // Streams begin with an empty text, whatever follows.
+                output.Append("null"u8);
+            }
+            else if (named.SequenceEqual("tool_calls"u8) && value.Elements.Count > 0)
+            {
+                value.WriteElements(output, withoutIndex: true);
+            }
+            else
+            {
+                value.WriteTo(output);
+            }
+        }
+
+        if (!hasRole)
+        {
+            JsonPieces.WriteName(output, "role"u8);
+            output.Append("\"assistant\""u8);
+        }
+
+        if (!hasContent)
+        {
+            JsonPieces.WriteName(output, "content"u8);
+            output.Append("null"u8);
+        }
+
+        output.Append((byte)'}');
+    }
+
+    private static bool Has(JsonPieces message, ReadOnlySpan<byte> name) => message.Find(name) is { HasContent: true };
+}
