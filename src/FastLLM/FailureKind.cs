@@ -49,6 +49,9 @@ public enum FailureKind
     /// <summary>Account: the model does not exist or the account may not use it.</summary>
     ModelNotFound = 33,
 
+    /// <summary>Account: the requests of the day that were told (<see cref="RateLimits.RequestsPerDay"/>) are used up.</summary>
+    DailyLimit = 34,
+
     /// <summary>Throttled: too many requests or tokens for now (429).</summary>
     RateLimited = 40,
 

@@ -175,6 +175,11 @@ public partial class OpenAIProvider : Provider<LlmResponse>
     // A body that came with a 2xx status: an answer, or what is wrong with it.
     private Reply<LlmResponse> Answered(LlmRequest request, HttpResponseMessage response, ReadOnlyMemory<byte> bytes, Attempt? attempt)
     {
+        if (attempt is { WantsHeaders: true })
+        {
+            Observe(response.Headers, attempt);
+        }
+
         LlmException? fault = ResponseCheck.Check(response, bytes, request.Endpoint, attempt, out BodyScan scan);
         if (fault is not null)
         {
@@ -189,7 +194,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
 
     private LlmException Refused(LlmRequest request, HttpResponseMessage response, ReadOnlyMemory<byte> bytes, bool temperatureLeftOut, Attempt? attempt)
     {
-        Observe(response.Headers);
+        Observe(response.Headers, attempt);
         LlmException failure = LlmException.From(response, bytes.Span, attempt?.Transport.Time.GetUtcNow());
 
         // The model refuses a parameter that nobody chose: sent again without it, from now on for this model.

@@ -12,7 +12,7 @@ public sealed class ProgressTracker : IDisposable
     private readonly TimeProvider _time;
     private readonly IProgress<TokenStats>? _progress;
     private readonly ProgressBar? _bar;
-    private readonly Func<(int InFlight, int Limit)>? _concurrency;
+    private readonly Func<EngineState>? _state;
     private readonly long _started;
     private long _reported;
     private bool _disposed;
@@ -25,18 +25,19 @@ public sealed class ProgressTracker : IDisposable
     /// <param name="progress">Who is told, about ten times a second and at the end.</param>
     /// <param name="timeProvider">The clock; <see langword="null"/> for the system's.</param>
     public ProgressTracker(long? totalRequests, bool showProgress = true, IProgress<TokenStats>? progress = null, TimeProvider? timeProvider = null)
-        : this(totalRequests, showProgress ? ProgressBar.OnTerminal() : null, progress, timeProvider ?? TimeProvider.System, concurrency: null)
+        : this(totalRequests, showProgress ? ProgressBar.OnTerminal() : null, progress, timeProvider ?? TimeProvider.System, state: null)
     {
     }
 
     internal ProgressTracker(
-        long? totalRequests, ProgressBar? bar, IProgress<TokenStats>? progress, TimeProvider time, Func<(int InFlight, int Limit)>? concurrency)
+        long? totalRequests, ProgressBar? bar, IProgress<TokenStats>? progress, TimeProvider time, Func<EngineState>? state)
     {
         TotalRequests = totalRequests;
         _bar = bar;
         _progress = progress;
         _time = time;
-        _concurrency = concurrency;
+        _state = state;
+        Factors = new FactorClock(time, LimitingFactor.None);
         _started = time.GetTimestamp();
         _reported = _started;
         StartTime = time.GetUtcNow();
@@ -44,6 +45,9 @@ public sealed class ProgressTracker : IDisposable
 
     /// <summary>Gets how many requests there are; <see langword="null"/> where that is not known.</summary>
     public long? TotalRequests { get; }
+
+    /// <summary>Gets what the time is put down to.</summary>
+    internal FactorClock Factors { get; }
 
     /// <summary>Gets when the counting began.</summary>
     public DateTimeOffset StartTime { get; }
@@ -130,7 +134,16 @@ public sealed class ProgressTracker : IDisposable
 
     private TokenStats Snapshot()
     {
-        (int inFlight, int limit) = _concurrency?.Invoke() ?? default;
-        return _counts.ToStats(TotalRequests, StartTime, _time.GetElapsedTime(_started), inFlight, limit);
+        TokenStats counts = _counts.ToStats(TotalRequests, StartTime, _time.GetElapsedTime(_started));
+        EngineState state = _state?.Invoke() ?? default;
+        return counts with
+        {
+            InFlight = state.InFlight,
+            ConcurrencyLimit = state.Limit,
+            RequestLimit = state.RequestLimit,
+            TokenLimit = state.TokenLimit,
+            LimitedBy = Factors.Present,
+            LimitedByShares = Factors.Shares(),
+        };
     }
 }

@@ -18,6 +18,9 @@ namespace FastLLM;
 /// <typeparam name="TResponse">What an answer is.</typeparam>
 public abstract class Provider<TResponse>
 {
+    // Which send a provider of somebody else's observes: it hands over headers and nothing else.
+    private static readonly AsyncLocal<Attempt?> s_present = new();
+
     private readonly ResponseFormat<TResponse> _format;
     private string? _cacheScope;
 
@@ -54,8 +57,8 @@ public abstract class Provider<TResponse>
     /// <summary>Gets a value indicating whether responses can be turned into bytes, which a cache needs.</summary>
     internal bool CanBeCached => _format.IsKnown || OverridesFormat;
 
-    /// <summary>Where <see cref="Observe"/> hands what it reads: the gate of the manager that uses this provider.</summary>
-    internal event Action<HttpResponseHeaders>? Observed;
+    /// <summary>Where <see cref="Observe(HttpResponseHeaders)"/> hands what it reads: the gates of the managers that use this provider.</summary>
+    internal event Action<HttpResponseHeaders, Attempt?>? Observed;
 
     private bool OverridesFormat => new Func<ReadOnlyMemory<byte>, TResponse>(Read).Method.DeclaringType != typeof(Provider<TResponse>);
 
@@ -92,13 +95,19 @@ public abstract class Provider<TResponse>
     /// <returns>US dollars; <see langword="null"/> where that is not known, which is the default.</returns>
     public virtual decimal? GetCost(TResponse response) => null;
 
-    /// <summary>Hands the headers of an answer to the manager, which holds back further sends where they ask for it (<c>Retry-After</c>).</summary>
+    /// <summary>
+    /// Hands the headers of an answer to the manager, which holds back further sends where they ask for it (<c>Retry-After</c>), and believes them where
+    /// they say that less is left of a limit than it knows. To be called from <see cref="MakeRequestAsync"/>, for good answers too.
+    /// </summary>
     /// <param name="headers">The answer's headers.</param>
     protected void Observe(HttpResponseHeaders headers)
     {
         ArgumentNullException.ThrowIfNull(headers);
-        Observed?.Invoke(headers);
+        Observed?.Invoke(headers, s_present.Value);
     }
+
+    /// <summary>The same for a provider that knows its attempt.</summary>
+    private protected void Observe(HttpResponseHeaders headers, Attempt? attempt) => Observed?.Invoke(headers, attempt);
 
     /// <summary>Says why a request cannot be sent at all, before it joins a flight; <see langword="null"/> where it can.</summary>
     internal virtual LlmException? Refuse(LlmRequest request) => null;
@@ -110,6 +119,8 @@ public abstract class Provider<TResponse>
         using var own = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token);
         try
         {
+            s_present.Value = attempt;
+
             // A provider that does not listen to its token must not hold up the row for ever.
             Task<TResponse> call = MakeRequestAsync(attempt.Transport.Client, request, attempt.Timeout, own.Token);
             TResponse response = await call.WaitAsync(own.Token).ConfigureAwait(false);

@@ -22,9 +22,16 @@ public partial class RequestManager<TResponse>
             while (!run.TryRetire(_options.Concurrency))
             {
                 // 1 input
-                Row row = await run.NextAsync().ConfigureAwait(false);
+                ValueTask<Row> next = run.NextAsync();
+                if (!next.IsCompleted)
+                {
+                    NoteFactor(run);
+                }
+
+                Row row = await next.ConfigureAwait(false);
                 if (row.Request is not { } request)
                 {
+                    NoteFactor(run);
                     break;
                 }
 
@@ -83,9 +90,8 @@ public partial class RequestManager<TResponse>
         while (true)
         {
             // 5 admission
-            if (!await EnterGateAsync(worker).ConfigureAwait(false))
+            if (!await EnterGateAsync(worker, run, request).ConfigureAwait(false))
             {
-                worker.Outcome = Failed(worker.Flight.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
                 return;
             }
 
@@ -200,7 +206,7 @@ public partial class RequestManager<TResponse>
         }
         finally
         {
-            _gate.Leave(end);
+            LeaveGate(worker, end, reply);
         }
     }
 
@@ -214,14 +220,6 @@ public partial class RequestManager<TResponse>
         return _options.RefreshFinishReasons.Contains(RequestManagerOptions.AnyFinishReason)
             || (response is ChatCompletion chat && chat.Choices.Any(choice => choice.FinishReason is { } reason && _options.RefreshFinishReasons.Contains(reason)));
     }
-
-    private static LeaseEnd LeaseEndOf(LlmException? failure) => failure?.Kind switch
-    {
-        FailureKind.RateLimited or FailureKind.Overloaded => LeaseEnd.Throttled,
-        FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.ConnectionLost or FailureKind.ConnectionRefused
-            or FailureKind.IncompleteResponse or FailureKind.InvalidResponse => LeaseEnd.Failed,
-        _ => LeaseEnd.Answered,
-    };
 
     private static bool EndsRun(LlmException failure) =>
         FailureTable.ActionOn(failure.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop;

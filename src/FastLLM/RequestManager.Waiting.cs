@@ -14,39 +14,6 @@ public partial class RequestManager<TResponse>
 
     private static readonly TimeSpan ReasoningTimeout = TimeSpan.FromSeconds(600);
 
-    private ValueTask<bool> EnterGateAsync(Worker worker)
-    {
-        bool isRetry = worker.Attempts > 0;
-        if (_options.TotalTimeout is { } total && total != Timeout.InfiniteTimeSpan)
-        {
-            return EnterGateWithinAsync(worker, isRetry, total - _time.GetElapsedTime(worker.Started));
-        }
-
-        ValueTask entered = _gate.EnterAsync(isRetry, worker.Attempt.Token);
-        return entered.IsCompletedSuccessfully ? new ValueTask<bool>(true) : HasEnteredAsync(entered);
-    }
-
-    // The time of the whole request ends the waiting too.
-    private async ValueTask<bool> EnterGateWithinAsync(Worker worker, bool isRetry, TimeSpan left)
-    {
-        using var timer = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, worker.Attempt.Token);
-        return await HasEnteredAsync(_gate.EnterAsync(isRetry, either.Token)).ConfigureAwait(false);
-    }
-
-    private static async ValueTask<bool> HasEnteredAsync(ValueTask entering)
-    {
-        try
-        {
-            await entering.ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
-    }
-
     // No lease is held while a request backs off, and another row may take the worker's place.
     private async ValueTask BackOffAsync(Worker worker, Run<TResponse> run, TimeSpan delay)
     {
@@ -56,6 +23,8 @@ public partial class RequestManager<TResponse>
         }
 
         StandIn(run);
+        run.BackOffBegins();
+        NoteFactor(run);
         try
         {
             await Task.Delay(delay, _time, worker.Attempt.Token).ConfigureAwait(false);
@@ -66,6 +35,7 @@ public partial class RequestManager<TResponse>
         }
         finally
         {
+            run.BackOffEnds();
             run.WorkerIsBack();
         }
     }

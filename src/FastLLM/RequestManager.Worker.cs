@@ -1,3 +1,4 @@
+using FastLLM.Admission;
 using FastLLM.InFlight;
 using FastLLM.Providers;
 using FastLLM.Results;
@@ -13,9 +14,10 @@ public partial class RequestManager<TResponse>
             return worker;
         }
 
-        var attempt = new Attempt(_transport, _clock, _times);
+        var lease = new Lease();
+        var attempt = new Attempt(_transport, _clock, _times) { Owner = lease };
         _clock.Add(attempt);
-        return new Worker(attempt);
+        return new Worker(attempt, lease);
     }
 
     private void ReturnWorker(Worker worker)
@@ -25,11 +27,13 @@ public partial class RequestManager<TResponse>
     }
 
     /// <summary>What seeing one request through takes: made once and used for one request after the other.</summary>
-    private sealed class Worker(Attempt attempt)
+    private sealed class Worker(Attempt attempt, Lease lease)
     {
         private const int MostCallersKept = 64;
 
         public Attempt Attempt { get; } = attempt;
+
+        public Lease Lease { get; } = lease;
 
         public Flight<Caller<TResponse>> Flight { get; } = new() { Cancel = attempt.Cancel };
 

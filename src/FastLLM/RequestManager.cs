@@ -33,7 +33,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private readonly Func<double> _jitter;
     private readonly Transport _transport;
     private readonly AttemptClock _clock;
-    private readonly Gate _gate;
+    private readonly Gates _gates;
     private readonly FlightTable<Caller<TResponse>> _flights;
     // No ConcurrentBag: its thread-local queues would hold workers, and through them the manager and its last run, for as long as the thread lives.
     private readonly ConcurrentStack<Worker> _workers = [];
@@ -67,12 +67,12 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         _jitter = _options.Jitter ?? Retries.Jitter.Next;
         _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _options.StreamMode, _time, _logger);
         _clock = new AttemptClock(_time);
-        _gate = new Gate(_options.Concurrency, _options.AdaptiveConcurrency, _time);
+        _gates = new Gates(_options.Concurrency, _options.AdaptiveConcurrency, _time, _options.RateLimits, MostDayWait());
         _flights = new FlightTable<Caller<TResponse>>(_options.Concurrency);
         _times = new AttemptTimes(_options.FirstByteTimeout, _options.IdleTimeout);
         _scope = provider.CacheScope;
         provider.Observed += Observe;
-        _tracker = new ProgressTracker(null, bar: null, progress: null, _time, () => (_gate.InFlight, _gate.Limit));
+        _tracker = new ProgressTracker(null, bar: null, progress: null, _time, State);
         _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
     }
 
@@ -80,7 +80,18 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     internal IReadOnlyCollection<string> RefreshFinishReasons => _options.RefreshFinishReasons;
 
     /// <summary>Gets a snapshot of all that the manager has done.</summary>
-    public TokenStats Stats => _tracker.Stats;
+    public TokenStats Stats
+    {
+        get
+        {
+            foreach (Run<TResponse> run in _runs.Keys)
+            {
+                NoteFactor(run);
+            }
+
+            return _tracker.Stats;
+        }
+    }
 
     /// <summary>Processes requests and returns their outcomes in request order.</summary>
     /// <param name="batch">A <see cref="RequestBatch"/>, or any sequence of requests.</param>
@@ -168,7 +179,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
             }
 
             _clock.Dispose();
-            _gate.Dispose();
+            _gates.Dispose();
             _tracker.Dispose();
             _transport.Dispose();
         }
@@ -226,6 +237,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private void Begin(Run<TResponse> run, int rows)
     {
         _runs.TryAdd(run, true);
+        NoteFactor(run);
         int workers = Math.Min(rows, _options.Concurrency);
         for (var i = 0; i < workers; i++)
         {
@@ -236,6 +248,12 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private void Finish(Run<TResponse> run, bool drawsBar)
     {
         _runs.TryRemove(run, out _);
+        run.Tracker.Factors.Is(LimitingFactor.None);
+        if (_runs.IsEmpty)
+        {
+            _tracker.Factors.Is(LimitingFactor.None);
+        }
+
         if (drawsBar)
         {
             Volatile.Write(ref _bars, 0);
@@ -252,7 +270,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     {
         // Two bars on one terminal would draw over each other: the first batch has it.
         drawsBar = _options.ShowProgress && Interlocked.CompareExchange(ref _bars, 1, 0) == 0;
-        return new ProgressTracker(total, drawsBar ? ProgressBar.OnTerminal() : null, _options.Progress, _time, () => (_gate.InFlight, _gate.Limit));
+        return new ProgressTracker(total, drawsBar ? ProgressBar.OnTerminal() : null, _options.Progress, _time, State);
     }
 
     [DoesNotReturn]
@@ -310,13 +328,6 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
     }
 
-    private void Observe(HttpResponseHeaders headers)
-    {
-        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait && _gate.CloseFor(wait))
-        {
-            _logger.ProviderPause(wait);
-        }
-    }
 }
 
 /// <summary>A <see cref="RequestManager{TResponse}"/> for the built-in type of response.</summary>

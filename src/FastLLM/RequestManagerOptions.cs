@@ -29,6 +29,10 @@ public sealed class RequestManagerOptions
     /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Else it begins at 20 and never passes <see cref="Concurrency"/>.</value>
     public bool AdaptiveConcurrency { get; set; }
 
+    /// <summary>Gets or sets what the provider allows the account, for each model.</summary>
+    /// <value>The default is <see langword="null"/>: nothing is told, and the provider's refusals teach how fast it may be asked.</value>
+    public RateLimits? RateLimits { get; set; }
+
     /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
     /// <value>
     /// The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
@@ -217,7 +221,9 @@ public sealed class RequestManagerOptions
             Within(Timeout, nameof(Timeout), total, nameof(TotalTimeout));
         }
 
-        return (RequestManagerOptions)MemberwiseClone();
+        var copy = (RequestManagerOptions)MemberwiseClone();
+        copy.RateLimits = RateLimits?.Copy();
+        return copy;
     }
 
     private static void Within(TimeSpan? shorter, string shorterName, TimeSpan longer, string longerName)

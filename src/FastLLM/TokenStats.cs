@@ -34,7 +34,7 @@ public sealed record TokenStats
     /// <summary>Gets the requests in flight at this moment.</summary>
     public int InFlight { get; init; }
 
-    /// <summary>Gets how many may be in flight at this moment; 0 where nobody told.</summary>
+    /// <summary>Gets how many may be in flight at this moment, over all models; with <see cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
     public int ConcurrencyLimit { get; init; }
 
     /// <summary>Gets the tokens of prompts.</summary>
@@ -61,11 +61,17 @@ public sealed record TokenStats
     /// <summary>Gets the time since then, on a clock that nobody sets.</summary>
     public TimeSpan ElapsedTime { get; init; }
 
-    /// <summary>Gets the account's limit of tokens a minute, where known.</summary>
+    /// <summary>Gets the account's limit of tokens a minute, where told.</summary>
     public long? TokenLimit { get; init; }
 
-    /// <summary>Gets the account's limit of requests a minute, where known.</summary>
+    /// <summary>Gets the account's limit of requests a minute, where told.</summary>
     public long? RequestLimit { get; init; }
+
+    /// <summary>Gets what keeps it from being faster at this moment.</summary>
+    public LimitingFactor LimitedBy { get; init; }
+
+    /// <summary>Gets the share of the time so far that each factor limited, 0 to 1; together 1. Empty where no time has passed.</summary>
+    public IReadOnlyDictionary<LimitingFactor, double> LimitedByShares { get; init; } = new Dictionary<LimitingFactor, double>();
 
     /// <summary>Gets prompt tokens a second, over the whole time.</summary>
     public double PromptTokensPerSecond => PerSecond(PromptTokens);

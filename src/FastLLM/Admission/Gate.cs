@@ -1,69 +1,135 @@
 namespace FastLLM.Admission;
 
-/// <summary>Lets attempts through: no more at once than allowed, none while the provider asks to wait. First come first served, retries first.</summary>
+/// <summary>Lets the attempts of one model through: no more at once than allowed, no faster than told or learnt, none while the provider asks to wait.</summary>
 /// <remarks>
-/// A lease is held from the send until the answer is in: not while a request backs off, not while its answer is recorded.
-/// Limits of requests and tokens per minute join here: what <see cref="EnterAsync"/> waits for is decided in <see cref="MayPass"/>.
+/// First come first served, retries first. A lease is held from the send until the answer is in: not while a request backs off, not while its answer
+/// is recorded. What a send waits for is decided in one place, <see cref="BlockOf"/>. Others may close it too (<see cref="CloseFor"/>).
 /// </remarks>
-internal sealed class Gate : IDisposable
+internal sealed class Gate
 {
-    private readonly Lock _gate = new();
-    private readonly TimeProvider _time;
+    private const long RetriesFirst = long.MinValue / 2;
+    private const int PatienceWhereTold = 6;
+    private const double LatencyWeight = 0.05;
+    private const double SlotsForRate = 1.25;
+
+    private readonly Gates _gates;
     private readonly AdaptiveLimit? _adaptive;
-    private readonly ITimer _timer;
+    private readonly Budget? _budget;
+    private readonly SendRate _rate;
     private readonly LinkedList<Waiter> _retries = [];
     private readonly LinkedList<Waiter> _waiters = [];
-    private readonly int _ceiling;
+    private ITimer? _timer;
+    private double _timerAt = double.PositiveInfinity;
+    private double _closedUntil = double.NegativeInfinity;
     private int _inFlight;
-    private long _closedUntil;
+    private double _latency;
+    private int _forRate;
 
-    public Gate(int concurrency, bool adaptive, TimeProvider time)
+    public Gate(Gates gates, string model, AdaptiveLimit? adaptive, Budget? budget)
     {
-        _ceiling = concurrency;
-        _time = time;
-        _adaptive = adaptive ? new AdaptiveLimit(concurrency) : null;
-        _closedUntil = time.GetTimestamp();
-        using (ExecutionContext.SuppressFlow())
+        _gates = gates;
+        Model = model;
+        _adaptive = adaptive;
+        _budget = budget;
+        _rate = new SendRate(budget is null ? 1 : PatienceWhereTold);
+    }
+
+    public string Model { get; }
+
+    /// <summary>How many may hold a lease at this moment.</summary>
+    public int Limit => _adaptive is null ? _gates.Ceiling : Math.Min(_gates.Ceiling, Math.Max(_adaptive.Limit, _forRate));
+
+    /// <summary>Whether the headers of good answers are of interest too.</summary>
+    public bool WantsHeaders => _budget is not null;
+
+    /// <summary>Sends a second that the provider's refusals taught; infinite where they did not.</summary>
+    public double LearntRate
+    {
+        get
         {
-            _timer = time.CreateTimer(static state => ((Gate)state!).Open(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            lock (_gates.Lock)
+            {
+                return _rate.PerSecond;
+            }
         }
     }
 
-    /// <summary>Attempts that hold a lease.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
+    /// <summary>Why the first of those who wait must wait, when it was last looked at.</summary>
+    internal Block BlockedBy { get; private set; }
 
-    /// <summary>How many may hold one at this moment.</summary>
-    public int Limit => _adaptive?.Limit ?? _ceiling;
+    /// <summary>The place of the first of those who wait; retries come before all others.</summary>
+    internal long? HeadOrder => (_retries.First ?? _waiters.First)?.Value.Order;
+
+    /// <summary>Makes the lease ready for a request. Needs no lock.</summary>
+    /// <returns>Why the request can never be sent, or <see langword="null"/>.</returns>
+    public LlmException? Prepare(Lease lease, LlmRequest request)
+    {
+        lease.Gate = this;
+        if (_budget is not { CountsTokens: true })
+        {
+            return null;
+        }
+
+        lease.Demand = Demand.Of(request);
+        lock (_gates.Lock)
+        {
+            return _budget.Refusal(lease.Demand);
+        }
+    }
 
     /// <summary>Waits for a lease. Does not allocate when there is nothing to wait for.</summary>
+    /// <param name="lease">Filled with what is set aside.</param>
     /// <param name="isRetry">Whether an earlier attempt of the request failed: it goes first, so that the tail of a run does not grow.</param>
     /// <param name="cancellationToken">Gives up waiting; then no lease is held.</param>
-    public ValueTask EnterAsync(bool isRetry, CancellationToken cancellationToken)
+    /// <exception cref="LlmException">The day's requests are used up.</exception>
+    public ValueTask EnterAsync(Lease lease, bool isRetry, CancellationToken cancellationToken)
     {
         Waiter waiter;
-        lock (_gate)
+        lock (_gates.Lock)
         {
-            if (MayPass() && _retries.Count == 0 && (isRetry || _waiters.Count == 0))
+            double now = _gates.Now;
+            if (_budget?.DayRefusal(now) is { } usedUp)
             {
-                _inFlight++;
-                return default;
+                return ValueTask.FromException(usedUp);
             }
 
-            waiter = new Waiter();
+            if (_retries.Count == 0 && (isRetry || _waiters.Count == 0))
+            {
+                BlockedBy = BlockOf(lease, now, out double wait);
+                if (BlockedBy == Block.None)
+                {
+                    Take(lease, now);
+                    return default;
+                }
+
+                Wake(now, wait);
+            }
+
+            waiter = new Waiter(lease, isRetry ? RetriesFirst + _gates.NextOrder() : _gates.NextOrder());
             waiter.Node = (isRetry ? _retries : _waiters).AddLast(waiter);
+            _gates.Queue(this);
         }
 
         return new ValueTask(WaitAsync(waiter, cancellationToken));
     }
 
     /// <summary>Gives the lease back, and tells how it went.</summary>
-    public void Leave(LeaseEnd end)
+    /// <param name="lease">The lease.</param>
+    /// <param name="end">How the send ended.</param>
+    /// <param name="usage">The tokens it took, where known.</param>
+    /// <param name="wait">How long the provider asks to wait, where it does.</param>
+    public void Leave(Lease lease, LeaseEnd end, Usage? usage = null, TimeSpan wait = default)
     {
-        lock (_gate)
+        lock (_gates.Lock)
         {
-            _adaptive?.Ended(end, _inFlight, _waiters.Count + _retries.Count, _time);
+            if (_adaptive is not null || _budget is not null || _rate.IsLearnt || end != LeaseEnd.Answered)
+            {
+                Learn(lease, end, usage, wait.TotalSeconds);
+            }
+
             _inFlight--;
-            Admit();
+            _gates.GaveBack();
+            _gates.Admit();
         }
     }
 
@@ -71,46 +137,170 @@ internal sealed class Gate : IDisposable
     /// <returns>Whether that is longer than was known.</returns>
     public bool CloseFor(TimeSpan wait)
     {
-        lock (_gate)
+        lock (_gates.Lock)
         {
-            long until = _time.GetTimestamp() + (long)Math.Ceiling(wait.TotalSeconds * _time.TimestampFrequency);
+            double now = _gates.Now;
+            double until = now + wait.TotalSeconds;
             if (until <= _closedUntil)
             {
                 return false;
             }
 
             _closedUntil = until;
-            _timer.Change(wait + TimeSpan.FromTicks(1), Timeout.InfiniteTimeSpan);
+            _gates.Admit();
             return true;
         }
     }
 
-    public void Dispose() => _timer.Dispose();
-
-    private bool MayPass() => _inFlight < Limit && _time.GetTimestamp() >= _closedUntil;
-
-    private void Open()
+    /// <summary>The timer: something that was waited for may be there.</summary>
+    internal void Open()
     {
-        lock (_gate)
+        lock (_gates.Lock)
         {
-            long left = _closedUntil - _time.GetTimestamp();
-            if (left > 0)
-            {
-                _timer.Change(TimeSpan.FromSeconds(left / (double)_time.TimestampFrequency) + TimeSpan.FromTicks(1), Timeout.InfiniteTimeSpan);
-                return;
-            }
-
-            Admit();
+            _timerAt = double.PositiveInfinity;
+            _gates.Admit();
         }
     }
 
-    private void Admit()
+    internal void StopTimer()
     {
-        while ((_retries.First ?? _waiters.First) is { } first && MayPass())
+        _timer?.Dispose();
+        _timer = null;
+    }
+
+    /// <summary>Whether the first of those who wait may pass; if only time can tell, the timer is set.</summary>
+    internal bool HeadMayPass(double now)
+    {
+        if (_budget?.DayRefusal(now) is { } usedUp)
         {
-            first.List!.Remove(first);
-            _inFlight++;
-            first.Value.Admitted.SetResult();
+            RefuseAll(usedUp);
+            return false;
+        }
+
+        BlockedBy = BlockOf((_retries.First ?? _waiters.First)!.Value.Lease, now, out double wait);
+        if (BlockedBy != Block.None)
+        {
+            Wake(now, wait);
+        }
+
+        return BlockedBy == Block.None;
+    }
+
+    internal void AdmitHead(double now)
+    {
+        LinkedListNode<Waiter> first = (_retries.First ?? _waiters.First)!;
+        first.List!.Remove(first);
+        Take(first.Value.Lease, now);
+        first.Value.Admitted.SetResult();
+    }
+
+    private Block BlockOf(Lease lease, double now, out double wait)
+    {
+        if (now < _closedUntil)
+        {
+            wait = _closedUntil - now;
+            return Block.Closed;
+        }
+
+        wait = double.PositiveInfinity;
+        if (_gates.IsFull || _inFlight >= Limit)
+        {
+            return Block.Concurrency;
+        }
+
+        wait = _rate.Wait(now);
+        Block block = wait > 0 ? Block.Requests : Block.None;
+        if (_budget is not null)
+        {
+            double told = _budget.Wait(now, lease, out Block ofBudget);
+            if (told > wait)
+            {
+                wait = told;
+                block = ofBudget;
+            }
+        }
+
+        return block;
+    }
+
+    private void Take(Lease lease, double now)
+    {
+        lease.Since = now;
+        lease.Headers = null;
+        _inFlight++;
+        _gates.Took();
+        _rate.Sent(now);
+        _budget?.Take(now, lease);
+    }
+
+    private void Learn(Lease lease, LeaseEnd end, Usage? usage, double wait)
+    {
+        double now = _gates.Now;
+        int limit = Limit;
+        _adaptive?.Ended(end, _inFlight, now, wait, _rate.IsLearnt);
+        _budget?.Settle(lease, end, usage);
+        if (end == LeaseEnd.Throttled)
+        {
+            _budget?.UsedUp(now, lease.Since);
+        }
+
+        if (lease.Headers is { } headers)
+        {
+            // After it is settled: what is given back must not stand above what the provider says.
+            _budget?.Correct(now, lease.Since, headers);
+        }
+
+        switch (end)
+        {
+            case LeaseEnd.Throttled:
+                _rate.Refused(now, lease.Since, wait);
+                break;
+            case LeaseEnd.NotUsed:
+                _rate.NotSent(lease.Since);
+                break;
+            case LeaseEnd.Answered:
+                _rate.Answered(now, lease.Since);
+                _latency += (now - lease.Since - _latency) * (_latency == 0 ? 1 : LatencyWeight);
+                break;
+        }
+
+        // A rate that was learnt is the brake; slots must not be a second one, which would take many rounds of slow answers to loosen.
+        _forRate = _rate.IsLearnt ? (int)Math.Min(Math.Ceiling(_rate.PerSecond * _latency * SlotsForRate), _gates.Ceiling) : 0;
+        if (Limit != limit)
+        {
+            _gates.Measure();
+        }
+
+        if (wait > 0 && end is LeaseEnd.Throttled or LeaseEnd.Overloaded)
+        {
+            _closedUntil = Math.Max(_closedUntil, now + wait);
+        }
+    }
+
+    // Whole milliseconds, upwards: the system's timers know no others, and one that fires too early would only have to be set again.
+    private void Wake(double now, double wait)
+    {
+        double at = now + wait;
+        if (double.IsPositiveInfinity(wait) || (_timerAt <= at && _timerAt > now))
+        {
+            return;
+        }
+
+        _timer ??= _gates.CreateTimer(this);
+        _timerAt = at;
+        _timer?.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Min(wait, 86_400) * 1000)), Timeout.InfiniteTimeSpan);
+    }
+
+    private void RefuseAll(LlmException why)
+    {
+        foreach (LinkedList<Waiter> waiting in (LinkedList<Waiter>[])[_retries, _waiters])
+        {
+            foreach (Waiter waiter in waiting)
+            {
+                waiter.Admitted.SetException(why);
+            }
+
+            waiting.Clear();
         }
     }
 
@@ -122,23 +312,33 @@ internal sealed class Gate : IDisposable
         }
         catch (OperationCanceledException)
         {
-            lock (_gate)
+            lock (_gates.Lock)
             {
                 if (waiter.Node!.List is { } list)
                 {
+                    // Who comes next may need less than this one did.
                     list.Remove(waiter.Node);
+                    _gates.Admit();
                     throw;
                 }
             }
 
             // Admitted and cancelled at once: the lease is there, and goes back.
-            Leave(LeaseEnd.NotUsed);
+            if (waiter.Admitted.Task.IsCompletedSuccessfully)
+            {
+                Leave(waiter.Lease, LeaseEnd.NotUsed);
+            }
+
             throw;
         }
     }
 
-    private sealed class Waiter
+    private sealed class Waiter(Lease lease, long order)
     {
+        public Lease Lease { get; } = lease;
+
+        public long Order { get; } = order;
+
         // Continuations run elsewhere: the gate's lock is held when it is completed.
         public TaskCompletionSource Admitted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -40,7 +40,7 @@ internal struct TokenCounts
         }
     }
 
-    public readonly TokenStats ToStats(long? total, DateTimeOffset start, TimeSpan elapsed, int inFlight, int limit) => new()
+    public readonly TokenStats ToStats(long? total, DateTimeOffset start, TimeSpan elapsed) => new()
     {
         RequestsTotal = total,
         RequestsCompleted = Completed,
@@ -51,8 +51,6 @@ internal struct TokenCounts
         Retried = Retried,
         Throttled = Throttled,
         MaybeBilled = MaybeBilled,
-        InFlight = inFlight,
-        ConcurrencyLimit = limit,
         PromptTokens = Prompt,
         CompletionTokens = Completion,
         TotalTokens = Total,

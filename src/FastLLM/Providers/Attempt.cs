@@ -31,6 +31,12 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
 
     public Transport Transport { get; } = transport;
 
+    /// <summary>Who makes the attempts; what a provider observes is observed for them.</summary>
+    public object? Owner { get; init; }
+
+    /// <summary>Whether the headers of good answers are of interest too.</summary>
+    public bool WantsHeaders { get; set; }
+
     /// <summary>Fires when the time is over, or when nobody waits for the answer any more.</summary>
     public CancellationToken Token => _source.Token;
 

@@ -13,6 +13,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
     private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _verdicts = [];
     private int _working;
     private int _waiting;
+    private int _backingOff;
     private volatile bool _closed;
     private volatile LlmException? _stopCause;
 
@@ -32,6 +33,12 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
 
     /// <summary>Whether there may be rows that no worker has taken yet.</summary>
     public abstract bool HasMoreRows { get; }
+
+    /// <summary>How many requests back off.</summary>
+    public int BackingOff => Volatile.Read(ref _backingOff);
+
+    /// <summary>Whether no more rows are taken because outcomes are not.</summary>
+    public virtual bool IsHeldUpByConsumer => false;
 
     /// <summary>How many verdicts are kept for rows to come; the stream's memory must not grow with its length.</summary>
     protected virtual int MostVerdicts => int.MaxValue;
@@ -87,7 +94,13 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
     /// <summary>A worker begins.</summary>
     public void WorkerBegins() => Interlocked.Increment(ref _working);
 
-    /// <summary>A worker's request backs off or is being recorded, and holds no lease meanwhile.</summary>
+    /// <summary>A request backs off.</summary>
+    public void BackOffBegins() => Interlocked.Increment(ref _backingOff);
+
+    /// <summary>It does not any more.</summary>
+    public void BackOffEnds() => Interlocked.Decrement(ref _backingOff);
+
+    /// <summary>A worker's request waits for its gate, backs off or is being recorded, and holds no lease meanwhile.</summary>
     /// <param name="mostWaiting">How many may; beyond that, the run's memory is more precious than its speed.</param>
     /// <returns>Whether another worker may take the next row in its stead.</returns>
     public bool WorkerWaits(int mostWaiting)
@@ -96,7 +109,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
         return Interlocked.Increment(ref _waiting) <= mostWaiting && HasMoreRows && !IsStopping;
     }
 
-    /// <summary>The back-off or the recording is over.</summary>
+    /// <summary>The waiting is over.</summary>
     public void WorkerIsBack()
     {
         Interlocked.Decrement(ref _waiting);

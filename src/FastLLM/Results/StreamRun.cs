@@ -17,6 +17,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private Exception? _fault;
     private long _taken;
     private long _settled;
+    private long _handedOut;
     private volatile bool _exhausted;
 
     public StreamRun(IAsyncEnumerable<LlmRequest> source, int window, ProgressTracker tracker)
@@ -29,6 +30,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     public override Task Completion => _done.Task;
 
     public override bool HasMoreRows => !_exhausted;
+
+    /// <remarks>The window is full, and not only of rows that are under way.</remarks>
+    public override bool IsHeldUpByConsumer => _window.CurrentCount == 0 && Volatile.Read(ref _settled) > Volatile.Read(ref _handedOut);
 
     /// <summary>The outcomes that have not been handed out yet.</summary>
     public ChannelReader<ResponseWrapper<TResponse>> Outcomes => _outcomes.Reader;
@@ -91,7 +95,11 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     }
 
     /// <summary>The consumer took an outcome, which makes room for a row.</summary>
-    public void HandedOut() => _window.Release();
+    public void HandedOut()
+    {
+        Interlocked.Increment(ref _handedOut);
+        _window.Release();
+    }
 
     public override void Fault(Exception exception)
     {

@@ -71,7 +71,7 @@ internal static partial class FailureTable
 
         FailureKind.NameNotResolved => FailureAction.RetryThenStop,
 
-        FailureKind.Authentication or FailureKind.PermissionDenied or FailureKind.QuotaExhausted or FailureKind.ModelNotFound
+        FailureKind.Authentication or FailureKind.PermissionDenied or FailureKind.QuotaExhausted or FailureKind.ModelNotFound or FailureKind.DailyLimit
             or FailureKind.Certificate or FailureKind.Cache or FailureKind.Output => FailureAction.StopRun,
 
         _ => FailureAction.FailRow,
@@ -83,6 +83,7 @@ internal static partial class FailureTable
         FailureKind.Authentication => "Check the API key, then run the same batch again.",
         FailureKind.PermissionDenied => "Give the key the permission that is missing, or use another key, then run the same batch again.",
         FailureKind.QuotaExhausted => "Add credit or raise the spend limit at the provider, then run the same batch again.",
+        FailureKind.DailyLimit => "Run the same batch again when the day is over, or tell a higher limit.",
         FailureKind.ModelNotFound => "Check the model's name and that the account may use it, then run the same batch again.",
         FailureKind.NameNotResolved => "Check the base URL and the network, then run the same batch again.",
         FailureKind.Certificate => "Check the base URL, or install the certificate authority that signed the server's certificate.",

@@ -7,35 +7,39 @@ namespace FastLLM.Tests.Admission;
 public sealed class GateTests
 {
     private readonly ManualTimeProvider _time = new();
+    private readonly Lease _lease = new();
+    private double _now = 1;
 
     private static CancellationToken Ended => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task NoMorePassThanAllowed_AndTheNextPassesWhenOneLeaves()
     {
-        using var gate = new Gate(2, adaptive: false, _time);
-        await gate.EnterAsync(false, Ended);
-        await gate.EnterAsync(false, Ended);
+        using Gates gates = Fixed(2);
+        Gate gate = gates.Of("m");
+        await gate.EnterAsync(_lease, false, Ended);
+        await gate.EnterAsync(_lease, false, Ended);
 
-        Task third = gate.EnterAsync(false, Ended).AsTask();
+        Task third = gate.EnterAsync(_lease, false, Ended).AsTask();
         Assert.False(third.IsCompleted);
 
-        gate.Leave(LeaseEnd.Answered);
+        gate.Leave(_lease, LeaseEnd.Answered);
         await third;
-        Assert.Equal(2, gate.InFlight);
+        Assert.Equal(2, gates.InFlight);
     }
 
     [Fact]
     public async Task FirstComeFirstServed_ButRetriesGoFirst()
     {
-        using var gate = new Gate(1, adaptive: false, _time);
-        await gate.EnterAsync(false, Ended);
+        using Gates gates = Fixed(1);
+        Gate gate = gates.Of("m");
+        await gate.EnterAsync(_lease, false, Ended);
         var order = new List<string>();
         Task[] waiting = [Enter("a", false), Enter("b", false), Enter("retry", true)];
 
         for (var i = 0; i < 3; i++)
         {
-            gate.Leave(LeaseEnd.Answered);
+            gate.Leave(_lease, LeaseEnd.Answered);
             while (order.Count == i)
             {
                 await Task.Yield();
@@ -47,7 +51,7 @@ public sealed class GateTests
 
         async Task Enter(string name, bool isRetry)
         {
-            await gate.EnterAsync(isRetry, Ended);
+            await gate.EnterAsync(_lease, isRetry, Ended);
             order.Add(name);
         }
     }
@@ -55,28 +59,30 @@ public sealed class GateTests
     [Fact]
     public async Task WhoGivesUpWaitingHoldsNoLease()
     {
-        using var gate = new Gate(1, adaptive: false, _time);
-        await gate.EnterAsync(false, Ended);
+        using Gates gates = Fixed(1);
+        Gate gate = gates.Of("m");
+        await gate.EnterAsync(_lease, false, Ended);
         using var cancel = new CancellationTokenSource();
-        Task gaveUp = gate.EnterAsync(false, cancel.Token).AsTask();
-        Task patient = gate.EnterAsync(false, Ended).AsTask();
+        Task gaveUp = gate.EnterAsync(_lease, false, cancel.Token).AsTask();
+        Task patient = gate.EnterAsync(_lease, false, Ended).AsTask();
 
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gaveUp);
-        gate.Leave(LeaseEnd.Answered);
+        gate.Leave(_lease, LeaseEnd.Answered);
         await patient;
-        gate.Leave(LeaseEnd.Answered);
+        gate.Leave(_lease, LeaseEnd.Answered);
 
-        Assert.Equal(0, gate.InFlight);
+        Assert.Equal(0, gates.InFlight);
     }
 
     [Fact]
     public async Task AClosedGateOpensWhenTheTimeIsOver_AndNotBefore()
     {
-        using var gate = new Gate(5, adaptive: false, _time);
+        using Gates gates = Fixed(5);
+        Gate gate = gates.Of("m");
         Assert.True(gate.CloseFor(TimeSpan.FromSeconds(20)));
         Assert.False(gate.CloseFor(TimeSpan.FromSeconds(10)));
-        Task waiting = gate.EnterAsync(false, Ended).AsTask();
+        Task waiting = gate.EnterAsync(_lease, false, Ended).AsTask();
 
         _time.Advance(TimeSpan.FromSeconds(19.99));
         Assert.False(waiting.IsCompleted);
@@ -97,11 +103,11 @@ public sealed class GateTests
 
         for (var i = 0; i < 50; i++)
         {
-            limit.Ended(LeaseEnd.Throttled, 80, 0, _time);
+            limit.Ended(LeaseEnd.Throttled, 80, _now);
         }
 
         Assert.Equal(64, limit.Limit);
-        _time.Advance(TimeSpan.FromSeconds(15));
+        _now += 15;
         Answers(limit, 64);
         Assert.Equal(67, limit.Limit);
     }
@@ -112,8 +118,8 @@ public sealed class GateTests
         var limit = new AdaptiveLimit(30);
         for (var i = 0; i < 100; i++)
         {
-            limit.Ended(LeaseEnd.Throttled, 1, 0, _time);
-            _time.Advance(TimeSpan.FromSeconds(15));
+            limit.Ended(LeaseEnd.Throttled, 1, _now);
+            _now += 15;
         }
 
         Assert.Equal(1, limit.Limit);
@@ -127,17 +133,19 @@ public sealed class GateTests
         var limit = new AdaptiveLimit(1000);
         for (var i = 0; i < 1000; i++)
         {
-            limit.Ended(LeaseEnd.Answered, inFlight: 3, waiting: 0, _time);
+            limit.Ended(LeaseEnd.Answered, inFlight: 3, _now);
         }
 
         Assert.Equal(20, limit.Limit);
     }
 
+    private Gates Fixed(int concurrency) => new(concurrency, adaptive: false, _time);
+
     private void Answers(AdaptiveLimit limit, int count)
     {
         for (var i = 0; i < count; i++)
         {
-            limit.Ended(LeaseEnd.Answered, limit.Limit, 0, _time);
+            limit.Ended(LeaseEnd.Answered, limit.Limit, _now);
         }
     }
 }

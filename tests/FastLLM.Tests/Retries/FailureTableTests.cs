@@ -104,7 +104,7 @@ public sealed class FailureTableTests
         FailureKind[] retries =
             [FailureKind.ServerError, FailureKind.ServerConflict, FailureKind.ConnectionLost, FailureKind.Timeout, FailureKind.IncompleteResponse, FailureKind.InvalidResponse];
         FailureKind[] stops =
-            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output];
+            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output];
         foreach (FailureKind kind in Enum.GetValues<FailureKind>())
         {
             FailureAction expected = kind switch

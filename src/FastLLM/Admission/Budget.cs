@@ -1,0 +1,181 @@
+namespace FastLLM.Admission;
+
+/// <summary>The limits that were told for a model, and how much of them is left. Under the lock of <see cref="Gates"/>.</summary>
+/// <remarks>
+/// What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too, and gives its tokens
+/// back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all back (<c>docs/limits.md</c>).
+/// </remarks>
+internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
+{
+    private readonly TokenBucket? _requests = told.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
+    private readonly TokenLedger? _tokens = Ledger(told.TokensPerMinute);
+    private readonly TokenLedger? _input = Ledger(told.InputTokensPerMinute);
+    private readonly TokenLedger? _output = Ledger(told.OutputTokensPerMinute);
+    private readonly DayCount? _day = told.RequestsPerDay is { } perDay ? new DayCount(perDay) : null;
+    private readonly TokenEstimate _estimate = new();
+    private double _correctedAt = double.NegativeInfinity;
+
+    /// <summary>Whether it has to be known what a request says about its tokens.</summary>
+    public bool CountsTokens => (_tokens ?? _input ?? _output) is not null;
+
+    /// <summary>Why a request fits no minute, or <see langword="null"/>.</summary>
+    public LlmException? Refusal(in Demand demand)
+    {
+        // Where the request sets no limit, its output is a guess, and a guess refuses nobody.
+        long input = _estimate.Input(demand);
+        long output = demand.MostOutput ?? 0;
+        return Over(input + output, _tokens, "tokens", nameof(RateLimits.TokensPerMinute))
+            ?? Over(input, _input, "tokens of its prompt", nameof(RateLimits.InputTokensPerMinute))
+            ?? Over(output, _output, "tokens of its answer", nameof(RateLimits.OutputTokensPerMinute));
+    }
+
+    /// <summary>Why nothing may be sent for longer than a run waits, or <see langword="null"/>.</summary>
+    public LlmException? DayRefusal(double now) => _day?.Wait(now) is { } wait && wait > mostDayWait.TotalSeconds
+        ? new LlmException(
+            FailureKind.DailyLimit,
+            $"The {_day.PerDay:N0} requests a day ({nameof(RateLimits.RequestsPerDay)}) are used up; there are more in {TimeSpan.FromSeconds(Math.Ceiling(wait))}.")
+        : null;
+
+    /// <summary>How long until the lease may be given, and for want of what.</summary>
+    public double Wait(double now, Lease lease, out Block block)
+    {
+        block = Block.None;
+        double longest = 0;
+        Longer(_day?.Wait(now) ?? 0, Block.Requests, ref longest, ref block);
+        Longer(_requests?.Wait(now, 1) ?? 0, Block.Requests, ref longest, ref block);
+        if (CountsTokens)
+        {
+            long input = _estimate.Input(lease.Demand);
+            long output = _estimate.Output(lease.Demand);
+            Longer(_tokens?.Wait(now, input + output) ?? 0, Block.Tokens, ref longest, ref block);
+            Longer(_input?.Wait(now, input) ?? 0, Block.Tokens, ref longest, ref block);
+            Longer(_output?.Wait(now, output) ?? 0, Block.Tokens, ref longest, ref block);
+        }
+
+        return longest;
+    }
+
+    /// <summary>Sets aside what the lease's request may take.</summary>
+    public void Take(double now, Lease lease)
+    {
+        _day?.Take(now);
+        _requests?.Take(now, 1);
+        if (CountsTokens)
+        {
+            lease.Input = _estimate.Input(lease.Demand);
+            lease.Output = _estimate.Output(lease.Demand);
+            lease.OfTokens = _tokens?.Take(now, lease.Input + lease.Output);
+            lease.OfInput = _input?.Take(now, lease.Input);
+            lease.OfOutput = _output?.Take(now, lease.Output);
+        }
+    }
+
+    /// <summary>The send is over: what was set aside becomes what it took.</summary>
+    public void Settle(Lease lease, LeaseEnd end, Usage? usage)
+    {
+        if (end == LeaseEnd.NotUsed)
+        {
+            _day?.Return();
+            _requests?.Return(1);
+        }
+
+        if (!CountsTokens)
+        {
+            return;
+        }
+
+        if (end is LeaseEnd.NotUsed or LeaseEnd.Throttled)
+        {
+            Settle(lease, 0, 0, 0);
+        }
+        else if (usage is not null)
+        {
+            _estimate.Learn(lease.Demand, usage);
+            long allowed = lease.Demand.MostOutput is null ? 0 : lease.Output;
+            Settle(lease, usage.PromptTokens + Math.Max(allowed, usage.CompletionTokens), Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
+        }
+        else
+        {
+            Settle(lease, lease.Input + lease.Output, lease.Input, lease.Output);
+        }
+    }
+
+    /// <summary>The provider refused a send that should have fitted: whatever is thought to be left, is not.</summary>
+    public void UsedUp(double now, double sentAt)
+    {
+        if (sentAt >= _correctedAt)
+        {
+            _correctedAt = now;
+            _requests?.Correct(now, 0);
+            _tokens?.Correct(now, 0);
+            _input?.Correct(now, 0);
+            _output?.Correct(now, 0);
+        }
+    }
+
+    /// <summary>Believes the headers of an answer where they say that less is left than is known here.</summary>
+    /// <param name="now">The moment.</param>
+    /// <param name="sentAt">When the request was sent. Of answers to what was sent before the last correction, nothing is new.</param>
+    /// <param name="headers">What they say.</param>
+    public void Correct(double now, double sentAt, LimitHeaders headers)
+    {
+        if (sentAt < _correctedAt || !headers.SaysAnything)
+        {
+            return;
+        }
+
+        _correctedAt = now;
+        if (headers.Requests.Remaining is { } requests)
+        {
+            _requests?.Correct(now, requests);
+        }
+
+        Correct(now, _tokens, headers.Tokens);
+        Correct(now, _input, headers.Input);
+        Correct(now, _output, headers.Output);
+        if (headers.RequestsOfDay.Remaining is { } ofDay)
+        {
+            _day?.Correct(now, ofDay, headers.RequestsOfDay.Reset);
+        }
+    }
+
+    private static TokenLedger? Ledger(long? perMinute) => perMinute is { } limit ? new TokenLedger(limit) : null;
+
+    private static void Correct(double now, TokenLedger? ledger, LimitAxis axis)
+    {
+        if (axis.Remaining is { } remaining)
+        {
+            ledger?.Correct(now, remaining);
+        }
+    }
+
+    private void Settle(Lease lease, long tokens, long input, long output)
+    {
+        Settle(_tokens, lease.OfTokens, tokens);
+        Settle(_input, lease.OfInput, input);
+        Settle(_output, lease.OfOutput, output);
+    }
+
+    private static void Settle(TokenLedger? ledger, TokenLedger.Entry? entry, long used)
+    {
+        if (entry is not null)
+        {
+            ledger!.Settle(entry, used);
+        }
+    }
+
+    private static void Longer(double wait, Block reason, ref double longest, ref Block block)
+    {
+        if (wait > longest)
+        {
+            longest = wait;
+            block = reason;
+        }
+    }
+
+    private static LlmException? Over(long tokens, TokenLedger? bucket, string what, string option) => tokens > bucket?.PerMinute
+        ? new LlmException(
+            FailureKind.RequestTooLarge,
+            $"Not sent: it may take about {tokens:N0} {what}, more than the limit of a whole minute ({option} {bucket.PerMinute:N0}). Shorten the prompt, or allow less output.")
+        : null;
+}

@@ -1,0 +1,29 @@
+namespace FastLLM.Admission;
+
+/// <summary>The right to be in flight, from the send until the answer is in; and what was set aside for it. A worker keeps one and uses it again.</summary>
+internal sealed class Lease
+{
+    /// <summary>The gate that it is of.</summary>
+    public Gate? Gate { get; set; }
+
+    /// <summary>What the request says about its tokens; only where tokens are limited.</summary>
+    public Demand Demand { get; set; }
+
+    /// <summary>Prompt tokens that are set aside.</summary>
+    public long Input { get; set; }
+
+    /// <summary>Answer tokens that are set aside.</summary>
+    public long Output { get; set; }
+
+    public TokenLedger.Entry? OfTokens { get; set; }
+
+    public TokenLedger.Entry? OfInput { get; set; }
+
+    public TokenLedger.Entry? OfOutput { get; set; }
+
+    /// <summary>What the headers of the answer say, where they were looked at.</summary>
+    public LimitHeaders? Headers { get; set; }
+
+    /// <summary>When it was given, on the gates' clock.</summary>
+    public double Since { get; set; }
+}

@@ -1,0 +1,122 @@
+using System.Net.Http.Headers;
+using FastLLM.Admission;
+using FastLLM.Diagnostics;
+using FastLLM.Providers;
+using FastLLM.Results;
+using FastLLM.Retries;
+
+namespace FastLLM;
+
+// Step 5, admission: the lease of a gate, and what the gates learn from answers.
+public partial class RequestManager<TResponse>
+{
+    /// <summary>For the next day's requests nobody waits longer: it is better to know, and to go on tomorrow.</summary>
+    private static readonly TimeSpan LongestDayWait = TimeSpan.FromHours(1);
+
+    private TimeSpan MostDayWait() => _options.MaxThrottleWait < LongestDayWait ? _options.MaxThrottleWait : LongestDayWait;
+
+    // Where it returns false, the worker holds no lease and its outcome says why.
+    private ValueTask<bool> EnterGateAsync(Worker worker, Run<TResponse> run, LlmRequest request)
+    {
+        bool isRetry = worker.Attempts > 0;
+        if (!isRetry)
+        {
+            Gate gate = _gates.Of(request.Model);
+            worker.Attempt.WantsHeaders = gate.WantsHeaders;
+            if (gate.Prepare(worker.Lease, request) is { } refusal)
+            {
+                worker.Outcome = Failed(refusal);
+                return new ValueTask<bool>(false);
+            }
+        }
+
+        if (_options.TotalTimeout is { } total && total != Timeout.InfiniteTimeSpan)
+        {
+            return EnterGateWithinAsync(worker, run, isRetry, total - _time.GetElapsedTime(worker.Started));
+        }
+
+        ValueTask entered = worker.Lease.Gate!.EnterAsync(worker.Lease, isRetry, worker.Attempt.Token);
+        NoteFactor(run);
+        return entered.IsCompletedSuccessfully ? new ValueTask<bool>(true) : HasEnteredAsync(worker, run, entered);
+    }
+
+    // The time of the whole request ends the waiting too.
+    private async ValueTask<bool> EnterGateWithinAsync(Worker worker, Run<TResponse> run, bool isRetry, TimeSpan left)
+    {
+        using var timer = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, worker.Attempt.Token);
+        return await HasEnteredAsync(worker, run, worker.Lease.Gate!.EnterAsync(worker.Lease, isRetry, either.Token)).ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> HasEnteredAsync(Worker worker, Run<TResponse> run, ValueTask entering)
+    {
+        // The next rows may be of another model, whose gate is open. Their time must not run while they only wait for that.
+        bool standsIn = !entering.IsCompleted && _options.TotalTimeout is null && _gates.InFlight < _gates.Ceiling;
+        if (standsIn)
+        {
+            StandIn(run);
+        }
+
+        try
+        {
+            await entering.ConfigureAwait(false);
+            NoteFactor(run);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            worker.Outcome = Failed(worker.Flight.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
+            return false;
+        }
+        catch (LlmException e)
+        {
+            worker.Outcome = Stopped(e);
+            return false;
+        }
+        finally
+        {
+            if (standsIn)
+            {
+                run.WorkerIsBack();
+            }
+        }
+    }
+
+    private void LeaveGate(Worker worker, LeaseEnd end, in Reply<TResponse> reply)
+    {
+        TimeSpan? asked = end switch
+        {
+            LeaseEnd.Throttled => reply.Failure!.RetryAfter ?? worker.Lease.Headers?.UntilRefilled,
+            LeaseEnd.Overloaded => reply.Failure!.RetryAfter,
+            _ => null,
+        };
+        worker.Lease.Gate!.Leave(worker.Lease, end, reply.Usage, asked <= _options.MaxThrottleWait ? asked.Value : TimeSpan.Zero);
+    }
+
+    // Headers of an answer. Where a provider serves several managers, what one of them hears holds for all.
+    private void Observe(HttpResponseHeaders headers, Attempt? attempt)
+    {
+        var lease = attempt?.Owner as Lease;
+        Gate? gate = lease?.Gate is { } own ? _gates.Of(own.Model) : null;
+        if (gate is not null && ReferenceEquals(gate, lease!.Gate))
+        {
+            lease.Headers = LimitHeaders.Read(headers, RetryAfter.Parse, _time.GetUtcNow());
+        }
+
+        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait
+            && (gate?.CloseFor(wait) ?? _gates.CloseAllFor(wait)))
+        {
+            _logger.ProviderPause(wait);
+        }
+    }
+
+    private static LeaseEnd LeaseEndOf(LlmException? failure) => failure?.Kind switch
+    {
+        FailureKind.RateLimited => LeaseEnd.Throttled,
+        FailureKind.Overloaded => LeaseEnd.Overloaded,
+        FailureKind.ConnectionRefused or FailureKind.NameNotResolved or FailureKind.Certificate => LeaseEnd.NotUsed,
+        FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.ConnectionLost
+            or FailureKind.IncompleteResponse or FailureKind.InvalidResponse => LeaseEnd.Failed,
+        _ => LeaseEnd.Answered,
+    };
+}
