@@ -154,6 +154,15 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("maybe_billed", stats.MaybeBilled);
         json.WriteNumber("prompt_tokens", stats.PromptTokens);
         json.WriteNumber("completion_tokens", stats.CompletionTokens);
+        json.WriteNumber("concurrency_limit", stats.ConcurrencyLimit);
+        json.WriteString("limited_by", FactorText.Id(stats.LimitedBy));
+        json.WriteStartObject("limited_by_shares");
+        foreach ((LimitingFactor factor, int percent) in FactorText.Percentages(stats.LimitedByShares))
+        {
+            json.WriteNumber(FactorText.Id(factor), percent);
+        }
+
+        json.WriteEndObject();
         json.WriteNumber("elapsed_s", Math.Round(stats.ElapsedTime.TotalSeconds, 3));
     }
 

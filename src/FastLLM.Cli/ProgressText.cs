@@ -19,7 +19,7 @@ internal static class ProgressText
         CultureInfo.InvariantCulture,
         $"{stats.RequestsCompleted - stats.Failed:N0} ok · {stats.Failed:N0} failed · {stats.CacheHits:N0} cached · {stats.Shared:N0} shared");
 
-    /// <summary>Tokens a second and in flight.</summary>
+    /// <summary>Tokens a second, how many are in flight, and what limits.</summary>
     /// <param name="stats">The numbers.</param>
     /// <param name="elapsed">The time gone.</param>
     public static string Speed(TokenStats stats, TimeSpan elapsed)
@@ -27,7 +27,15 @@ internal static class ProgressText
         double seconds = elapsed.TotalSeconds;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"prompt {PerSecond(stats.PromptTokens, seconds):N0} · completion {PerSecond(stats.CompletionTokens, seconds):N0} tokens/s · {stats.InFlight:N0} in flight");
+            $"prompt {PerSecond(stats.PromptTokens, seconds):N0} · completion {PerSecond(stats.CompletionTokens, seconds):N0} tokens/s · {InFlight(stats)}");
+    }
+
+    /// <summary><c>18/20 in flight · requests/min</c>: of how many that may be, and what keeps it from being faster.</summary>
+    public static string InFlight(TokenStats stats)
+    {
+        string limit = stats.ConcurrencyLimit > 0 ? string.Create(CultureInfo.InvariantCulture, $"/{stats.ConcurrencyLimit:N0}") : "";
+        string factor = stats.LimitedBy == LimitingFactor.None ? "" : $" · {FactorText.Name(stats.LimitedBy)}";
+        return string.Create(CultureInfo.InvariantCulture, $"{stats.InFlight:N0}{limit} in flight{factor}");
     }
 
     /// <summary>The time gone and, where it can be known, the time left.</summary>

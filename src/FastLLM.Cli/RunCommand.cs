@@ -19,7 +19,8 @@ internal sealed class RunCommand
     private readonly EndpointOptions _endpoint = new();
     private readonly CacheOptions _cache = new();
     private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl." };
-    private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes.", DefaultValueFactory = _ => "100" };
+    private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes, up to 1,000.", DefaultValueFactory = _ => "auto" };
+    private readonly LimitOptions _limits = new();
     private readonly TimeOptions _times = new();
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
     private readonly Option<string?> _order = new("--order") { HelpName = "input|completion", Description = "Order of the rows when the run is done. Left out: input; into a pipe, completion." };
@@ -48,8 +49,10 @@ internal sealed class RunCommand
         command.Options.Add(run._output);
         run._endpoint.AddTo(command);
         run._cache.AddTo(command);
+        command.Options.Add(run._concurrency);
+        run._limits.AddTo(command);
         run._times.AddTo(command);
-        foreach (Option option in (Option[])[run._concurrency, run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
+        foreach (Option option in (Option[])[run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
             command.Options.Add(option);
@@ -140,6 +143,7 @@ internal sealed class RunCommand
         {
             Concurrency = slots,
             AdaptiveConcurrency = isAuto,
+            RateLimits = _limits.Read(result),
             RetryAttempts = retries + 1,
             MaxThrottleWait = WaitsForEver,
             ShowProgress = false,

@@ -57,6 +57,12 @@ internal sealed class Summary
         Line($"tokens  {Stats.PromptTokens:N0} prompt · {Stats.CompletionTokens:N0} completion{Part(Stats.CachedTokens, "read from the provider's cache")}{Part(Stats.ReasoningTokens, "for reasoning")}");
         string rate = Stats.ElapsedTime > TimeSpan.Zero ? string.Create(culture, $" · {Stats.RequestsPerSecond:N1} rows/s") : "";
         Line($"time    {DurationText.Clock(Stats.ElapsedTime)}{rate}");
+        if (FactorText.Percentages(Stats.LimitedByShares) is { Count: > 0 } shares)
+        {
+            Line($"slow?   {string.Join(" · ", shares.Select(share => $"{share.Percent}% {FactorText.Name(share.Factor)}"))}");
+            Line($"        {FactorText.Advice(Stats)}");
+        }
+
         foreach ((string reason, long count) in FinishReasons.Where(reason => reason.Key != "stop").OrderByDescending(reason => reason.Value))
         {
             Line($"ended   {count:N0} by {TerminalText.Clean(reason, 40)}");

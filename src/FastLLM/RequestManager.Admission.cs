@@ -84,12 +84,8 @@ public partial class RequestManager<TResponse>
 
     private void LeaveGate(Worker worker, LeaseEnd end, in Reply<TResponse> reply)
     {
-        TimeSpan? asked = end switch
-        {
-            LeaseEnd.Throttled => reply.Failure!.RetryAfter ?? worker.Lease.Headers?.UntilRefilled,
-            LeaseEnd.Overloaded => reply.Failure!.RetryAfter,
-            _ => null,
-        };
+        // A refusal closes the gate of its model, whoever found it. What else asks to wait does so in the headers, and is observed.
+        TimeSpan? asked = end == LeaseEnd.Throttled ? reply.Failure!.RetryAfter ?? worker.Lease.Headers?.UntilRefilled : null;
         worker.Lease.Gate!.Leave(worker.Lease, end, reply.Usage, asked <= _options.MaxThrottleWait ? asked.Value : TimeSpan.Zero);
     }
 

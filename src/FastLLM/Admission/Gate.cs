@@ -271,7 +271,7 @@ internal sealed class Gate
             _gates.Measure();
         }
 
-        if (wait > 0 && end is LeaseEnd.Throttled or LeaseEnd.Overloaded)
+        if (wait > 0 && end == LeaseEnd.Throttled)
         {
             _closedUntil = Math.Max(_closedUntil, now + wait);
         }

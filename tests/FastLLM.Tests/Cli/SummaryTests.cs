@@ -20,6 +20,11 @@ public sealed class SummaryTests
             {
                 RequestsCompleted = 1_200, Failed = 3, CacheHits = 100, Shared = 50, Sent = 1_300, Retried = 40, Throttled = 9, MaybeBilled = 2,
                 PromptTokens = 10_000, CompletionTokens = 5_000, ReasoningTokens = 700, ElapsedTime = TimeSpan.FromSeconds(60),
+                LimitedByShares = new Dictionary<LimitingFactor, double>
+                {
+                    [LimitingFactor.RequestsPerMinute] = 0.6666, [LimitingFactor.BackOff] = 0.1667, [LimitingFactor.ProviderLatency] = 0.1657, [LimitingFactor.Input] = 0.001,
+                },
+                RequestLimit = 1_200,
             },
             Failures = failures,
             Rows = 2_000,
@@ -36,6 +41,8 @@ public sealed class SummaryTests
             sends   1,300 · 40 retries · 9 throttled
             tokens  10,000 prompt · 5,000 completion · 700 for reasoning
             time    1:00 · 20.0 rows/s
+            slow?   67% requests/min · 17% back-off · 16% provider latency
+                    mostly requests/min: ask the provider for more than 1,200 requests a minute, or put more into each request.
             ended   97 by length
             failed  2 × Timeout, for example: first [31mexample
             failed  1 × InvalidRequest, for example: bad

@@ -1,0 +1,71 @@
+using System.Globalization;
+
+namespace FastLLM.Cli;
+
+/// <summary>The words for what limits a run, and what one can do about it.</summary>
+internal static class FactorText
+{
+    /// <summary>As it stands in a line of progress.</summary>
+    public static string Name(LimitingFactor factor) => factor switch
+    {
+        LimitingFactor.RequestsPerMinute => "requests/min",
+        LimitingFactor.TokensPerMinute => "tokens/min",
+        LimitingFactor.Concurrency => "concurrency",
+        LimitingFactor.ProviderLatency => "provider latency",
+        LimitingFactor.BackOff => "back-off",
+        LimitingFactor.Input => "input",
+        LimitingFactor.Output => "output",
+        _ => "nothing",
+    };
+
+    /// <summary>As it stands in an event.</summary>
+    public static string Id(LimitingFactor factor) => factor switch
+    {
+        LimitingFactor.RequestsPerMinute => "requests_per_minute",
+        LimitingFactor.TokensPerMinute => "tokens_per_minute",
+        LimitingFactor.Concurrency => "concurrency",
+        LimitingFactor.ProviderLatency => "provider_latency",
+        LimitingFactor.BackOff => "back_off",
+        LimitingFactor.Input => "input",
+        LimitingFactor.Output => "output",
+        _ => "none",
+    };
+
+    /// <summary>Whole percentages that add up to 100, the largest first; those that would be 0 are left out.</summary>
+    public static IReadOnlyList<(LimitingFactor Factor, int Percent)> Percentages(IReadOnlyDictionary<LimitingFactor, double> shares)
+    {
+        List<(LimitingFactor Factor, double Exact, int Percent)> rows = [.. shares.Select(share => (share.Key, share.Value * 100, (int)(share.Value * 100)))];
+        int missing = rows.Count == 0 ? 0 : 100 - rows.Sum(row => row.Percent);
+        return
+        [
+            .. rows.OrderByDescending(row => row.Exact - row.Percent)
+                .Select((row, i) => (row.Factor, Percent: row.Percent + (i < missing ? 1 : 0)))
+                .Where(row => row.Percent > 0)
+                .OrderByDescending(row => row.Percent).ThenBy(row => row.Factor),
+        ];
+    }
+
+    /// <summary>One line on what to change; <see langword="null"/> where there is nothing to say.</summary>
+    public static string? Advice(TokenStats stats)
+    {
+        if (Percentages(stats.LimitedByShares) is not [(var most, _), ..])
+        {
+            return null;
+        }
+
+        string what = most switch
+        {
+            LimitingFactor.RequestsPerMinute when stats.RequestLimit is { } told => string.Create(
+                CultureInfo.InvariantCulture, $"ask the provider for more than {told:N0} requests a minute, or put more into each request."),
+            LimitingFactor.RequestsPerMinute => "the provider refused more. Ask for a higher limit, and tell it with --rpm.",
+            LimitingFactor.TokensPerMinute => "ask for a higher limit, or allow less output (max_completion_tokens): what is allowed counts.",
+            LimitingFactor.Concurrency => string.Create(
+                CultureInfo.InvariantCulture, $"raise --concurrency (it was {stats.ConcurrencyLimit:N0}), or give --concurrency auto."),
+            LimitingFactor.ProviderLatency => "all that was left was in flight. A faster model, or shorter answers.",
+            LimitingFactor.BackOff => "the provider failed or asked to wait. -v says what is retried, and why.",
+            LimitingFactor.Input => "rows did not come as fast as they could be sent.",
+            _ => "outcomes were not written as fast as they came. A faster disk, or a faster reader.",
+        };
+        return $"mostly {Name(most)}: {what}";
+    }
+}

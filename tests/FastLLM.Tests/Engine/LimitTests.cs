@@ -1,0 +1,97 @@
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Engine;
+
+/// <summary>What limits mean for the rows of a run.</summary>
+public sealed class LimitTests : EngineTest
+{
+    [Fact]
+    public async Task ARowThatFitsNoMinute_FailsAlone_AndIsNotSent()
+    {
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.RateLimits = new RateLimits { TokensPerMinute = 1_000_000 }));
+        LlmRequest large = Ask(1) with { MaxCompletionTokens = 2_000_000 };
+
+        IReadOnlyList<ResponseWrapper<string>> outcomes = await manager.ProcessBatchAsync([Ask(0), large], Ended);
+
+        Assert.True(outcomes[0].IsSuccess);
+        Assert.Equal((FailureKind.RequestTooLarge, 0), (outcomes[1].Error!.Kind, outcomes[1].Attempts));
+        Assert.Equal(1, provider.Sends);
+    }
+
+    [Fact]
+    public async Task TheDaysRequestsThatAreUsedUp_StopTheRun_WithAllThatWasAnswered()
+    {
+        var provider = ScriptedProvider.Echo();
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.RateLimits = new RateLimits { RequestsPerDay = 5 }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(50), Ended));
+
+        Assert.Equal(FailureKind.DailyLimit, stopped.Kind);
+        Assert.Equal(5, provider.Sends);
+        Assert.Equal(5, stopped.Responses.Count(response => response.IsSuccess));
+        Assert.Contains("RequestsPerDay", stopped.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AModelThatIsToldToWait_DoesNotHoldUpAnother()
+    {
+        var provider = new ScriptedProvider((request, nth, _) => request.Model == "busy" && nth == 1 && request.Messages[0].Content!.ToString() == "question 0"
+            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromMinutes(10) }
+            : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.Concurrency = 1));
+        LlmRequest[] busy = [.. AskMany(100).Select(request => request with { Model = "busy" })];
+        LlmRequest[] idle = [.. AskMany(20).Select(request => request with { Model = "idle" })];
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync([.. busy, .. idle], Ended);
+        while (manager.Stats.RequestsCompleted < 20)
+        {
+            Ended.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        Assert.Equal(21, provider.Sends);
+        Assert.All(await RunClockAsync(batch), outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task ABusyModelsRows_AreTakenOnlyAsFarAheadAsMemoryAllows()
+    {
+        var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromMinutes(10) });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.Concurrency = 1));
+        var read = 0;
+        using var cancel = new CancellationTokenSource();
+
+        Task run = Task.Run(async () =>
+        {
+            await foreach (ResponseWrapper<string> _ in manager.ProcessAsync(Rows(), cancel.Token))
+            {
+            }
+        }, Ended);
+        var before = -1;
+        while (before != Volatile.Read(ref read) || before < 1000)
+        {
+            Ended.ThrowIfCancellationRequested();
+            before = Volatile.Read(ref read);
+            for (var i = 0; i < 100; i++)
+            {
+                await Task.Yield();
+            }
+        }
+
+        Assert.InRange(read, 1000, 1100);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run);
+
+        async IAsyncEnumerable<LlmRequest> Rows()
+        {
+            for (var i = 0; ; i++)
+            {
+                Interlocked.Increment(ref read);
+                yield return Ask(i);
+                await Task.CompletedTask;
+            }
+        }
+    }
+}
