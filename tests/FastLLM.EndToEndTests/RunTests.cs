@@ -76,6 +76,35 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public async Task ALimitThatIsTold_IsKept_AndTheSummarySaysThatItWasWhatLimited()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { RequestsPerMinute = 6_000 }, Ended);
+        _tool.Write("in.jsonl", Rows(300));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpm", "6,000");
+
+        Assert.True(result.Exit == 0, result.Messages);
+        Assert.Equal(300, simulator.Stats.Sends);
+        Assert.Contains("mostly requests/min", result.Messages, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ADaysRequestsThatAreUsedUp_StopTheRun_AndTheSameCommandGoesOn()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
+        _tool.Write("in.jsonl", Rows(30));
+
+        ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
+        Assert.Equal(3, stopped.Exit);
+        Assert.Equal(20, simulator.Stats.Sends);
+        Assert.Contains("go on   fastllm run in.jsonl", stopped.Messages, StringComparison.Ordinal);
+
+        ToolResult done = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
+        Assert.Equal(0, done.Exit);
+        Assert.Equal(30, simulator.Stats.Sends);
+    }
+
+    [Fact]
     public async Task RefusedRowsAreNamedInTheirRows_AndTheOthersGoOn()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("question 7", StringComparison.Ordinal)

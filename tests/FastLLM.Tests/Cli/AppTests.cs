@@ -30,6 +30,10 @@ public sealed class AppTests : IDisposable
     [InlineData("simulate --error-rate 1.5")]
     [InlineData("simulate --error-rate NaN")]
     [InlineData("simulate --error-status 200")]
+    [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --rpm 0")]
+    [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --tpm many")]
+    [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --rpd -5")]
+    [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --concurrency 0")]
     [InlineData("")]
     public async Task WrongUsage_Is2_AndSaysWhatIsWrong(string line)
     {

@@ -23,7 +23,7 @@ public sealed class JsonEventsTests : IDisposable
         events.Notice("watch");
         var failures = new FailureGroups();
         failures.Add(FailureKind.InvalidRequest, "no");
-        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5) }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
+        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5), LimitedBy = LimitingFactor.BackOff, LimitedByShares = new Dictionary<LimitingFactor, double> { [LimitingFactor.BackOff] = 0.75, [LimitingFactor.RequestsPerMinute] = 0.25 } }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
         events.Error(2, "wrong");
 
         JsonElement[] lines = Lines();
@@ -34,6 +34,9 @@ public sealed class JsonEventsTests : IDisposable
         Assert.Equal("a\u001b\n", lines[2].GetProperty("custom_id").GetString());
         Assert.Equal(("InvalidRequest", 400), (lines[2].GetProperty("kind").GetString(), lines[2].GetProperty("status").GetInt32()));
         Assert.Equal((1, 8, 7), (lines[4].GetProperty("exit_code").GetInt32(), lines[4].GetProperty("total").GetInt64(), lines[4].GetProperty("ok").GetInt64()));
+        Assert.Equal("none", lines[1].GetProperty("limited_by").GetString());
+        Assert.Equal("back_off", lines[4].GetProperty("limited_by").GetString());
+        Assert.Equal("""{"back_off":75,"requests_per_minute":25}""", lines[4].GetProperty("limited_by_shares").GetRawText());
         Assert.Equal(1, lines[4].GetProperty("failures")[0].GetProperty("count").GetInt64());
         Assert.DoesNotContain(_written.ToArray(), b => b is (< 0x20 and not (byte)'\n') or > 0x7E);
     }

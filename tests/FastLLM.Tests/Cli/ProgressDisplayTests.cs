@@ -54,6 +54,16 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Lines_NameTheLiveLimitAndWhatKeepsItFromBeingFaster()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
+        display.Report(s_stats with { InFlight = 18, ConcurrencyLimit = 20, LimitedBy = LimitingFactor.RequestsPerMinute });
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Contains("· 18/20 in flight · requests/min ·", _written.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Drain_SaysEachSecondHowManyAreAwaited()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);

@@ -68,6 +68,28 @@ public sealed class OptionsTests
         Assert.Throws<ArgumentNullException>(() => options.TimeProvider = null!);
     }
 
+    [Theory]
+    [InlineData(nameof(RateLimits.RequestsPerMinute))]
+    [InlineData(nameof(RateLimits.TokensPerMinute))]
+    [InlineData(nameof(RateLimits.InputTokensPerMinute))]
+    [InlineData(nameof(RateLimits.OutputTokensPerMinute))]
+    [InlineData(nameof(RateLimits.RequestsPerDay))]
+    public void ALimit_IsPositiveOrNotTold(string name)
+    {
+        System.Reflection.PropertyInfo limit = typeof(RateLimits).GetProperty(name)!;
+        var limits = new RateLimits();
+        Assert.Null(limit.GetValue(limits));
+        limit.SetValue(limits, 1L);
+        limit.SetValue(limits, null);
+        foreach (long wrong in (long[])[0, -1, long.MaxValue])
+        {
+            var error = Assert.IsType<ArgumentOutOfRangeException>(Assert.Throws<System.Reflection.TargetInvocationException>(() => limit.SetValue(limits, wrong)).InnerException);
+            Assert.Equal(name, error.ParamName);
+        }
+
+        Assert.Null(limit.GetValue(limits));
+    }
+
     public static TheoryData<string, string, RequestManagerOptions> DoNotFit => new()
     {
         { "FirstByteTimeout", "Timeout", new() { FirstByteTimeout = TimeSpan.FromSeconds(31) } },
