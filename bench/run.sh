@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds, runs every load test and prints the table; writes it to bench/results/ unless --tiny is given.
-#   bench/run.sh            some nine minutes
-#   bench/run.sh --tiny     some thirty seconds: shows that the benchmarks still work, and nothing else
+#   bench/run.sh            some thirteen minutes
+#   bench/run.sh --tiny     some forty seconds: shows that the benchmarks still work, and nothing else
 set -eu
 cd "$(dirname "$0")/.."
 # The program is started as it is: "dotnet run" would be one more process between the pipes.

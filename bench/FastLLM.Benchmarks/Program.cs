@@ -23,8 +23,8 @@ switch (args is [var command, ..] ? command : "")
         return MicroCommand.Run(args[1..]);
     default:
         Console.Error.WriteLine("""
-            serve [--latency MS] [--sigma X] [--seed N]     the simulated provider, until standard input ends
-            load S1|S2|S4|S5|S6|S7|S9|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--report FILE]
+            serve [--latency MS] [--sigma X] [--seed N] [--rpm N] [--tpm N]   the simulated provider, until standard input ends
+            load S1|S2|S4|S5|S6|S7|S9|S10|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--seconds S] [--report FILE]
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--durability power-loss|process-kill] [--no-cache] [--csv FILE]
             crash --processes N [--seed N] [...]            several processes on one cache, one of them killed

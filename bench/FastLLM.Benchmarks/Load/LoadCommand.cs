@@ -13,6 +13,7 @@ internal static class LoadCommand
         ("S5", ManyInFlight.MeasureAsync),
         ("S6", FileRuns.AgainstLibraryAsync),
         ("S9", Tail.MeasureAsync),
+        ("S10", Limits.MeasureAsync),
         ("S11", KeyAndAllocations.MeasureAsync),
         ("S12", StartUp.MeasureAsync),
     ];

@@ -8,6 +8,8 @@ internal static class ServeCommand
     public static async Task<int> RunAsync(Flags flags)
     {
         SimulatorOptions options = Options(flags.Number("--latency", 0), flags.Number("--sigma", 0), flags.Int("--seed", 0));
+        options.RequestsPerMinute = flags.Text("--rpm") is null ? null : flags.Int("--rpm", 0);
+        options.TokensPerMinute = flags.Text("--tpm") is null ? null : flags.Int("--tpm", 0);
         await using SimulatorServer server = await SimulatorServer.StartAsync(options);
         await Console.Out.WriteLineAsync(server.ApiBase);
 

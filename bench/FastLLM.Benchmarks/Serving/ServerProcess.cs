@@ -16,16 +16,22 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public string ApiBase { get; }
 
-    public static async Task<ServerProcess> StartAsync(double latencyMilliseconds = 0, double sigma = 0)
+    public static async Task<ServerProcess> StartAsync(double latencyMilliseconds = 0, double sigma = 0, int? requestsPerMinute = null, int? tokensPerMinute = null)
     {
         Process process = OwnProcess.Start(
+        [
             "serve",
             "--latency", latencyMilliseconds.ToString(CultureInfo.InvariantCulture),
-            "--sigma", sigma.ToString(CultureInfo.InvariantCulture));
+            "--sigma", sigma.ToString(CultureInfo.InvariantCulture),
+            .. Limit("--rpm", requestsPerMinute),
+            .. Limit("--tpm", tokensPerMinute),
+        ]);
         return await process.StandardOutput.ReadLineAsync() is { } apiBase
             ? new ServerProcess(process, apiBase)
             : throw new InvalidOperationException("The server did not start.");
     }
+
+    private static string[] Limit(string name, int? perMinute) => perMinute is { } limit ? [name, limit.ToString(CultureInfo.InvariantCulture)] : [];
 
     public async ValueTask DisposeAsync()
     {
