@@ -5,25 +5,19 @@ namespace FastLLM.Admission;
 /// First come first served, retries first. A lease is held from the send until the answer is in: not while a request backs off, not while its answer
 /// is recorded. What a send waits for is decided in one place, <see cref="BlockOf"/>. Others may close it too (<see cref="CloseFor"/>).
 /// </remarks>
-internal sealed class Gate
+internal sealed partial class Gate
 {
-    private const long RetriesFirst = long.MinValue / 2;
     private const int PatienceWhereTold = 6;
-    private const double LatencyWeight = 0.05;
-    private const double SlotsForRate = 1.25;
 
     private readonly Gates _gates;
     private readonly AdaptiveLimit? _adaptive;
     private readonly Budget? _budget;
     private readonly SendRate _rate;
-    private readonly LinkedList<Waiter> _retries = [];
-    private readonly LinkedList<Waiter> _waiters = [];
+    private readonly WaitingLine _line = new();
     private ITimer? _timer;
     private double _timerAt = double.PositiveInfinity;
     private double _closedUntil = double.NegativeInfinity;
     private int _inFlight;
-    private double _latency;
-    private int _forRate;
 
     public Gate(Gates gates, string model, AdaptiveLimit? adaptive, Budget? budget)
     {
@@ -58,9 +52,9 @@ internal sealed class Gate
     internal Block BlockedBy { get; private set; }
 
     /// <summary>The place of the first of those who wait; retries come before all others.</summary>
-    internal long? HeadOrder => (_retries.First ?? _waiters.First)?.Value.Order;
+    internal long? HeadOrder => _line.First?.Order;
 
-    /// <summary>Makes the lease ready for a request. Needs no lock.</summary>
+    /// <summary>Makes the lease ready for a request. To be called once, before its first attempt.</summary>
     /// <returns>Why the request can never be sent, or <see langword="null"/>.</returns>
     public LlmException? Prepare(Lease lease, LlmRequest request)
     {
@@ -84,7 +78,7 @@ internal sealed class Gate
     /// <exception cref="LlmException">The day's requests are used up.</exception>
     public ValueTask EnterAsync(Lease lease, bool isRetry, CancellationToken cancellationToken)
     {
-        Waiter waiter;
+        WaitingLine.Waiter waiter;
         lock (_gates.Lock)
         {
             double now = _gates.Now;
@@ -93,7 +87,7 @@ internal sealed class Gate
                 return ValueTask.FromException(usedUp);
             }
 
-            if (_retries.Count == 0 && (isRetry || _waiters.Count == 0))
+            if (!_line.IsAheadOf(isRetry))
             {
                 BlockedBy = BlockOf(lease, now, out double wait);
                 if (BlockedBy == Block.None)
@@ -105,8 +99,7 @@ internal sealed class Gate
                 Wake(now, wait);
             }
 
-            waiter = new Waiter(lease, isRetry ? RetriesFirst + _gates.NextOrder() : _gates.NextOrder());
-            waiter.Node = (isRetry ? _retries : _waiters).AddLast(waiter);
+            waiter = _line.Add(lease, isRetry, _gates.NextOrder());
             _gates.Queue(this);
         }
 
@@ -173,11 +166,11 @@ internal sealed class Gate
     {
         if (_budget?.DayRefusal(now) is { } usedUp)
         {
-            RefuseAll(usedUp);
+            _line.Refuse(usedUp);
             return false;
         }
 
-        BlockedBy = BlockOf((_retries.First ?? _waiters.First)!.Value.Lease, now, out double wait);
+        BlockedBy = BlockOf(_line.First!.Lease, now, out double wait);
         if (BlockedBy != Block.None)
         {
             Wake(now, wait);
@@ -188,10 +181,10 @@ internal sealed class Gate
 
     internal void AdmitHead(double now)
     {
-        LinkedListNode<Waiter> first = (_retries.First ?? _waiters.First)!;
-        first.List!.Remove(first);
-        Take(first.Value.Lease, now);
-        first.Value.Admitted.SetResult();
+        WaitingLine.Waiter first = _line.First!;
+        WaitingLine.Remove(first);
+        Take(first.Lease, now);
+        first.Admitted.SetResult();
     }
 
     private Block BlockOf(Lease lease, double now, out double wait)
@@ -233,50 +226,6 @@ internal sealed class Gate
         _budget?.Take(now, lease);
     }
 
-    private void Learn(Lease lease, LeaseEnd end, Usage? usage, double wait)
-    {
-        double now = _gates.Now;
-        int limit = Limit;
-        _adaptive?.Ended(end, _inFlight, now, wait, _rate.IsLearnt);
-        _budget?.Settle(lease, end, usage);
-        if (end == LeaseEnd.Throttled)
-        {
-            _budget?.UsedUp(now, lease.Since);
-        }
-
-        if (lease.Headers is { } headers)
-        {
-            // After it is settled: what is given back must not stand above what the provider says.
-            _budget?.Correct(now, lease.Since, headers);
-        }
-
-        switch (end)
-        {
-            case LeaseEnd.Throttled:
-                _rate.Refused(now, lease.Since, wait);
-                break;
-            case LeaseEnd.NotUsed:
-                _rate.NotSent(lease.Since);
-                break;
-            case LeaseEnd.Answered:
-                _rate.Answered(now, lease.Since);
-                _latency += (now - lease.Since - _latency) * (_latency == 0 ? 1 : LatencyWeight);
-                break;
-        }
-
-        // A rate that was learnt is the brake; slots must not be a second one, which would take many rounds of slow answers to loosen.
-        _forRate = _rate.IsLearnt ? (int)Math.Min(Math.Ceiling(_rate.PerSecond * _latency * SlotsForRate), _gates.Ceiling) : 0;
-        if (Limit != limit)
-        {
-            _gates.Measure();
-        }
-
-        if (wait > 0 && end == LeaseEnd.Throttled)
-        {
-            _closedUntil = Math.Max(_closedUntil, now + wait);
-        }
-    }
-
     // Whole milliseconds, upwards: the system's timers know no others, and one that fires too early would only have to be set again.
     private void Wake(double now, double wait)
     {
@@ -291,20 +240,7 @@ internal sealed class Gate
         _timer?.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Min(wait, 86_400) * 1000)), Timeout.InfiniteTimeSpan);
     }
 
-    private void RefuseAll(LlmException why)
-    {
-        foreach (LinkedList<Waiter> waiting in (LinkedList<Waiter>[])[_retries, _waiters])
-        {
-            foreach (Waiter waiter in waiting)
-            {
-                waiter.Admitted.SetException(why);
-            }
-
-            waiting.Clear();
-        }
-    }
-
-    private async Task WaitAsync(Waiter waiter, CancellationToken cancellationToken)
+    private async Task WaitAsync(WaitingLine.Waiter waiter, CancellationToken cancellationToken)
     {
         try
         {
@@ -314,10 +250,9 @@ internal sealed class Gate
         {
             lock (_gates.Lock)
             {
-                if (waiter.Node!.List is { } list)
+                if (WaitingLine.Remove(waiter))
                 {
                     // Who comes next may need less than this one did.
-                    list.Remove(waiter.Node);
                     _gates.Admit();
                     throw;
                 }
@@ -331,17 +266,5 @@ internal sealed class Gate
 
             throw;
         }
-    }
-
-    private sealed class Waiter(Lease lease, long order)
-    {
-        public Lease Lease { get; } = lease;
-
-        public long Order { get; } = order;
-
-        // Continuations run elsewhere: the gate's lock is held when it is completed.
-        public TaskCompletionSource Admitted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public LinkedListNode<Waiter>? Node { get; set; }
     }
 }
