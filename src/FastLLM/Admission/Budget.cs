@@ -7,12 +7,17 @@ namespace FastLLM.Admission;
 /// </remarks>
 internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
 {
+    private const double MostOfIt = 0.3;
+
     private readonly TokenBucket? _requests = told.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
     private readonly TokenLedger? _tokens = Ledger(told.TokensPerMinute);
     private readonly TokenLedger? _input = Ledger(told.InputTokensPerMinute);
     private readonly TokenLedger? _output = Ledger(told.OutputTokensPerMinute);
     private readonly DayCount? _day = told.RequestsPerDay is { } perDay ? new DayCount(perDay) : null;
     private readonly TokenEstimate _estimate = new();
+
+    // OpenAI and Azure count what a request allows itself, whatever it takes; others count what it took. They are not asked, but found out.
+    private bool _countsAllowance;
     private double _correctedAt = double.NegativeInfinity;
 
     /// <summary>Whether it has to be known what a request says about its tokens.</summary>
@@ -62,6 +67,7 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
         _requests?.Take(now, 1);
         if (CountsTokens)
         {
+            lease.GivenBack = 0;
             lease.Input = _estimate.Input(lease.Demand);
             lease.Output = _estimate.Output(lease.Demand);
             lease.OfTokens = _tokens?.Take(now, lease.Input + lease.Output);
@@ -91,8 +97,9 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
         else if (usage is not null)
         {
             _estimate.Learn(lease.Demand, usage);
-            long allowed = lease.Demand.MostOutput is null ? 0 : lease.Output;
-            Settle(lease, usage.PromptTokens + Math.Max(allowed, usage.CompletionTokens), Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
+            long output = _countsAllowance && lease.Demand.MostOutput is not null ? Math.Max(lease.Output, usage.CompletionTokens) : usage.CompletionTokens;
+            lease.GivenBack = lease.Input + lease.Output - usage.PromptTokens - output;
+            Settle(lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
         }
         else
         {
@@ -106,6 +113,7 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
         if (sentAt >= _correctedAt)
         {
             _correctedAt = now;
+            _countsAllowance = true;
             _requests?.Correct(now, 0);
             _tokens?.Correct(now, 0);
             _input?.Correct(now, 0);
@@ -115,11 +123,11 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
 
     /// <summary>Believes the headers of an answer where they say that less is left than is known here.</summary>
     /// <param name="now">The moment.</param>
-    /// <param name="sentAt">When the request was sent. Of answers to what was sent before the last correction, nothing is new.</param>
+    /// <param name="lease">The send. Of answers to what was sent before the last correction, nothing is new.</param>
     /// <param name="headers">What they say.</param>
-    public void Correct(double now, double sentAt, LimitHeaders headers)
+    public void Correct(double now, Lease lease, LimitHeaders headers)
     {
-        if (sentAt < _correctedAt || !headers.SaysAnything)
+        if (lease.Since < _correctedAt || !headers.SaysAnything)
         {
             return;
         }
@@ -130,7 +138,8 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
             _requests?.Correct(now, requests);
         }
 
-        Correct(now, _tokens, headers.Tokens);
+        // It has less than was thought right after something was given back: so it did not give it back.
+        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less && less >= lease.GivenBack * MostOfIt && lease.GivenBack > 0;
         Correct(now, _input, headers.Input);
         Correct(now, _output, headers.Output);
         if (headers.RequestsOfDay.Remaining is { } ofDay)
@@ -141,13 +150,8 @@ internal sealed class Budget(RateLimits told, TimeSpan mostDayWait)
 
     private static TokenLedger? Ledger(long? perMinute) => perMinute is { } limit ? new TokenLedger(limit) : null;
 
-    private static void Correct(double now, TokenLedger? ledger, LimitAxis axis)
-    {
-        if (axis.Remaining is { } remaining)
-        {
-            ledger?.Correct(now, remaining);
-        }
-    }
+    private static double Correct(double now, TokenLedger? ledger, LimitAxis axis) =>
+        ledger is not null && axis.Remaining is { } remaining ? ledger.Correct(now, remaining) : 0;
 
     private void Settle(Lease lease, long tokens, long input, long output)
     {

@@ -23,7 +23,7 @@ internal sealed partial class Gate
         if (lease.Headers is { } headers)
         {
             // After it is settled: what is given back must not stand above what the provider says.
-            _budget?.Correct(now, lease.Since, headers);
+            _budget?.Correct(now, lease, headers);
         }
 
         switch (end)

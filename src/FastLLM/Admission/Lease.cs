@@ -15,6 +15,9 @@ internal sealed class Lease
     /// <summary>Answer tokens that are set aside.</summary>
     public long Output { get; set; }
 
+    /// <summary>Tokens that were set aside and not taken, once that is known.</summary>
+    public long GivenBack { get; set; }
+
     public TokenLedger.Entry? OfTokens { get; set; }
 
     public TokenLedger.Entry? OfInput { get; set; }

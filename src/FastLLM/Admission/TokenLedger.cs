@@ -52,10 +52,13 @@ internal sealed class TokenLedger(long perMinute)
     }
 
     /// <inheritdoc cref="TokenBucket.Correct"/>
-    public void Correct(double now, double remaining)
+    /// <returns>How much less there is than was thought.</returns>
+    public double Correct(double now, double remaining)
     {
+        double before = Math.Max(_now.FullAt, now);
         _now.Correct(now, remaining);
         Add(new Entry { At = now, LeastFullAt = _now.FullAt, IsSettled = true });
+        return Math.Max(0, _now.FullAt - before) * _now.PerSecond;
     }
 
     private void Add(Entry entry)
