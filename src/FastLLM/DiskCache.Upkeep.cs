@@ -8,6 +8,9 @@ namespace FastLLM;
 // What is done to a cache as a whole: counted, looked through, tidied up, carried elsewhere.
 public sealed partial class DiskCache
 {
+    // A damaged row may say any time, also one that no calendar has.
+    private const string Dated = "WHERE created BETWEEN 0 AND 253402300799999";
+
     /// <summary>Counts what the cache holds.</summary>
     /// <param name="cancellationToken">Stops the waiting.</param>
     public Task<DiskCacheStats> GetStatsAsync(CancellationToken cancellationToken = default)
@@ -30,8 +33,10 @@ public sealed partial class DiskCache
     /// <param name="model">Only entries of this model.</param>
     /// <param name="cancellationToken">Stops the waiting.</param>
     /// <returns>How many were dropped.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="olderThan"/> is negative.</exception>
     public async Task<long> PruneAsync(TimeSpan? olderThan = null, string? scope = null, string? model = null, CancellationToken cancellationToken = default)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(olderThan ?? TimeSpan.Zero, TimeSpan.Zero, nameof(olderThan));
         ThrowIfClosed();
         TimeSpan? age = olderThan ?? (scope is null && model is null ? _options.Ttl : null);
         if (age is null && scope is null && model is null)
@@ -39,7 +44,7 @@ public sealed partial class DiskCache
             return 0;
         }
 
-        DateTimeOffset? before = age is { } a ? _options.TimeProvider.GetUtcNow() - a : null;
+        DateTimeOffset? before = age is { } a ? Ago(a) : null;
         long dropped = 0;
         await Cancellable(_writer.DoAsync(database => dropped = CacheUpkeep.Prune(database, before, scope, model)), cancellationToken).ConfigureAwait(false);
         return dropped;
@@ -144,8 +149,8 @@ public sealed partial class DiskCache
             Entries = entries,
             AnswerBytes = shares.Sum(share => share.AnswerBytes),
             FileBytes = new FileInfo(_folder.Database).Length + new FileInfo(_folder.Log).Length,
-            Oldest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number("SELECT min(created) FROM answers")),
-            Newest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number("SELECT max(created) FROM answers")),
+            Oldest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT min(created) FROM answers {Dated}")),
+            Newest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT max(created) FROM answers {Dated}")),
             Evicted = _writer.Evicted,
             Damaged = Interlocked.Read(ref _damaged),
             Shares = shares,

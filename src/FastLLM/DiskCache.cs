@@ -197,7 +197,14 @@ public sealed partial class DiskCache : CacheProvider
         }
     }
 
-    private long Oldest() => _options.Ttl is { } ttl ? (_options.TimeProvider.GetUtcNow() - ttl).ToUnixTimeMilliseconds() : 0;
+    private long Oldest() => _options.Ttl is { } ttl ? Ago(ttl).ToUnixTimeMilliseconds() : 0;
+
+    // No answer is older than the times that are counted in milliseconds.
+    private DateTimeOffset Ago(TimeSpan age)
+    {
+        DateTimeOffset now = _options.TimeProvider.GetUtcNow();
+        return now - DateTimeOffset.UnixEpoch <= age ? DateTimeOffset.UnixEpoch : now - age;
+    }
 
     private void MetDamage(RequestKey key)
     {

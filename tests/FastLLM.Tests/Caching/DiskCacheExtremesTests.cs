@@ -1,0 +1,67 @@
+using System.Text;
+using FastLLM.Caching;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Caching;
+
+public sealed class DiskCacheExtremesTests : IDisposable
+{
+    private const string Here = "https://here.example/v1";
+
+    private readonly TemporaryFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(36_500)] // before 1970
+    [InlineData(10_000_000)] // before all calendars
+    public async Task Pruning_WhatIsOlderThanAnyAnswer_DropsNothing(int days)
+    {
+        await using DiskCache cache = Open();
+        await cache.PutAsync(Key(1), Entry("x"), Cancel);
+
+        Assert.Equal(0, await cache.PruneAsync(TimeSpan.FromDays(days), cancellationToken: Cancel));
+        Assert.True(await cache.ExistsAsync(Key(1), Here, Cancel));
+    }
+
+    [Fact]
+    public async Task Pruning_ForANegativeAge_IsRefused()
+    {
+        await using DiskCache cache = Open();
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => cache.PruneAsync(TimeSpan.FromTicks(-1), cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task ATimeToLiveWithoutEnd_FindsEverything()
+    {
+        await using DiskCache cache = Open(new DiskCacheOptions { Ttl = TimeSpan.MaxValue });
+        await cache.PutAsync(Key(1), Entry("x"), Cancel);
+
+        Assert.True(await cache.ExistsAsync(Key(1), Here, Cancel));
+        Assert.Equal(0, await cache.PruneAsync(cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task ADamagedTime_DoesNotKeepTheOthersFromBeingCounted()
+    {
+        await using DiskCache cache = Open();
+        await cache.PutAsync(Key(1), Entry("x"), Cancel);
+        await cache.PutAsync(Key(2), Entry("x"), Cancel);
+        using (CacheDatabase database = CacheDatabase.OpenToWrite(Path.Combine(cache.Folder, "cache.db"), Durability.PowerLoss, null))
+        {
+            database.Execute("UPDATE answers SET created=9000000000000000000 WHERE id=1");
+        }
+
+        DiskCacheStats stats = await cache.GetStatsAsync(Cancel);
+        Assert.Equal((2, DateTimeOffset.UnixEpoch.AddYears(55)), (stats.Entries, stats.Newest!.Value));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static RequestKey Key(int number) => RequestKey.Compute("/v1/x", Encoding.UTF8.GetBytes($"{{\"n\":{number}}}"));
+
+    private static CacheEntry Entry(string text) => new(Encoding.UTF8.GetBytes(text), Here, 200, DateTimeOffset.UnixEpoch.AddYears(55));
+
+    private DiskCache Open(DiskCacheOptions? options = null) => new(_folder.In("cache"), options);
+}
