@@ -13,7 +13,8 @@ internal sealed class CacheFolder
 
     public CacheFolder(string directory)
     {
-        Path = System.IO.Path.GetFullPath(directory);
+        // With a separator at its end the folder would be taken for its own parent, and made readable by all.
+        Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(directory));
     }
 
     public string Path { get; }

@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using System.Text;
 using FastLLM.Caching;
 using FastLLM.TestKit;
@@ -40,6 +41,15 @@ public sealed class DiskCacheExtremesTests : IDisposable
 
         Assert.True(await cache.ExistsAsync(Key(1), Here, Cancel));
         Assert.Equal(0, await cache.PruneAsync(cancellationToken: Cancel));
+    }
+
+    [Fact]
+    [UnsupportedOSPlatform("windows")]
+    public async Task AFolderNamedWithASlashAtItsEnd_IsForItsOwnerOnly()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Modes are POSIX's.");
+        await using var cache = new DiskCache(_folder.In("cache") + "/");
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(cache.Folder));
     }
 
     [Fact]
