@@ -144,6 +144,15 @@ internal sealed class CacheDatabase : IDisposable
         return statement.Step() && statement.Integer(0) == 0 && statement.Integer(1) == statement.Integer(2);
     }
 
+    /// <summary>Has the log left as it is when the connection is closed. For who does not have the write lock; does nothing once it is closed.</summary>
+    public void LeaveLog()
+    {
+        if (_connection.Handle is { } handle)
+        {
+            _ = raw.sqlite3_db_config(handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
+        }
+    }
+
     public void Dispose() => _connection.Dispose();
 
     private static CacheDatabase Open(string path, SqliteOpenMode mode)

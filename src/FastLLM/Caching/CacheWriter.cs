@@ -119,6 +119,7 @@ internal sealed class CacheWriter
             {
                 using (FolderLock.Take(_folder.WriteLock, _options.Notice))
                 {
+                    MustBeThere();
                     Write(commit.Puts);
                     commit.Done.SetResult();
                     Tidy();
@@ -184,7 +185,6 @@ internal sealed class CacheWriter
 
         try
         {
-            MustBeThere();
             TryWrite(puts);
         }
         catch (SqliteFault e) when (e.IsFull)
@@ -314,17 +314,24 @@ internal sealed class CacheWriter
                 }
                 finally
                 {
-                    _begin.Dispose();
-                    _insert.Dispose();
-                    _commit.Dispose();
-                    _database.Dispose();
+                    Dispose();
                 }
             }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Whoever put those answers was told that they are not kept; the log is brought over by whoever opens the cache next.
+            _database.LeaveLog();
+            Dispose();
         }
+    }
+
+    private void Dispose()
+    {
+        _begin.Dispose();
+        _insert.Dispose();
+        _commit.Dispose();
+        _database.Dispose();
     }
 
     // Not tried again: after a failed flush nobody knows what is on the disk. Whoever opens it next reads it as a whole.

@@ -53,6 +53,36 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
+    public async Task AFolderWhoseLockCannotBeOpenedAnyMore_EndsInAnError_NotInACrash()
+    {
+        DiskCache cache = Open();
+        await cache.PutAsync(Key(1), Entry("x"), Cancel);
+        string held = Path.Combine(cache.Folder, "cache.lock");
+        File.Delete(held);
+        Directory.CreateDirectory(held); // refused like a file without permission, and to root too
+
+        await Assert.ThrowsAnyAsync<IOException>(async () => await cache.PutAsync(Key(2), Entry("x"), Cancel));
+        await cache.CloseAsync(Cancel);
+
+        Directory.Delete(held);
+        await using DiskCache again = Open();
+        Assert.True(await again.ExistsAsync(Key(1), Here, Cancel));
+    }
+
+    [Fact]
+    public async Task ImportingIntoAFolderThatWasRemovedAndMadeAnew_IsAnError()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Files in use cannot be removed there.");
+        await using DiskCache from = Open();
+        await from.PutAsync(Key(1), Entry("x"), Cancel);
+        await using var to = new DiskCache(_folder.In("to"));
+        Directory.Delete(to.Folder, recursive: true);
+        await using var anew = new DiskCache(_folder.In("to"));
+
+        await Assert.ThrowsAnyAsync<IOException>(() => to.ImportAsync(from.ReadAllAsync(Cancel), Cancel));
+    }
+
+    [Fact]
     public async Task ADamagedTime_DoesNotKeepTheOthersFromBeingCounted()
     {
         await using DiskCache cache = Open();
@@ -65,6 +95,17 @@ public sealed class DiskCacheExtremesTests : IDisposable
 
         DiskCacheStats stats = await cache.GetStatsAsync(Cancel);
         Assert.Equal((2, DateTimeOffset.UnixEpoch.AddYears(55)), (stats.Entries, stats.Newest!.Value));
+    }
+
+    [Fact]
+    public async Task AnAnswerLargerThanTheSizeLimit_IsDropped_AndTheCacheGoesOn()
+    {
+        await using DiskCache cache = Open(new DiskCacheOptions { SizeLimit = 1 << 20 });
+        await cache.PutAsync(Key(1), Entry(new string('x', 3 << 20)), Cancel);
+        await cache.PruneAsync(scope: "nobody", cancellationToken: Cancel); // comes after the dropping
+        Assert.False(await cache.ExistsAsync(Key(1), Here, Cancel));
+        await cache.PutAsync(Key(2), Entry("x"), Cancel);
+        Assert.True(await cache.ExistsAsync(Key(2), Here, Cancel));
     }
 
     public void Dispose() => _folder.Dispose();
