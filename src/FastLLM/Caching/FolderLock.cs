@@ -43,8 +43,20 @@ internal static class FolderLock
         try
         {
             FileStream file = CacheFolder.OpenPrivate(path, FileShare.None);
-            Write(file, text ?? s_holder);
-            return file;
+            try
+            {
+                Write(file, text ?? s_holder);
+                return file;
+            }
+            catch (IOException) when (text is null)
+            {
+                return file; // who has it is good to know, no more: on a full disk it must not keep answers from the reserve
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
         }
         catch (IOException e) when (IsTaken(e))
         {
@@ -99,7 +111,7 @@ internal static class FolderLock
         else
         {
             using var never = new ManualResetEventSlim();
-            never.Wait(tries < 100 ? 1 : 10);
+            never.Wait(tries < 1000 ? 1 : 10); // the gaps of a busy writer are short: who looks rarely waits for seconds
         }
     }
 

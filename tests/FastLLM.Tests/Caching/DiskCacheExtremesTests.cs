@@ -70,6 +70,19 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
+    public void ALockWhoseTextCannotBeWritten_IsGivenBack()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "Needs a device that is always full.");
+        string path = _folder.In("lock");
+        File.CreateSymbolicLink(path, "/dev/full");
+
+        Assert.Throws<IOException>(() => FolderLock.TryTake(path, "identity"u8.ToArray()));
+        Assert.Throws<IOException>(() => FolderLock.TryTake(path, "identity"u8.ToArray()));
+        using IDisposable? taken = FolderLock.TryTake(path);
+        Assert.NotNull(taken); // who has it is good to know, no more
+    }
+
+    [Fact]
     public async Task ImportingIntoAFolderThatWasRemovedAndMadeAnew_IsAnError()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Files in use cannot be removed there.");
