@@ -63,6 +63,11 @@ internal static class CacheLine
                 throw new FormatException("its key is not 64 hexadecimal digits");
             }
 
+            if (entry.Scope is null || entry.StatusCode is < 200 or > 299 || entry.CreatedAt < DateTimeOffset.UnixEpoch)
+            {
+                throw new FormatException("its scope, status or time is none that a cache writes");
+            }
+
             return Convert.ToHexStringLower(entry.ComputeDigest()) == json.GetProperty("sha256").GetString()
                 ? (key, entry)
                 : throw new FormatException("its answer is not what its digest says");

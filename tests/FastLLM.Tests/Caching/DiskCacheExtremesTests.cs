@@ -82,6 +82,27 @@ public sealed class DiskCacheExtremesTests : IDisposable
         Assert.NotNull(taken); // who has it is good to know, no more
     }
 
+    [Theory]
+    [InlineData("\"scope\":\"s\"", "\"scope\":null")]
+    [InlineData("\"status\":200", "\"status\":500")]
+    [InlineData("\"status\":200", "\"status\":-1")]
+    [InlineData("\"created\":\"2025", "\"created\":\"1925")]
+    public async Task ImportingALineThatNoCacheWrites_IsRefused_WithItsNumber(string sound, string wrong)
+    {
+        await using DiskCache cache = Open();
+        await cache.PutAsync(Key(1), Entry("x") with { Scope = "s" }, Cancel);
+        using var lines = new MemoryStream();
+        await cache.ExportAsync(lines, Cancel);
+        string line = Encoding.UTF8.GetString(lines.ToArray());
+        Assert.Contains(sound, line, StringComparison.Ordinal);
+        await cache.ClearAsync(Cancel);
+
+        byte[] hostile = Encoding.UTF8.GetBytes(line.Replace(sound, wrong, StringComparison.Ordinal));
+        FormatException fault = await Assert.ThrowsAsync<FormatException>(() => cache.ImportAsync(new MemoryStream(hostile), Cancel));
+        Assert.StartsWith("Line 1 ", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(0, (await cache.GetStatsAsync(Cancel)).Entries);
+    }
+
     [Fact]
     public async Task ImportingIntoAFolderThatWasRemovedAndMadeAnew_IsAnError()
     {
