@@ -38,28 +38,20 @@ public sealed partial class DiskCache : CacheProvider
         _folder.Create(_options.AllowNetworkFileSystem);
         try
         {
-            CheckIfAlone();
-            _use = FolderLock.Share(_folder.UseLock, _options.Notice);
+            try
+            {
+                (_use, _writer, _readers) = Open();
+            }
+            catch (SqliteFault e) when (e.IsDamage)
+            {
+                // The disk has changed what nobody has touched: with the seal broken it is looked through, and saved.
+                _folder.BreakSeal();
+                (_use, _writer, _readers) = Open();
+            }
         }
         catch (Exception e) when (e is UnauthorizedAccessException or SqliteFault)
         {
             throw CannotOpen(e);
-        }
-
-        try
-        {
-            using (FolderLock.Take(_folder.WriteLock, _options.Notice))
-            {
-                _writer = new CacheWriter(_folder, _options);
-            }
-
-            _readers = new CacheReaders(_folder.Database);
-        }
-        catch (Exception e)
-        {
-            _writer?.Close();
-            _use.Dispose();
-            throw e is UnauthorizedAccessException or SqliteFault ? CannotOpen(e) : e;
         }
     }
 
@@ -154,6 +146,28 @@ public sealed partial class DiskCache : CacheProvider
 
     private static Task Cancellable(Task task, CancellationToken cancellationToken) =>
         cancellationToken.CanBeCanceled && !task.IsCompleted ? task.WaitAsync(cancellationToken) : task;
+
+    private (IDisposable Use, CacheWriter Writer, CacheReaders Readers) Open()
+    {
+        CheckIfAlone();
+        IDisposable use = FolderLock.Share(_folder.UseLock, _options.Notice);
+        CacheWriter? writer = null;
+        try
+        {
+            using (FolderLock.Take(_folder.WriteLock, _options.Notice))
+            {
+                writer = new CacheWriter(_folder, _options);
+            }
+
+            return (use, writer, new CacheReaders(_folder.Database));
+        }
+        catch
+        {
+            writer?.Close();
+            use.Dispose();
+            throw;
+        }
+    }
 
     // Whoever comes first looks whether the database is sound; the others wait for that.
     private void CheckIfAlone()

@@ -148,6 +148,18 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
+    public async Task AHeaderThatChangedWithoutAWrite_IsMendedAtOnce_ThoughTheSealHolds()
+    {
+        await FillAsync();
+        DateTime written = File.GetLastWriteTimeUtc(Database);
+        Blank(Database, 0, 16);
+        File.SetLastWriteTimeUtc(Database, written);
+
+        Assert.Equal(Rows, await CountSoundAsync());
+        Assert.Single(_said);
+    }
+
+    [Fact]
     public async Task ARepairThatWasKilledHalfway_IsTakenToItsEnd()
     {
         await FillAsync();
