@@ -84,8 +84,8 @@ internal sealed class WriteAheadLog
             sum = own;
             if (!isOfThisRound && !fits)
             {
-                // Left from an earlier round, before the log was begun anew. Zeros are not: nobody writes them.
-                Damage ??= frame.AsSpan().ContainsAnyExcept((byte)0) ? null : "its end is blank";
+                // Left from an earlier round, before the log was begun anew. Without salts and sums it is not: nobody writes zeros there.
+                Damage ??= frame.AsSpan(8, 16).ContainsAnyExcept((byte)0) ? null : "its end is blank";
                 isReached = false;
                 continue;
             }

@@ -109,6 +109,21 @@ public sealed class DamagedCacheTests : IDisposable
         Assert.Contains("was damaged", Assert.Single(_said), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(4)] // the frame still says its page …
+    [InlineData(6)]
+    [InlineData(30)] // … and all of its header
+    public async Task ALastFrameThatIsBlankFromSomewhereOn_IsSaid(int whole)
+    {
+        await FillAsync(leavesLog: true);
+        string log = Database + "-wal";
+        int blank = 24 + 4096 - whole;
+        Blank(log, (int)new FileInfo(log).Length - blank, blank);
+
+        await CountSoundAsync();
+        Assert.Contains("was damaged", Assert.Single(_said), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task ATornEndOfTheLog_AsAKillLeavesIt_IsNoDamage()
     {
