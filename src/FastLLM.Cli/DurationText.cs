@@ -6,9 +6,9 @@ namespace FastLLM.Cli;
 /// <summary>Times as people write them on a command line: <c>200ms</c>, <c>1.5s</c>, <c>2m</c>, <c>1h</c>, <c>30d</c>; a plain number is seconds.</summary>
 internal static class DurationText
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(3650);
 
-    /// <summary>Reads a time that is not negative and at most a year.</summary>
+    /// <summary>Reads a time that is not negative and at most ten years.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out TimeSpan duration)
     {
         duration = default;
