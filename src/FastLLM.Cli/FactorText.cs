@@ -59,6 +59,8 @@ internal static class FactorText
                 CultureInfo.InvariantCulture, $"ask the provider for more than {told:N0} requests a minute, or put more into each request."),
             LimitingFactor.RequestsPerMinute => "the provider refused more. Ask for a higher limit, and tell it with --rpm.",
             LimitingFactor.TokensPerMinute => "ask for a higher limit, or allow less output (max_completion_tokens): what is allowed counts.",
+            LimitingFactor.Concurrency when stats.ConcurrencyLimit < stats.ConcurrencyCeiling => string.Create(
+                CultureInfo.InvariantCulture, $"how many the provider takes was still being learnt ({stats.ConcurrencyLimit:N0} at the end). To begin with more: --concurrency N."),
             LimitingFactor.Concurrency => string.Create(
                 CultureInfo.InvariantCulture, $"raise --concurrency (it was {stats.ConcurrencyLimit:N0}), or give --concurrency auto."),
             LimitingFactor.ProviderLatency => "all that was left was in flight. A faster model, or shorter answers.",

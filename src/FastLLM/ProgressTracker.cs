@@ -140,6 +140,7 @@ public sealed class ProgressTracker : IDisposable
         {
             InFlight = state.InFlight,
             ConcurrencyLimit = state.Limit,
+            ConcurrencyCeiling = state.Ceiling,
             RequestLimit = state.RequestLimit,
             TokenLimit = state.TokenLimit,
             LimitedBy = Factors.Present,

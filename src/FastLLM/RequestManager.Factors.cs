@@ -43,5 +43,5 @@ public partial class RequestManager<TResponse>
             : LimitingFactor.Output;
     }
 
-    private EngineState State() => new(_gates.InFlight, _gates.Limit, _options.RateLimits?.RequestsPerMinute, _options.RateLimits?.TokensPerMinute);
+    private EngineState State() => new(_gates.InFlight, _gates.Limit, _gates.Ceiling, _options.RateLimits?.RequestsPerMinute, _options.RateLimits?.TokensPerMinute);
 }

@@ -37,6 +37,9 @@ public sealed record TokenStats
     /// <summary>Gets how many may be in flight at this moment, over all models; with <see cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
     public int ConcurrencyLimit { get; init; }
 
+    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than <see cref="ConcurrencyLimit"/> while the number is being learnt; 0 where nobody told.</summary>
+    public int ConcurrencyCeiling { get; init; }
+
     /// <summary>Gets the tokens of prompts.</summary>
     public long PromptTokens { get; init; }
 

@@ -14,7 +14,10 @@ internal readonly struct BodyHash(ulong high, ulong low) : IEquatable<BodyHash>
 
     public ulong Low { get; } = low;
 
-    public static BodyHash Of(ReadOnlySpan<byte> body)
+    /// <summary>The hash of a body. Whether the answer is to come as a stream is no part of the question.</summary>
+    public static BodyHash Of(ReadOnlySpan<byte> body) => body.IndexOf("\"stream"u8) < 0 ? OfBytes(body) : OfBytes(StreamMembers.Remove(body));
+
+    private static BodyHash OfBytes(ReadOnlySpan<byte> body)
     {
         ulong a = K0, b = K1;
         ReadOnlySpan<byte> rest = body;

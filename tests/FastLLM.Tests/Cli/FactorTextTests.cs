@@ -35,6 +35,15 @@ public sealed class FactorTextTests
         Assert.Contains("--rpm", Advice(LimitingFactor.RequestsPerMinute), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void WhereTheNumberInFlightIsLearnt_NobodyIsToldToHaveItLearnt()
+    {
+        var shares = new Dictionary<LimitingFactor, double> { [LimitingFactor.Concurrency] = 1 };
+
+        Assert.DoesNotContain("auto", FactorText.Advice(new TokenStats { LimitedByShares = shares, ConcurrencyLimit = 40, ConcurrencyCeiling = 1000 }), StringComparison.Ordinal);
+        Assert.Contains("auto", FactorText.Advice(new TokenStats { LimitedByShares = shares, ConcurrencyLimit = 40, ConcurrencyCeiling = 40 }), StringComparison.Ordinal);
+    }
+
     private static string? Advice(LimitingFactor factor) =>
         FactorText.Advice(new TokenStats { LimitedByShares = new Dictionary<LimitingFactor, double> { [factor] = 1 } });
 }

@@ -44,6 +44,20 @@ public sealed class StreamedAnswersTests
             $"{name}:\n{Encoding.UTF8.GetString(plain)}\n{Encoding.UTF8.GetString(outcome.Response.RawBody.Span)}");
     }
 
+    [Theory]
+    [InlineData("""{"model":"m","messages":[]}""")]
+    [InlineData("""{"stream":true,"model":"m","messages":[]}""")]
+    [InlineData("""{"stream":true , "stream_options":{"a":[1]},"model":"m","messages":[]}""")]
+    [InlineData("""{"model":"m","stream":true,"messages":[]}""")]
+    [InlineData("""{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}""")]
+    [InlineData("""{"model":"m","messages":[],"stream" : false}""")]
+    public void WhetherItComesAsAStream_IsNoPartOfTheQuestion(string body)
+    {
+        byte[] plain = SimulatorAnswers.PlainChatCompletion("""{"model":"m","messages":[]}"""u8);
+
+        Assert.Equal(plain, SimulatorAnswers.PlainChatCompletion(Encoding.UTF8.GetBytes(body)));
+    }
+
     [Fact]
     public async Task Auto_AsksTheSimulatorForStreams_AndGivesTheRowsItsAnswersAndCounts()
     {
