@@ -162,7 +162,7 @@ public sealed class SimulatorFaultTests : IDisposable
             ErrorInOkRate = 0.1,
             QuotaAfter = 100,
         };
-        string[] bodies = [.. Enumerable.Range(0, 300).Select(i => (i % 3 == 0 ? Streamed : Hello).Replace("Hello", $"Hello {i % 80}", StringComparison.Ordinal))];
+        string[] bodies = [.. Enumerable.Range(0, 300).Select(i => (i % 3 == 0 ? Streamed : Hello).Replace("Hello", $"{(i % 3 == 0 ? "Hi" : "Hello")} {i % 80}", StringComparison.Ordinal))];
         (string[] first, string faults) = await TraceAsync(options, bodies);
         (string[] second, string faultsAgain) = await TraceAsync(options, bodies);
         options.Seed = 43;

@@ -45,15 +45,15 @@ public sealed class StreamedAnswersTests
     }
 
     [Theory]
-    [InlineData("""{"model":"m","messages":[]}""")]
-    [InlineData("""{"stream":true,"model":"m","messages":[]}""")]
-    [InlineData("""{"stream":true , "stream_options":{"a":[1]},"model":"m","messages":[]}""")]
-    [InlineData("""{"model":"m","stream":true,"messages":[]}""")]
-    [InlineData("""{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}""")]
-    [InlineData("""{"model":"m","messages":[],"stream" : false}""")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}]}""")]
+    [InlineData("""{"stream":true,"model":"m","messages":[{"role":"user","content":"x"}]}""")]
+    [InlineData("""{"stream":true , "stream_options":{"a":[1]},"model":"m","messages":[{"role":"user","content":"x"}]}""")]
+    [InlineData("""{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}""")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}],"stream":true,"stream_options":{"include_usage":true}}""")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}],"stream" : false}""")]
     public void WhetherItComesAsAStream_IsNoPartOfTheQuestion(string body)
     {
-        byte[] plain = SimulatorAnswers.PlainChatCompletion("""{"model":"m","messages":[]}"""u8);
+        byte[] plain = SimulatorAnswers.PlainChatCompletion("""{"model":"m","messages":[{"role":"user","content":"x"}]}"""u8);
 
         Assert.Equal(plain, SimulatorAnswers.PlainChatCompletion(Encoding.UTF8.GetBytes(body)));
     }
