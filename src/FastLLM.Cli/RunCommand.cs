@@ -23,6 +23,7 @@ internal sealed class RunCommand
     private readonly LimitOptions _limits = new();
     private readonly TimeOptions _times = new();
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
+    private readonly Option<string?> _maxErrors = new("--max-errors") { HelpName = "N|P%", Description = "Stop when more rows than this have failed, to go on later; a share counts from 100 rows on. 100%: never, not even where the first ten fail alike." };
     private readonly Option<string?> _order = new("--order") { HelpName = "input|completion", Description = "Order of the rows when the run is done. Left out: input; into a pipe, completion." };
     private readonly Option<bool> _fresh = new("--fresh") { Description = "Begin anew; an output that is there is kept with .bak." };
     private readonly Option<bool> _retryFailed = new("--retry-failed") { Description = "Send rows again that failed in an earlier run." };
@@ -52,7 +53,7 @@ internal sealed class RunCommand
         command.Options.Add(run._concurrency);
         run._limits.AddTo(command);
         run._times.AddTo(command);
-        foreach (Option option in (Option[])[run._retries, run._order, run._fresh, run._retryFailed, run._skipInvalid,
+        foreach (Option option in (Option[])[run._retries, run._maxErrors, run._order, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
             command.Options.Add(option);
@@ -86,6 +87,11 @@ internal sealed class RunCommand
         {
             // Which key goes where is said even to those who want it quiet.
             await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(notice));
+        }
+
+        if (ProxyNotice.For(new Uri(connection.BaseUrl), HttpClient.DefaultProxy) is { } proxy)
+        {
+            await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(proxy));
         }
 
         await using DiskCache? cache = _cache.Open(result, report.Notice);
@@ -150,6 +156,7 @@ internal sealed class RunCommand
             RefreshFinishReasons = _cache.ReadRefresh(result),
             TimeProvider = _time,
         };
+        ErrorLimit.Apply(result.GetValue(_maxErrors), sending);
         _times.Apply(result, sending);
         return sending;
     }

@@ -24,7 +24,7 @@ internal sealed class RunReport(
         file.Planned = Planned;
         file.RowFailed = (id, failure) => events?.RowFailed(id, failure);
         sending.Progress = _progress;
-        sending.Logger = verbose ? new LineLogger(Notice) : null;
+        sending.Logger = new LineLogger(Notice, verbose);
     }
 
     /// <summary>Says something in one line.</summary>
@@ -194,12 +194,13 @@ internal sealed class RunReport(
         }
     }
 
-    private sealed class LineLogger(Action<string> write) : ILogger
+    // What a person should know while a run goes on: that the provider is down, that a model refuses something. Why a run stops is said at its end.
+    private sealed class LineLogger(Action<string> write, bool verbose) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
+        public bool IsEnabled(LogLevel logLevel) => verbose ? logLevel >= LogLevel.Debug : logLevel == LogLevel.Warning;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {

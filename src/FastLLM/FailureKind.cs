@@ -49,7 +49,7 @@ public enum FailureKind
     /// <summary>Account: the model does not exist or the account may not use it.</summary>
     ModelNotFound = 33,
 
-    /// <summary>Account: the requests of the day that were told (<see cref="RateLimits.RequestsPerDay"/>) are used up.</summary>
+    /// <summary>Account: the requests of the day are used up, by the provider's word or by what was told (<see cref="RateLimits.RequestsPerDay"/>).</summary>
     DailyLimit = 34,
 
     /// <summary>Throttled: too many requests or tokens for now (429).</summary>
@@ -76,7 +76,7 @@ public enum FailureKind
     /// <summary>Answer: the server failed (500, 502, 504 and other 5xx).</summary>
     ServerError = 60,
 
-    /// <summary>Answer: the server gave up on this request for now (408, 409).</summary>
+    /// <summary>Answer: the server gave up on this request for now (408, 409, 425).</summary>
     ServerConflict = 61,
 
     /// <summary>Answer: cut short, or without the field that ends it.</summary>
@@ -93,6 +93,9 @@ public enum FailureKind
 
     /// <summary>Output: an outcome could not be written. The run stops before it pays for more.</summary>
     Output = 80,
+
+    /// <summary>Run: more requests failed than <see cref="RequestManagerOptions.MaxErrors"/> or <see cref="RequestManagerOptions.MaxErrorShare"/> allow.</summary>
+    TooManyFailures = 81,
 
     /// <summary>Provider: its code threw an exception that says nothing about the cause; see <see cref="Exception.InnerException"/>.</summary>
     Provider = 70,

@@ -12,6 +12,7 @@ public sealed partial class FileRun
     private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
     private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
     private readonly Lock _writing = new();
+    private readonly List<ResponseWrapper<LlmResponse>> _suspects = [];
     private RowSink _sink = RowSink.None;
     private long _sequence;
     private long _answered;
@@ -59,6 +60,11 @@ public sealed partial class FileRun
             }
         }
 
+        if (writeFault is null)
+        {
+            TryWriteSuspects(isOver: true, out writeFault);
+        }
+
         try
         {
             _sink.Flush();
@@ -88,6 +94,24 @@ public sealed partial class FileRun
     private bool TryWrite(ResponseWrapper<LlmResponse> outcome, out Exception? fault)
     {
         fault = null;
+        if (_suspects.Count > 0 && !TryWriteSuspects(isOver: false, out fault))
+        {
+            return false;
+        }
+
+        if (outcome.Error is { Blame: Blame.Suspected })
+        {
+            // Perhaps all rows will be refused like this one. Then it is asked again, and must not stand in the output as failed.
+            _suspects.Add(outcome);
+            return true;
+        }
+
+        return TryWriteRow(outcome, out fault);
+    }
+
+    private bool TryWriteRow(ResponseWrapper<LlmResponse> outcome, out Exception? fault)
+    {
+        fault = null;
         if (!_inFlight.TryRemove(outcome.OrderId, out RowInFlight row) || StaysPending(outcome))
         {
             return true;
@@ -111,9 +135,35 @@ public sealed partial class FileRun
         }
     }
 
+    private bool TryWriteSuspects(bool isOver, out Exception? fault)
+    {
+        fault = null;
+        for (var i = 0; i < _suspects.Count; i++)
+        {
+            if (isOver && _suspects[i].Error is { Blame: Blame.Suspected } failure)
+            {
+                failure.Blame = Blame.Own;
+            }
+            else if (_suspects[i].Error is { Blame: Blame.Suspected })
+            {
+                continue;
+            }
+
+            ResponseWrapper<LlmResponse> row = _suspects[i];
+            _suspects.RemoveAt(i--);
+            if (!TryWriteRow(row, out fault))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     // What was not sent, and what failed for a reason that is not the row's, is asked by the next run: it gets no record.
     private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
-        && (error.Kind is FailureKind.NotSent or FailureKind.Canceled
+        && (error.Blame == Blame.Everybody
+            || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
 
     private void WriteInvalid(int place, string id, string error)

@@ -17,6 +17,8 @@ public class LlmException : Exception
     /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
     internal const int BodyCap = 2048;
 
+    private int _blame;
+
     /// <summary>Creates a failure.</summary>
     /// <param name="kind">Stage and cause; the engine decides by it what to do.</param>
     /// <param name="message">What went wrong, for a person.</param>
@@ -79,6 +81,16 @@ public class LlmException : Exception
     /// <summary>Gets or sets a value indicating whether the provider has learnt from the refusal and sends something else next time.</summary>
     internal bool SendAgainChanged { get; set; }
 
+    /// <summary>Gets whether the provider says that it should be sent again (<c>x-should-retry</c>); <see langword="null"/> where it does not say.</summary>
+    internal bool? ShouldRetry { get; init; }
+
+    /// <summary>Gets or sets how far the failure is suspected to be everybody's rather than the request's own.</summary>
+    internal Blame Blame
+    {
+        get => (Blame)Volatile.Read(ref _blame);
+        set => Volatile.Write(ref _blame, (int)value);
+    }
+
     /// <summary>Makes a failure of an HTTP answer that is no success, in the terms of the failure table.</summary>
     /// <param name="response">The answer; its status and headers are read, its content is not.</param>
     /// <param name="body">The answer's body, in any of the error forms in use (OpenAI, Anthropic, Gemini, Mistral, Ollama, a proxy's page).</param>
@@ -100,13 +112,14 @@ public class LlmException : Exception
         var status = (int)response.StatusCode;
         var error = ErrorBody.Read(body);
         var kind = FailureTable.Classify(status, error);
-        return new LlmException(kind, Describe(status, response.ReasonPhrase, kind, error))
+        return new LlmException(kind, Describe(status, kind, error, now))
         {
             StatusCode = status,
             Code = error.Code ?? error.Type,
             Body = Encoding.UTF8.GetString(body[..Math.Min(body.Length, BodyCap)]),
             Parameter = error.Parameter,
             RetryAfter = Retries.RetryAfter.Read(response.Headers, error, now),
+            ShouldRetry = Told(response),
         };
     }
 
@@ -128,12 +141,41 @@ public class LlmException : Exception
             Attempts = attempts,
             Parameter = Parameter,
             MaybeBilled = MaybeBilled,
+            ShouldRetry = ShouldRetry,
+            Blame = Blame,
         };
     }
 
-    private static string Describe(int status, string? reason, FailureKind kind, in ErrorBody error)
+    /// <summary>The same failure with something taken out of all its words. What was caught is left out: its words cannot be changed.</summary>
+    internal LlmException Without(string words, string instead)
     {
-        string said = error.Message ?? reason ?? ((HttpStatusCode)status).ToString();
-        return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}");
+        return new LlmException(Kind, Clean(Message)!)
+        {
+            StatusCode = StatusCode,
+            Code = Clean(Code),
+            Body = Clean(Body),
+            RetryAfter = RetryAfter,
+            Attempts = Attempts,
+            Parameter = Clean(Parameter),
+            MaybeBilled = MaybeBilled,
+            SendAgainChanged = SendAgainChanged,
+            ShouldRetry = ShouldRetry,
+            Blame = Blame,
+        };
+
+        string? Clean(string? text) => text?.Replace(words, instead, StringComparison.Ordinal);
+    }
+
+    private static bool? Told(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("x-should-retry", out var values) && bool.TryParse(values.ToString(), out bool told) ? told : null;
+
+    // Of the status line nothing is repeated: what stands there is the server's own text, and has no place of its own to be read at.
+    private static string Describe(int status, FailureKind kind, in ErrorBody error, DateTimeOffset? now)
+    {
+        string said = error.Message ?? ((HttpStatusCode)status).ToString();
+        string resumes = kind == FailureKind.DailyLimit && error.QuotaIds is not null && PacificDay.End(now) is { } end
+            ? string.Create(CultureInfo.InvariantCulture, $" There are more from {end.UtcDateTime:yyyy-MM-dd HH:mm} UTC (midnight Pacific time).")
+            : "";
+        return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
     }
 }

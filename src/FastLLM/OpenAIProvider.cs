@@ -127,7 +127,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
         {
             LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true);
             failure.MaybeBilled = attempt.RequestSent;
-            return new Reply<LlmResponse>(failure);
+            return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
     }
 
@@ -184,7 +184,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
         if (fault is not null)
         {
             // Said once more without what the server may have repeated of the credentials.
-            fault = ResponseCheck.Check(response, Secrets.Remove(bytes, GetRequestHeaders()), request.Endpoint, attempt, out scan) ?? fault;
+            fault = Secrets.Remove(ResponseCheck.Check(response, Secrets.Remove(bytes, GetRequestHeaders()), request.Endpoint, attempt, out scan) ?? fault, GetRequestHeaders());
         }
 
         return fault is null
@@ -195,7 +195,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
     private LlmException Refused(LlmRequest request, HttpResponseMessage response, ReadOnlyMemory<byte> bytes, bool temperatureLeftOut, Attempt? attempt)
     {
         Observe(response.Headers, attempt);
-        LlmException failure = LlmException.From(response, bytes.Span, attempt?.Transport.Time.GetUtcNow());
+        LlmException failure = Secrets.Remove(LlmException.From(response, bytes.Span, attempt?.Transport.Time.GetUtcNow()), GetRequestHeaders());
 
         // The model refuses a parameter that nobody chose: sent again without it, from now on for this model.
         bool learnt = !temperatureLeftOut && request.TemperatureLeftAlone && request.Model is not null

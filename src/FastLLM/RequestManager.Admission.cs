@@ -86,7 +86,25 @@ public partial class RequestManager<TResponse>
     {
         // A refusal closes the gate of its model, whoever found it. What else asks to wait does so in the headers, and is observed.
         TimeSpan? asked = end == LeaseEnd.Throttled ? reply.Failure!.RetryAfter ?? worker.Lease.Headers?.UntilRefilled : null;
+        worker.Lease.MeetsOutage = reply.Failure is { } failure && FailureTable.IsOutage(failure.Kind);
         worker.Lease.Gate!.Leave(worker.Lease, end, reply.Usage, asked <= _options.MaxThrottleWait ? asked.Value : TimeSpan.Zero);
+        if (worker.Lease.Change != BreakerChange.None)
+        {
+            SayWhetherUp(worker.Lease.Change, worker.Lease.Gate.Model, reply.Failure);
+        }
+    }
+
+    // Said once an outage, not once a send.
+    private void SayWhetherUp(BreakerChange change, string model, LlmException? failure)
+    {
+        if (change == BreakerChange.Opened)
+        {
+            _logger.ProviderDown(model, failure?.Kind ?? FailureKind.Unknown);
+        }
+        else
+        {
+            _logger.ProviderUp(model);
+        }
     }
 
     // Headers of an answer. Where a provider serves several managers, what one of them hears holds for all.

@@ -64,6 +64,7 @@ public partial class RequestManager<TResponse>
                     }
 
                     Land(worker);
+                    JudgeBeginning(run);
                 }
             }
         }
@@ -95,6 +96,13 @@ public partial class RequestManager<TResponse>
                 return;
             }
 
+            if (run.Beginning.IsOpen && !(worker.IsOfBeginning = run.Beginning.MaySend(out Task verdict)))
+            {
+                LeaveGate(worker, LeaseEnd.NotUsed, default);
+                await verdict.ConfigureAwait(false);
+                continue;
+            }
+
             // 6 send
             Reply<TResponse> reply = await SendAsync(worker, run, request).ConfigureAwait(false);
             if (reply.Failure is not { } failure)
@@ -106,6 +114,12 @@ public partial class RequestManager<TResponse>
             // 7 retry
             if (NextDelay(worker, failure) is not { } delay)
             {
+                failure = failure.After(worker.Attempts);
+                if (run.Beginning.IsOpen)
+                {
+                    run.Beginning.Failed(failure);
+                }
+
                 worker.Outcome = EndsRun(failure) ? Stopped(failure) : Failed(failure);
                 return;
             }
@@ -116,6 +130,7 @@ public partial class RequestManager<TResponse>
                 return;
             }
 
+            JudgeBeginning(run);
             _logger.RetryScheduled(worker.Flight.Key, worker.Attempts, failure.Kind, delay);
             await BackOffAsync(worker, run, delay).ConfigureAwait(false);
         }
@@ -207,6 +222,20 @@ public partial class RequestManager<TResponse>
         finally
         {
             LeaveGate(worker, end, reply);
+            if (worker.IsOfBeginning)
+            {
+                worker.IsOfBeginning = false;
+                run.Beginning.CameBack(reply.HasResponse);
+            }
+        }
+    }
+
+    // Where all that was asked so far was refused in the same way, asking on is pointless.
+    private void JudgeBeginning(Run<TResponse> run)
+    {
+        if (run.Beginning.IsOpen && run.Beginning.Judge(run.HasMoreRows) is { } cause)
+        {
+            Stop(run, cause);
         }
     }
 

@@ -54,7 +54,22 @@ public partial class RequestManager<TResponse>
         if (!caller.Run.IsClosed)
         {
             caller.Run.Tracker.Count(counts);
+            if (_countsRows)
+            {
+                CountRow(caller.Run, wrapper.Error);
+            }
+
             caller.Run.Settle(wrapper);
+        }
+    }
+
+    // What the run itself brought about, and what it is stopped for anyway, is no failure of a row.
+    private void CountRow(Run<TResponse> run, LlmException? failure)
+    {
+        bool isRows = failure is null || (failure.Blame != Blame.Everybody && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled) && !EndsRun(failure));
+        if (isRows && run.CountRow(failure is not null, _options.MaxErrors, _options.MaxErrorShare) is { } cause)
+        {
+            Stop(run, cause);
         }
     }
 
@@ -127,6 +142,7 @@ public partial class RequestManager<TResponse>
             return default;
         }
 
+        _retries.Succeeded(worker.Failures);
         var counts = new TokenCounts { Sent = 1, Retried = worker.Attempts > 1 ? 1 : 0, Cost = CostOf(outcome.Response!) };
         counts.AddTokens(outcome.Usage);
         Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));

@@ -12,6 +12,9 @@ public partial class RequestManager<TResponse>
     /// <summary>The least base of the back-off where requests are throttled: without it, a delay of zero would ask again without end.</summary>
     private static readonly TimeSpan LeastThrottleDelay = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>How often a request may find the provider down before it is asked what the two have to do with each other: some make any server fail.</summary>
+    private const int MostProbes = 20;
+
     private static readonly TimeSpan ReasoningTimeout = TimeSpan.FromSeconds(600);
 
     // No lease is held while a request backs off, and another row may take the worker's place.
@@ -69,8 +72,10 @@ public partial class RequestManager<TResponse>
             return TimeSpan.Zero;
         }
 
-        TimeSpan? delay = FailureTable.ActionOn(failure.Kind) switch
+        TimeSpan? delay = FailureTable.ActionOn(failure) switch
         {
+            // The provider is down: the request waits at the gate, and it is nobody's failure.
+            FailureAction.Wait or FailureAction.Retry when worker.Lease.WasDown && !(worker.Lease.IsProbe && ++worker.Probes > MostProbes) => OutageDelay(worker),
             FailureAction.Wait => ThrottleDelay(worker, failure),
             FailureAction.Retry or FailureAction.RetryThenStop => RetryDelay(worker, failure),
             _ => null,
@@ -82,8 +87,18 @@ public partial class RequestManager<TResponse>
     {
         worker.Timeouts += failure.Kind == FailureKind.Timeout ? 1 : 0;
         return ++worker.Failures < _options.RetryAttempts && !(failure.RetryAfter > _options.MaxThrottleWait)
-            ? Backoff.Delay(worker.Failures, _options.RetryDelay, failure.RetryAfter, _jitter())
+            ? Backoff.Delay(worker.Failures, _options.RetryDelay, failure.RetryAfter, _jitter()) + _retries.Take()
             : null;
+    }
+
+    private TimeSpan? OutageDelay(Worker worker)
+    {
+        if (worker.Throttles++ == 0)
+        {
+            worker.FirstThrottle = _time.GetTimestamp();
+        }
+
+        return _time.GetElapsedTime(worker.FirstThrottle) <= _options.MaxThrottleWait ? TimeSpan.Zero : null;
     }
 
     private TimeSpan? ThrottleDelay(Worker worker, LlmException failure)

@@ -59,8 +59,15 @@ public partial class RequestManager<TResponse>
         /// <summary>When the first of those was.</summary>
         public long FirstThrottle { get; set; }
 
+        /// <summary>How many of the sends were to find out whether the provider is up again.</summary>
+        public int Probes { get; set; }
+
+
         /// <summary>How many of the sends may be billed although they brought no answer.</summary>
         public int MaybeBilled { get; set; }
+
+        /// <summary>Whether the present send counts for how its run begins.</summary>
+        public bool IsOfBeginning { get; set; }
 
         /// <summary>How long the last send took.</summary>
         public TimeSpan Latency { get; set; }
@@ -71,7 +78,7 @@ public partial class RequestManager<TResponse>
         public void Begin(long now)
         {
             Started = now;
-            Attempts = Failures = Timeouts = Throttles = MaybeBilled = 0;
+            Attempts = Failures = Timeouts = Throttles = Probes = MaybeBilled = 0;
             Latency = TimeSpan.Zero;
             LastFailure = null;
         }

@@ -38,9 +38,11 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     // No ConcurrentBag: its thread-local queues would hold workers, and through them the manager and its last run, for as long as the thread lives.
     private readonly ConcurrentStack<Worker> _workers = [];
     private readonly AttemptTimes _times;
+    private readonly RetryBudget _retries;
     private readonly string _scope;
     private readonly ProgressTracker _tracker;
     private readonly int _mostWaiting;
+    private readonly bool _countsRows;
     private readonly ConcurrentDictionary<Run<TResponse>, bool> _runs = new();
     private int _bars;
     private readonly DateTimeOffset _born;
@@ -67,17 +69,22 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         _jitter = _options.Jitter ?? Retries.Jitter.Next;
         _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _options.StreamMode, _time, _logger);
         _clock = new AttemptClock(_time);
-        _gates = new Gates(_options.Concurrency, _options.AdaptiveConcurrency, _time, _options.RateLimits, MostDayWait());
+        _gates = new Gates(_options.Concurrency, _options.AdaptiveConcurrency, _time, _options.RateLimits, MostDayWait(), _options.MaxThrottleWait);
         _flights = new FlightTable<Caller<TResponse>>(_options.Concurrency);
         _times = new AttemptTimes(_options.FirstByteTimeout, _options.IdleTimeout);
+        _retries = new RetryBudget(_time);
         _scope = provider.CacheScope;
         provider.Observed += Observe;
         _tracker = new ProgressTracker(null, bar: null, progress: null, _time, State);
+        _countsRows = _options is not { MaxErrors: null, MaxErrorShare: null };
         _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
     }
 
     /// <summary>For which finish reasons answers are asked for again.</summary>
     internal IReadOnlyCollection<string> RefreshFinishReasons => _options.RefreshFinishReasons;
+
+    // Who allows any number of failures wants them all.
+    private bool AsksWhoseFault => _options.MaxErrorShare is not >= 1;
 
     /// <summary>Gets a snapshot of all that the manager has done.</summary>
     public TokenStats Stats
@@ -110,7 +117,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
 
         using ProgressTracker tracker = Track(requests.Length, out bool drawsBar);
-        var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null);
+        var run = new BatchRun<TResponse>(requests, tracker, remembersAnswers: _options.Cache is null, AsksWhoseFault);
         try
         {
             // Before the first worker: a token that has fired already sends nothing.
@@ -192,7 +199,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         IAsyncEnumerable<LlmRequest> requests, long? total, CancellationToken drain, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(argumentToken, enumeratorToken);
-        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(total, out bool drawsBar));
+        var run = new StreamRun<TResponse>(requests, _options.Concurrency + _mostWaiting, Track(total, out bool drawsBar), AsksWhoseFault);
         try
         {
             using (either.Token.UnsafeRegister(state => Abandon((Run<TResponse>)state!), run))
@@ -282,7 +289,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
 
         TokenStats stats = run.Tracker.Stats;
-        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause.Kind)} {stats.RequestsCompleted - stats.Failed} requests were answered until then.";
+        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause)} {stats.RequestsCompleted - stats.Failed} requests were answered until then.";
         _logger.RunStopped(reason);
         throw new LlmRunException(reason, cause, outcomes);
     }

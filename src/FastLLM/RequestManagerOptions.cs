@@ -146,6 +146,45 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromMinutes(15);
 
+    /// <summary>Gets or sets how many rows of a run may fail; with one more it stops, and can go on later. For each batch or stream of the manager by itself.</summary>
+    /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also <see cref="MaxErrorShare"/>.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public long? MaxErrors
+    {
+        get;
+        set
+        {
+            if (value is { } errors)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(errors, nameof(MaxErrors));
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when more than that have failed, and can go on later.</summary>
+    /// <value>
+    /// The default is <see langword="null"/>: any share, but where the first ten rows are all refused in the same way and none is answered, the run stops.
+    /// With 1 it goes on even then.
+    /// </value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double? MaxErrorShare
+    {
+        get;
+        set
+        {
+            if (value is { } share)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(share, nameof(MaxErrorShare));
+                ArgumentOutOfRangeException.ThrowIfGreaterThan(share, 1, nameof(MaxErrorShare));
+                ArgumentOutOfRangeException.ThrowIfEqual(share, double.NaN, nameof(MaxErrorShare));
+            }
+
+            field = value;
+        }
+    }
+
     /// <summary>Gets or sets the most bytes of one answer; of a stream, when put together (on its way it may be 16 times as large).</summary>
     /// <value>The default is 64 MB.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>

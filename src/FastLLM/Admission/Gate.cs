@@ -13,6 +13,7 @@ internal sealed partial class Gate
     private readonly AdaptiveLimit? _adaptive;
     private readonly Budget? _budget;
     private readonly SendRate _rate;
+    private readonly Breaker _breaker = new();
     private readonly WaitingLine _line = new();
     private ITimer? _timer;
     private double _timerAt = double.PositiveInfinity;
@@ -115,9 +116,13 @@ internal sealed partial class Gate
     {
         lock (_gates.Lock)
         {
+            bool wasDown = _breaker.IsOpen;
+            lease.Change = _breaker.Ended(_gates.Now, end, lease.MeetsOutage, lease.IsProbe);
+            lease.WasDown = lease.MeetsOutage && (wasDown || _breaker.IsOpen);
             if (_adaptive is not null || _budget is not null || _rate.IsLearnt || end != LeaseEnd.Answered)
             {
-                Learn(lease, end, usage, wait.TotalSeconds);
+                // Of how much a provider takes, an outage says nothing.
+                Learn(lease, lease.WasDown ? LeaseEnd.Failed : end, usage, wait.TotalSeconds);
             }
 
             _inFlight--;
@@ -170,6 +175,12 @@ internal sealed partial class Gate
             return false;
         }
 
+        if (_breaker.Age(now) > _gates.LongestOutage)
+        {
+            _line.Refuse(StillDown());
+            return false;
+        }
+
         BlockedBy = BlockOf(_line.First!.Lease, now, out double wait);
         if (BlockedBy != Block.None)
         {
@@ -192,6 +203,12 @@ internal sealed partial class Gate
         if (now < _closedUntil)
         {
             wait = _closedUntil - now;
+            return Block.Closed;
+        }
+
+        wait = _breaker.Wait(now);
+        if (wait > 0)
+        {
             return Block.Closed;
         }
 
@@ -220,11 +237,19 @@ internal sealed partial class Gate
     {
         lease.Since = now;
         lease.Headers = null;
+        lease.MeetsOutage = lease.WasDown = false;
+        lease.IsProbe = _breaker.Take();
         _inFlight++;
         _gates.Took();
         _rate.Sent(now);
         _budget?.Take(now, lease);
     }
+
+    private LlmException StillDown() => new(
+        FailureKind.Overloaded, $"The provider has been down for more than {TimeSpan.FromSeconds(_gates.LongestOutage)} ({nameof(RequestManagerOptions.MaxThrottleWait)}).")
+    {
+        Blame = Blame.Everybody,
+    };
 
     // Whole milliseconds, upwards: the system's timers know no others, and one that fires too early would only have to be set again.
     private void Wake(double now, double wait)

@@ -30,8 +30,10 @@ internal sealed class Gates : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="told">The limits that hold for each model, where told.</param>
     /// <param name="mostDayWait">How long to wait for the next day's requests, rather than give up.</param>
-    public Gates(int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null, TimeSpan mostDayWait = default)
+    /// <param name="longestOutage">How long a provider may be down before those who wait are sent away; without end, where left out.</param>
+    public Gates(int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null, TimeSpan mostDayWait = default, TimeSpan? longestOutage = null)
     {
+        LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
         Ceiling = concurrency;
         _adaptive = adaptive;
         _time = time;
@@ -53,6 +55,8 @@ internal sealed class Gates : IDisposable
     internal Lock Lock { get; } = new();
 
     internal int Ceiling { get; }
+
+    internal double LongestOutage { get; }
 
     internal TimeProvider Time => _time;
 

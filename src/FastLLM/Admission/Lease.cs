@@ -29,4 +29,16 @@ internal sealed class Lease
 
     /// <summary>When it was given, on the gates' clock.</summary>
     public double Since { get; set; }
+
+    /// <summary>Whether the send that is over met what a provider does that is down. To be set before the lease goes back.</summary>
+    public bool MeetsOutage { get; set; }
+
+    /// <summary>Whether it finds out if the provider is up again.</summary>
+    public bool IsProbe { get; set; }
+
+    /// <summary>Whether it was over while the provider was taken to be down: then the failure is the outage's, not the request's.</summary>
+    public bool WasDown { get; set; }
+
+    /// <summary>What the end of the send has changed about the breaker, for the log.</summary>
+    public BreakerChange Change { get; set; }
 }

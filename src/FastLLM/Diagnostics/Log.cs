@@ -13,6 +13,12 @@ internal static partial class Log
     [LoggerMessage(301, LogLevel.Information, "The provider asks to wait {Wait}; nothing is sent until then.", EventName = "ProviderPause")]
     internal static partial void ProviderPause(this ILogger logger, TimeSpan wait);
 
+    [LoggerMessage(302, LogLevel.Warning, "The provider is down for model {Model} ({Failure}). One request at a time asks whether it is up again, every 5 s at first, later every minute; the others wait, and none of them fails.", EventName = "ProviderDown")]
+    internal static partial void ProviderDown(this ILogger logger, string model, FailureKind failure);
+
+    [LoggerMessage(303, LogLevel.Warning, "The provider is up again for model {Model}.", EventName = "ProviderUp")]
+    internal static partial void ProviderUp(this ILogger logger, string model);
+
     [LoggerMessage(401, LogLevel.Debug, "Request {RequestId}: send {Attempt} failed ({Failure}); next send in {Delay}.", EventName = "RetryScheduled")]
     internal static partial void RetryScheduled(this ILogger logger, RequestKey requestId, int attempt, FailureKind failure, TimeSpan delay);
 

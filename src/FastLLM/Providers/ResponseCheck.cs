@@ -68,6 +68,9 @@ internal static class ResponseCheck
         ReadOnlySpan<byte> begin = body.TrimStart(" \t\r\n"u8);
         return begin switch
         {
+            // Nobody asked for it, and what it would unfold to has no cap that a server must keep.
+            _ when response.Content.Headers.NonValidated.Contains("Content-Encoding") || begin is [0x1F, 0x8B, ..] =>
+                new LlmException(FailureKind.InvalidResponse, "The answer is compressed, which was not asked for.", cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
             [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
             [(byte)'{', ..] => Fault(FailureKind.IncompleteResponse, $"The answer is no whole JSON: {cause.Message}", response, body, cause),
             _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),

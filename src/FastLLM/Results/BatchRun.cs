@@ -9,8 +9,8 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     private int _taken;
     private int _left;
 
-    public BatchRun(LlmRequest[] requests, ProgressTracker tracker, bool remembersAnswers)
-        : base(tracker, remembersAnswers)
+    public BatchRun(LlmRequest[] requests, ProgressTracker tracker, bool remembersAnswers, bool asksWhoseFault)
+        : base(tracker, remembersAnswers, asksWhoseFault)
     {
         _requests = requests;
         _outcomes = new ResponseWrapper<TResponse>?[requests.Length];

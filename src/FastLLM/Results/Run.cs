@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 
 namespace FastLLM.Results;
 
@@ -7,17 +8,25 @@ namespace FastLLM.Results;
 /// A run <em>stops</em> when it cannot go on: nothing new is sent, what is in flight is waited for. It <em>closes</em> when nobody wants
 /// its outcomes any more: later ones are ignored.
 /// </remarks>
-internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAnswers)
+internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAnswers, bool asksWhoseFault)
 {
+    /// <summary>Of how few rows no share is worked out.</summary>
+    public const int FewRows = 100;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _verdicts = [];
     private int _working;
     private int _waiting;
     private int _backingOff;
+    private long _finishedRows;
+    private long _failedRows;
     private volatile bool _closed;
     private volatile LlmException? _stopCause;
 
     public ProgressTracker Tracker { get; } = tracker;
+
+    /// <summary>Whether the first failures are everybody's.</summary>
+    public Beginning Beginning { get; } = new(asksWhoseFault);
 
     /// <summary>Why the run cannot go on, if it cannot.</summary>
     public LlmException? StopCause => _stopCause;
@@ -83,6 +92,28 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, bool remembersAn
             }
         }
     }
+
+    /// <summary>Counts a row that has an outcome of its own.</summary>
+    /// <param name="failed">Whether it failed.</param>
+    /// <param name="most">The most rows that may fail, where told.</param>
+    /// <param name="mostShare">The largest share of the rows that may fail, where told.</param>
+    /// <returns>Why that is too many, or <see langword="null"/>.</returns>
+    public LlmException? CountRow(bool failed, long? most, double? mostShare)
+    {
+        long finished = Interlocked.Increment(ref _finishedRows);
+        if (!failed)
+        {
+            return null;
+        }
+
+        long failures = Interlocked.Increment(ref _failedRows);
+        return failures > most ? TooMany($"{failures:N0} rows have failed, more than the {most:N0} that are allowed ({nameof(RequestManagerOptions.MaxErrors)}).")
+            : finished >= FewRows && failures > finished * mostShare
+                ? TooMany($"{failures:N0} of {finished:N0} rows have failed, more than the {mostShare:P0} that is allowed ({nameof(RequestManagerOptions.MaxErrorShare)}).")
+            : null;
+    }
+
+    private static LlmException TooMany(FormattableString why) => new(FailureKind.TooManyFailures, why.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Sends nothing more; the first cause counts.</summary>
     /// <returns>Whether this was the first.</returns>

@@ -20,8 +20,8 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private long _handedOut;
     private volatile bool _exhausted;
 
-    public StreamRun(IAsyncEnumerable<LlmRequest> source, int window, ProgressTracker tracker)
-        : base(tracker, remembersAnswers: false)
+    public StreamRun(IAsyncEnumerable<LlmRequest> source, int window, ProgressTracker tracker, bool asksWhoseFault)
+        : base(tracker, remembersAnswers: false, asksWhoseFault)
     {
         _source = source.GetAsyncEnumerator(_ended.Token);
         _window = new SemaphoreSlim(window);

@@ -67,7 +67,8 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
     private static ErrorBody PlainText(ReadOnlySpan<byte> body)
     {
         string text = Encoding.UTF8.GetString(body[..Math.Min(body.Length, 200)]).Trim();
-        return new ErrorBody(text is "" or "null" ? null : text, null, null, null);
+        bool saysNothing = text is "" or "null" || text.AsSpan().ContainsAny('\0', '\uFFFD'); // bytes that are no text
+        return new ErrorBody(saysNothing ? null : text, null, null, null);
     }
 
     private static bool Has(string? text, string word) => text is not null && text.Contains(word, StringComparison.OrdinalIgnoreCase);

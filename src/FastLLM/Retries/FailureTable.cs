@@ -3,26 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace FastLLM.Retries;
 
-/// <summary>What the engine does about a failed attempt.</summary>
-internal enum FailureAction
-{
-    /// <summary>Send again, up to the request's number of attempts.</summary>
-    Retry,
-
-    /// <summary>Send again, however often it takes within the time allowed for waits: throttling is no failure of the request.</summary>
-    Wait,
-
-    /// <summary>This request has failed; the others go on.</summary>
-    FailRow,
-
-    /// <summary>Nothing more can succeed: stop the run.</summary>
-    StopRun,
-
-    /// <summary>Send again; when the attempts are used up, stop the run.</summary>
-    RetryThenStop,
-}
-
-/// <summary>The one table from what went wrong to what is done about it. The first row that fits wins.</summary>
+/// <summary>The one table from what a provider answers to what it means. The first row that fits wins; what is done then stands in <see cref="FailureRows"/>.</summary>
 internal static partial class FailureTable
 {
     /// <summary>Names the failure behind an HTTP status and an error body, whoever the provider is.</summary>
@@ -35,12 +16,14 @@ internal static partial class FailureTable
 
         // Out of money comes as 429, 402, 403 or 400. It must be told from throttling: waiting does not help.
         _ when IsQuota(error) => FailureKind.QuotaExhausted,
-        400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low") => FailureKind.QuotaExhausted,
+        400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low", "used all available credits", "monthly spending limit")
+            => FailureKind.QuotaExhausted,
         402 when error.Is("openrouter_in_flight_budget") => FailureKind.RateLimited,
         402 => FailureKind.QuotaExhausted,
 
-        // Google's quota of a day: the short wait that stands beside it is not true.
-        429 when error.Says("limit: 0") || error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true => FailureKind.QuotaExhausted,
+        // Google's quota of a day: the short wait that stands beside it is not true. A limit of 0 is no quota at all.
+        429 when error.Says("limit: 0") => FailureKind.QuotaExhausted,
+        429 when error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true || error.Says("free-models-per-day") => FailureKind.DailyLimit,
 
         413 => FailureKind.RequestTooLarge,
         429 when NeverFits(error) => FailureKind.RequestTooLarge,
@@ -53,43 +36,40 @@ internal static partial class FailureTable
         401 => FailureKind.Authentication,
         403 when Worded(error) == FailureKind.ContentFilter || error.Says("moderation", "flagged") => FailureKind.ContentFilter,
         403 => FailureKind.PermissionDenied,
-        404 when error.Is("model_not_found") || (error.Says("model") && error.Says("not found", "does not exist", "not exist", "no access")) => FailureKind.ModelNotFound,
+        404 when Worded(error) == FailureKind.ModelNotFound || (error.Says("model") && error.Says("not found", "does not exist", "not exist", "no access"))
+            || error.Message?.StartsWith("model:", StringComparison.OrdinalIgnoreCase) == true => FailureKind.ModelNotFound,
         404 => FailureKind.NotFound,
 
-        408 or 409 => FailureKind.ServerConflict,
+        408 or 409 or 425 => FailureKind.ServerConflict,
         >= 400 and < 500 => Worded(error) ?? FailureKind.InvalidRequest,
         _ => FailureKind.ServerError,
     };
 
     /// <summary>What is done about a failure of <paramref name="kind"/>.</summary>
-    public static FailureAction ActionOn(FailureKind kind) => kind switch
+    public static FailureAction ActionOn(FailureKind kind) => FailureRows.Of(kind).Action;
+
+    /// <summary>What is done about a failure. The provider's word (<c>x-should-retry</c>) wins over the table, but makes no retry of a stop.</summary>
+    public static FailureAction ActionOn(LlmException failure) => (ActionOn(failure.Kind), failure.ShouldRetry) switch
     {
-        FailureKind.RateLimited or FailureKind.Overloaded or FailureKind.ConnectionRefused => FailureAction.Wait,
-
-        FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.ConnectionLost or FailureKind.Timeout
-            or FailureKind.IncompleteResponse or FailureKind.InvalidResponse => FailureAction.Retry,
-
-        FailureKind.NameNotResolved => FailureAction.RetryThenStop,
-
-        FailureKind.Authentication or FailureKind.PermissionDenied or FailureKind.QuotaExhausted or FailureKind.ModelNotFound or FailureKind.DailyLimit
-            or FailureKind.Certificate or FailureKind.Cache or FailureKind.Output => FailureAction.StopRun,
-
-        _ => FailureAction.FailRow,
+        (FailureAction.FailRow, true) when failure.StatusCode is not null => FailureAction.Retry,
+        (FailureAction.Retry or FailureAction.Wait, false) => FailureAction.FailRow,
+        (var action, _) => action,
     };
 
+    /// <summary>Whether such failures, one after the other, say that the provider is down, rather than that the request is bad or too much.</summary>
+    public static bool IsOutage(FailureKind kind) =>
+        kind is FailureKind.Overloaded or FailureKind.ServerError or FailureKind.ConnectionRefused or FailureKind.ConnectionLost;
+
     /// <summary>What a person can do about a failure that stops a run.</summary>
-    public static string Remedy(FailureKind kind) => kind switch
+    public static string Remedy(FailureKind kind) => FailureRows.Of(kind).Remedy ?? "Mend the cause, then run the same batch again.";
+
+    /// <inheritdoc cref="Remedy(FailureKind)"/>
+    public static string Remedy(LlmException cause) => (cause.Blame, ActionOn(cause.Kind)) switch
     {
-        FailureKind.Authentication => "Check the API key, then run the same batch again.",
-        FailureKind.PermissionDenied => "Give the key the permission that is missing, or use another key, then run the same batch again.",
-        FailureKind.QuotaExhausted => "Add credit or raise the spend limit at the provider, then run the same batch again.",
-        FailureKind.DailyLimit => "Run the same batch again when the day is over, or tell a higher limit.",
-        FailureKind.ModelNotFound => "Check the model's name and that the account may use it, then run the same batch again.",
-        FailureKind.NameNotResolved => "Check the base URL and the network, then run the same batch again.",
-        FailureKind.Certificate => "Check the base URL, or install the certificate authority that signed the server's certificate.",
-        FailureKind.Output => "Make room for the output, or give it to a place that can be written, then run the same command again.",
-        FailureKind.Cache => "Make the cache readable and writable again (space, permissions), then run the same batch again.",
-        _ => "Mend the cause, then run the same batch again.",
+        (Blame.Everybody, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
+            + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
+        (Blame.Everybody, _) => "Run the same batch again when the provider is up.",
+        _ => Remedy(cause.Kind),
     };
 
     private static bool IsQuota(in ErrorBody error) => error.Is(
@@ -102,8 +82,9 @@ internal static partial class FailureTable
         _ when error.Is("context_length_exceeded", "exceed_context_size_error")
             || error.Says("maximum context length", "context window", "context length of", "prompt is too long") => FailureKind.ContextLength,
         _ when error.Is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") => FailureKind.ContentFilter,
-        _ when error.Is("model_not_found") => FailureKind.ModelNotFound,
-        _ when error.Is("invalid_api_key", "authentication_error") => FailureKind.Authentication,
+        _ when error.Is("model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "DeploymentNotFound")
+            || error.Says("is not a valid model ID", "Model Not Exist") => FailureKind.ModelNotFound,
+        _ when error.Is("invalid_api_key", "authentication_error") || error.Says("API key not valid") => FailureKind.Authentication,
         _ when error.Is("overloaded_error", "server_is_overloaded", "provider_unavailable", "unavailable_error") => FailureKind.Overloaded,
         _ when error.Is("rate_limit_error", "rate_limit_exceeded", "rate_limited") => FailureKind.RateLimited,
         _ => null,

@@ -24,7 +24,12 @@ public sealed class FailureTableTests
         { "Anthropic billing", 402, """{"type":"error","error":{"type":"billing_error","message":"x"}}""", FailureKind.QuotaExhausted },
         { "402 of a proxy", 402, "Payment Required", FailureKind.QuotaExhausted },
         { "DeepSeek balance", 402, """{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}""", FailureKind.QuotaExhausted },
-        { "Gemini daily quota", 429, """[{"error":{"code":429,"message":"… Please retry in 10h17m5.723541104s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"…QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"@type":"…RetryInfo","retryDelay":"30s"}]}}]""", FailureKind.QuotaExhausted },
+        { "Gemini daily quota", 429, """[{"error":{"code":429,"message":"… Please retry in 10h17m5.723541104s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"…QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"@type":"…RetryInfo","retryDelay":"30s"}]}}]""", FailureKind.DailyLimit },
+        { "Gemini daily quota of 0", 429, """[{"error":{"code":429,"message":"Quota exceeded, limit: 0","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]}}]""", FailureKind.QuotaExhausted },
+        { "OpenRouter free day", 429, """{"error":{"message":"Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day","code":429}}""", FailureKind.DailyLimit },
+        { "xAI credits", 403, """{"code":"permission-denied","error":"Your team has either used all available credits or reached its monthly spending limit."}""", FailureKind.QuotaExhausted },
+        { "Azure quota", 429, """{"error":{"code":"insufficient_quota","message":"You exceeded your current quota"}}""", FailureKind.QuotaExhausted },
+        { "hard limit", 400, """{"error":{"code":"billing_hard_limit_reached","message":"x","type":"invalid_request_error"}}""", FailureKind.QuotaExhausted },
         { "Gemini limit 0", 429, """[{"error":{"code":429,"message":"Quota exceeded for metric: x, limit: 0","status":"RESOURCE_EXHAUSTED"}}]""", FailureKind.QuotaExhausted },
         { "quota inside 200", 200, """{"error":{"message":"x","type":"insufficient_quota","code":null}}""", FailureKind.QuotaExhausted },
 
@@ -33,6 +38,10 @@ public sealed class FailureTableTests
         { "OpenAI tokens a minute", 429, """{"error":{"message":"Rate limit reached for gpt-x in organization org on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Please try again in 2s.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}""", FailureKind.RateLimited },
         { "OpenAI slow down", 429, """{"error":{"message":"x","type":"slow_down","code":"slow_down"}}""", FailureKind.RateLimited },
         { "Gemini minute quota", 429, """[{"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel"}]},{"retryDelay":"30s"}]}}]""", FailureKind.RateLimited },
+        { "Azure rate", 429, """{"error":{"code":"429","message":"Requests to the ChatCompletions_Create Operation have exceeded token rate limit of your current pricing tier. Please retry after 3 seconds."}}""", FailureKind.RateLimited },
+        { "DeepSeek concurrency", 429, """{"error":{"message":"Too many requests","type":"rate_limit_error","param":null,"code":"rate_limit_reached_error"}}""", FailureKind.RateLimited },
+        { "Anthropic rate", 429, """{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 50 requests per minute."}}""", FailureKind.RateLimited },
+        { "OpenAI flex", 429, """{"error":{"message":"Resource Unavailable","type":"resource_unavailable","code":"resource_unavailable"}}""", FailureKind.RateLimited },
         { "Mistral", 429, """{"object":"error","message":"Rate limit exceeded","type":"rate_limited","param":null,"code":"1300","raw_status_code":429}""", FailureKind.RateLimited },
         { "Together", 429, """{"error":{"message":"x","type":"dynamic_request_limited"}}""", FailureKind.RateLimited },
         { "429 with nothing", 429, "", FailureKind.RateLimited },
@@ -59,16 +68,32 @@ public sealed class FailureTableTests
         { "422", 422, """{"detail":[{"msg":"field required"}]}""", FailureKind.InvalidRequest },
         { "other 400", 400, """{"error":{"message":"Unknown parameter","type":"invalid_request_error","param":"x","code":"unknown_parameter"}}""", FailureKind.InvalidRequest },
         { "400 with a page", 400, "<html>Bad Request</html>", FailureKind.InvalidRequest },
+        { "Mistral 422", 422, """{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","x"]}]},"type":"invalid_request_error","param":null,"code":null}""", FailureKind.InvalidRequest },
+        { "vLLM's own fault as 400", 400, """{"object":"error","message":"list index out of range","type":"BadRequestError","param":null,"code":400}""", FailureKind.InvalidRequest },
+        { "OpenAI filter", 400, """{"error":{"message":"x","type":"invalid_request_error","param":null,"code":"content_policy_violation"}}""", FailureKind.ContentFilter },
         { "404 page", 404, "404 page not found", FailureKind.NotFound },
 
         // the account
         { "401", 401, """{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}""", FailureKind.Authentication },
         { "403", 403, """{"error":{"message":"Country not supported","type":"request_forbidden","code":"unsupported_country_region_territory"}}""", FailureKind.PermissionDenied },
         { "model not found", 404, """{"error":{"message":"The model `gpt-y` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}""", FailureKind.ModelNotFound },
+        { "Azure deployment", 404, """{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}""", FailureKind.ModelNotFound },
+        { "Anthropic model", 404, """{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}""", FailureKind.ModelNotFound },
+        { "Groq decommissioned", 400, """{"error":{"message":"The model `x` has been decommissioned","type":"invalid_request_error","code":"model_decommissioned"}}""", FailureKind.ModelNotFound },
+        { "OpenRouter model", 400, """{"error":{"message":"x/y is not a valid model ID","code":400}}""", FailureKind.ModelNotFound },
+        { "Mistral model", 400, """{"object":"error","message":"Invalid model: x","type":"invalid_model","param":null,"code":"1500"}""", FailureKind.ModelNotFound },
+        { "DeepSeek model", 400, """{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}""", FailureKind.ModelNotFound },
+        { "vLLM model", 404, """{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}""", FailureKind.ModelNotFound },
+        { "Gemini model", 404, """[{"error":{"code":404,"message":"models/x is not found for API version v1main, or is not supported","status":"NOT_FOUND"}}]""", FailureKind.ModelNotFound },
+        { "Gemini key as 400", 400, """[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]""", FailureKind.Authentication },
+        { "Mistral key", 401, """{"detail":"Unauthorized"}""", FailureKind.Authentication },
+        { "llama.cpp key", 401, """{"error":{"code":401,"message":"Invalid API Key","type":"authentication_error"}}""", FailureKind.Authentication },
         { "Ollama model not found", 404, """{"error":"model \"x\" not found, try pulling it first"}""", FailureKind.ModelNotFound },
 
         // the server's fault
         { "408", 408, "", FailureKind.ServerConflict },
+        { "425", 425, "", FailureKind.ServerConflict },
+        { "521 of a proxy", 521, "<html>Web server is down</html>", FailureKind.ServerError },
         { "409", 409, """{"error":{"message":"lock timeout"}}""", FailureKind.ServerConflict },
         { "500", 500, """{"error":{"message":"The server had an error","type":"server_error"}}""", FailureKind.ServerError },
         { "502 page", 502, "<html>Bad gateway</html>", FailureKind.ServerError },
@@ -104,7 +129,7 @@ public sealed class FailureTableTests
         FailureKind[] retries =
             [FailureKind.ServerError, FailureKind.ServerConflict, FailureKind.ConnectionLost, FailureKind.Timeout, FailureKind.IncompleteResponse, FailureKind.InvalidResponse];
         FailureKind[] stops =
-            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output];
+            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output, FailureKind.TooManyFailures];
         foreach (FailureKind kind in Enum.GetValues<FailureKind>())
         {
             FailureAction expected = kind switch
@@ -121,6 +146,37 @@ public sealed class FailureTableTests
                 Assert.DoesNotContain("Mend the cause", FailureTable.Remedy(kind), StringComparison.Ordinal);
             }
         }
+    }
+
+    [Theory]
+    [InlineData(FailureKind.InvalidRequest, 400, "true", nameof(FailureAction.Retry))]
+    [InlineData(FailureKind.InvalidRequest, 400, "nonsense", nameof(FailureAction.FailRow))]
+    [InlineData(FailureKind.ServerError, 500, "false", nameof(FailureAction.FailRow))]
+    [InlineData(FailureKind.RateLimited, 429, "false", nameof(FailureAction.FailRow))]
+    [InlineData(FailureKind.RateLimited, 429, "true", nameof(FailureAction.Wait))]
+    [InlineData(FailureKind.Authentication, 401, "true", nameof(FailureAction.StopRun))]
+    [InlineData(FailureKind.QuotaExhausted, 402, "true", nameof(FailureAction.StopRun))]
+    public void TheProvidersWordOnRetries_WinsBothWays_ButMakesNoRetryOfAStop(FailureKind kind, int status, string told, string action)
+    {
+        using var response = new HttpResponseMessage((HttpStatusCode)status);
+        response.Headers.Add("x-should-retry", told);
+        LlmException failure = LlmException.From(response, "");
+
+        Assert.Equal((kind, action), (failure.Kind, FailureTable.ActionOn(failure).ToString()));
+    }
+
+    [Theory]
+    [InlineData("2026-07-01T10:00:00Z", "2026-07-02 07:00 UTC")]
+    [InlineData("2026-12-31T23:00:00Z", "2027-01-01 08:00 UTC")]
+    [InlineData("2026-03-08T09:00:00Z", "2026-03-09 07:00 UTC")]
+    public void GooglesQuotaOfADay_SaysWhenThereIsMore(string now, string end)
+    {
+        using var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests);
+        byte[] body = """[{"error":{"code":429,"message":"x","details":[{"violations":[{"quotaId":"GenerateRequestsPerDay"}]}]}}]"""u8.ToArray();
+        LlmException failure = LlmException.From(response, body, DateTimeOffset.Parse(now, System.Globalization.CultureInfo.InvariantCulture));
+
+        Assert.Equal(FailureKind.DailyLimit, failure.Kind);
+        Assert.Contains($"more from {end}", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,64 @@
+namespace FastLLM.Retries;
+
+/// <summary>One row of the table of failures.</summary>
+/// <param name="Kind">What went wrong.</param>
+/// <param name="Action">What is done about it.</param>
+/// <param name="When">How it shows, for a person.</param>
+/// <param name="Remedy">What a person can do, where it stops a run.</param>
+internal sealed record FailureRow(FailureKind Kind, FailureAction Action, string When, string? Remedy = null);
+
+/// <summary>The one table from what went wrong to what is done about it; <c>docs/failures.md</c> shows the same rows.</summary>
+internal static class FailureRows
+{
+    /// <summary>All rows, in the order in which people read them.</summary>
+    public static IReadOnlyList<FailureRow> All { get; } =
+    [
+        new(FailureKind.RateLimited, FailureAction.Wait, "429, 498, or 402 for a budget in flight"),
+        new(FailureKind.Overloaded, FailureAction.Wait, "503, 529"),
+        new(FailureKind.ConnectionRefused, FailureAction.Wait, "connection refused"),
+        new(FailureKind.ServerError, FailureAction.Retry, "500, 502, 504, 524, other 5xx"),
+        new(FailureKind.ServerConflict, FailureAction.Retry, "408, 409, 425"),
+        new(FailureKind.ConnectionLost, FailureAction.Retry, "connection lost"),
+        new(FailureKind.Timeout, FailureAction.Retry, "time over"),
+        new(FailureKind.IncompleteResponse, FailureAction.Retry, "answer cut short, or without the field that ends it; a stream in which a choice has no `finish_reason`"),
+        new(FailureKind.InvalidResponse, FailureAction.Retry, "answer empty, HTML, compressed, no JSON; a stream with an event that is no JSON"),
+        new(FailureKind.InvalidRequest, FailureAction.FailRow, "400, 422, other 4xx"),
+        new(FailureKind.ContextLength, FailureAction.FailRow, "prompt too long"),
+        new(FailureKind.ContentFilter, FailureAction.FailRow, "content filter, moderation"),
+        new(FailureKind.RequestTooLarge, FailureAction.FailRow, "413, or a 429 whose request exceeds its limit"),
+        new(FailureKind.NotFound, FailureAction.FailRow, "404 without word of a model"),
+        new(FailureKind.ResponseTooLarge, FailureAction.FailRow, "answer over `MaxResponseBytes`"),
+        new(FailureKind.Redirect, FailureAction.FailRow, "3xx; redirects are never followed"),
+        new(FailureKind.NotSupported, FailureAction.FailRow, "`stream: true` where there are no streams (embeddings)"),
+        new(FailureKind.Provider, FailureAction.FailRow, "a provider's own code threw"),
+        new(FailureKind.Unknown, FailureAction.FailRow, "a provider's own `LlmException` without a kind"),
+        new(FailureKind.NotSent, FailureAction.FailRow, "the run ended first"),
+        new(FailureKind.Canceled, FailureAction.FailRow, "cancelled while in flight"),
+        new(FailureKind.Authentication, FailureAction.StopRun, "401, at the first send or later (a revoked key)", "Check the API key, then run the same batch again."),
+        new(FailureKind.PermissionDenied, FailureAction.StopRun, "403", "Give the key the permission that is missing, or use another key, then run the same batch again."),
+        new(FailureKind.QuotaExhausted, FailureAction.StopRun, "402, `insufficient_quota`, spend limits, a limit of 0", "Add credit or raise the spend limit at the provider, then run the same batch again."),
+        new(FailureKind.ModelNotFound, FailureAction.StopRun, "model not found", "Check the model's name and that the account may use it, then run the same batch again."),
+        new(FailureKind.DailyLimit, FailureAction.StopRun, "the day's requests are used up: the provider's, or those told (`RequestsPerDay`, `--rpd`) where there are none within the hour", "Run the same batch again when the day is over, or tell a higher limit."),
+        new(FailureKind.Certificate, FailureAction.StopRun, "certificate not to be trusted", "Check the base URL, or install the certificate authority that signed the server's certificate."),
+        new(FailureKind.Output, FailureAction.StopRun, "the output cannot be written", "Make room for the output, or give it to a place that can be written, then run the same command again."),
+        new(FailureKind.Cache, FailureAction.StopRun, "the cache cannot be read or written", "Make the cache readable and writable again (space, permissions), then run the same batch again."),
+        new(FailureKind.TooManyFailures, FailureAction.StopRun, "more failed rows than `MaxErrors` or `MaxErrorShare` allow (`--max-errors`)", "Look at the failed rows. To go on past them, allow more, or mend the cause and send them again (RetryFailed, --retry-failed)."),
+        new(FailureKind.NameNotResolved, FailureAction.RetryThenStop, "name does not resolve", "Check the base URL and the network, then run the same batch again."),
+    ];
+
+    private static readonly FailureRow?[] s_byKind = ByKind();
+
+    /// <summary>The row of a kind. A number that is no kind gets that of <see cref="FailureKind.Unknown"/>.</summary>
+    public static FailureRow Of(FailureKind kind) => ((uint)kind < (uint)s_byKind.Length ? s_byKind[(int)kind] : null) ?? s_byKind[(int)FailureKind.Unknown]!;
+
+    private static FailureRow?[] ByKind()
+    {
+        var rows = new FailureRow?[All.Max(row => (int)row.Kind) + 1];
+        foreach (FailureRow row in All)
+        {
+            rows[(int)row.Kind] = row;
+        }
+
+        return rows;
+    }
+}

@@ -1,0 +1,123 @@
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Engine;
+
+/// <summary>Whether what is refused is a row's fault or everybody's, and how many failures a run bears.</summary>
+public sealed class SystemicFailureTests : EngineTest
+{
+    [Fact]
+    public async Task TenRowsRefusedAlike_AndNoneAnswered_StopTheRun()
+    {
+        var provider = new ScriptedProvider((request, _, _) => throw Refusal(request));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 5));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(1000), Ended));
+
+        Assert.Equal(FailureKind.InvalidRequest, stopped.Kind);
+        Assert.InRange(provider.Sends, 10, 15);
+        Assert.Contains("all refused in the same way", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("--max-errors 100%", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(1000, stopped.Responses.Count);
+        Assert.Equal(1000 - provider.Sends, stopped.Responses.Count(response => response.Error!.Kind == FailureKind.NotSent));
+    }
+
+    [Fact]
+    public async Task BadRowsAtTheBeginning_FailByThemselves_WhereAnAnswerIsStillToCome()
+    {
+        var all = new TaskCompletionSource();
+        var sends = 0;
+        var provider = new ScriptedProvider(async (request, _, cancellationToken) =>
+        {
+            if (Interlocked.Increment(ref sends) == 31)
+            {
+                all.SetResult();
+            }
+
+            if (NumberOf(request) < 30)
+            {
+                await all.Task;
+                throw Refusal(request);
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(5), Time, cancellationToken);
+            return "fine";
+        });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 31; o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(300), Ended));
+
+        Assert.Equal(30, outcomes.Count(outcome => !outcome.IsSuccess));
+        Assert.All(outcomes.Take(30), outcome => Assert.Equal(FailureKind.InvalidRequest, outcome.Error?.Kind));
+        Assert.Equal(300, provider.Sends);
+    }
+
+    [Fact]
+    public async Task RefusalsAfterTheFirstAnswer_AreTheRowsOwn_HoweverMany()
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) == 0 ? Task.FromResult("fine") : throw Refusal(request));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(100), Ended);
+
+        Assert.Equal(99, outcomes.Count(outcome => outcome.Error?.Kind == FailureKind.InvalidRequest));
+    }
+
+    [Fact]
+    public async Task RefusalsThatAreNotAlike_OrLieInTheRowsContent_DoNotStopTheRun()
+    {
+        string[] words = ["colour", "flavour", "size"];
+        var provider = new ScriptedProvider((request, _, _) => throw (NumberOf(request) % 4 == 3
+            ? new LlmException(FailureKind.ContextLength, "too long") { StatusCode = 400 }
+            : new LlmException(FailureKind.InvalidRequest, $"Unknown {words[NumberOf(request) % 3]}") { StatusCode = 400 }));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(100), Ended);
+
+        Assert.All(outcomes, outcome => Assert.False(outcome.IsSuccess));
+        Assert.Equal(100, provider.Sends);
+    }
+
+    [Fact]
+    public async Task WhoAllowsAnyShareOfFailures_GetsThemAll()
+    {
+        var provider = new ScriptedProvider((request, _, _) => throw Refusal(request));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.MaxErrorShare = 1));
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(300), Ended);
+
+        Assert.All(outcomes, outcome => Assert.Equal(FailureKind.InvalidRequest, outcome.Error?.Kind));
+    }
+
+    [Theory]
+    [InlineData(null, 0.05, 100, 120)]
+    [InlineData(7L, null, 16, 30)]
+    public async Task MoreFailuresThanAllowed_StopTheRun(long? errors, double? share, int fewest, int most)
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) % 2 == 0 ? Task.FromResult("fine") : throw Refusal(request));
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 2; o.MaxErrors = errors; o.MaxErrorShare = share; }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(1000), Ended));
+
+        Assert.Equal(FailureKind.TooManyFailures, stopped.Kind);
+        Assert.InRange(provider.Sends, fewest, most);
+        Assert.Contains(errors is null ? "MaxErrorShare" : "MaxErrors", stopped.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AsManyFailuresAsAllowed_DoNot()
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) % 10 != 1 ? Task.FromResult("fine") : throw Refusal(request));
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.MaxErrors = 20; o.MaxErrorShare = 0.11; }));
+
+        var outcomes = await manager.ProcessBatchAsync(AskMany(200), Ended);
+
+        Assert.Equal(20, outcomes.Count(outcome => !outcome.IsSuccess));
+    }
+
+    private static LlmException Refusal(LlmRequest request) =>
+        new(FailureKind.InvalidRequest, $"Row {NumberOf(request)}: unknown parameter 'x{NumberOf(request)}'") { StatusCode = 400, Code = "unknown_parameter" };
+
+    private static int NumberOf(LlmRequest request) =>
+        int.Parse(request.Messages[0].Content!.ToString().Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+}
