@@ -1,5 +1,6 @@
 using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Crash;
+using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
 using FastLLM.Benchmarks.Micro;
 using FastLLM.Benchmarks.Serving;
@@ -17,6 +18,8 @@ switch (args is [var command, ..] ? command : "")
         return await FileRuns.RunChildAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
+    case "faults":
+        return await FaultsCommand.RunAsync(flags);
     case "alone":
         return await AloneCommand.RunAsync(flags);
     case "micro":
@@ -28,6 +31,7 @@ switch (args is [var command, ..] ? command : "")
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--durability power-loss|process-kill] [--no-cache] [--csv FILE]
             crash --processes N [--seed N] [...]            several processes on one cache, one of them killed
+            faults [--csv FILE] [--case F04]                faults of servers and networks, and what comes of them
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

@@ -1,0 +1,163 @@
+using System.Globalization;
+using FastLLM.Simulator;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.EndToEndTests;
+
+/// <summary>Runs that stop early because going on is pointless, and the printed command that finishes them.</summary>
+public sealed class StopTests : IDisposable
+{
+    private readonly Tool _tool = new();
+
+    private static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _tool.Dispose();
+
+    [Fact]
+    public async Task AnAccountWithoutMoney_StopsTheRunAtOnce_AndThePrintedCommandFinishesIt()
+    {
+        int port;
+        string command;
+        await using (var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { QuotaAfter = 100, Latency = TimeSpan.FromMilliseconds(20) }, Ended))
+        {
+            port = new Uri(simulator.ApiBase).Port;
+            _tool.Write("in.jsonl", Rows(300));
+
+            ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--concurrency", "20");
+
+            Assert.True(stopped.Exit == 3, stopped.Messages);
+            Assert.InRange(simulator.Stats.Sends, 101, 120);
+            Assert.Contains("Add credit", stopped.Messages, StringComparison.Ordinal);
+            Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.True(row.IsSuccess));
+            command = GoOn(stopped);
+        }
+
+        await using var paid = await SimulatorServer.StartAsync(new SimulatorOptions { Port = port }, Ended);
+        ToolResult done = await _tool.RunAsync(command.Split(' ')[1..]);
+
+        Assert.True(done.Exit == 0, done.Messages);
+        Assert.Equal(300, OutputRows.Read(_tool.PathOf("in.out.jsonl")).Count(row => row.IsSuccess));
+        Assert.Equal(200, paid.Stats.Sends);
+    }
+
+    [Fact]
+    public async Task AParameterThatEveryRowGetsWrong_StopsTheRunAfterAHandful_AndThoseRowsAreAskedAgain()
+    {
+        var mended = false;
+        await using var server = FaultServer.Start((request, connection) => Volatile.Read(ref mended)
+            ? connection.RespondAsync(200, Answer)
+            : connection.RespondAsync(400, System.Text.Encoding.UTF8.GetBytes($$$"""{"error":{"message":"Unknown parameter: 'x{{{request.Number}}}'.","type":"invalid_request_error","code":"unknown_parameter"}}""")));
+        _tool.Write("in.jsonl", Rows(500));
+
+        ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "5");
+
+        Assert.True(stopped.Exit == 3, stopped.Messages);
+        Assert.InRange(server.Requests.Count, 10, 15);
+        Assert.Contains("all refused in the same way", stopped.Messages, StringComparison.Ordinal);
+        Assert.False(File.Exists(_tool.PathOf("in.out.jsonl")));
+
+        Volatile.Write(ref mended, true);
+        ToolResult done = await _tool.RunAsync(GoOn(stopped).Split(' ')[1..]);
+
+        Assert.True(done.Exit == 0, done.Messages);
+        Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.True(row.IsSuccess));
+    }
+
+    [Fact]
+    public async Task WrongRowsAmongGoodOnes_StandFailedInTheOutput_WhereverTheyAre()
+    {
+        await using var server = FaultServer.Start(async (request, connection) =>
+        {
+            // The first nine rows are bad, and all answers come after their refusals.
+            bool isBad = Enumerable.Range(0, 9).Any(i => request.Text.Contains(string.Create(CultureInfo.InvariantCulture, $"question {i}\""), StringComparison.Ordinal));
+            await connection.RespondAsync(isBad ? 400 : 200, isBad ? default : Answer);
+        });
+        _tool.Write("in.jsonl", Rows(60));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "1");
+
+        Assert.True(result.Exit == 1, result.Messages);
+        List<OutputRow> rows = OutputRows.Read(_tool.PathOf("in.out.jsonl"));
+        Assert.Equal((60, 9), (rows.Count, rows.Count(row => !row.IsSuccess)));
+    }
+
+    [Theory]
+    [InlineData("5", 3)]
+    [InlineData("10%", 3)]
+    [InlineData("100%", 1)]
+    public async Task MaxErrors_StopsTheRun_OrDoesNot(string most, int exit)
+    {
+        await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(request.Number % 2 == 0 ? 400 : 200, request.Number % 2 == 0 ? default : Answer));
+        _tool.Write("in.jsonl", Rows(400));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "2", "--max-errors", most);
+
+        Assert.True(result.Exit == exit, result.Messages);
+        Assert.Equal(exit == 1 ? 400 : OutputRows.Read(_tool.PathOf("in.out.jsonl")).Count, server.Requests.Count);
+        if (exit == 3)
+        {
+            Assert.Contains("--max-errors", result.Messages, StringComparison.Ordinal);
+            Assert.InRange(server.Requests.Count, 7, 150);
+        }
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("101%")]
+    [InlineData("many")]
+    public async Task AnImpossibleMaxErrors_IsRefused(string most)
+    {
+        _tool.Write("in.jsonl", Rows(1));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", "http://127.0.0.1:9/v1", $"--max-errors={most}");
+
+        Assert.Equal(2, result.Exit);
+        Assert.Contains("--max-errors", result.Messages, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AProviderThatIsDownForAWhile_IsSaidOnce_AndFailsNothing()
+    {
+        var until = DateTime.UtcNow + TimeSpan.FromSeconds(3);
+        await using var server = FaultServer.Start((_, connection) => DateTime.UtcNow < until ? connection.RespondAsync(503, default) : connection.RespondAsync(200, Answer));
+        _tool.Write("in.jsonl", Rows(200));
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "20");
+
+        Assert.True(result.Exit == 0, result.Messages);
+        Assert.Equal(2, result.Messages.Split("The provider is down").Length);
+        Assert.Equal(2, result.Messages.Split("The provider is up again").Length);
+        Assert.InRange(server.Requests.Count, 212, 245);
+    }
+
+    [Fact]
+    public async Task AProxy_IsNamedWithoutItsCredentials_AndTheKeyIsNowhere()
+    {
+        await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(401, System.Text.Encoding.UTF8.GetBytes(request.Header("Authorization") ?? "")));
+        _tool.Write("in.jsonl", Rows(3));
+        _tool.Environment["CANARY_KEY"] = "sk-canary-5f3c9a1e77d2";
+        _tool.Environment["http_proxy"] = $"http://user:hush-hush@127.0.0.1:{server.Port}";
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", "http://10.1.2.3/v1", "--api-key-env", "CANARY_KEY", "-v");
+
+        Assert.True(result.Exit == 3, result.Messages);
+        Assert.Contains($"go through the proxy http://127.0.0.1:{server.Port}", result.Messages, StringComparison.Ordinal);
+        Assert.DoesNotContain("hush-hush", result.Messages, StringComparison.Ordinal);
+        Assert.NotEmpty(server.Requests);
+        string everything = result.Messages + result.Output
+            + string.Concat(Directory.EnumerateFiles(_tool.Folder, "*", SearchOption.AllDirectories).Select(path => System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(path))));
+        Assert.DoesNotContain("sk-canary", everything, StringComparison.Ordinal);
+    }
+
+    private static string GoOn(ToolResult stopped)
+    {
+        string line = stopped.Messages.Split('\n').Single(line => line.Contains("go on   fastllm", StringComparison.Ordinal));
+        return line[line.IndexOf("fastllm", StringComparison.Ordinal)..].Trim();
+    }
+
+    private static byte[] Answer { get; } = System.Text.Encoding.UTF8.GetBytes(FastLLM.TestKit.Faults.FaultCases.GoodAnswer);
+
+    private static IEnumerable<string> Rows(int count) => Enumerable.Range(0, count).Select(i => string.Create(
+        CultureInfo.InvariantCulture, $$$"""{"custom_id":"row-{{{i}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{{i}}}"}]}}"""));
+}
