@@ -14,12 +14,12 @@ public sealed partial class FileRun
     {
         if (!output.IsOutput())
         {
-            throw new IOException($"{_options.Output} is there already, and is no output of a run. Name another file, or give --fresh to put it aside.");
+            throw new IOException($"{_shape.Log} is there already, and is no output of a run. Name another file, or give --fresh to put it aside.");
         }
 
         if (output.RepairTornTail() is > 0 and var cut)
         {
-            Say($"The last line of {_options.Output} was torn; its {cut:N0} bytes are kept in {_options.Output}.torn, and the row is asked again.");
+            Say($"The last line of {_shape.Log} was torn; its {cut:N0} bytes are kept in {_shape.Log}.torn, and the row is asked again.");
         }
 
         long damaged = 0, changed = 0, foreign = 0, trusted = 0, refreshed = 0;
@@ -56,15 +56,15 @@ public sealed partial class FileRun
 
         if (damaged > 0)
         {
-            File.Copy(_options.Output, _options.Output + ".damaged", overwrite: true);
+            File.Copy(_shape.Log, _shape.Log + ".damaged", overwrite: true);
         }
 
-        SayIf(damaged, $"{damaged:N0} lines of {_options.Output} are no records and are passed over; the file as it was is kept as {_options.Output}.damaged.");
-        SayIf(refreshed, $"{refreshed:N0} rows of {_options.Output} are asked again because of how their answers ended (--refresh).");
-        SayIf(changed, $"{changed:N0} records of {_options.Output} answer a question that has changed since; those rows are asked again.");
-        SayIf(foreign, $"{foreign:N0} records of {_options.Output} belong to no row of the input; they are dropped when the run is done.");
-        SayIf(trusted, $"{trusted:N0} rows of {_options.Output} have no key of ours and are trusted by their id. To ask them again: --fresh.");
-        SayIf(_kept == _rows ? 0 : _kept, $"{_kept:N0} of {_rows:N0} rows stand finished in {_options.Output} and are not sent again.");
+        SayIf(damaged, $"{damaged:N0} lines of {_shape.Log} are no records and are passed over; the file as it was is kept as {_shape.Log}.damaged.");
+        SayIf(refreshed, $"{refreshed:N0} rows of {_shape.Log} are asked again because of how their answers ended (--refresh).");
+        SayIf(changed, $"{changed:N0} records of {_shape.Log} answer a question that has changed since; those rows are asked again.");
+        SayIf(foreign, $"{foreign:N0} records of {_shape.Log} belong to no row of the input; they are dropped when the run is done.");
+        SayIf(trusted, $"{trusted:N0} rows of {_shape.Log} have no key of ours and are trusted by their id. To ask them again: --fresh.");
+        SayIf(_kept == _rows ? 0 : _kept, $"{_kept:N0} of {_rows:N0} rows stand finished in {_shape.Log} and are not sent again.");
     }
 
     private bool IsToRefresh(in OutputEntry entry)

@@ -15,7 +15,26 @@ public sealed partial class FileRun
     private long _rows;
     private long _equal;
 
-    private static InputReader Open(FileRunOptions options) => new(OpenInput(options.Input), options.InputFormat, options.Model);
+    private static InputReader Open(FileRunOptions options)
+    {
+        InputFormat format = options.Input == Pipe ? options.InputFormat : InputSource.ByName(options.Input, options.InputFormat);
+        string folder = options.Input == Pipe ? "." : Path.GetDirectoryName(Path.GetFullPath(options.Input))!;
+        RowRequests? template = options.Template is { } rows ? new RowRequests(rows, options.Model, folder) : null;
+        return new InputReader(OpenInput(options.Input), format, options.Model, template) { OwnsStream = options.Input != Pipe };
+    }
+
+    // What is wrong with an input as a whole is said with its name.
+    private static async ValueTask<InputRow?> NextAsync(InputReader rows, FileRunOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{options.Input}: {e.Message}", e);
+        }
+    }
 
     private static Stream OpenInput(string input)
     {
@@ -34,17 +53,24 @@ public sealed partial class FileRun
         throw new IOException($"{input} can be read only once. Pipe it in instead, and give - as the input.");
     }
 
-    private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, CancellationToken cancellationToken)
+    private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, ColumnNames? columns, CancellationToken cancellationToken)
     {
         var check = new InputCheck();
         var repeated = new Dictionary<ulong, long>();
-        await foreach (AskedRow row in ReadAsync(options, source => check.See(source), cancellationToken).ConfigureAwait(false))
+        using InputReader reader = Open(options);
+        await foreach (AskedRow row in ReadAsync(options, reader, source => check.See(source), cancellationToken).ConfigureAwait(false))
         {
+            columns?.See(row.Source.Metadata.Span);
             check.AskedWithinLimit += row.IsWithinLimit ? 1 : 0;
             if (Add(table, row).IsRepeated)
             {
                 repeated.TryAdd(RowTable.Fingerprint(row.Id), 0);
             }
+        }
+
+        if (reader.TemplateFault is { } fault)
+        {
+            throw new InvalidDataException($"{options.Input}: {fault}");
         }
 
         if (repeated.Count > 0)
@@ -79,7 +105,7 @@ public sealed partial class FileRun
     private static async Task NameRepeatedAsync(FileRunOptions options, Dictionary<ulong, long> firstLines, InputCheck check, CancellationToken cancellationToken)
     {
         using InputReader rows = Open(options);
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
+        while (await NextAsync(rows, options, cancellationToken).ConfigureAwait(false) is { } row)
         {
             if (row.Request is null || !firstLines.TryGetValue(RowTable.Fingerprint(SampleId(row.Id, 0, options)), out long first))
             {
@@ -99,12 +125,11 @@ public sealed partial class FileRun
 
     // One row of the input is one or several that are asked: its samples. Wrong lines are asked nothing, but have an id.
     private static async IAsyncEnumerable<AskedRow> ReadAsync(
-        FileRunOptions options, Action<InputRow>? seen, [EnumeratorCancellation] CancellationToken cancellationToken)
+        FileRunOptions options, InputReader rows, Action<InputRow>? seen, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var timesAsked = options.NoDedup ? new Dictionary<ulong, int>() : null;
         var count = 0L;
-        using InputReader rows = Open(options);
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
+        while (await NextAsync(rows, options, cancellationToken).ConfigureAwait(false) is { } row)
         {
             seen?.Invoke(row);
             bool withinLimit = options.Limit is not { } limit || count++ < limit;
@@ -139,7 +164,7 @@ public sealed partial class FileRun
 
     private async Task CheckBeforeSendingAsync(CancellationToken cancellationToken)
     {
-        InputCheck check = await CheckAsync(_options, _table, cancellationToken).ConfigureAwait(false);
+        InputCheck check = await CheckAsync(_options, _table, _shape.IsLog ? null : _columns, cancellationToken).ConfigureAwait(false);
         if (check.ErrorCount > 0 && !_options.SkipInvalid)
         {
             throw new BatchFormatException(check.Errors, check.ErrorCount);
@@ -163,7 +188,8 @@ public sealed partial class FileRun
     private async IAsyncEnumerable<LlmRequest> PendingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
-        await foreach (AskedRow row in ReadAsync(_options, null, cancellationToken).ConfigureAwait(false))
+        using InputReader reader = _piped ?? Open(_options);
+        await foreach (AskedRow row in ReadAsync(_options, reader, null, cancellationToken).ConfigureAwait(false))
         {
             if (!row.IsWithinLimit)
             {
@@ -179,7 +205,7 @@ public sealed partial class FileRun
             await _sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
             if (row.Request is null || isRepeated)
             {
-                WriteInvalid(place, id, row.Source.Error ?? $"custom_id \"{row.Id}\" stands already in an earlier line; ids must be unique.");
+                WriteInvalid(place, id, row.Source.Metadata, row.Source.Error ?? $"custom_id \"{row.Id}\" stands already in an earlier line; ids must be unique.");
                 continue;
             }
 
@@ -216,6 +242,7 @@ public sealed partial class FileRun
     {
         (int Place, string Id, bool IsRepeated) added = Add(_table, row);
         _rows++;
+        _columns.See(row.Source.Metadata.Span);
         TakeOver(added.Place);
         return added;
     }

@@ -74,7 +74,7 @@ public sealed partial class FileRun
             writeFault ??= e;
         }
 
-        stopped = writeFault is null ? stopped : StoppedBy(FailureKind.Output, $"Reading {_options.Input} and writing {_options.Output} failed: {writeFault.Message}", writeFault);
+        stopped = writeFault is null ? stopped : StoppedBy(FailureKind.Output, $"Reading {_options.Input} and writing {_shape.Log} failed: {writeFault.Message}", writeFault);
         return new FileRunResult
         {
             Rows = _rows,
@@ -166,11 +166,11 @@ public sealed partial class FileRun
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
 
-    private void WriteInvalid(int place, string id, string error)
+    private void WriteInvalid(int place, string id, ReadOnlyMemory<byte> metadata, string error)
     {
         lock (_writing)
         {
-            _sink.Write(place, _record.WriteInvalid(id, error).Span);
+            _sink.Write(place, _record.WriteInvalid(id, error, metadata.Span).Span);
             CountFailure(id, new LlmException(FailureKind.InvalidRequest, error));
         }
     }

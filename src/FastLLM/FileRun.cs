@@ -20,20 +20,26 @@ public sealed partial class FileRun
     private readonly FileRunOptions _options;
     private readonly RowTable _table = new();
     private readonly OutputRecord _record;
+    private readonly OutputShape _shape;
+    private InputReader? _piped;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="manager">Sends.</param>
     /// <param name="options">What is read, written and kept.</param>
-    /// <exception cref="ArgumentException">Input and output are the same file.</exception>
+    /// <exception cref="ArgumentException">Input and output are the same file, or what is asked for does not fit together.</exception>
     public FileRun(RequestManager manager, FileRunOptions options)
     {
         ArgumentNullException.ThrowIfNull(manager);
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Input != Pipe && options.Output != Pipe && IsTouched(Target(options.Input), Target(options.Output)))
+        _shape = OutputShape.Of(options.Output, options.OutputFormat);
+        if (options.Input != Pipe && options.Output != Pipe
+            && (IsTouched(Target(options.Input), Target(options.Output)) || IsTouched(Target(options.Input), Target(_shape.Log))))
         {
             throw new ArgumentException("The input is the output, or a file that stands beside it (.tmp, .lock, .bak, .torn, .damaged), but an input is never written to. Give another output.", nameof(options));
         }
 
+        CheckTemplate(options);
+        CheckView(options);
         _manager = manager;
         _options = options;
         _record = new OutputRecord(options.WithOwnMember);
@@ -44,12 +50,15 @@ public sealed partial class FileRun
     /// <summary>Checks an input without sending anything.</summary>
     /// <param name="options">The input and how it is read; the output is not looked at.</param>
     /// <param name="cancellationToken">Stops the check.</param>
+    /// <exception cref="ArgumentException">The template is wrong.</exception>
+    /// <exception cref="InvalidDataException">The input is nothing that can be read: a table without a template, a column that is not there, broken gzip.</exception>
     /// <exception cref="IOException">The input cannot be read.</exception>
     public static async Task<InputReport> CheckAsync(FileRunOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        CheckTemplate(options);
         var table = new RowTable();
-        InputCheck check = await CheckAsync(options, table, cancellationToken).ConfigureAwait(false);
+        InputCheck check = await CheckAsync(options, table, columns: null, cancellationToken).ConfigureAwait(false);
         return new InputReport
         {
             Rows = check.Rows,
@@ -65,12 +74,17 @@ public sealed partial class FileRun
     /// <param name="cancellationToken">Ends the run at once; what is in flight may be paid without an answer.</param>
     /// <returns>How it ended, also where it was interrupted or stopped.</returns>
     /// <exception cref="BatchFormatException">The input has wrong lines; nothing was sent, and no output was made.</exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read: a table without a template, a column that is not there, broken gzip; nothing was sent.</exception>
     /// <exception cref="IOException">The input cannot be read, or the output not be opened; nothing was sent.</exception>
     public async Task<FileRunResult> RunAsync(CancellationToken drain = default, CancellationToken cancellationToken = default)
     {
         if (!InputIsPipe)
         {
             await CheckBeforeSendingAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await OpenPipeAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
         if (_options.Output == Pipe)
@@ -80,15 +94,17 @@ public sealed partial class FileRun
             return await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
-        using OutputFile output = OutputFile.Open(_options.Output);
-        if (_options.Fresh)
-        {
-            output.SetAside();
-        }
+        using OutputFile output = OutputFile.Open(_shape.Log);
+        PrepareOutput(output);
 
         _sink = new FileSink(output, _table);
         Resume(output);
         FileRunResult result = await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
+
+        if (!_shape.IsLog)
+        {
+            result = await EndViewAsync(result, cancellationToken).ConfigureAwait(false);
+        }
 
         // Rows of a pipe that the limit cut off are not in the table: sorting would drop their records.
         bool allRowsKnown = !InputIsPipe || _options.Limit is null;
@@ -104,7 +120,7 @@ public sealed partial class FileRun
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return result with { Stopped = StoppedBy(FailureKind.Output, $"{_options.Output} holds every outcome, but cannot be put in order: {e.Message}", e) };
+            return result with { Stopped = StoppedBy(FailureKind.Output, $"{_shape.Log} holds every outcome, but cannot be put in order: {e.Message}", e) };
         }
     }
 

@@ -17,6 +17,15 @@ public sealed class FileRunOptions
     /// <summary>Gets or sets how lines are read.</summary>
     public InputFormat InputFormat { get; set; } = InputFormat.Auto;
 
+    /// <summary>Gets or sets what plain rows ask; <see langword="null"/> where the input's rows are requests already.</summary>
+    public RowTemplate? Template { get; set; }
+
+    /// <summary>Gets or sets what stands in the output when the run is done.</summary>
+    /// <value>By default as the output's name says: a table where it ends with <c>.csv</c> or <c>.tsv</c>, else OpenAI's lines.</value>
+    /// <remarks>Where the output is not OpenAI's lines in plain text, those stand beside it, in a log named like the output with <c>.log.jsonl</c>
+    /// behind. Runs go on with the log; the output is made of it when every row has its outcome.</remarks>
+    public OutputFormat OutputFormat { get; set; } = OutputFormat.Auto;
+
     /// <summary>Gets or sets the model for rows that name none.</summary>
     public string? Model { get; set; }
 

@@ -11,6 +11,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
 {
     private const int FirstBytes = 64 * 1024;
     private const int LargeBytes = 1 << 20;
+    private const long MostPipedBytes = 512L << 20;
 
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
     private int _start;
@@ -136,21 +137,29 @@ internal sealed class LineReader(Stream stream) : IDisposable
         List<byte[]> parts = [_buffer.AsSpan(_start, _end - _start).ToArray()];
         _start = _end = 0;
         int at = -1;
+        long length = parts[0].Length;
         while (at < 0 && !_ended)
         {
             await FillAsync(cancellationToken).ConfigureAwait(false);
             at = _buffer.AsSpan(0, _end).IndexOf((byte)'\n');
             parts.Add(_buffer.AsSpan(0, at < 0 ? _end : at).ToArray());
+            length += parts[^1].Length;
+            if (length > MostPipedBytes)
+            {
+                // A few KB of gzip can be a line without end.
+                throw new InvalidDataException(FormattableString.Invariant($"Line {Line + 1} is longer than {MostPipedBytes >> 20} MB."));
+            }
+
             _start = at < 0 ? 0 : at + 1;
             _end = at < 0 ? 0 : _end;
         }
 
-        byte[] line = GC.AllocateUninitializedArray<byte>(checked((int)parts.Sum(part => (long)part.Length)));
-        var length = 0;
+        byte[] line = GC.AllocateUninitializedArray<byte>((int)length);
+        var filled = 0;
         foreach (byte[] part in parts)
         {
-            part.CopyTo(line, length);
-            length += part.Length;
+            part.CopyTo(line, filled);
+            filled += part.Length;
         }
 
         return line;

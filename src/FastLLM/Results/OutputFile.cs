@@ -39,6 +39,14 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="IOException">It is a directory or a symbolic link, or cannot be made where it should be.</exception>
     public static OutputFile Open(string path)
     {
+        path = CheckPlace(path);
+        return new OutputFile(path, OutputLock.Take(path));
+    }
+
+    /// <summary>The full path of a file that may be written, which need not exist.</summary>
+    /// <exception cref="IOException">It is a directory or a symbolic link, or cannot be made where it should be.</exception>
+    public static string CheckPlace(string path)
+    {
         path = System.IO.Path.GetFullPath(path);
         if (Directory.Exists(path) || System.IO.Path.EndsInDirectorySeparator(path))
         {
@@ -49,19 +57,22 @@ internal sealed class OutputFile : IDisposable
         RefuseDevice(path);
         string folder = System.IO.Path.GetDirectoryName(path)!;
         return Directory.Exists(folder)
-            ? new OutputFile(path, OutputLock.Take(path))
+            ? path
             : throw new DirectoryNotFoundException($"The folder {folder} does not exist. Make it, or name a file elsewhere.");
     }
 
     /// <summary>Puts the file aside under a name that is free: <c>.bak</c>, <c>.bak2</c> …; paid answers are never overwritten.</summary>
-    public void SetAside()
+    public void SetAside() => SetAside(Path);
+
+    /// <summary>Puts a file aside, if it is there.</summary>
+    public static void SetAside(string path)
     {
-        for (var n = 1; File.Exists(Path); n++)
+        for (var n = 1; File.Exists(path); n++)
         {
-            string aside = n == 1 ? Path + ".bak" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Path}.bak{n}");
+            string aside = n == 1 ? path + ".bak" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{path}.bak{n}");
             if (!File.Exists(aside))
             {
-                File.Move(Path, aside);
+                File.Move(path, aside);
             }
         }
     }

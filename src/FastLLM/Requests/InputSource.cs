@@ -1,0 +1,146 @@
+using System.IO.Compression;
+
+namespace FastLLM.Requests;
+
+/// <summary>What an input is, seen from its name and its first bytes: packed or not, lines or a table.</summary>
+internal static class InputSource
+{
+    private const int SeenBytes = 16 * 1024;
+    private const string StrictSwitch = "System.IO.Compression.UseStrictValidation";
+
+    static InputSource()
+    {
+        // Else .NET takes a file that was cut short for one that ends there: rows would be missing without a word.
+        if (!AppContext.TryGetSwitch(StrictSwitch, out _))
+        {
+            AppContext.SetSwitch(StrictSwitch, true);
+        }
+    }
+
+    /// <summary>The format that a file's name tells, where none was given.</summary>
+    public static InputFormat ByName(string path, InputFormat format)
+    {
+        if (format != InputFormat.Auto)
+        {
+            return format;
+        }
+
+        string name = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? path[..^".gz".Length] : path;
+        return Path.GetExtension(name).ToUpperInvariant() switch
+        {
+            ".CSV" => InputFormat.Csv,
+            ".TSV" or ".TAB" => InputFormat.Tsv,
+            _ => InputFormat.Auto,
+        };
+    }
+
+    /// <summary>Unpacks what is packed, and looks at the first bytes of what comes out.</summary>
+    /// <returns>The stream from its beginning, and its first bytes.</returns>
+    public static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> OpenAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        (Stream source, ReadOnlyMemory<byte> begin) = await PeekAsync(stream, 2, cancellationToken).ConfigureAwait(false);
+        return begin.Span is [0x1F, 0x8B, ..]
+            ? await PeekAsync(new GZipStream(source, CompressionMode.Decompress), SeenBytes, cancellationToken).ConfigureAwait(false)
+            : (source, begin);
+    }
+
+    /// <summary>Whether plain rows that begin so are a table, and what stands between its cells; <see langword="null"/> for JSON lines.</summary>
+    /// <exception cref="InvalidDataException">The text is UTF-16.</exception>
+    public static byte? SeparatorOf(ReadOnlySpan<byte> begin, InputFormat format, bool hasTemplate)
+    {
+        if (begin is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..])
+        {
+            throw new InvalidDataException("The input is UTF-16. Save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\").");
+        }
+
+        begin = begin.StartsWith("\uFEFF"u8) ? begin["\uFEFF"u8.Length..] : begin;
+        int lineEnd = begin.IndexOf((byte)'\n');
+        ReadOnlySpan<byte> first = lineEnd < 0 ? begin : begin[..lineEnd];
+        if (hasTemplate && begin.TrimStart(" \t\r\n"u8) is [(byte)'[', ..] && format is InputFormat.Auto or InputFormat.Jsonl)
+        {
+            throw new InvalidDataException("The input begins like a JSON array. Plain rows stand one JSON object a line, or in a table.");
+        }
+
+        bool isTable = format switch
+        {
+            InputFormat.Csv or InputFormat.Tsv => true,
+            InputFormat.Auto => hasTemplate && begin.TrimStart(" \t\r\n"u8) is [not (byte)'{', ..],
+            _ => false,
+        };
+        return !isTable ? null
+            : format == InputFormat.Tsv || (format == InputFormat.Auto && first.Contains((byte)'\t') && !first.Contains((byte)',')) ? (byte)'\t'
+            : first.Contains((byte)';') && !first.Contains((byte)',') ? (byte)';'
+            : (byte)',';
+    }
+
+    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, int least, CancellationToken cancellationToken)
+    {
+        byte[] begin = new byte[SeenBytes];
+        if (stream.CanSeek)
+        {
+            long from = stream.Position;
+            int seen = await stream.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            stream.Position = from;
+            return (stream, begin.AsMemory(0, seen));
+        }
+
+        // Two bytes tell a packed stream; of a pipe, more is not waited for: somebody may be typing.
+        int read = await stream.ReadAtLeastAsync(begin, least, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte> known = begin.AsMemory(0, read);
+        return (new BegunStream(known, stream), known);
+    }
+
+    /// <summary>A stream whose first bytes have been read already.</summary>
+    private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
+    {
+        private ReadOnlyMemory<byte> _begin = begin;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer) => _begin.IsEmpty ? rest.Read(buffer) : FromBegin(buffer);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _begin.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : new ValueTask<int>(FromBegin(buffer.Span));
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                rest.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+
+        private int FromBegin(Span<byte> buffer)
+        {
+            int length = Math.Min(buffer.Length, _begin.Length);
+            _begin.Span[..length].CopyTo(buffer);
+            _begin = _begin[length..];
+            return length;
+        }
+    }
+}
