@@ -25,6 +25,7 @@ internal sealed class RunCommand
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
     private readonly Option<string?> _maxErrors = new("--max-errors") { HelpName = "N|P%", Description = "Stop when more rows than this have failed, to go on later; a share counts from 100 rows on. 100%: never, not even where the first ten fail alike." };
     private readonly Option<string?> _order = new("--order") { HelpName = "input|completion", Description = "Order of the rows when the run is done. Left out: input; into a pipe, completion." };
+    private readonly Option<string?> _outputFormat = new("--output-format") { HelpName = "openai|rows", Description = "OpenAI's lines, or rows: the input's columns with the answer. Left out: rows where the output ends with .csv or .tsv." };
     private readonly Option<bool> _fresh = new("--fresh") { Description = "Begin anew; an output that is there is kept with .bak." };
     private readonly Option<bool> _retryFailed = new("--retry-failed") { Description = "Send rows again that failed in an earlier run." };
     private readonly Option<bool> _skipInvalid = new("--skip-invalid") { Description = "Turn wrong lines into failed rows, and let the others go on." };
@@ -53,7 +54,7 @@ internal sealed class RunCommand
         command.Options.Add(run._concurrency);
         run._limits.AddTo(command);
         run._times.AddTo(command);
-        foreach (Option option in (Option[])[run._retries, run._maxErrors, run._order, run._fresh, run._retryFailed, run._skipInvalid,
+        foreach (Option option in (Option[])[run._retries, run._maxErrors, run._order, run._outputFormat, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
             command.Options.Add(option);
@@ -115,7 +116,14 @@ internal sealed class RunCommand
 
     private FileRunOptions ReadFile(ParseResult result)
     {
-        FileRunOptions file = _input.Read(result, result.GetValue(_output));
+        OutputFormat format = result.GetValue(_outputFormat) switch
+        {
+            null => OutputFormat.Auto,
+            "openai" => OutputFormat.OpenAI,
+            "rows" => OutputFormat.Rows,
+            var other => throw new UsageException($"--output-format \"{TerminalText.Clean(other, 40)}\" is neither openai nor rows."),
+        };
+        FileRunOptions file = _input.Read(result, result.GetValue(_output), format);
         file.Fresh = result.GetValue(_fresh);
         file.RetryFailed = result.GetValue(_retryFailed);
         file.SkipInvalid = result.GetValue(_skipInvalid);
