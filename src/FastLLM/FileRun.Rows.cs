@@ -242,7 +242,11 @@ public sealed partial class FileRun
     {
         (int Place, string Id, bool IsRepeated) added = Add(_table, row);
         _rows++;
-        _columns.See(row.Source.Metadata.Span);
+        if (!_shape.IsLog)
+        {
+            _columns.See(row.Source.Metadata.Span);
+        }
+
         TakeOver(added.Place);
         return added;
     }

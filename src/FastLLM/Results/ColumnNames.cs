@@ -30,7 +30,18 @@ internal sealed class ColumnNames
             return;
         }
 
-        var reader = new Utf8JsonReader(columns, RowOutcome.JsonOptions);
+        try
+        {
+            Add(new Utf8JsonReader(columns, RowOutcome.JsonOptions));
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidDataException("A column's name has half of a surrogate pair, which UTF-8 cannot carry.", e);
+        }
+    }
+
+    private void Add(Utf8JsonReader reader)
+    {
         reader.Read();
         for (var i = 0; reader.Read() && reader.TokenType == JsonTokenType.PropertyName; i++)
         {
