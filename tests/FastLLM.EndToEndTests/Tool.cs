@@ -7,7 +7,7 @@ namespace FastLLM.EndToEndTests;
 public sealed class Tool : IDisposable
 {
     // As it was built, beside these tests: artifacts/bin/FastLLM.Cli/CONFIGURATION.
-    private static readonly string Program = Path.Combine(
+    internal static readonly string Program = Path.Combine(
         AppContext.BaseDirectory, "..", "..", "FastLLM.Cli", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "FastLLM.Cli.dll");
 
     private static readonly string[] KeyVariables = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"];
