@@ -60,8 +60,9 @@ public sealed partial class FileRun
             }
         }
 
-        if (writeFault is null)
+        if (writeFault is null && stopped is null && !interrupted && !drain.IsCancellationRequested)
         {
+            // Of a run that ended before it was known whose fault they are, they are asked again: a refusal costs nothing.
             TryWriteSuspects(isOver: true, out writeFault);
         }
 

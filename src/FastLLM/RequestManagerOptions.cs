@@ -133,6 +133,7 @@ public sealed class RequestManagerOptions
     } = TimeSpan.FromSeconds(1);
 
     /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts as failed.</summary>
+    /// <remarks>A provider that is down for longer than that stops the run, rather than fail row after row (<c>docs/failures.md</c>).</remarks>
     /// <value>The default is 15 minutes.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or longer than 7 days.</exception>
     public TimeSpan MaxThrottleWait

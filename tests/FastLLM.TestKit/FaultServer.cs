@@ -23,10 +23,10 @@ public sealed class FaultServer : IAsyncDisposable
     private int _accepted;
     private int _numbered;
 
-    private FaultServer(FaultStep script)
+    private FaultServer(FaultStep script, int port = 0)
     {
         _script = script;
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
         _listener.Listen(4096);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
         BaseUrl = new Uri($"http://127.0.0.1:{Port}/v1");
@@ -58,8 +58,8 @@ public sealed class FaultServer : IAsyncDisposable
     /// <summary>What steps threw, other than for a connection that had gone.</summary>
     public IReadOnlyCollection<Exception> Errors => _errors;
 
-    /// <summary>Starts a server that answers every request with one step.</summary>
-    public static FaultServer Start(FaultStep script) => new(script);
+    /// <summary>Starts a server that answers every request with one step; on a free port, where none is given.</summary>
+    public static FaultServer Start(FaultStep script, int port = 0) => new(script, port);
 
     /// <summary>Starts a server that takes one step after the other, and <paramref name="otherwise"/> when they are used up.</summary>
     public static FaultServer Start(IEnumerable<FaultStep> steps, FaultStep otherwise)

@@ -117,12 +117,15 @@ internal sealed partial class Gate
         lock (_gates.Lock)
         {
             bool wasDown = _breaker.IsOpen;
-            lease.Change = _breaker.Ended(_gates.Now, end, lease.MeetsOutage, lease.IsProbe);
+
+            // While all is well nobody has to know what time it is.
+            double at = wasDown || lease.MeetsOutage ? _gates.Now : 0;
+            lease.Change = _breaker.Ended(at, end, lease.MeetsOutage, lease.IsProbe);
             lease.WasDown = lease.MeetsOutage && (wasDown || _breaker.IsOpen);
             if (_adaptive is not null || _budget is not null || _rate.IsLearnt || end != LeaseEnd.Answered)
             {
                 // Of how much a provider takes, an outage says nothing.
-                Learn(lease, lease.WasDown ? LeaseEnd.Failed : end, usage, wait.TotalSeconds);
+                Learn(lease, lease.WasDown && end == LeaseEnd.Overloaded ? LeaseEnd.Failed : end, usage, wait.TotalSeconds);
             }
 
             _inFlight--;
