@@ -44,10 +44,10 @@ public sealed record FaultCase(string Id, string What, params IReadOnlyList<Faul
 
 /// <summary>What came of a <see cref="FaultCase"/>.</summary>
 public sealed record FaultFigures(
-    FaultCase Case, int Answered, int Failed, int NotSent, FailureKind? Kind, long Attempts, int ServerSends, int Billed, long MaybeBilled, int Lost, int Duplicates, int CanaryHits, double Seconds, double PeakMegabytes)
+    FaultCase Case, int Answered, int Failed, int NotSent, FailureKind? Kind, long Attempts, int ServerSends, int ServerFinished, long MaybeBilled, int Lost, int Duplicates, int CanaryHits, double Seconds, double PeakMegabytes)
 {
     /// <summary>The names of the columns of <see cref="ToCsv"/>.</summary>
-    public const string Header = "case,what,as_expected,rows,answered,failed,not_sent,kind,attempts,server_sends,billed,maybe_billed,lost,duplicate,canary_hits,wall_s,peak_rss_mb";
+    public const string Header = "case,what,as_expected,rows,answered,failed,not_sent,kind,attempts,server_sends,server_finished,maybe_billed,lost,duplicate,canary_hits,wall_s,peak_rss_mb";
 
     /// <summary>What is wrong with it; empty where it is as expected.</summary>
     public IReadOnlyList<string> Faults => [.. Check()];
@@ -55,7 +55,7 @@ public sealed record FaultFigures(
     /// <summary>One line.</summary>
     public string ToCsv() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Case.Id},\"{Case.What}\",{(Faults.Count == 0 ? "yes" : "NO")},{Case.Rows},{Answered},{Failed},{NotSent},{Kind},{Attempts},{ServerSends},{Billed},{MaybeBilled},{Lost},{Duplicates},{CanaryHits},{Seconds:0.000},{PeakMegabytes:0}");
+        $"{Case.Id},\"{Case.What}\",{(Faults.Count == 0 ? "yes" : "NO")},{Case.Rows},{Answered},{Failed},{NotSent},{Kind},{Attempts},{ServerSends},{ServerFinished},{MaybeBilled},{Lost},{Duplicates},{CanaryHits},{Seconds:0.000},{PeakMegabytes:0}");
 
     private IEnumerable<string> Check()
     {

@@ -13,12 +13,12 @@ public static class FaultRun
     /// <summary>Runs it.</summary>
     public static async Task<FaultFigures> RunAsync(FaultCase fault, CancellationToken cancellationToken)
     {
-        var billed = 0;
+        var finished = 0;
         var steps = new ConcurrentQueue<FaultStep>(fault.Steps);
         await using var server = FaultServer.Start(async (request, connection) =>
         {
             await (steps.TryDequeue(out FaultStep? step) ? step : fault.Otherwise)(request, connection);
-            Interlocked.Increment(ref billed);
+            Interlocked.Increment(ref finished);
         });
         var time = new ManualTimeProvider();
         var log = new Lines();
@@ -41,6 +41,7 @@ public static class FaultRun
 
         (IReadOnlyList<ResponseWrapper> outcomes, LlmRunException? stopped) = await work;
         watch.Stop();
+        await server.DisposeAsync(); // what the server was still about is over by then, and counted
         if (fault.Stops != stopped is not null)
         {
             throw new InvalidOperationException($"{fault}: the run {(stopped is null ? "went on" : $"stopped: {stopped.Message}")}");
@@ -63,7 +64,7 @@ public static class FaultRun
 
         return new FaultFigures(
             fault, answered.Length, failed.Length, outcomes.Count - failed.Length - answered.Length, failed.FirstOrDefault()?.Error!.Kind, outcomes.Sum(outcome => (long)outcome.Attempts),
-            server.Requests.Count, Volatile.Read(ref billed), stats.MaybeBilled,
+            server.Requests.Count, Volatile.Read(ref finished), stats.MaybeBilled,
             Lost: Math.Max(0, answered.Length - kept), Duplicates: Math.Max(0, kept - answered.Length),
             CanaryHits: texts.Count(text => text.Contains(Canary, StringComparison.Ordinal) || text.Contains("question ", StringComparison.Ordinal)),
             watch.Elapsed.TotalSeconds, PeakMegabytes());
