@@ -18,7 +18,7 @@ internal sealed class RunCommand
     private readonly InputArguments _input = new();
     private readonly EndpointOptions _endpoint = new();
     private readonly CacheOptions _cache = new();
-    private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl." };
+    private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl, or for rows of a table .out.csv." };
     private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes, up to 1,000.", DefaultValueFactory = _ => "auto" };
     private readonly LimitOptions _limits = new();
     private readonly TimeOptions _times = new();

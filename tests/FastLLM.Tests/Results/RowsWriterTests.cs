@@ -58,7 +58,7 @@ public sealed class RowsWriterTests
                 text.Append('\n');
             }
 
-            using CsvReader reader = CsvReader.FromText(text.ToString(), new CsvReaderOptions { HasHeader = false });
+            using CsvReader reader = CsvReader.FromText(text.ToString(), new CsvReaderOptions { HasHeader = false, Separator = ',' });
             foreach (string[] row in rows)
             {
                 Assert.True(reader.Read());
