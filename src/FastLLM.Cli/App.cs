@@ -40,6 +40,7 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         root.HelpName = "fastllm";
         root.Subcommands.Add(RunCommand.Create(environment, time));
         root.Subcommands.Add(ValidateCommand.Create());
+        root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(CacheCommand.Create(time));
         root.Subcommands.Add(SimulateCommand.Create(time));
         root.Subcommands.Add(ProvidersCommand.Create(environment));

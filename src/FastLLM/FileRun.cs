@@ -42,7 +42,7 @@ public sealed partial class FileRun
         CheckView(options);
         _manager = manager;
         _options = options;
-        _record = new OutputRecord(options.WithOwnMember);
+        _record = new OutputRecord(options.WithOwnMember, manager.Clock, () => manager.LimitedBy);
     }
 
     private bool InputIsPipe => _options.Input == Pipe;

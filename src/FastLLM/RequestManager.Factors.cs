@@ -10,6 +10,12 @@ public partial class RequestManager<TResponse>
     // Just below the limit it is used up too: between two requests a slot is empty for a moment.
     private const double UsedUp = 0.9;
 
+    /// <summary>Gets what limits the manager at this moment.</summary>
+    internal LimitingFactor LimitedBy => _tracker.Factors.Present;
+
+    /// <summary>Gets the clock that it was given.</summary>
+    internal TimeProvider Clock => _time;
+
     // Asked for at every send: reads a few numbers, and takes a lock only when the answer is another one than before.
     private void NoteFactor(Run<TResponse> run)
     {

@@ -14,8 +14,10 @@ namespace FastLLM.Results;
 /// <para>Not safe for concurrent use: one writer of OUTPUT has one of these.</para>
 /// </remarks>
 /// <param name="withOwnMember">Whether lines have the member <c>fastllm</c>. Without it, a resume knows rows by their ids only.</param>
+/// <param name="time">The clock by which rows say when they were written; <see langword="null"/>: they do not.</param>
+/// <param name="limitedBy">What keeps the run from being faster at this moment; <see langword="null"/>: rows do not say.</param>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer of values holds no more than memory.")]
-internal sealed class OutputRecord(bool withOwnMember)
+internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null, Func<LimitingFactor>? limitedBy = null)
 {
     private const int RetainedBytes = 1 << 20;
     private const string InvalidRow = "invalid_row";
@@ -26,6 +28,8 @@ internal sealed class OutputRecord(bool withOwnMember)
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
     };
+
+    private static readonly byte[][] s_factors = [.. Enum.GetValues<LimitingFactor>().Select(factor => Encoding.UTF8.GetBytes(SnakeCase(factor.ToString())))];
 
     private readonly Utf8JsonWriter _values = new(Stream.Null, s_writerOptions);
     private ArrayBufferWriter<byte> _line = new(4096);
@@ -76,6 +80,7 @@ internal sealed class OutputRecord(bool withOwnMember)
             _line.Write(",\"fastllm\":{\"key\":"u8);
             WriteText(default(RequestKey).ToString());
             _line.Write(",\"attempts\":0"u8);
+            WriteMoment();
             WriteFailure(InvalidRow, message);
             WriteMetadata(metadata);
             _line.Write("}"u8);
@@ -171,6 +176,7 @@ internal sealed class OutputRecord(bool withOwnMember)
             WriteNumber((long)Math.Round(outcome.Latency.TotalMilliseconds));
         }
 
+        WriteMoment();
         if (outcome.IsCacheHit)
         {
             _line.Write(",\"cached\":true"u8);
@@ -194,6 +200,26 @@ internal sealed class OutputRecord(bool withOwnMember)
 
         WriteMetadata(metadata);
         _line.Write("}"u8);
+    }
+
+    // When, and what held the run up then: what a report needs to tell how the run went along.
+    private void WriteMoment()
+    {
+        if (time is not null)
+        {
+            Span<byte> text = stackalloc byte[32];
+            time.GetUtcNow().UtcDateTime.TryFormat(text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+            _line.Write(",\"at\":\""u8);
+            _line.Write(text[..length]);
+            _line.Write("\""u8);
+        }
+
+        if (limitedBy?.Invoke() is { } factor and not LimitingFactor.None)
+        {
+            _line.Write(",\"limited_by\":\""u8);
+            _line.Write(s_factors[(int)factor]);
+            _line.Write("\""u8);
+        }
     }
 
     private void WriteFailure(string failure, string message)
