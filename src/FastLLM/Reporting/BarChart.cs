@@ -9,6 +9,8 @@ internal static class BarChart
     private const int Top = 18;
     private const int Bottom = 150;
 
+    private static readonly int[] s_labelEvery = [1, 2, 5, 10, 20];
+
     /// <summary>A picture with one bar for each step of the number, and one for all that is above the last step.</summary>
     /// <param name="name">What is counted.</param>
     /// <param name="histogram">The counts, at least one.</param>
@@ -31,8 +33,7 @@ internal static class BarChart
             Bar(svg, "bar above", Width - Left - step, step, above, most, $"{unit(bars.Length * width)} and more");
         }
 
-        // About six labels, on round numbers.
-        int every = Math.Max(1, (int)Math.Ceiling(bars.Length / 6.0));
+        int every = s_labelEvery.First(bold => bars.Length / bold < 9);
         for (var i = 0; i <= bars.Length; i += every)
         {
             double x = Left + (i * step);

@@ -11,7 +11,7 @@ internal static class ReportBody
         body.Add($"<main>\n<header>\n<p class=\"kind\">fastllm report</p>\n<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}</p>\n</header>\n");
         body.Add($"{Notes(report, totals, textLength)}{Tiles(report)}{Outcomes(report)}{OverTime(totals)}<div class=\"cards\">\n");
         body.Add($"{Spread("Latency of the last send", totals.Latency, Units.Time)}{Spread("Output tokens of an answer", totals.CompletionTokens, Units.Number)}{Spread("Input tokens of a request", totals.PromptTokens, Units.Number)}");
-        body.Add($"{Ranking("How answers end", "Finish reason", report.FinishReasons, report.Succeeded)}{Ranking("Models", "Model", report.Models, report.Succeeded)}</div>\n{Failures(report)}");
+        body.Add($"<div class=\"stack\">{Ranking("How answers end", "Finish reason", report.FinishReasons, report.Succeeded)}{Ranking("Models", "Model", report.Models, report.Succeeded)}</div></div>\n{Failures(report)}");
         return body.Add($$"""
             <section class="rows" aria-labelledby="rows-title">
             <h2 id="rows-title">Rows</h2>
@@ -60,6 +60,11 @@ internal static class ReportBody
             notes.Add($"<li>{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were asked again {(report.Replaced == 1 ? "is" : "are")} not counted: the last one of a row stands.</li>");
         }
 
+        if (report.MaybeBilled > 0)
+        {
+            notes.Add($"<li>{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} brought no answer, but may be billed.</li>");
+        }
+
         if (totals.Own == 0 && report.Rows > 0)
         {
             notes.Add($"<li>Written by another tool, or without the member <code>fastllm</code>: latency, sends, cached and shared answers are not known.</li>");
@@ -85,9 +90,9 @@ internal static class ReportBody
     private static Markup Tiles(OutputReport report)
     {
         var tiles = new Markup();
-        Tile(tiles, "Rows", Units.Number(report.Rows), "");
+        Tile(tiles, "Rows", Whole(report.Rows), report.Sends > 0 ? $"{report.Sends:N0} sends" : $"");
         Tile(tiles, "Answered", Units.Percent(report.Succeeded, report.Rows), $"{report.Succeeded:N0} rows");
-        Tile(tiles, "Failed", Units.Number(report.Failed), report.Failed == 0 ? "none" : Units.Percent(report.Failed, report.Rows));
+        Tile(tiles, "Failed", Whole(report.Failed), report.Failed == 0 ? "" : Units.Percent(report.Failed, report.Rows));
         if (report.Latency is { Count: > 0 } latency)
         {
             Tile(tiles, "Median latency", Units.Time(latency.Median), $"99 % within {Units.Time(latency.P99)}");
@@ -211,6 +216,8 @@ internal static class ReportBody
 
         return new Markup().Add($"<section class=\"card\"><h2>Failures by kind</h2><table class=\"ranking\"><thead><tr><th>Kind</th><th class=\"number\">Rows</th><th class=\"number\">Share</th><th class=\"wide\">The first one says</th></tr></thead><tbody>{rows}</tbody></table></section>\n");
     }
+
+    private static string Whole(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string Plural(long count) => count == 1 ? "" : "s";
 }

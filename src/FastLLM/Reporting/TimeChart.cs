@@ -46,7 +46,7 @@ internal static class TimeChart
             x += step * stretches[i].Bars.Count;
         }
 
-        Labels(svg, stretches, seconds, step, gap, Bottom + (hasFactors ? 34 : 18));
+        Labels(svg, stretches, seconds, step, gap, Bottom + (hasFactors ? 34 : 20));
         return svg.Add($"</svg>");
     }
 
@@ -84,21 +84,25 @@ internal static class TimeChart
         }
     }
 
-    // The beginning of each stretch, and moments in between, as far as there is room.
+    // The beginning of each stretch, and moments in between, as far as there is room; the day where it is a new one.
     private static void Labels(Markup svg, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
     {
         const double Room = 110;
         double x = Left;
         double free = 0;
+        DateTime day = default;
         foreach (Timeline.Stretch stretch in stretches)
         {
             int every = Math.Max(1, (int)Math.Ceiling(Room / step));
             for (var i = 0; i < stretch.Bars.Count; i += every)
             {
                 double at = x + (i * step);
-                if (at >= free && at <= Width - 60)
+                if (at >= free && at <= Width - Room + 20)
                 {
-                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 12}\" y2=\"{y - 8}\"/><text x=\"{at:0.#}\" y=\"{y}\">{When(stretch.FirstBar + i, seconds)}</text>");
+                    DateTime time = DateTimeOffset.FromUnixTimeSeconds((stretch.FirstBar + i) * seconds).UtcDateTime;
+                    string label = When(stretch.FirstBar + i, seconds);
+                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 16}\" y2=\"{y - 12}\"/><text x=\"{at:0.#}\" y=\"{y}\">{(time.Date == day ? label[(label.IndexOf(',', StringComparison.Ordinal) + 2)..] : label)}</text>");
+                    day = time.Date;
                     free = at + Room;
                 }
             }
