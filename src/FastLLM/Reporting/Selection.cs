@@ -2,25 +2,17 @@ namespace FastLLM.Reporting;
 
 /// <summary>Chooses, after a first look through the file, which rows the page holds and how much of each: so that it opens, whatever the file's size.</summary>
 /// <remarks>Every failure and an even choice of the other rows; of too many failures an even choice too.</remarks>
-internal sealed class Selection
+/// <param name="mostRows">How many rows the page holds at most.</param>
+/// <param name="mostBytes">How many bytes of texts, about.</param>
+internal sealed class Selection(int mostRows, long mostBytes)
 {
     private const int StepBytes = 256;
     private const int LongestText = 32 * 1024;
     private const int ShortestText = 512;
 
     private readonly long[] _lengths = new long[(LongestText / StepBytes) + 1];
-    private readonly int _mostRows;
-    private readonly long _mostBytes;
     private double _credit;
     private double _failureCredit;
-
-    /// <param name="mostRows">How many rows the page holds at most.</param>
-    /// <param name="mostBytes">How many bytes of texts, about.</param>
-    public Selection(int mostRows, long mostBytes)
-    {
-        _mostRows = mostRows;
-        _mostBytes = mostBytes;
-    }
 
     public long Rows { get; private set; }
 
@@ -31,7 +23,7 @@ internal sealed class Selection
     {
         get
         {
-            double kept = Math.Min(1, _mostRows / (double)Math.Max(1, Rows));
+            double kept = Math.Min(1, mostRows / (double)Math.Max(1, Rows));
             for (int step = _lengths.Length - 1; step * StepBytes > ShortestText; step--)
             {
                 double bytes = 0;
@@ -40,7 +32,7 @@ internal sealed class Selection
                     bytes += _lengths[i] * (double)Math.Min(i, step) * StepBytes;
                 }
 
-                if (bytes * kept <= _mostBytes)
+                if (bytes * kept <= mostBytes)
                 {
                     return step * StepBytes;
                 }
@@ -69,15 +61,15 @@ internal sealed class Selection
     /// <summary>Whether the page holds this row; asked once for each, in the order of the file.</summary>
     public bool Takes(bool succeeded)
     {
-        if (Rows <= _mostRows)
+        if (Rows <= mostRows)
         {
             return true;
         }
 
         // Failures may fill the page but for a tenth, so that one sees what the others look like.
-        double failures = Math.Min(Failed, _mostRows * 0.9);
+        double failures = Math.Min(Failed, mostRows * 0.9);
         return succeeded
-            ? Spend(ref _credit, (_mostRows - failures) / Math.Max(1, Rows - Failed))
+            ? Spend(ref _credit, (mostRows - failures) / Math.Max(1, Rows - Failed))
             : Spend(ref _failureCredit, failures / Math.Max(1, Failed));
     }
 

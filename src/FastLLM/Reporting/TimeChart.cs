@@ -87,27 +87,31 @@ internal static class TimeChart
     // The beginning of each stretch, and moments in between, as far as there is room; the day where it is a new one.
     private static void Labels(Markup svg, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
     {
-        const double Room = 110;
+        const double Time = 65;
+        const double DayAndTime = 110;
         double x = Left;
         double free = 0;
         DateTime day = default;
         foreach (Timeline.Stretch stretch in stretches)
         {
-            int every = Math.Max(1, (int)Math.Ceiling(Room / step));
+            double end = x + (stretch.Bars.Count * step);
+            int every = Math.Max(1, (int)Math.Ceiling(DayAndTime / step));
             for (var i = 0; i < stretch.Bars.Count; i += every)
             {
                 double at = x + (i * step);
-                if (at >= free && at <= Width - Room + 20)
+                DateTime time = DateTimeOffset.FromUnixTimeSeconds((stretch.FirstBar + i) * seconds).UtcDateTime;
+                double room = time.Date == day ? Time : DayAndTime;
+                if (at >= free && at + room <= (i == 0 ? Width : end))
                 {
-                    DateTime time = DateTimeOffset.FromUnixTimeSeconds((stretch.FirstBar + i) * seconds).UtcDateTime;
                     string label = When(stretch.FirstBar + i, seconds);
-                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 16}\" y2=\"{y - 12}\"/><text x=\"{at:0.#}\" y=\"{y}\">{(time.Date == day ? label[(label.IndexOf(',', StringComparison.Ordinal) + 2)..] : label)}</text>");
+                    label = time.Date == day ? label[(label.IndexOf(',', StringComparison.Ordinal) + 2)..] : label;
+                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 16}\" y2=\"{y - 12}\"/><text x=\"{at:0.#}\" y=\"{y}\">{label}</text>");
                     day = time.Date;
-                    free = at + Room;
+                    free = at + room;
                 }
             }
 
-            x += (stretch.Bars.Count * step) + gap;
+            x = end + gap;
         }
     }
 

@@ -24,11 +24,15 @@ internal sealed class Timeline
     {
         First = at < First ? at : First;
         Last = at > Last ? at : Last;
+        while (_slots.Count >= MostSeconds)
+        {
+            Coarsen();
+        }
+
         long slot = at.ToUnixTimeSeconds() / _slot;
         if (!_slots.TryGetValue(slot, out Counts? counts))
         {
             _slots.Add(slot, counts = new Counts());
-            Coarsen();
         }
 
         counts.Answered += succeeded && wasSent ? 1 : 0;
@@ -83,16 +87,11 @@ internal sealed class Timeline
         return place < 0 ? MostNames - 1 : place;
     }
 
-    // A day by the second is more than a picture shows: from here on by the ten seconds, the minute …
+    // A day by the second is more than a picture shows: from here on by two seconds, ten, a minute …
     private void Coarsen()
     {
-        if (_slots.Count <= MostSeconds)
-        {
-            return;
-        }
-
         int finer = _slot;
-        _slot = s_widths.First(width => width > finer && width % finer == 0);
+        _slot = s_widths.FirstOrDefault(width => width > finer && width % finer == 0, finer * 2);
         KeyValuePair<long, Counts>[] slots = [.. _slots];
         _slots.Clear();
         foreach ((long slot, Counts counts) in slots)

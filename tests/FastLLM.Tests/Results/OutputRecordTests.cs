@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Results;
+using FastLLM.TestKit;
 using Xunit;
 
 namespace FastLLM.Tests.Results;
@@ -166,6 +168,22 @@ public sealed class OutputRecordTests
         Assert.EndsWith($$$$""","custom_id":"7","response":null,"error":{"code":"invalid_row","message":"line 7: \"url\" is missing"},"fastllm":{"key":"{{{{Zeros}}}}","attempts":0,"failure":"invalid_row","message":"line 7: \"url\" is missing","metadata":{"m":1}}}""" + "\n", line, StringComparison.Ordinal);
         Assert.Equal(default(RequestKey), Read(line).Key);
         Assert.DoesNotContain("fastllm", Encoding.UTF8.GetString(new OutputRecord(withOwnMember: false).WriteInvalid("7", "x").Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Write_WithAClock_SaysWhen_AndWhatLimitedTheRunThen()
+    {
+        var time = new ManualTimeProvider();
+        var limitedBy = LimitingFactor.RequestsPerMinute;
+        var record = new OutputRecord(withOwnMember: true, time, () => limitedBy);
+        string at = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+
+        Assert.Contains($"\"attempts\":0,\"at\":\"{at}\",\"limited_by\":\"requests_per_minute\"}}}}\n", Encoding.UTF8.GetString(record.Write("a", Success("{}")).Span), StringComparison.Ordinal);
+
+        limitedBy = LimitingFactor.None;
+        time.Advance(TimeSpan.FromMilliseconds(1500));
+        at = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        Assert.Contains($"\"attempts\":0,\"at\":\"{at}\",\"failure\":", Encoding.UTF8.GetString(record.WriteInvalid("b", "x").Span), StringComparison.Ordinal);
     }
 
     private static ResponseWrapper<LlmResponse> Success(string body) => new(LlmResponse.FromBody(Encoding.UTF8.GetBytes(body)), s_key, 0, null);

@@ -1,0 +1,198 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Reporting;
+
+public sealed partial class OutputReportTests : IDisposable
+{
+    private const string Ok = """{"custom_id":"ID","response":{"status_code":200,"body":{"model":"m","choices":[{"message":{"content":"TEXT"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":3}}},"error":null,"fastllm":{"attempts":1,"latency_ms":100,"at":"2026-01-31T12:00:00.000Z","limited_by":"concurrency"}}""";
+
+    private readonly TemporaryFolder _folder = new();
+
+    private static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Numbers_AreThoseOfTheRows()
+    {
+        (OutputReport report, _) = await MakeAsync(
+            Ok,
+            Ok.Replace("ID", "b", StringComparison.Ordinal).Replace("\"attempts\":1,\"latency_ms\":100", "\"attempts\":0,\"cached\":true", StringComparison.Ordinal),
+            Ok.Replace("ID", "c", StringComparison.Ordinal).Replace("\"attempts\":1,\"latency_ms\":100", "\"attempts\":0,\"shared\":true", StringComparison.Ordinal).Replace("stop", "length", StringComparison.Ordinal),
+            """{"custom_id":"d","response":null,"error":{"code":"timeout","message":"too late"},"fastllm":{"attempts":3,"failure":"timeout","message":"No answer.","maybe_billed":2,"at":"2026-01-31T12:00:09.500Z"}}""",
+            """{"custom_id":"e","response":{"status_code":400,"body":{"error":{"code":"bad","message":"No."}}},"error":null}""");
+
+        Assert.Equal((5, 3, 2, 1, 1), (report.Rows, report.Succeeded, report.Failed, report.Cached, report.Shared));
+        Assert.Equal((4, 2), (report.Sends, report.MaybeBilled));
+        Assert.Equal([new ReportCount("bad", 1, "No."), new ReportCount("timeout", 1, "No answer.")], report.Failures);
+        Assert.Equal([new ReportCount("stop", 2, ""), new ReportCount("length", 1, "")], report.FinishReasons);
+        Assert.Equal([new ReportCount("m", 3, "")], report.Models);
+        Assert.Equal([new ReportCount("concurrency", 3, "")], report.LimitedBy);
+        Assert.Equal(new ReportSpread(1, 100, 100, 100, 100, 100), report.Latency);
+        Assert.Equal(new ReportSpread(3, 30, 10, 10, 10, 10), report.PromptTokens);
+        Assert.Equal(9.5, (report.Last - report.First)!.Value.TotalSeconds);
+        Assert.False(report.TimesAreTheProviders);
+        Assert.Null(report.Cost);
+    }
+
+    [Fact]
+    public async Task TheLastRecordOfARow_Counts_AndLinesThatAreNone_AreCounted()
+    {
+        (OutputReport report, string html) = await MakeAsync(
+            """{"custom_id":"ID","response":null,"error":{"code":"timeout","message":"early"}}""",
+            "not a record",
+            "",
+            """{"custom_id":"only an id"}""",
+            Ok,
+            "{\"custom_id\":\"torn");
+
+        Assert.Equal((1, 1, 1, 3), (report.Rows, report.Succeeded, report.Replaced, report.Damaged));
+        Assert.Contains("3 lines</b> of the file are no records", html, StringComparison.Ordinal);
+        Assert.Contains("1 earlier record of rows", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("early", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnotherToolsOutput_SaysWhatIsNotKnown_AndTakesTheProvidersTimes()
+    {
+        (OutputReport report, string html) = await MakeAsync(
+            """{"id":"batch_req_1","custom_id":"a","response":{"status_code":200,"request_id":"r","body":{"created":1769850000,"model":"m","choices":[{"text":"words"}]}},"error":null}""");
+
+        Assert.True(report.TimesAreTheProviders);
+        Assert.Equal(DateTimeOffset.FromUnixTimeSeconds(1769850000), report.First);
+        Assert.Equal(0, report.Latency.Count);
+        Assert.Contains("Written by another tool", html, StringComparison.Ordinal);
+        Assert.Contains("by when the provider made the answers", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("Latency of the last send", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Costs_AreAddedUpExactly_WhereRowsSayThem()
+    {
+        (OutputReport report, string html) = await MakeAsync(
+            [.. Enumerable.Range(0, 10).Select(i => Ok.Replace("ID", $"{i}", StringComparison.Ordinal).Replace("\"attempts\":1", i < 5 ? "\"cost\":0.1" : "\"cost\":\"0.000001\"", StringComparison.Ordinal)), Ok]);
+
+        Assert.Equal(0.500005m, report.Cost);
+        Assert.Equal(10, report.RowsWithCost);
+        Assert.Contains("of the 10 rows that say it", html, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"find","arguments":"{\"q\":1}"}}]}}]}""", "find({\"q\":1})")]
+    [InlineData("""{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"refusal":"no"}},{"message":{"content":"c"}}]}""", "no\na\nb\n\n— another choice —\n\nc")]
+    [InlineData("""{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hello"}]}]}""", "hello")]
+    [InlineData("""{"data":[{"embedding":[1,2,3]},{"embedding":[1,2,3]}]}""", "2 vectors of 3 numbers")]
+    [InlineData("""{"choices":[{"message":{"content":"half \ud83d pair"}}]}""", "half \\ud83d pair")]
+    [InlineData("""{"answer":42}""", """{"answer":42}""")]
+    public async Task AnswersOfAllEndpoints_AreReadAsWords(string body, string words)
+    {
+        (_, string html) = await MakeAsync($$$"""{"custom_id":"a","response":{"status_code":200,"body":{{{body}}}},"error":null}""");
+
+        Assert.Equal(words, Rows(html)[0][13].GetString());
+    }
+
+    [Fact]
+    public async Task ThePage_HoldsNoTextOfARow_ThatHtmlCouldRead()
+    {
+        string text = "</script><script>alert(1)</script>\\u2028\\u2029&<!--\\u0000😀é";
+        (_, string html) = await MakeAsync(Ok.Replace("TEXT", text, StringComparison.Ordinal).Replace("ID", "<b>", StringComparison.Ordinal).Replace("\"m\"", "\"<i>\"", StringComparison.Ordinal));
+
+        string data = DataBlock().Match(html).Groups[1].Value;
+        Assert.DoesNotMatch("[<>&'\u2028\u2029\0]", data);
+        Assert.Contains("é", data, StringComparison.Ordinal);
+        Assert.DoesNotContain("<i>", html, StringComparison.Ordinal);
+        Assert.Equal(text, Rows(html)[0][13].GetString()!.Replace("\u2028", "\\u2028", StringComparison.Ordinal).Replace("\u2029", "\\u2029", StringComparison.Ordinal).Replace("\0", "\\u0000", StringComparison.Ordinal));
+        Assert.Contains("default-src 'none'; script-src 'sha256-", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("unsafe-", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AFile_IsReplacedIfItIsAReport_AndOnlyThen()
+    {
+        string output = Write("rows.jsonl", Ok);
+        string page = _folder.In("rows.report.html");
+        await OutputReport.WriteAsync(output, page, Ended);
+        File.AppendAllText(page, "old");
+
+        await OutputReport.WriteAsync(output, page, Ended);
+        Assert.DoesNotContain("old", File.ReadAllText(page)[^50..], StringComparison.Ordinal);
+
+        string other = Write("notes.html", "<!doctype html>\n<p>mine");
+        await Assert.ThrowsAsync<IOException>(() => OutputReport.WriteAsync(output, other, Ended));
+        await Assert.ThrowsAsync<IOException>(() => OutputReport.WriteAsync(output, output, Ended));
+        Assert.Equal("<!doctype html>\n<p>mine\n", File.ReadAllText(other));
+        Assert.Equal(3, Directory.GetFiles(_folder.Path).Length);
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(page));
+        }
+    }
+
+    [Fact]
+    public async Task AFileThatIsNoOutput_IsRefused_AndLeavesNothing()
+    {
+        string input = Write("in.jsonl", """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{}}""");
+
+        InvalidDataException refused = await Assert.ThrowsAsync<InvalidDataException>(() => OutputReport.WriteAsync(input, _folder.In("r.html"), Ended));
+
+        Assert.Contains("is no output", refused.Message, StringComparison.Ordinal);
+        Assert.Single(Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public async Task AnEmptyOutput_MakesAnEmptyPage()
+    {
+        (OutputReport report, string html) = await MakeAsync();
+
+        Assert.Equal(0, report.Rows);
+        Assert.Empty(Rows(html));
+    }
+
+    [Fact]
+    public async Task ToJson_TellsTheSameNumbers_InAsciiOnly()
+    {
+        (OutputReport report, _) = await MakeAsync(Ok.Replace("\"m\"", "\"modèle\\u001b\"", StringComparison.Ordinal), "damaged");
+
+        string json = report.ToJson();
+
+        using JsonDocument document = JsonDocument.Parse(json);
+        JsonElement root = document.RootElement;
+        Assert.Equal(1, root.GetProperty("rows").GetInt64());
+        Assert.Equal(1, root.GetProperty("damaged_lines").GetInt64());
+        Assert.Equal(100, root.GetProperty("latency_ms").GetProperty("p99").GetInt64());
+        Assert.Equal("modèle\u001b", root.GetProperty("models")[0].GetProperty("name").GetString());
+        Assert.All(json, c => Assert.InRange(c, ' ', '~'));
+    }
+
+    [Fact]
+    public async Task NamesWithoutEnd_AreTakenTogether()
+    {
+        (OutputReport report, _) = await MakeAsync([.. Enumerable.Range(0, 300).Select(i => Ok.Replace("ID", $"{i}", StringComparison.Ordinal).Replace("\"m\"", $"\"model {i}\"", StringComparison.Ordinal))]);
+
+        Assert.Equal(101, report.Models.Count);
+        Assert.Equal(new ReportCount("(others)", 200, ""), report.Models[0]);
+    }
+
+    [GeneratedRegex("<script type=\"application/json\" id=\"rows\">(.*?)</script>", RegexOptions.Singleline)]
+    private static partial Regex DataBlock();
+
+    private static JsonElement[][] Rows(string html) =>
+        [.. JsonDocument.Parse(DataBlock().Match(html).Groups[1].Value).RootElement.EnumerateArray().Select(row => row.EnumerateArray().ToArray())];
+
+    private async Task<(OutputReport Report, string Html)> MakeAsync(params string[] lines)
+    {
+        using var html = new MemoryStream();
+        OutputReport report = await OutputReport.WriteAsync(Write("rows.jsonl", lines), html, Ended);
+        return (report, Encoding.UTF8.GetString(html.ToArray()));
+    }
+
+    private string Write(string name, params string[] lines)
+    {
+        File.WriteAllText(_folder.In(name), string.Concat(lines.Select(line => line + "\n")));
+        return _folder.In(name);
+    }
+}
