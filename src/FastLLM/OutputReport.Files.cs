@@ -24,11 +24,11 @@ public sealed partial class OutputReport
             throw new IOException($"{html} is there already, and is no report: it is not overwritten. Name another file.");
         }
 
-        string unfinished = html + ".tmp";
+        string unfinished = FormattableString.Invariant($"{html}.{Environment.ProcessId}.tmp");
+        var page = new FileStream(unfinished, NewFile());
         try
         {
             OutputReport report;
-            var page = new FileStream(unfinished, NewFile());
             await using (page.ConfigureAwait(false))
             {
                 report = await WriteAsync(output, page, cancellationToken).ConfigureAwait(false);
@@ -135,7 +135,7 @@ public sealed partial class OutputReport
     // Answers are for their owner's eyes.
     private static FileStreamOptions NewFile()
     {
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Options = FileOptions.Asynchronous };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.Asynchronous };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;

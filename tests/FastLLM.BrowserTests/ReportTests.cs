@@ -100,6 +100,20 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
         report.AssertNothingWentWrong();
     }
 
+    // Takes half a minute: dotnet FastLLM.BrowserTests.dll -explicit only -showLiveOutput
+    [Fact(Explicit = true)]
+    public async Task TwoHundredThousandRows_Open_WithAChoiceOfThem()
+    {
+        await using OpenReport report = await browser.OpenAsync(Lines.Run(200_000));
+        Out.WriteLine($"200,000 rows: drawn after {report.LoadMilliseconds:0} ms");
+
+        await Assertions.Expect(report.Page.Locator(".notes")).ToContainTextAsync("50,000 of 200,000 rows");
+        var watch = Stopwatch.StartNew();
+        await report.FindAsync("row-199949", rows: 1);
+        Out.WriteLine($"a row found by its id after {watch.ElapsedMilliseconds} ms, typing and its pause included");
+        report.AssertNothingWentWrong();
+    }
+
     [Fact]
     public async Task AFailuresKind_ClickedInItsTable_ShowsItsRows()
     {
