@@ -81,6 +81,7 @@ public sealed partial class OutputReport
             Write(json, "models", Models);
             Write(json, "limited_by", LimitedBy);
             json.WriteNumber("rows_in_page", RowsInPage);
+            json.WriteNumber("failed_in_page", FailedInPage);
             json.WriteNumber("cut_in_page", CutInPage);
             json.WriteEndObject();
         }

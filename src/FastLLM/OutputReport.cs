@@ -15,7 +15,7 @@ namespace FastLLM;
 public sealed partial class OutputReport
 {
     private const int MostRows = 50_000;
-    private const long MostTextBytes = 40_000_000;
+    private const long MostTextBytes = 64_000_000;
 
     private static readonly JsonDocumentOptions s_depth = new() { MaxDepth = 4096 };
 
@@ -104,8 +104,11 @@ public sealed partial class OutputReport
     /// <summary>Gets a value indicating whether <see cref="First"/> and <see cref="Last"/> are the provider's times, since no row has one of its own.</summary>
     public bool TimesAreTheProviders { get; }
 
-    /// <summary>Gets how many rows the page's table holds: all of 50,000, of more an even choice and the failures.</summary>
+    /// <summary>Gets how many rows the page's table holds: all of 50,000; of more the failures, as far as they fit, and an even choice of the others.</summary>
     public long RowsInPage { get; private init; }
+
+    /// <summary>Gets how many failures are among them.</summary>
+    public long FailedInPage { get; private init; }
 
     /// <summary>Gets how many answers are cut in the page's table, so that it opens quickly.</summary>
     public long CutInPage { get; private init; }
@@ -138,7 +141,7 @@ public sealed partial class OutputReport
                     throw new InvalidDataException($"{output} is no output: none of its {damaged} lines is a record of a row.");
                 }
 
-                var report = new OutputReport(totals) { Damaged = damaged, Replaced = replaced.Count, RowsInPage = page.Rows, CutInPage = page.CutRows };
+                var report = new OutputReport(totals) { Damaged = damaged, Replaced = replaced.Count, RowsInPage = page.Rows, FailedInPage = page.FailedRows, CutInPage = page.CutRows };
                 await page.EndAsync(ReportBody.Of(name, report, totals, selection.TextLength), cancellationToken).ConfigureAwait(false);
                 return report;
             }

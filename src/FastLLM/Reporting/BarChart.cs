@@ -8,6 +8,7 @@ internal static class BarChart
     private const int Left = 4;
     private const int Top = 18;
     private const int Bottom = 150;
+    private const double Widest = 32;
 
     private static readonly int[] s_labelEvery = [1, 2, 5, 10, 20];
 
@@ -19,33 +20,35 @@ internal static class BarChart
     {
         (long width, long[] bars, long above) = histogram.Bars(MostBars);
         long most = Math.Max(above, bars.Max());
-        double step = (Width - (2.0 * Left)) / (bars.Length + (above > 0 ? 1.5 : 0));
+        double step = Math.Min(Widest, (Width - (2.0 * Left)) / (bars.Length + (above > 0 ? 1.5 : 0)));
         var svg = new Markup();
         svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 22}\" role=\"img\" aria-label=\"{name}: half of {histogram.Count:N0} have at most {unit(histogram.Quantile(0.5))}, the most is {unit(histogram.Max)}\">");
         svg.Add($"<line class=\"axis\" x1=\"0\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
         for (var i = 0; i < bars.Length; i++)
         {
-            Bar(svg, "bar", Left + (i * step), step, bars[i], most, $"{unit(i * width)} – {unit((i + 1) * width)}");
+            Bar(svg, "bar", Left + (i * step), step, bars[i], most, width == 1 ? unit(i) : $"{unit(i * width)} – {unit((i + 1) * width)}");
         }
 
         if (above > 0)
         {
-            Bar(svg, "bar above", Width - Left - step, step, above, most, $"{unit(bars.Length * width)} and more");
+            Bar(svg, "bar above", Left + (step * (bars.Length + 0.5)), step, above, most, $"{unit(bars.Length * width)} and more");
         }
 
         int every = s_labelEvery.First(bold => bars.Length / bold < 9);
-        for (var i = 0; i <= bars.Length; i += every)
+        double room = above > 0 ? Left + (step * bars.Length) - 20 : Width - 20;
+        for (var i = 0; i < bars.Length + (width > 1 ? 1 : 0); i += every)
         {
-            double x = Left + (i * step);
-            if (x < Width - 30)
+            // A bar that stands for one number has it under its middle, a wider one its beginning under its left edge.
+            double x = Left + ((i + (width == 1 ? 0.5 : 0)) * step);
+            if (x < room)
             {
-                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{(i == 0 ? "start" : "middle")}\">{unit(i * width)}</text>");
+                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{(i == 0 && width > 1 ? "start" : "middle")}\">{unit(i * width)}</text>");
             }
         }
 
         if (above > 0)
         {
-            svg.Add($"<text x=\"{Width}\" y=\"{Bottom + 16}\" text-anchor=\"end\">more</text>");
+            svg.Add($"<text x=\"{Left + (step * (bars.Length + 1.5)):0.#}\" y=\"{Bottom + 16}\" text-anchor=\"end\">more</text>");
         }
 
         Marker(svg, "median", histogram.Quantile(0.5), width, bars.Length, step, unit);

@@ -76,7 +76,7 @@ internal static class ReportBody
 
         if (report.RowsInPage < report.Rows)
         {
-            notes.Add($"<li>The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>, failures first, the others an even choice. Numbers and pictures count all of them.</li>");
+            notes.Add($"<li>The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: the failures{(report.FailedInPage < report.Failed ? " as far as they fit" : "")}, and an even choice of the others. Numbers and pictures count all of them.</li>");
         }
 
         if (report.CutInPage > 0)
@@ -163,7 +163,7 @@ internal static class ReportBody
         }
 
         string source = totals.TimesAreTheProviders ? "by when the provider made the answers, UTC" : "by when they were written, UTC";
-        var section = new Markup().Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2>{TimeChart.Draw(totals.Times)}");
+        var section = new Markup().Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2><div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>");
         if (all > 0)
         {
             section.Add($"<ul class=\"legend\"><li class=\"title\">The strip: what kept the run from being faster, by rows</li>{legend}</ul>");

@@ -35,6 +35,9 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
     /// <summary>Gets how many rows the page holds.</summary>
     public long Rows { get; private set; }
 
+    /// <summary>Gets how many of them failed.</summary>
+    public long FailedRows { get; private set; }
+
     /// <summary>Gets how many of their answers are cut.</summary>
     public long CutRows { get; private set; }
 
@@ -75,6 +78,7 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
         _json.WriteNumberValue(row.Words.Length - words.Length);
         _json.WriteEndArray();
         _json.Flush();
+        FailedRows += row.Succeeded ? 0 : 1;
         CutRows += words.Length < row.Words.Length ? 1 : 0;
         if (_buffer.WrittenCount > 64 * 1024)
         {

@@ -95,7 +95,7 @@ internal static class TimeChart
         foreach (Timeline.Stretch stretch in stretches)
         {
             double end = x + (stretch.Bars.Count * step);
-            int every = Math.Max(1, (int)Math.Ceiling(DayAndTime / step));
+            int every = Timeline.RoundWidth((long)Math.Ceiling(DayAndTime / step) * seconds, seconds) / seconds;
             for (var i = 0; i < stretch.Bars.Count; i += every)
             {
                 double at = x + (i * step);

@@ -73,6 +73,9 @@ internal sealed class Timeline
         return (width, stretches);
     }
 
+    /// <summary>A stretch of time that people count in, at least this long, and a multiple of a bar's.</summary>
+    public static int RoundWidth(long seconds, int bar) => s_widths.FirstOrDefault(width => width >= seconds && width % bar == 0, (int)Math.Min(int.MaxValue / bar * bar, (seconds + bar - 1) / bar * bar));
+
     private static long PauseAfter(int width) => Math.Max(120, 3L * width);
 
     private int PlaceOf(string factor)

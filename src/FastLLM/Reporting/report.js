@@ -79,7 +79,7 @@
     if (row[MORE] > 0) body.push(element("p", `${number.format(row[MORE])} characters more in line ${row[LINE]} of the file.`));
     if (row[METADATA]) body.push(element("pre", [marked(visible(row[METADATA]))]));
     const cell = element("td", body);
-    cell.colSpan = 6;
+    cell.colSpan = [...document.querySelectorAll(".rows th")].filter(head => head.offsetParent).length; // narrow screens show fewer
     return element("tr", [cell], "detail");
   }
 
