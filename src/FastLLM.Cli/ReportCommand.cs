@@ -11,7 +11,7 @@ internal static class ReportCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var output = new Argument<string>("OUTPUT") { Description = "What a run has written; or the output of OpenAI's batches, or of vLLM's run-batch." };
+        var output = new Argument<string>("OUTPUT") { Description = "What a run has written (of a table the log beside it is read); or the output of OpenAI's batches, or of vLLM's run-batch." };
         var html = new Option<string?>("-o", "--output") { HelpName = "FILE", Description = "The page; an earlier report there is replaced. - is standard output. [default: OUTPUT's name with .report.html, beside it]" };
         var json = new Option<bool>("--json") { Description = "Print the numbers of the page as one JSON object." };
         var command = new Command("report", "Make one page of an output that shows what became of the rows: failures by kind, latency, tokens, rows over time, and a table to search.");

@@ -9,7 +9,7 @@ namespace FastLLM;
 public sealed partial class OutputReport
 {
     /// <summary>Reads an output and writes the page to a file, readable by its owner only. The file appears when it is whole.</summary>
-    /// <param name="output">The output file.</param>
+    /// <param name="output">The output file; of one that is made of a log (a table, packed lines), the log beside it is read.</param>
     /// <param name="html">The page; an earlier report there is replaced, any other file is not.</param>
     /// <param name="cancellationToken">Stops; nothing is left then.</param>
     /// <returns>The numbers that the page shows.</returns>

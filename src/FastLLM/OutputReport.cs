@@ -114,7 +114,7 @@ public sealed partial class OutputReport
     public long CutInPage { get; private init; }
 
     /// <summary>Reads an output and writes the page.</summary>
-    /// <param name="output">The output file.</param>
+    /// <param name="output">The output file; of one that is made of a log (a table, packed lines), the log beside it is read.</param>
     /// <param name="html">Where the page goes; left open.</param>
     /// <param name="cancellationToken">Stops; the page is not whole then.</param>
     /// <returns>The numbers that the page shows.</returns>
@@ -124,6 +124,7 @@ public sealed partial class OutputReport
     {
         ArgumentException.ThrowIfNullOrEmpty(output);
         ArgumentNullException.ThrowIfNull(html);
+        output = LogOf(output);
         FileStream file = Open(output);
         await using (file.ConfigureAwait(false))
         {
@@ -222,6 +223,9 @@ public sealed partial class OutputReport
             return null; // a name with half of a surrogate pair
         }
     }
+
+    // A table, or lines that are packed, are made of a log beside them: that is what tells.
+    private static string LogOf(string output) => OutputShape.Of(output, OutputFormat.Rows).Log is var log && File.Exists(log) ? log : output;
 
     // A run may append to the file, and put it in order, while it is read.
     private static FileStream Open(string output) => new(output, new FileStreamOptions

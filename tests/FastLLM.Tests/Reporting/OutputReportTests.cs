@@ -144,6 +144,19 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
+    public async Task OfATable_TheLogBesideItTells()
+    {
+        Write("labels.csv", "text,answer", "a,b");
+        Write("labels.csv.log.jsonl", Ok);
+        using var html = new MemoryStream();
+
+        OutputReport report = await OutputReport.WriteAsync(_folder.In("labels.csv"), html, Ended);
+
+        Assert.Equal(1, report.Rows);
+        Assert.Contains("<bdi>labels.csv.log.jsonl</bdi>", Encoding.UTF8.GetString(html.ToArray()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AnEmptyOutput_MakesAnEmptyPage()
     {
         (OutputReport report, string html) = await MakeAsync();
