@@ -15,6 +15,7 @@ internal static class FactorText
         LimitingFactor.BackOff => "back-off",
         LimitingFactor.Input => "input",
         LimitingFactor.Output => "output",
+        LimitingFactor.Budget => "budget",
         _ => "nothing",
     };
 
@@ -28,6 +29,7 @@ internal static class FactorText
         LimitingFactor.BackOff => "back_off",
         LimitingFactor.Input => "input",
         LimitingFactor.Output => "output",
+        LimitingFactor.Budget => "budget",
         _ => "none",
     };
 
@@ -66,6 +68,7 @@ internal static class FactorText
             LimitingFactor.ProviderLatency => "all that was left was in flight. A faster model, or shorter answers.",
             LimitingFactor.BackOff => "the provider failed or asked to wait. -v says what is retried, and why.",
             LimitingFactor.Input => "rows did not come as fast as they could be sent.",
+            LimitingFactor.Budget => "what was left was set aside for what was in flight. A higher --max-cost, or less output allowed (max_completion_tokens).",
             _ => "outcomes were not written as fast as they came. A faster disk, or a faster reader.",
         };
         return $"mostly {Name(most)}: {what}";

@@ -19,6 +19,9 @@ public enum FailureKind
     /// <summary>Input: FastLLM or the provider cannot do what the request asks for, such as a stream of embeddings. Not sent.</summary>
     NotSupported = 3,
 
+    /// <summary>Input: there is a budget, but what the request may cost has no bound: no price, no limit of its output, or content of unknown cost. Not sent.</summary>
+    CostUnbounded = 4,
+
     /// <summary>Cache: the answer could not be looked up or recorded. The run stops before it pays for more.</summary>
     Cache = 10,
 
@@ -51,6 +54,9 @@ public enum FailureKind
 
     /// <summary>Account: the requests of the day are used up, by the provider's word or by what was told (<see cref="RateLimits.RequestsPerDay"/>).</summary>
     DailyLimit = 34,
+
+    /// <summary>Account: what is left of the budget (<see cref="RequestManagerOptions.Budget"/>) cannot pay the next request's worst case.</summary>
+    BudgetExhausted = 35,
 
     /// <summary>Throttled: too many requests or tokens for now (429).</summary>
     RateLimited = 40,

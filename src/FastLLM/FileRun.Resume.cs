@@ -31,6 +31,8 @@ public sealed partial class FileRun
                 continue;
             }
 
+            _recorded += entry.Cost ?? 0;
+
             ulong id = RowTable.Fingerprint(entry.CustomId);
             int place = _table.Find(id);
             bool isToRefresh = IsToRefresh(entry);
@@ -54,6 +56,8 @@ public sealed partial class FileRun
             }
         }
 
+        // Records that the sort drops take their costs with them. It costs another look at the file, so only where one may.
+        _mayDropCosts = _recorded > 0;
         if (damaged > 0)
         {
             File.Copy(_shape.Log, _shape.Log + ".damaged", overwrite: true);

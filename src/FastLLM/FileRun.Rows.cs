@@ -53,7 +53,7 @@ public sealed partial class FileRun
         throw new IOException($"{input} can be read only once. Pipe it in instead, and give - as the input.");
     }
 
-    private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, ColumnNames? columns, CancellationToken cancellationToken)
+    private static async Task<InputCheck> CheckAsync(FileRunOptions options, RowTable table, ColumnNames? columns, CancellationToken cancellationToken, Func<AskedRow, ValueTask>? ask = null)
     {
         var check = new InputCheck();
         var repeated = new Dictionary<ulong, long>();
@@ -62,6 +62,11 @@ public sealed partial class FileRun
         {
             columns?.See(row.Source.Metadata.Span);
             check.AskedWithinLimit += row.IsWithinLimit ? 1 : 0;
+            if (ask is not null)
+            {
+                await ask(row).ConfigureAwait(false);
+            }
+
             if (Add(table, row).IsRepeated)
             {
                 repeated.TryAdd(RowTable.Fingerprint(row.Id), 0);
@@ -164,11 +169,24 @@ public sealed partial class FileRun
 
     private async Task CheckBeforeSendingAsync(CancellationToken cancellationToken)
     {
-        InputCheck check = await CheckAsync(_options, _table, _shape.IsLog ? null : _columns, cancellationToken).ConfigureAwait(false);
+        var unbounded = 0L;
+        List<string> examples = [];
+        Func<AskedRow, ValueTask>? bound = _manager.Spending is null ? null : row =>
+        {
+            if (row is { IsWithinLimit: true, Request: { } request } && _manager.Unbounded(request) is { } why && unbounded++ < NamedUnbounded)
+            {
+                examples.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
+            }
+
+            return default;
+        };
+        InputCheck check = await CheckAsync(_options, _table, _shape.IsLog ? null : _columns, cancellationToken, bound).ConfigureAwait(false);
         if (check.ErrorCount > 0 && !_options.SkipInvalid)
         {
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
+
+        RefuseUnbounded(unbounded, examples);
 
         _rows = check.AskedWithinLimit;
         _equal = _table.CountEqualKeys();

@@ -86,6 +86,9 @@ public sealed partial class FileRun
             Equal = _equal,
             Failures = _failures,
             FinishReasons = _finishReasons,
+            Cost = Paid,
+            JobCost = Paid,
+            Budget = _manager.Spending?.Budget,
             Stats = _manager.Stats,
             Stopped = stopped,
             Interrupted = interrupted || drain.IsCancellationRequested,
@@ -124,6 +127,7 @@ public sealed partial class FileRun
             lock (_writing)
             {
                 _sink.Write(row.Place, _record.Write(row.Id, outcome, row.Metadata.Span).Span);
+                NoteWritten(outcome);
                 Count(row.Id, outcome);
             }
 

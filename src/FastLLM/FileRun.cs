@@ -35,14 +35,19 @@ public sealed partial class FileRun
         if (options.Input != Pipe && options.Output != Pipe
             && (IsTouched(Target(options.Input), Target(options.Output)) || IsTouched(Target(options.Input), Target(_shape.Log))))
         {
-            throw new ArgumentException("The input is the output, or a file that stands beside it (.tmp, .lock, .bak, .torn, .damaged), but an input is never written to. Give another output.", nameof(options));
+            throw new ArgumentException("The input is the output, or a file that stands beside it (.tmp, .lock, .bak, .torn, .damaged, .spent), but an input is never written to. Give another output.", nameof(options));
+        }
+
+        if (manager.Spending is not null && !options.WithOwnMember)
+        {
+            throw new ArgumentException("With a budget, rows must say what they cost, which stands in the member \"fastllm\".", nameof(options));
         }
 
         CheckTemplate(options);
         CheckView(options);
         _manager = manager;
         _options = options;
-        _record = new OutputRecord(options.WithOwnMember, manager.Clock, () => manager.LimitedBy);
+        _record = new OutputRecord(options.WithOwnMember, manager.Clock, () => manager.LimitedBy, withCosts: manager.Prices is not null);
     }
 
     private bool InputIsPipe => _options.Input == Pipe;
@@ -74,7 +79,7 @@ public sealed partial class FileRun
     /// <param name="cancellationToken">Ends the run at once; what is in flight may be paid without an answer.</param>
     /// <returns>How it ended, also where it was interrupted or stopped.</returns>
     /// <exception cref="BatchFormatException">The input has wrong lines; nothing was sent, and no output was made.</exception>
-    /// <exception cref="InvalidDataException">The input as a whole cannot be read: a table without a template, a column that is not there, broken gzip; nothing was sent.</exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read: a table without a template, a column that is not there, broken gzip; or there is a budget, and what rows may cost has no bound. Nothing was sent.</exception>
     /// <exception cref="IOException">The input cannot be read, or the output not be opened; nothing was sent.</exception>
     public async Task<FileRunResult> RunAsync(CancellationToken drain = default, CancellationToken cancellationToken = default)
     {
@@ -96,31 +101,42 @@ public sealed partial class FileRun
 
         using OutputFile output = OutputFile.Open(_shape.Log);
         PrepareOutput(output);
+        using var spent = new SpentFile(output.Path);
+        if (_options.Fresh)
+        {
+            spent.Forget();
+        }
 
         _sink = new FileSink(output, _table);
         Resume(output);
+        BeginMoney(spent);
         FileRunResult result = await SendAndWriteAsync(drain, cancellationToken).ConfigureAwait(false);
-
         if (!_shape.IsLog)
         {
             result = await EndViewAsync(result, cancellationToken).ConfigureAwait(false);
         }
 
+        (result, bool isSorted) = SortIfDone(output, result);
+        return EndMoney(spent, output, result, isSorted);
+    }
+
+    private (FileRunResult Result, bool IsSorted) SortIfDone(OutputFile output, FileRunResult result)
+    {
         // Rows of a pipe that the limit cut off are not in the table: sorting would drop their records.
         bool allRowsKnown = !InputIsPipe || _options.Limit is null;
         if (result is not { Pending: 0, Stopped: null, Interrupted: false } || _options.Order != ResultOrder.Input || !allRowsKnown)
         {
-            return result;
+            return (result, false);
         }
 
         try
         {
             output.Sort(_table.Count, _table.RecordOf);
-            return result;
+            return (result, true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return result with { Stopped = StoppedBy(FailureKind.Output, $"{_shape.Log} holds every outcome, but cannot be put in order: {e.Message}", e) };
+            return (result with { Stopped = StoppedBy(FailureKind.Output, $"{_shape.Log} holds every outcome, but cannot be put in order: {e.Message}", e) }, false);
         }
     }
 
@@ -134,7 +150,7 @@ public sealed partial class FileRun
         (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);
 
     private static bool IsTouched(string input, string output) =>
-        input.StartsWith(output, StringComparison.Ordinal) && input[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged";
+        input.StartsWith(output, StringComparison.Ordinal) && input[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent";
 
     // The console's own stream swallows a closed pipe; this one says so, and the run stops.
     private static Stream OpenStandardOutput() => OperatingSystem.IsWindows()

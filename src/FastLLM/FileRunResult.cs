@@ -30,6 +30,15 @@ public sealed record FileRunResult
     /// <summary>Gets the counts of sends and tokens of this run.</summary>
     public TokenStats Stats { get; init; } = new();
 
+    /// <summary>Gets what this run cost, in US dollars, as far as prices are known; after an abort with what was in flight, at its worst case, where there is a budget.</summary>
+    public decimal Cost { get; init; }
+
+    /// <summary>Gets what all runs that built the output have cost together, this one included. Into a pipe, that of this run.</summary>
+    public decimal JobCost { get; init; }
+
+    /// <summary>Gets the budget of the job, where there is one.</summary>
+    public decimal? Budget { get; init; }
+
     /// <summary>Gets why the run could not go on; <see langword="null"/> where it could.</summary>
     public LlmRunException? Stopped { get; init; }
 

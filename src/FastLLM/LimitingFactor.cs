@@ -27,4 +27,7 @@ public enum LimitingFactor
 
     /// <summary>Outcomes are not taken, or not recorded, as fast as they come.</summary>
     Output = 7,
+
+    /// <summary>What is left of the budget is set aside for what is in flight.</summary>
+    Budget = 8,
 }

@@ -26,6 +26,11 @@ public partial class RequestManager<TResponse>
 
     private LimitingFactor FactorOf(Run<TResponse> run)
     {
+        if (_spending is { IsShort: true })
+        {
+            return LimitingFactor.Budget;
+        }
+
         switch (_gates.BlockedBy)
         {
             case Block.Closed:

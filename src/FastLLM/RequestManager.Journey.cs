@@ -90,14 +90,21 @@ public partial class RequestManager<TResponse>
 
         while (true)
         {
-            // 5 admission
+            // 5 admission: the gate, then the money where there is a budget, so that no more is set aside than may be in flight
             if (!await EnterGateAsync(worker, run, request).ConfigureAwait(false))
             {
                 return;
             }
 
+            if (_spending is { } spending && !await ReserveAsync(worker, run, request, spending).ConfigureAwait(false))
+            {
+                LeaveGate(worker, LeaseEnd.NotUsed, default);
+                return;
+            }
+
             if (run.Beginning.IsOpen && !(worker.IsOfBeginning = run.Beginning.MaySend(out Task verdict)))
             {
+                ReleaseMoney(worker);
                 LeaveGate(worker, LeaseEnd.NotUsed, default);
                 await verdict.ConfigureAwait(false);
                 continue;
@@ -210,10 +217,11 @@ public partial class RequestManager<TResponse>
             worker.Latency = worker.Attempt.End();
             worker.Attempts++;
             Telemetry.Sends.Add(1);
+            decimal charge = SettleMoney(worker, request, reply);
             if (reply.Failure is { } failure)
             {
                 worker.LastFailure = worker.Flight.LastFailure = failure;
-                CountFailedSend(run, worker, failure);
+                CountFailedSend(run, worker, failure, charge);
             }
 
             worker.Flight.EndSend(isAnswered: reply.Failure is null);
@@ -221,6 +229,7 @@ public partial class RequestManager<TResponse>
         }
         finally
         {
+            ReleaseMoney(worker); // where nothing was sent
             LeaveGate(worker, end, reply);
             if (worker.IsOfBeginning)
             {

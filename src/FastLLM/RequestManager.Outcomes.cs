@@ -107,6 +107,7 @@ public partial class RequestManager<TResponse>
                 Attempts = attempts,
                 Latency = latency,
                 MaybeBilled = isOwner ? worker.MaybeBilled : 0,
+                Cost = isOwner ? worker.CostOfFailure : null,
             };
         }
 
@@ -119,6 +120,7 @@ public partial class RequestManager<TResponse>
             Attempts = attempts,
             Latency = latency,
             MaybeBilled = isOwner ? worker.MaybeBilled : 0,
+            Cost = isOwner && !outcome.IsCacheHit && !isShared ? worker.Cost + worker.Charged : null,
         };
     }
 
@@ -143,28 +145,14 @@ public partial class RequestManager<TResponse>
         }
 
         _retries.Succeeded(worker.Failures);
-        var counts = new TokenCounts { Sent = 1, Retried = worker.Attempts > 1 ? 1 : 0, Cost = CostOf(outcome.Response!) };
+        var counts = new TokenCounts { Sent = 1, Retried = worker.Attempts > 1 ? 1 : 0, Cost = worker.Cost ?? 0, Unpriced = worker.Cost is null ? 1 : 0 };
         counts.AddTokens(outcome.Usage);
         Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));
         Telemetry.Tokens.Add(counts.Completion, new KeyValuePair<string, object?>("direction", "completion"));
         return counts;
     }
 
-    private decimal CostOf(TResponse response)
-    {
-        try
-        {
-            return _provider.GetCost(response) ?? 0;
-        }
-        catch (Exception e)
-        {
-            // The answer is there and paid for; what it cost is a lesser matter.
-            _logger.CostUnknown(e);
-            return 0;
-        }
-    }
-
-    private void CountFailedSend(Run<TResponse> run, Worker worker, LlmException failure)
+    private void CountFailedSend(Run<TResponse> run, Worker worker, LlmException failure, decimal charge)
     {
         var counts = new TokenCounts
         {
@@ -172,6 +160,7 @@ public partial class RequestManager<TResponse>
             Retried = worker.Attempts > 1 ? 1 : 0,
             Throttled = failure.Kind is FailureKind.RateLimited or FailureKind.Overloaded ? 1 : 0,
             MaybeBilled = failure.MaybeBilled ? 1 : 0,
+            Cost = charge,
         };
         worker.MaybeBilled += failure.MaybeBilled ? 1 : 0;
         _tracker.Count(counts);

@@ -69,6 +69,18 @@ public partial class RequestManager<TResponse>
         /// <summary>Whether the present send counts for how its run begins.</summary>
         public bool IsOfBeginning { get; set; }
 
+        /// <summary>What is set aside for the send, where there is a budget.</summary>
+        public decimal? Reserved { get; set; }
+
+        /// <summary>What the answer cost, where known.</summary>
+        public decimal? Cost { get; set; }
+
+        /// <summary>What failed sends stay charged with, since nobody knows what they cost.</summary>
+        public decimal Charged { get; set; }
+
+        /// <summary>What the request cost where it has no answer; <see langword="null"/> for what follows from its attempts: nothing, or nobody knows.</summary>
+        public decimal? CostOfFailure => Charged > 0 ? Charged : null;
+
         /// <summary>How long the last send took.</summary>
         public TimeSpan Latency { get; set; }
 
@@ -79,6 +91,8 @@ public partial class RequestManager<TResponse>
         {
             Started = now;
             Attempts = Failures = Timeouts = Throttles = Probes = MaybeBilled = 0;
+            Reserved = Cost = null;
+            Charged = 0;
             Latency = TimeSpan.Zero;
             LastFailure = null;
         }

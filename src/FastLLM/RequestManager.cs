@@ -6,6 +6,7 @@ using System.Runtime.ExceptionServices;
 using FastLLM.Admission;
 using FastLLM.Diagnostics;
 using FastLLM.InFlight;
+using FastLLM.Money;
 using FastLLM.Progress;
 using FastLLM.Providers;
 using FastLLM.Results;
@@ -77,6 +78,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         provider.Observed += Observe;
         _tracker = new ProgressTracker(null, bar: null, progress: null, _time, State);
         _countsRows = _options is not { MaxErrors: null, MaxErrorShare: null };
+        _spending = _options.Budget is { } budget ? new Spending(budget) : null;
         _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
     }
 
@@ -331,7 +333,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     {
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            Settle(row.Caller, new ResponseWrapper<TResponse>(NotSent(row.LastFailure), row.Key, row.Caller.OrderId), new TokenCounts { Failed = 1 });
+            Settle(row.Caller, new ResponseWrapper<TResponse>(NotSent(row.LastFailure), row.Key, row.Caller.OrderId) { Cost = row.Charged > 0 ? row.Charged : null }, new TokenCounts { Failed = 1 });
         }
     }
 

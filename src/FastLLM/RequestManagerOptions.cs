@@ -225,6 +225,34 @@ public sealed class RequestManagerOptions
         }
     } = [];
 
+    /// <summary>Gets or sets what models cost. A provider's own word (<see cref="Provider{TResponse}.GetCost"/>) wins.</summary>
+    /// <value>The default is <see langword="null"/>: what answers cost is not known. <see cref="PriceTable.BuiltIn"/> has some well-known models.</value>
+    public PriceTable? Prices { get; set; }
+
+    /// <summary>Gets or sets the most US dollars that all batches of the manager may cost together.</summary>
+    /// <remarks>
+    /// Before every send its worst case is set aside: the bytes of its prompt as tokens, and the output that it allows (else the model's largest). Where too little is
+    /// left, requests wait for what is in flight to turn out cheaper; where that cannot help, the run stops with an <see cref="LlmRunException"/> of kind
+    /// <see cref="FailureKind.BudgetExhausted"/>. A failed send of unknown outcome stays charged in full. Requests whose cost has no bound are not
+    /// sent: <see cref="FailureKind.CostUnbounded"/>. See <c>docs/costs.md</c>.
+    /// </remarks>
+    /// <value>The default is <see langword="null"/>: no budget. With one, <see cref="Prices"/> must be set.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, or above a thousand million.</exception>
+    public decimal? Budget
+    {
+        get;
+        set
+        {
+            if (value is { } budget)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(budget, nameof(Budget));
+                ArgumentOutOfRangeException.ThrowIfGreaterThan(budget, 1_000_000_000, nameof(Budget));
+            }
+
+            field = value;
+        }
+    }
+
     /// <summary>Gets or sets the handler that sends. The manager uses it and never disposes it.</summary>
     /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and cookies.</value>
     public HttpMessageHandler? HttpMessageHandler { get; set; }
@@ -259,6 +287,11 @@ public sealed class RequestManagerOptions
         if (TimeoutChosen && TotalTimeout is { } total)
         {
             Within(Timeout, nameof(Timeout), total, nameof(TotalTimeout));
+        }
+
+        if (Budget is not null && Prices is null)
+        {
+            throw new ArgumentException($"{nameof(Budget)} is set, but {nameof(Prices)} is not: without prices nobody can keep it. Set {nameof(PriceTable)}.{nameof(PriceTable.BuiltIn)}, or a table of your own.");
         }
 
         var copy = (RequestManagerOptions)MemberwiseClone();

@@ -9,6 +9,9 @@ public abstract class ResponseWrapper
     // The id as text; or, for a request that was never begun, the request, whose key nobody may ever ask for.
     private object? _id;
 
+    // Boxed: most responses have none, and should not be larger for it.
+    private readonly object? _cost;
+
     private protected ResponseWrapper(RequestKey key, object? id, long orderId, LlmException? error)
     {
         _key = key;
@@ -58,6 +61,17 @@ public abstract class ResponseWrapper
 
     /// <summary>Gets the time from the last send to its end; zero where nothing was sent.</summary>
     public TimeSpan Latency { get; init; }
+
+    /// <summary>
+    /// Gets what the request cost, in US dollars: 0 for a cache hit, a shared answer, or one never sent; under a <see cref="RequestManagerOptions.Budget"/>
+    /// with what failed sends of unknown outcome stay charged with.
+    /// </summary>
+    /// <value><see langword="null"/> where that is not known: without a price, without usage, or where a send failed that may be billed.</value>
+    public decimal? Cost
+    {
+        get => _cost is decimal known ? known : Attempts == 0 || (Error is not null && MaybeBilled == 0) ? 0m : null;
+        init => _cost = value;
+    }
 
     /// <summary>Gets a value indicating whether the response is one of embeddings.</summary>
     public bool IsEmbeddingResponse => Error is null && Untyped is EmbeddingResponse;

@@ -55,8 +55,14 @@ public sealed record TokenStats
     /// <summary>Gets the answer tokens spent on reasoning.</summary>
     public long ReasoningTokens { get; init; }
 
-    /// <summary>Gets what the answers cost, in US dollars, as far as the provider's prices are known.</summary>
+    /// <summary>
+    /// Gets what the answers cost, in US dollars, as far as prices are known (<see cref="RequestManagerOptions.Prices"/>, or the provider's own); under a
+    /// <see cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.
+    /// </summary>
     public decimal Cost { get; init; }
+
+    /// <summary>Gets the answers that were sent for and whose price nobody knows. They are not free: <see cref="Cost"/> only does not say what they cost.</summary>
+    public long Unpriced { get; init; }
 
     /// <summary>Gets when it began.</summary>
     public DateTimeOffset StartTime { get; init; }

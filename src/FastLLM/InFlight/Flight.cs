@@ -26,6 +26,9 @@ internal sealed class Flight<TCaller>
     /// <summary>Why the last send failed; what callers get who do not wait for the next one.</summary>
     public LlmException? LastFailure { get; set; }
 
+    /// <summary>What failed sends stay charged with; it goes with the last who leaves.</summary>
+    public decimal Charged { get; set; }
+
     /// <summary>Whether the flight was called off: its callers have left, or their runs send nothing more.</summary>
     public bool IsCalledOff => Phase == FlightPhase.CalledOff;
 
@@ -43,6 +46,7 @@ internal sealed class Flight<TCaller>
     {
         Key = key;
         LastFailure = null;
+        Charged = 0;
         Callers.Clear();
         _phase = (int)FlightPhase.Waiting;
     }

@@ -144,7 +144,9 @@ internal sealed class FlightTable<TCaller>
             return;
         }
 
-        left.AddRange(flight.Callers.FindAll(stopping).Select(caller => new LeftCaller<TCaller>(caller, flight.Key, flight.LastFailure)));
+        List<TCaller> leaving = flight.Callers.FindAll(stopping);
+        bool allLeave = leaving.Count == flight.Callers.Count;
+        left.AddRange(leaving.Select((caller, i) => new LeftCaller<TCaller>(caller, flight.Key, flight.LastFailure) { Charged = allLeave && i == 0 ? flight.Charged : 0 }));
         flight.Callers.RemoveAll(stopping);
     }
 
@@ -175,7 +177,11 @@ internal sealed class FlightTable<TCaller>
 /// <param name="Caller">Who.</param>
 /// <param name="Key">What was asked.</param>
 /// <param name="LastFailure">Why the last send failed, if there was one.</param>
-internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey Key, LlmException? LastFailure);
+internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey Key, LlmException? LastFailure)
+{
+    /// <summary>What failed sends stay charged with: told to one of those who share the flight.</summary>
+    public decimal Charged { get; init; }
+}
 
 /// <summary>How a request entered the table of flights.</summary>
 internal enum Entry

@@ -4,7 +4,7 @@ namespace FastLLM.Progress;
 internal sealed class FactorClock(TimeProvider time, LimitingFactor first)
 {
     private readonly Lock _gate = new();
-    private readonly double[] _seconds = new double[(int)LimitingFactor.Output + 1];
+    private readonly double[] _seconds = new double[(int)LimitingFactor.Budget + 1];
     private long _since = time.GetTimestamp();
     private int _present = (int)first;
 

@@ -3,7 +3,7 @@ namespace FastLLM.Progress;
 /// <summary>What is counted: as a sum so far, or as what one event adds to it.</summary>
 internal struct TokenCounts
 {
-    public long Completed, Failed, CacheHits, Shared, Sent, Retried, Throttled, MaybeBilled;
+    public long Completed, Failed, CacheHits, Shared, Sent, Retried, Throttled, MaybeBilled, Unpriced;
     public long Prompt, Completion, Total, Cached, Reasoning;
     public decimal Cost;
 
@@ -17,6 +17,7 @@ internal struct TokenCounts
         Retried += more.Retried;
         Throttled += more.Throttled;
         MaybeBilled += more.MaybeBilled;
+        Unpriced += more.Unpriced;
         Prompt += more.Prompt;
         Completion += more.Completion;
         Total += more.Total;
@@ -57,6 +58,7 @@ internal struct TokenCounts
         CachedTokens = Cached,
         ReasoningTokens = Reasoning,
         Cost = Cost,
+        Unpriced = Unpriced,
         StartTime = start,
         ElapsedTime = elapsed,
     };

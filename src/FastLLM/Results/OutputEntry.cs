@@ -11,4 +11,7 @@ internal readonly record struct OutputEntry(long Offset, int Length, string Cust
 {
     /// <summary>Why the answer's choices ended, each reason once; empty where there is none.</summary>
     public IReadOnlyList<string> FinishReasons { get; init; } = [];
+
+    /// <summary>What the row cost, where the line says it.</summary>
+    public decimal? Cost { get; init; }
 }

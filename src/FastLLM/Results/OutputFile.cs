@@ -110,14 +110,17 @@ internal sealed class OutputFile : IDisposable
 
     /// <summary>Reads the file once, line by line; blank lines are passed over.</summary>
     /// <remarks>Memory is bounded by the longest line. A last line without LF is read like any other.</remarks>
-    public IEnumerable<OutputEntry> Scan()
+    public IEnumerable<OutputEntry> Scan() => ScanFile(Path);
+
+    /// <summary>The same for a file that is not this run's.</summary>
+    public static IEnumerable<OutputEntry> ScanFile(string path)
     {
-        if (!File.Exists(Path))
+        if (!File.Exists(path))
         {
             yield break;
         }
 
-        using SafeFileHandle file = File.OpenHandle(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
         byte[] buffer = new byte[ChunkBytes];
         long offset = 0; // of the first byte in the buffer
         int end = 0;

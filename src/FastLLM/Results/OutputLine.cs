@@ -7,6 +7,9 @@ namespace FastLLM.Results;
 /// <remarks>One pass of a reader over the bytes; all that is allocated is the id.</remarks>
 internal ref struct OutputLine
 {
+    // Beyond it, it is nobody's cost, and sums would overflow.
+    private const decimal MostCost = 1_000_000_000_000m;
+
     private static readonly string[] s_stop = ["stop"];
     private static readonly string[] s_length = ["length"];
 
@@ -16,6 +19,7 @@ internal ref struct OutputLine
     private Utf8JsonReader _reader;
     private string? _customId;
     private RequestKey? _key;
+    private decimal? _cost;
     private bool _hasOutcome;
     private bool _hasError;
     private bool _hasBody;
@@ -31,7 +35,7 @@ internal ref struct OutputLine
             if (record.TryRead())
             {
                 bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
-                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false) { FinishReasons = record._finishReasons };
+                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false) { FinishReasons = record._finishReasons, Cost = record._cost };
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -181,6 +185,11 @@ internal ref struct OutputLine
             {
                 _reader.Read();
                 _key = ReadKey();
+            }
+            else if (_reader.TextIs("cost"u8))
+            {
+                _reader.Read();
+                _cost = _reader.TokenType == JsonTokenType.Number && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MostCost ? cost : null;
             }
 
             _reader.Skip();

@@ -16,8 +16,9 @@ namespace FastLLM.Results;
 /// <param name="withOwnMember">Whether lines have the member <c>fastllm</c>. Without it, a resume knows rows by their ids only.</param>
 /// <param name="time">The clock by which rows say when they were written; <see langword="null"/>: they do not.</param>
 /// <param name="limitedBy">What keeps the run from being faster at this moment; <see langword="null"/>: rows do not say.</param>
+/// <param name="withCosts">Whether rows that cost nothing say so.</param>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer of values holds no more than memory.")]
-internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null, Func<LimitingFactor>? limitedBy = null)
+internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null, Func<LimitingFactor>? limitedBy = null, bool withCosts = false)
 {
     private const int RetainedBytes = 1 << 20;
     private const string InvalidRow = "invalid_row";
@@ -177,6 +178,12 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         }
 
         WriteMoment();
+        if (outcome.Cost is { } cost && (cost != 0 || withCosts))
+        {
+            _line.Write(",\"cost\":"u8);
+            WriteNumber(cost / 1.000000000000000000000000000m); // without zeros at its end
+        }
+
         if (outcome.IsCacheHit)
         {
             _line.Write(",\"cached\":true"u8);
@@ -244,6 +251,13 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
     {
         _values.Reset(_line);
         _values.WriteStringValue(text);
+        _values.Flush();
+    }
+
+    private void WriteNumber(decimal number)
+    {
+        _values.Reset(_line);
+        _values.WriteNumberValue(number);
         _values.Flush();
     }
 

@@ -129,7 +129,7 @@ public sealed class FailureTableTests
         FailureKind[] retries =
             [FailureKind.ServerError, FailureKind.ServerConflict, FailureKind.ConnectionLost, FailureKind.Timeout, FailureKind.IncompleteResponse, FailureKind.InvalidResponse];
         FailureKind[] stops =
-            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output, FailureKind.TooManyFailures];
+            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.BudgetExhausted, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output, FailureKind.TooManyFailures];
         foreach (FailureKind kind in Enum.GetValues<FailureKind>())
         {
             FailureAction expected = kind switch
