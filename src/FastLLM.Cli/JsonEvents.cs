@@ -93,6 +93,12 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         Number(json, "answered", summary.Answered);
         Number(json, "rows_failed", summary.Failed);
         Numbers(json, summary.Stats, summary.Rows - summary.Kept);
+        json.WriteNumber("job_cost", summary.JobCost);
+        if (summary.Budget is { } budget)
+        {
+            json.WriteNumber("max_cost", budget);
+        }
+
         json.WriteStartArray("failures");
         foreach ((FailureKind kind, long count, string example) in summary.Failures.ToList())
         {
@@ -122,6 +128,42 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
     });
 
+    /// <summary>What a run would send and cost; the only event of a dry run.</summary>
+    public void Estimate(RunEstimate estimate) => Write("estimate", json =>
+    {
+        json.WriteNumber("rows", estimate.Rows);
+        json.WriteNumber("distinct", estimate.Distinct);
+        json.WriteNumber("kept", estimate.Kept);
+        json.WriteNumber("cached", estimate.Cached);
+        json.WriteNumber("to_send", estimate.ToSend);
+        json.WriteNumber("invalid", estimate.Invalid);
+        json.WriteNumber("spent", estimate.Spent);
+        Range(json, "cost", estimate.LowCost, estimate.LikelyCost, estimate.HighCost);
+        json.WriteStartArray("models");
+        foreach (ModelEstimate model in estimate.Models)
+        {
+            json.WriteStartObject();
+            json.WriteString("model", model.Model);
+            json.WriteNumber("requests", model.Requests);
+            json.WriteNumber("learnt_from", model.LearntFrom);
+            json.WriteNumber("bytes_per_token", Math.Round(model.BytesPerToken, 3));
+            json.WriteNumber("tokens_per_answer", Math.Round(model.TokensPerAnswer, 3));
+            Range(json, "prompt_tokens", model.PromptTokens.Low, model.PromptTokens.Likely, model.PromptTokens.High);
+            Range(json, "completion_tokens", model.CompletionTokens.Low, model.CompletionTokens.Likely, model.CompletionTokens.High);
+            Range(json, "cost", model.LowCost, model.LikelyCost, model.HighCost);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        if (estimate.FirstBody is not null)
+        {
+            json.WriteStartObject("first");
+            json.WriteString("url", estimate.FirstEndpoint);
+            json.WriteString("body", estimate.FirstBody);
+            json.WriteEndObject();
+        }
+    });
+
     /// <summary>The command could not be carried out; the last event.</summary>
     /// <param name="exitCode">What the process ends with.</param>
     /// <param name="message">Why, and what to do.</param>
@@ -130,6 +172,25 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("exit_code", exitCode);
         json.WriteString("message", message);
     });
+
+    // What is not known is null: a price, or the most that nothing limits.
+    private static void Range(Utf8JsonWriter json, string name, decimal? low, decimal? likely, decimal? high)
+    {
+        json.WriteStartObject(name);
+        foreach ((string member, decimal? value) in ((string, decimal?)[])[("low", low), ("likely", likely), ("high", high)])
+        {
+            if (value is { } known)
+            {
+                json.WriteNumber(member, known);
+            }
+            else
+            {
+                json.WriteNull(member);
+            }
+        }
+
+        json.WriteEndObject();
+    }
 
     private static void Number(Utf8JsonWriter json, string name, long? number)
     {
@@ -154,6 +215,8 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("maybe_billed", stats.MaybeBilled);
         json.WriteNumber("prompt_tokens", stats.PromptTokens);
         json.WriteNumber("completion_tokens", stats.CompletionTokens);
+        json.WriteNumber("cost", stats.Cost);
+        json.WriteNumber("unpriced", stats.Unpriced);
         json.WriteNumber("concurrency_limit", stats.ConcurrencyLimit);
         json.WriteString("limited_by", FactorText.Id(stats.LimitedBy));
         json.WriteStartObject("limited_by_shares");

@@ -21,6 +21,7 @@ internal sealed class RunCommand
     private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl, or for rows of a table .out.csv." };
     private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes, up to 1,000.", DefaultValueFactory = _ => "auto" };
     private readonly LimitOptions _limits = new();
+    private readonly MoneyOptions _money = new();
     private readonly TimeOptions _times = new();
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
     private readonly Option<string?> _maxErrors = new("--max-errors") { HelpName = "N|P%", Description = "Stop when more rows than this have failed, to go on later; a share counts from 100 rows on. 100%: never, not even where the first ten fail alike." };
@@ -54,6 +55,7 @@ internal sealed class RunCommand
         command.Options.Add(run._concurrency);
         run._limits.AddTo(command);
         run._times.AddTo(command);
+        run._money.AddTo(command);
         foreach (Option option in (Option[])[run._retries, run._maxErrors, run._order, run._outputFormat, run._fresh, run._retryFailed, run._skipInvalid,
             run._noOwnMember, run._json, run._quiet, run._verbose])
         {
@@ -73,9 +75,15 @@ internal sealed class RunCommand
             throw new UsageException("--json and -o - both want standard output. Give the output a file.");
         }
 
-        Endpoint endpoint = Endpoint.Resolve(_endpoint.Read(result), _environment);
+        decimal? confirmAbove = _money.ConfirmAbove(result);
+        if (confirmAbove is not null && file.Input == FileRun.Pipe)
+        {
+            throw new UsageException("--confirm-above has to read the input before it is sent, which a pipe does not allow. Give a file, or a budget (--max-cost).");
+        }
+
+        Endpoint? endpoint = ResolveEndpoint(result);
         using var signals = new Signals(_time);
-        await using Connection connection = await endpoint.ConnectAsync(signals.Drain);
+        await using Connection connection = endpoint is null ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase) : await endpoint.ConnectAsync(signals.Drain);
         await using var report = new RunReport(
             result.GetValue(_json) ? new JsonEvents(Console.OpenStandardOutput(), _time) : null,
             total => ProgressDisplay.OnStandardError(total, result.GetValue(_quiet), _environment, _time),
@@ -84,7 +92,7 @@ internal sealed class RunCommand
             connection.BaseUrl,
             CommandLine(result));
         report.Follow(file, sending, result.GetValue(_verbose));
-        foreach (string notice in endpoint.Notices)
+        foreach (string notice in endpoint?.Notices ?? [])
         {
             // Which key goes where is said even to those who want it quiet.
             await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(notice));
@@ -99,7 +107,39 @@ internal sealed class RunCommand
         sending.Cache = cache;
         await using var manager = new RequestManager(connection.Provider, sending);
         report.Source = () => manager.Stats;
+        if (_money.IsDryRun(result))
+        {
+            return await report.TellAsync(() => Open(manager, file).EstimateAsync(signals.Drain), result.InvocationConfiguration.Output);
+        }
+
+        if (confirmAbove is { } above)
+        {
+            int exit = await report.GuardAsync(async () =>
+            {
+                Confirmation.OnTerminal(result.InvocationConfiguration.Error).Require(await Open(manager, file).EstimateAsync(signals.Drain), above);
+                return ExitCode.Ok;
+            });
+            if (exit != ExitCode.Ok)
+            {
+                return exit;
+            }
+        }
+
         return await report.EndAsync(() => Open(manager, file).RunAsync(signals.Drain, signals.Abort), signals.Drain);
+    }
+
+    // What it costs may be asked before there is a key, or anybody to ask.
+    private Endpoint? ResolveEndpoint(ParseResult result)
+    {
+        EndpointChoice choice = _endpoint.Read(result);
+        try
+        {
+            return Endpoint.Resolve(choice, _environment);
+        }
+        catch (UsageException) when (_money.IsDryRun(result) && choice is { Provider: null, BaseUrl: null, ApiKeyEnv: null })
+        {
+            return null;
+        }
     }
 
     private static FileRun Open(RequestManager manager, FileRunOptions file)
@@ -166,6 +206,7 @@ internal sealed class RunCommand
         };
         ErrorLimit.Apply(result.GetValue(_maxErrors), sending);
         _times.Apply(result, sending);
+        _money.Apply(result, sending);
         return sending;
     }
 

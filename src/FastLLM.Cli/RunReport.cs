@@ -51,18 +51,42 @@ internal sealed class RunReport(
 
     /// <summary>Sees a run to its end, and says how it ended.</summary>
     /// <returns>The exit code.</returns>
-    public async Task<int> EndAsync(Func<Task<FileRunResult>> run, CancellationToken drain)
+    public Task<int> EndAsync(Func<Task<FileRunResult>> run, CancellationToken drain) => GuardAsync(async () =>
+    {
+        FileRunResult result;
+        using (drain.UnsafeRegister(static report => ((RunReport)report!)._display?.BeginDrain(), this))
+        {
+            result = await run();
+        }
+
+        await DisposeAsync();
+        return End(result);
+    });
+
+    /// <summary>Tells what a run would send and cost.</summary>
+    /// <returns>The exit code.</returns>
+    public Task<int> TellAsync(Func<Task<RunEstimate>> estimate, TextWriter output) => GuardAsync(async () =>
+    {
+        RunEstimate told = await estimate();
+        if (events is not null)
+        {
+            events.Estimate(told);
+        }
+        else
+        {
+            EstimateText.Write(output, told);
+        }
+
+        return ExitCode.Ok;
+    });
+
+    /// <summary>Does something that reads the input, and says it where that cannot be done.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> GuardAsync(Func<Task<int>> action)
     {
         try
         {
-            FileRunResult result;
-            using (drain.UnsafeRegister(static report => ((RunReport)report!)._display?.BeginDrain(), this))
-            {
-                result = await run();
-            }
-
-            await DisposeAsync();
-            return End(result);
+            return await action();
         }
         catch (BatchFormatException e)
         {
@@ -160,6 +184,10 @@ internal sealed class RunReport(
             Failures = failures,
             FinishReasons = result.FinishReasons,
             Output = _file!.Output == FileRun.Pipe ? null : _file.Output,
+            Cost = result.Cost,
+            JobCost = result.JobCost,
+            Budget = result.Budget,
+            NeedsLargerBudget = result.Stopped?.Kind == FailureKind.BudgetExhausted,
             GoOn = exit is ExitCode.Stopped or ExitCode.Interrupted ? commandLine : null,
             OffersNoDedup = !_file.NoDedup,
         };

@@ -31,6 +31,18 @@ internal sealed class Summary
     /// <summary>Gets how many answers ended for each reason (<c>stop</c>, <c>length</c> …).</summary>
     public IReadOnlyDictionary<string, long> FinishReasons { get; init; } = new Dictionary<string, long>();
 
+    /// <summary>Gets what this run cost, as far as prices are known.</summary>
+    public decimal Cost { get; init; }
+
+    /// <summary>Gets what all runs of the output have cost.</summary>
+    public decimal JobCost { get; init; }
+
+    /// <summary>Gets the budget, where there is one.</summary>
+    public decimal? Budget { get; init; }
+
+    /// <summary>Gets a value indicating whether the run stopped because the budget is used up.</summary>
+    public bool NeedsLargerBudget { get; init; }
+
     /// <summary>Gets where the answers are; <see langword="null"/> where there is nothing to say about it.</summary>
     public string? Output { get; init; }
 
@@ -55,6 +67,7 @@ internal sealed class Summary
         string throttled = Stats.Throttled > 0 ? string.Create(culture, $" · {Stats.Throttled:N0} throttled") : "";
         Line($"sends   {Stats.Sent:N0} · {Stats.Retried:N0} retries{throttled}");
         Line($"tokens  {Stats.PromptTokens:N0} prompt · {Stats.CompletionTokens:N0} completion{Part(Stats.CachedTokens, "read from the provider's cache")}{Part(Stats.ReasoningTokens, "for reasoning")}");
+        WriteCost(writer);
         string rate = Stats.ElapsedTime > TimeSpan.Zero ? string.Create(culture, $" · {Stats.RequestsPerSecond:N1} rows/s") : "";
         Line($"time    {DurationText.Clock(Stats.ElapsedTime)}{rate}");
         if (FactorText.Percentages(Stats.LimitedByShares) is { Count: > 0 } shares)
@@ -89,9 +102,31 @@ internal sealed class Summary
             Line($"output  {TerminalText.Clean(Output)}");
         }
 
+        if (NeedsLargerBudget)
+        {
+            Line($"budget  {MoneyText.Dollars(JobCost)} of {MoneyText.Dollars(Budget ?? 0)} are spent, and what is left cannot pay the next request's worst case: raise --max-cost to go on.");
+        }
+
         if (GoOn is not null)
         {
             Line($"go on   {TerminalText.Clean(GoOn)}");
+        }
+    }
+
+    // Nothing is said where nothing is known and nobody asked.
+    private void WriteCost(TextWriter writer)
+    {
+        string job = JobCost > Cost ? $" · {MoneyText.Dollars(JobCost)} in all runs of this output" : "";
+        string budget = Budget is { } most ? $" · of {MoneyText.Dollars(most)} (--max-cost)" : "";
+        if (Cost > 0 || JobCost > 0 || Budget is not null)
+        {
+            writer.WriteLine($"cost    {MoneyText.Dollars(Cost)}{job}{budget}");
+        }
+
+        if (Stats.Unpriced > 0)
+        {
+            writer.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"price?  {Stats.Unpriced:N0} answers are not counted in the cost: the price of their model is not known, or how many tokens they took. --prices FILE tells prices."));
         }
     }
 

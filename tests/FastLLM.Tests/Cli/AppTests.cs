@@ -43,6 +43,17 @@ public sealed class AppTests : IDisposable
     }
 
     [Theory]
+    [InlineData("--max-cost much", "--max-cost \"much\" is no amount of US dollars")]
+    [InlineData("--confirm-above -1", "--confirm-above")]
+    [InlineData("--prices nowhere.json", "--prices nowhere.json: ")]
+    [InlineData("--max-cost 1 --no-fastllm-member", "rows must say what they cost")]
+    public async Task Run_SaysWhatIsWrongWithItsMoney(string options, string says)
+    {
+        Assert.Equal(ExitCode.Usage, await RunAsync(["run", typeof(AppTests).Assembly.Location, "--base-url", "http://127.0.0.1:1/v1", "--no-cache", .. options.Split(' ')]));
+        Assert.Contains(says, _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("--timeout soon", "--timeout")]
     [InlineData("--timeout 0", "--timeout must be more than nothing")]
     [InlineData("--idle-timeout 0s", "--idle-timeout must be more than nothing")]

@@ -55,4 +55,16 @@ public sealed class SummaryTests
             writer.ToString(),
             ignoreLineEndingDifferences: true);
     }
+
+    [Fact]
+    public void Write_SaysWhatItCost_WhatIsNotCounted_AndWhatToDoWhenTheBudgetIsUsedUp()
+    {
+        using var writer = new StringWriter();
+
+        new Summary { Stats = new TokenStats { Unpriced = 3 }, Cost = 0.01234m, JobCost = 1.5m, Budget = 2, NeedsLargerBudget = true, GoOn = "fastllm run in.jsonl" }.Write(writer);
+
+        Assert.Contains("cost    $0.0123 · $1.50 in all runs of this output · of $2.00 (--max-cost)", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("price?  3 answers are not counted", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("budget  $1.50 of $2.00 are spent", writer.ToString(), StringComparison.Ordinal);
+    }
 }
