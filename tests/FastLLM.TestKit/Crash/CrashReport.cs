@@ -68,8 +68,9 @@ public sealed class CrashReport(CrashOptions options)
     }
 
     // What may be sent again: whatever held a slot, and whatever waited for its record. A process that got no processor for a while finds all its slots
-    // answered at once, and sends as many more before the first of them is recorded.
-    private int Bound(Life life) => options.Slots + Math.Max(options.Slots, life.AnswersWithin(Window));
+    // answered at once, and sends as many more before the first of them is recorded. Without a cache nothing holds sends back until rows are written: then
+    // it may be more often than once.
+    private int Bound(Life life) => options.Slots + Math.Max(options.Slots * (options.WithoutCache ? 4 : 1), life.AnswersWithin(Window));
 
     private void Row(StringBuilder table, string cause, List<Life> deaths)
     {
