@@ -11,10 +11,12 @@ public sealed partial class FileRun
 
     private decimal _recorded; // what records tell that stood in the output before this run
     private decimal _written;  // what records of this run tell
-    private decimal _committedBefore;
+    private decimal _spentBefore;
+    private bool _isAborted;
     private bool _mayDropCosts;
 
-    private decimal Paid => Math.Max(0, _manager.MoneyCommitted - _committedBefore);
+    // A run that ends otherwise has waited for its sends: what is still set aside then, was not sent.
+    private decimal Paid => Math.Max(0, _manager.MoneySpent(withReserved: _isAborted) - _spentBefore);
 
     // A budget is of no use if rows turn out in the middle of a run to have no bound.
     private void RefuseUnbounded(long count, List<string> examples)
@@ -30,7 +32,7 @@ public sealed partial class FileRun
     private void BeginMoney(SpentFile spent)
     {
         spent.Read();
-        _committedBefore = _manager.MoneyCommitted;
+        _spentBefore = _manager.MoneySpent();
         if (spent.InFlight is { } inFlight)
         {
             Say($"An earlier run of {_options.Output} was killed. At most ${inFlight:0.##########} were in flight then and may be paid without a record; they are not counted.");

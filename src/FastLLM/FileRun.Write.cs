@@ -47,7 +47,7 @@ public sealed partial class FileRun
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
-                interrupted = true;
+                interrupted = _isAborted = true;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

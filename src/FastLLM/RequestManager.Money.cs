@@ -23,8 +23,9 @@ public partial class RequestManager<TResponse>
     /// <summary>For whom they are good.</summary>
     internal string Scope => _scope;
 
-    /// <summary>What was spent, or is set aside for what is in flight; without earlier runs.</summary>
-    internal decimal MoneyCommitted => _spending?.Committed ?? _tracker.Stats.Cost;
+    /// <summary>What was spent, without earlier runs.</summary>
+    /// <param name="withReserved">Whether what is set aside counts too.</param>
+    internal decimal MoneySpent(bool withReserved = false) => _spending?.SpentNow(withReserved) ?? _tracker.Stats.Cost;
 
     /// <summary>Why nobody can say what the request costs at most, or <see langword="null"/>.</summary>
     internal LlmException? Unbounded(LlmRequest request) => Bound(request, out _);

@@ -36,15 +36,13 @@ internal sealed class Spending(decimal budget)
         }
     }
 
-    /// <summary>What is spent or set aside, without earlier runs.</summary>
-    public decimal Committed
+    /// <summary>What is spent, without earlier runs.</summary>
+    /// <param name="withReserved">Whether what is set aside counts too: for sends that nobody waits for any more.</param>
+    public decimal SpentNow(bool withReserved)
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return _spent + _reserved;
-            }
+            return _spent + (withReserved ? _reserved : 0);
         }
     }
 
