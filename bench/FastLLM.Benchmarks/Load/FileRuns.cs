@@ -7,7 +7,7 @@ namespace FastLLM.Benchmarks.Load;
 /// <summary>S6, S7 and S8. Questions: what does <c>fastllm run</c> lose against the library, does its memory grow with the file, and how long does it look at what is done?</summary>
 /// <remarks>
 /// Both sides of S6 are whole processes, from start to exit, on the same file. The library reads it with <c>RequestBatch.ReadAsync</c>,
-/// sends, and keeps the outcomes in memory; the tool reads it twice (nothing is sent before all is checked), keeps each answer in its cache on
+/// sends, and keeps the outcomes in memory and its answers in a cache on disk, as the tool does; the tool reads it twice (nothing is sent before all is checked), keeps each answer in its cache on
 /// disk before it is written, and sorts the output.
 /// </remarks>
 internal static class FileRuns
@@ -83,7 +83,8 @@ internal static class FileRuns
     /// <summary>The library's process: reads the file and sends, as a program of a user's would.</summary>
     public static async Task<int> RunChildAsync(Flags flags)
     {
-        await using var cache = new InMemoryCache();
+        using var folder = new TemporaryFolder();
+        await using var cache = new DiskCache(folder.PathOf("cache"));
         await using RequestManager manager = Engine.Manager(flags.Required("--url"), flags.Int("--in-flight", 0), cache);
         RequestBatch batch = await RequestBatch.ReadAsync(flags.Required("--input"));
         await Console.Out.WriteAsync(Engine.CountAnswers(await manager.ProcessBatchAsync(batch)).ToString(CultureInfo.InvariantCulture));
