@@ -245,6 +245,7 @@ public partial class RequestManager<TResponse>
         if (run.Beginning.IsOpen && run.Beginning.Judge(run.HasMoreRows) is { } cause)
         {
             Stop(run, cause);
+            run.Beginning.Close();
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
@@ -68,7 +69,7 @@ internal static class FolderLock
                 throw;
             }
         }
-        catch (IOException e) when (IsTaken(e))
+        catch (IOException e) when (SharingViolation.Is(e))
         {
             return null;
         }
@@ -98,7 +99,7 @@ internal static class FolderLock
             {
                 return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             }
-            catch (IOException e) when (IsTaken(e))
+            catch (IOException e) when (SharingViolation.Is(e))
             {
                 if (!said && TimeProvider.System.GetElapsedTime(begun) > SayAfter)
                 {
@@ -138,7 +139,4 @@ internal static class FolderLock
             return "another process";
         }
     }
-
-    // ERROR_SHARING_VIOLATION; EWOULDBLOCK of Linux; of macOS.
-    private static bool IsTaken(IOException e) => e.HResult is unchecked((int)0x80070020) or 11 or 35;
 }

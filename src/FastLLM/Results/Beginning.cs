@@ -22,6 +22,7 @@ internal sealed partial class Beginning(bool isAsked)
     private TaskCompletionSource? _verdict;
     private string? _refusal;
     private int _inFlight;
+    private bool _isJudged;
     private volatile bool _isOpen = isAsked;
 
     /// <summary>Whether it is not known yet.</summary>
@@ -95,12 +96,12 @@ internal sealed partial class Beginning(bool isAsked)
     {
         lock (_gate)
         {
-            if (!_isOpen || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _verdict is not null))
+            if (!_isOpen || _isJudged || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _verdict is not null))
             {
                 return null;
             }
 
-            _isOpen = false;
+            _isJudged = true;
             LlmException first = _suspects[0];
             foreach (LlmException suspect in _suspects)
             {
@@ -117,8 +118,17 @@ internal sealed partial class Beginning(bool isAsked)
                 Body = first.Body,
                 Blame = Blame.Everybody,
             };
-            Release();
             return cause;
+        }
+    }
+
+    /// <summary>Lets go of those who wait to send. To be called when the run has been stopped: before that, they would send.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _isOpen = false;
+            Release();
         }
     }
 

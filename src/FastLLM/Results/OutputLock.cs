@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FastLLM.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Results;
@@ -78,7 +79,7 @@ internal sealed class OutputLock : IDisposable
             FileOptions options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None;
             return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, options);
         }
-        catch (IOException e) when (IsSharingViolation(e))
+        catch (IOException e) when (SharingViolation.Is(e))
         {
             throw new OutputInUseException(output, e);
         }
@@ -96,7 +97,4 @@ internal sealed class OutputLock : IDisposable
         var file = new FileInfo(path);
         return file.Exists && file.Length == length;
     }
-
-    // ERROR_SHARING_VIOLATION; EWOULDBLOCK of Linux; of macOS.
-    private static bool IsSharingViolation(IOException e) => e.HResult is unchecked((int)0x80070020) or 11 or 35;
 }
