@@ -4,6 +4,7 @@ using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
 using FastLLM.Benchmarks.Micro;
 using FastLLM.Benchmarks.Serving;
+using FastLLM.Pipeline;
 
 var flags = new Flags(args);
 switch (args is [var command, ..] ? command : "")
@@ -14,8 +15,8 @@ switch (args is [var command, ..] ? command : "")
         return await LoadCommand.RunAsync(flags);
     case ManyInFlight.ChildCommand:
         return await ManyInFlight.RunChildAsync(flags);
-    case FileRuns.ChildCommand:
-        return await FileRuns.RunChildAsync(flags);
+    case JobRuns.ChildCommand:
+        return await JobRuns.RunChildAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
     case "faults":

@@ -90,7 +90,7 @@ internal sealed class CacheCommand
         return Make("export", "Write all answers as lines of JSON, to carry them elsewhere.", [file], async (result, cache, cancellationToken) =>
         {
             string path = result.GetValue(file)!;
-            if (path == FileRun.Pipe)
+            if (path == Job.Pipe)
             {
                 await using Stream output = Console.OpenStandardOutput();
                 await cache.ExportAsync(output, cancellationToken);
@@ -114,7 +114,7 @@ internal sealed class CacheCommand
         return Make("import", "Take over answers that export wrote. Only from where you trust: they are handed out as they stand there.", [file], makes: true, run: async (result, cache, cancellationToken) =>
         {
             string path = result.GetValue(file)!;
-            await using Stream input = path == FileRun.Pipe ? Console.OpenStandardInput() : File.OpenRead(path);
+            await using Stream input = path == Job.Pipe ? Console.OpenStandardInput() : File.OpenRead(path);
             long count = await cache.ImportAsync(input, cancellationToken);
             await SayAsync(result, "imported", count, $"{count:N0} answers were taken over into {cache.Folder}.");
             return ExitCode.Ok;
@@ -149,7 +149,7 @@ internal sealed class CacheCommand
         }
 
         TextWriter messages = result.InvocationConfiguration.Error;
-        var options = new DiskCacheOptions { AllowNetworkFileSystem = result.GetValue(_network), TimeProvider = _time, Notice = text => messages.WriteLine(TerminalText.Clean(text, 1000)) };
+        var options = new DiskCacheOptions { AllowNetworkFileSystem = result.GetValue(_network), TimeProvider = _time, OnNotice = text => messages.WriteLine(TerminalText.Clean(text, 1000)) };
         try
         {
             await using DiskCache cache = CacheOptions.Open(folder, options);

@@ -43,7 +43,7 @@ internal sealed class CacheOptions
             "process-kill" => Durability.ProcessKill,
             var other => throw new UsageException($"--durability \"{TerminalText.Clean(other, 40)}\" is neither power-loss nor process-kill."),
         };
-        var options = new DiskCacheOptions { Durability = durability, AllowNetworkFileSystem = result.GetValue(_network), Notice = notice };
+        var options = new DiskCacheOptions { Durability = durability, AllowNetworkFileSystem = result.GetValue(_network), OnNotice = notice };
         return Open(result.GetValue(_folder), options, ", or --no-cache for a run without");
     }
 

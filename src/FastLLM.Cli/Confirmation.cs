@@ -30,7 +30,7 @@ internal sealed class Confirmation(Func<bool> canAsk, Func<string, string?> ask)
         string cost = $"This run sends {estimate.ToSend.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} requests; its cost: {EstimateText.Cost(estimate)}.";
         if (!canAsk())
         {
-            throw new UsageException($"{cost} That may be above {MoneyText.Dollars(above)} (--confirm-above), and there is no terminal to ask on. Nothing was sent.");
+            throw new UsageException($"{cost} That may be above {CostText.Dollars(above)} (--confirm-above), and there is no terminal to ask on. Nothing was sent.");
         }
 
         if (ask($"{cost} Go on? [y/N] ")?.Trim().ToUpperInvariant() is not ("Y" or "YES"))

@@ -5,8 +5,8 @@ namespace FastLLM.Cli;
 /// <summary>What a run would send and cost, in lines for a person.</summary>
 internal static class EstimateText
 {
-    private const int MostModels = 10;
-    private const int MostOfBody = 4_000;
+    private const int MaxModels = 10;
+    private const int MaxOfBody = 4_000;
 
     /// <summary>Writes it.</summary>
     public static void Write(TextWriter writer, RunEstimate estimate)
@@ -24,10 +24,10 @@ internal static class EstimateText
         Line($"cost    {Cost(estimate)}");
         if (estimate.Spent > 0)
         {
-            Line($"        {MoneyText.Dollars(estimate.Spent)} were spent on this output until now");
+            Line($"        {CostText.Dollars(estimate.Spent)} were spent on this output until now");
         }
 
-        foreach (ModelEstimate model in estimate.Models.Take(MostModels))
+        foreach (ModelEstimate model in estimate.Models.Take(MaxModels))
         {
             Line($"assumed {Assumption(model)}");
         }
@@ -39,8 +39,8 @@ internal static class EstimateText
 
         if (estimate.FirstBody is { } body)
         {
-            string more = body.Length > MostOfBody ? string.Create(culture, $" … ({body.Length - MostOfBody:N0} more characters)") : "";
-            Line($"first   POST {TerminalText.Clean(estimate.FirstEndpoint!)} {TerminalText.Clean(body[..Math.Min(body.Length, MostOfBody)])}{more}");
+            string more = body.Length > MaxOfBody ? string.Create(culture, $" … ({body.Length - MaxOfBody:N0} more characters)") : "";
+            Line($"first   POST {TerminalText.Clean(estimate.FirstEndpoint!)} {TerminalText.Clean(body[..Math.Min(body.Length, MaxOfBody)])}{more}");
         }
 
         writer.WriteLine("Nothing was sent.");
@@ -52,11 +52,11 @@ internal static class EstimateText
         if (estimate.LikelyCost is not { } likely)
         {
             IEnumerable<string> unknown = estimate.Models.Where(model => model.Price is null).Select(model => $"\"{TerminalText.Clean(model.Model, 60)}\"");
-            return $"not known: no price for {string.Join(", ", unknown.Take(MostModels))}; give it with --prices FILE";
+            return $"not known: no price for {string.Join(", ", unknown.Take(MaxModels))}; give it with --prices FILE";
         }
 
-        string high = estimate.HighCost is { } most ? MoneyText.Dollars(most) : "no bound, since nothing limits the answers";
-        return $"{MoneyText.Dollars(likely)} ({MoneyText.Dollars(estimate.LowCost!.Value)} to {high})";
+        string high = estimate.HighCost is { } most ? CostText.Dollars(most) : "no bound, since nothing limits the answers";
+        return $"{CostText.Dollars(likely)} ({CostText.Dollars(estimate.LowCost!.Value)} to {high})";
     }
 
     private static string Assumption(ModelEstimate model)
@@ -65,7 +65,7 @@ internal static class EstimateText
             ? string.Create(CultureInfo.InvariantCulture, $"; ${known.Input * 1_000_000:0.####} and ${known.Output * 1_000_000:0.####} for a million tokens in and out")
             : "; price not known";
         string source = model.LearntFrom > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"learnt from {model.LearntFrom:N0} earlier answers")
+            ? string.Create(CultureInfo.InvariantCulture, $"learned from {model.LearntFrom:N0} earlier answers")
             : "nothing is known yet: run a few rows (--limit 50), and ask again";
         return string.Create(
             CultureInfo.InvariantCulture,

@@ -31,10 +31,10 @@ internal sealed class InputArguments
     /// <param name="output">The output that was given, if one was.</param>
     /// <param name="format">What is to stand in the output.</param>
     /// <exception cref="UsageException">There is no such input, or an option does not fit.</exception>
-    public FileRunOptions Read(ParseResult result, string? output, OutputFormat format = OutputFormat.Auto)
+    public JobOptions Read(ParseResult result, string? output, OutputFormat format = OutputFormat.Auto)
     {
         string input = result.GetValue(_input)!;
-        if (input != FileRun.Pipe && !File.Exists(input))
+        if (input != Job.Pipe && !File.Exists(input))
         {
             throw new UsageException(Directory.Exists(input)
                 ? $"{TerminalText.Clean(input)} is a folder. Give a file of requests."
@@ -43,7 +43,7 @@ internal sealed class InputArguments
 
         try
         {
-            return new FileRunOptions
+            return new JobOptions
             {
                 Input = input,
                 Output = output ?? DefaultOutput(input, format),
@@ -64,9 +64,9 @@ internal sealed class InputArguments
 
     private static string DefaultOutput(string input, OutputFormat format)
     {
-        if (input == FileRun.Pipe)
+        if (input == Job.Pipe)
         {
-            return FileRun.Pipe;
+            return Job.Pipe;
         }
 
         string name = Path.GetFileName(input);

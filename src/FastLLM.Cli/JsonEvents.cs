@@ -69,7 +69,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     /// <summary>A row has failed for good.</summary>
     /// <param name="customId">The row's id.</param>
     /// <param name="failure">Why.</param>
-    public void RowFailed(string customId, LlmException failure) => Write("row_failed", json =>
+    public void OnRowFailed(string customId, LlmException failure) => Write("row_failed", json =>
     {
         json.WriteString("custom_id", customId);
         json.WriteString("kind", failure.Kind.ToString());
@@ -79,7 +79,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     });
 
     /// <summary>Something that a person should know and that is no failure.</summary>
-    public void Notice(string message) => Write("notice", json => json.WriteString("message", message));
+    public void OnNotice(string message) => Write("notice", json => json.WriteString("message", message));
 
     /// <summary>The end of a run that began; the last event.</summary>
     /// <param name="exitCode">What the process ends with.</param>
@@ -218,11 +218,11 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("cost", stats.Cost);
         json.WriteNumber("unpriced", stats.Unpriced);
         json.WriteNumber("concurrency_limit", stats.ConcurrencyLimit);
-        json.WriteString("limited_by", FactorText.Id(stats.LimitedBy));
+        json.WriteString("limited_by", BottleneckText.Id(stats.LimitedBy));
         json.WriteStartObject("limited_by_shares");
-        foreach ((LimitingFactor factor, int percent) in FactorText.Percentages(stats.LimitedByShares))
+        foreach ((Bottleneck factor, int percent) in BottleneckText.Percentages(stats.LimitedByShares))
         {
-            json.WriteNumber(FactorText.Id(factor), percent);
+            json.WriteNumber(BottleneckText.Id(factor), percent);
         }
 
         json.WriteEndObject();

@@ -8,7 +8,7 @@ internal sealed class LimitOptions
 {
     private readonly (Option<string?> Option, Action<RateLimits, long> Set)[] _limits =
     [
-        (New("--rpm", "Requests a minute that the provider allows, for each model. Left out: learnt from its refusals."), (limits, n) => limits.RequestsPerMinute = n),
+        (New("--rpm", "Requests a minute that the provider allows, for each model. Left out: learned from its refusals."), (limits, n) => limits.RequestsPerMinute = n),
         (New("--tpm", "Tokens a minute, prompts and allowed answers together (OpenAI, Azure)."), (limits, n) => limits.TokensPerMinute = n),
         (New("--input-tpm", "Tokens of prompts a minute (Anthropic, Gemini)."), (limits, n) => limits.InputTokensPerMinute = n),
         (New("--output-tpm", "Tokens of answers a minute (Anthropic)."), (limits, n) => limits.OutputTokensPerMinute = n),

@@ -34,7 +34,7 @@ internal static class ProgressText
     public static string InFlight(TokenStats stats)
     {
         string limit = stats.ConcurrencyLimit > 0 ? string.Create(CultureInfo.InvariantCulture, $"/{stats.ConcurrencyLimit:N0}") : "";
-        string factor = stats.LimitedBy == LimitingFactor.None ? "" : $" · {FactorText.Name(stats.LimitedBy)}";
+        string factor = stats.LimitedBy == Bottleneck.None ? "" : $" · {BottleneckText.Name(stats.LimitedBy)}";
         return string.Create(CultureInfo.InvariantCulture, $"{stats.InFlight:N0}{limit} in flight{factor}");
     }
 

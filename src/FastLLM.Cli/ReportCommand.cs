@@ -32,7 +32,7 @@ internal static class ReportCommand
                 : $"There is no file {TerminalText.Clean(output)}.");
         }
 
-        if (html == FileRun.Pipe && json)
+        if (html == Job.Pipe && json)
         {
             throw new UsageException("With -o - the page goes to standard output; --json would mix with it. Leave one of them out.");
         }
@@ -47,7 +47,7 @@ internal static class ReportCommand
         {
             await console.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture, $"{report.Rows:N0} rows: {report.Succeeded:N0} answered, {report.Failed:N0} failed{Damaged(report)}."));
-            if (html != FileRun.Pipe)
+            if (html != Job.Pipe)
             {
                 await console.Output.WriteLineAsync(TerminalText.Clean(html));
             }
@@ -60,7 +60,7 @@ internal static class ReportCommand
     {
         try
         {
-            if (html != FileRun.Pipe)
+            if (html != Job.Pipe)
             {
                 return await OutputReport.WriteAsync(output, html, cancellationToken);
             }

@@ -21,7 +21,7 @@ internal sealed class RunCommand
     private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FILE", Description = "Where outcomes go; - is standard output. Left out: INPUT's name with .out.jsonl, or for rows of a table .out.csv." };
     private readonly Option<string> _concurrency = new("--concurrency") { HelpName = "N|auto", Description = "Requests in flight at once; auto follows what the provider takes, up to 1,000.", DefaultValueFactory = _ => "auto" };
     private readonly LimitOptions _limits = new();
-    private readonly MoneyOptions _money = new();
+    private readonly CostOptions _money = new();
     private readonly TimeOptions _times = new();
     private readonly Option<int> _retries = new("--retries") { HelpName = "N", Description = "Sends after the first, where a request fails for a passing reason.", DefaultValueFactory = _ => 2 };
     private readonly Option<string?> _maxErrors = new("--max-errors") { HelpName = "N|P%", Description = "Stop when more rows than this have failed, to go on later; a share counts from 100 rows on. 100%: never, not even where the first ten fail alike." };
@@ -68,15 +68,15 @@ internal sealed class RunCommand
 
     private async Task<int> RunAsync(ParseResult result)
     {
-        FileRunOptions file = ReadFile(result);
+        JobOptions file = ReadFile(result);
         RequestManagerOptions sending = ReadSending(result);
-        if (result.GetValue(_json) && file.Output == FileRun.Pipe)
+        if (result.GetValue(_json) && file.Output == Job.Pipe)
         {
             throw new UsageException("--json and -o - both want standard output. Give the output a file.");
         }
 
         decimal? confirmAbove = _money.ConfirmAbove(result);
-        if (confirmAbove is not null && file.Input == FileRun.Pipe)
+        if (confirmAbove is not null && file.Input == Job.Pipe)
         {
             throw new UsageException("--confirm-above has to read the input before it is sent, which a pipe does not allow. Give a file, or a budget (--max-cost).");
         }
@@ -103,7 +103,7 @@ internal sealed class RunCommand
             await result.InvocationConfiguration.Error.WriteLineAsync(TerminalText.Clean(proxy));
         }
 
-        await using DiskCache? cache = _cache.Open(result, report.Notice);
+        await using DiskCache? cache = _cache.Open(result, report.OnNotice);
         sending.Cache = cache;
         await using var manager = new RequestManager(connection.Provider, sending);
         report.Source = () => manager.Stats;
@@ -142,11 +142,11 @@ internal sealed class RunCommand
         }
     }
 
-    private static FileRun Open(RequestManager manager, FileRunOptions file)
+    private static Job Open(RequestManager manager, JobOptions file)
     {
         try
         {
-            return new FileRun(manager, file);
+            return new Job(manager, file);
         }
         catch (ArgumentException e)
         {
@@ -154,7 +154,7 @@ internal sealed class RunCommand
         }
     }
 
-    private FileRunOptions ReadFile(ParseResult result)
+    private JobOptions ReadFile(ParseResult result)
     {
         OutputFormat format = result.GetValue(_outputFormat) switch
         {
@@ -163,14 +163,14 @@ internal sealed class RunCommand
             "rows" => OutputFormat.Rows,
             var other => throw new UsageException($"--output-format \"{TerminalText.Clean(other, 40)}\" is neither openai nor rows."),
         };
-        FileRunOptions file = _input.Read(result, result.GetValue(_output), format);
+        JobOptions file = _input.Read(result, result.GetValue(_output), format);
         file.Fresh = result.GetValue(_fresh);
         file.RetryFailed = result.GetValue(_retryFailed);
         file.SkipInvalid = result.GetValue(_skipInvalid);
-        file.WithOwnMember = !result.GetValue(_noOwnMember);
+        file.IncludeMetadata = !result.GetValue(_noOwnMember);
         file.Order = (result.GetValue(_order), file.Output) switch
         {
-            ("input", _) or (null, not FileRun.Pipe) => ResultOrder.Input,
+            ("input", _) or (null, not Job.Pipe) => ResultOrder.Input,
             ("completion", _) or (null, _) => ResultOrder.Completion,
             (var other, _) => throw new UsageException($"--order \"{TerminalText.Clean(other, 40)}\" is neither input nor completion."),
         };

@@ -8,7 +8,7 @@ internal sealed class RunReport(
     JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, TextWriter errors, string baseUrl, string commandLine) : IAsyncDisposable
 {
     private readonly Relay _progress = new();
-    private FileRunOptions? _file;
+    private JobOptions? _file;
     private readonly List<string> _early = [];
     private ProgressDisplay? _display;
     private bool _planned;
@@ -17,22 +17,22 @@ internal sealed class RunReport(
     public Func<TokenStats>? Source { get; set; }
 
     /// <summary>Listens to a run.</summary>
-    public void Follow(FileRunOptions file, RequestManagerOptions sending, bool verbose)
+    public void Follow(JobOptions file, RequestManagerOptions sending, bool verbose)
     {
         _file = file;
-        file.Notice = Notice;
-        file.Planned = Planned;
-        file.RowFailed = (id, failure) => events?.RowFailed(id, failure);
+        file.OnNotice = OnNotice;
+        file.OnPlanned = OnPlanned;
+        file.OnRowFailed = (id, failure) => events?.OnRowFailed(id, failure);
         sending.Progress = _progress;
-        sending.Logger = new LineLogger(Notice, verbose);
+        sending.Logger = new LineLogger(OnNotice, verbose);
     }
 
     /// <summary>Says something in one line.</summary>
-    public void Notice(string text)
+    public void OnNotice(string text)
     {
         if (_planned)
         {
-            events?.Notice(text);
+            events?.OnNotice(text);
         }
         else
         {
@@ -51,9 +51,9 @@ internal sealed class RunReport(
 
     /// <summary>Sees a run to its end, and says how it ended.</summary>
     /// <returns>The exit code.</returns>
-    public Task<int> EndAsync(Func<Task<FileRunResult>> run, CancellationToken drain) => GuardAsync(async () =>
+    public Task<int> EndAsync(Func<Task<JobResult>> run, CancellationToken drain) => GuardAsync(async () =>
     {
-        FileRunResult result;
+        JobResult result;
         using (drain.UnsafeRegister(static report => ((RunReport)report!)._display?.BeginDrain(), this))
         {
             result = await run();
@@ -114,11 +114,11 @@ internal sealed class RunReport(
         }
     }
 
-    private void Planned(long? rows, long kept)
+    private void OnPlanned(long? rows, long kept)
     {
         events?.Start(_file!.Input, _file.Output, baseUrl, rows, kept);
         _planned = true;
-        _early.ForEach(text => events?.Notice(text));
+        _early.ForEach(text => events?.OnNotice(text));
         if (rows == kept)
         {
             return;
@@ -129,7 +129,7 @@ internal sealed class RunReport(
         _progress.Target = events is null ? _display : new Both(events, _display);
     }
 
-    private int End(FileRunResult result)
+    private int End(JobResult result)
     {
         int exit = result switch
         {
@@ -147,7 +147,7 @@ internal sealed class RunReport(
         if (result.Rows == result.Kept && exit is ExitCode.Ok or ExitCode.SomeFailed && result.Answered == 0 && result.Pending == 0 && result.Failures.Count == 0)
         {
             string failed = result.Failed > 0 ? string.Create(CultureInfo.InvariantCulture, $" {result.Failed:N0} of them failed: --retry-failed sends those again.") : "";
-            Notice(result.Rows == 0
+            OnNotice(result.Rows == 0
                 ? $"Nothing is left to do: {_file!.Input} has no rows."
                 : string.Create(CultureInfo.InvariantCulture, $"Nothing is left to do: all {result.Rows:N0} rows stand in {_file!.Output}.{failed}"));
             events?.Done(exit, Summarise(result, exit));
@@ -165,7 +165,7 @@ internal sealed class RunReport(
         return exit;
     }
 
-    private Summary Summarise(FileRunResult result, int exit)
+    private Summary Summarise(JobResult result, int exit)
     {
         var failures = new FailureGroups();
         foreach ((FailureKind kind, (long count, string example)) in result.Failures)
@@ -183,7 +183,7 @@ internal sealed class RunReport(
             Duplicates = result.Equal,
             Failures = failures,
             FinishReasons = result.FinishReasons,
-            Output = _file!.Output == FileRun.Pipe ? null : _file.Output,
+            Output = _file!.Output == Job.Pipe ? null : _file.Output,
             Cost = result.Cost,
             JobCost = result.JobCost,
             Budget = result.Budget,

@@ -70,10 +70,10 @@ internal sealed class Summary
         WriteCost(writer);
         string rate = Stats.ElapsedTime > TimeSpan.Zero ? string.Create(culture, $" · {Stats.RequestsPerSecond:N1} rows/s") : "";
         Line($"time    {DurationText.Clock(Stats.ElapsedTime)}{rate}");
-        if (FactorText.Percentages(Stats.LimitedByShares) is { Count: > 0 } shares)
+        if (BottleneckText.Percentages(Stats.LimitedByShares) is { Count: > 0 } shares)
         {
-            Line($"slow?   {string.Join(" · ", shares.Select(share => $"{share.Percent}% {FactorText.Name(share.Factor)}"))}");
-            Line($"        {FactorText.Advice(Stats)}");
+            Line($"slow?   {string.Join(" · ", shares.Select(share => $"{share.Percent}% {BottleneckText.Name(share.Factor)}"))}");
+            Line($"        {BottleneckText.Advice(Stats)}");
         }
 
         foreach ((string reason, long count) in FinishReasons.Where(reason => reason.Key != "stop").OrderByDescending(reason => reason.Value))
@@ -104,7 +104,7 @@ internal sealed class Summary
 
         if (NeedsLargerBudget)
         {
-            Line($"budget  {MoneyText.Dollars(JobCost)} of {MoneyText.Dollars(Budget ?? 0)} are spent, and what is left cannot pay the next request's worst case: raise --max-cost to go on.");
+            Line($"budget  {CostText.Dollars(JobCost)} of {CostText.Dollars(Budget ?? 0)} are spent, and what is left cannot pay the next request's worst case: raise --max-cost to go on.");
         }
 
         if (GoOn is not null)
@@ -116,11 +116,11 @@ internal sealed class Summary
     // Nothing is said where nothing is known and nobody asked.
     private void WriteCost(TextWriter writer)
     {
-        string job = JobCost > Cost ? $" · {MoneyText.Dollars(JobCost)} in all runs of this output" : "";
-        string budget = Budget is { } most ? $" · of {MoneyText.Dollars(most)} (--max-cost)" : "";
+        string job = JobCost > Cost ? $" · {CostText.Dollars(JobCost)} in all runs of this output" : "";
+        string budget = Budget is { } most ? $" · of {CostText.Dollars(most)} (--max-cost)" : "";
         if (Cost > 0 || JobCost > 0 || Budget is not null)
         {
-            writer.WriteLine($"cost    {MoneyText.Dollars(Cost)}{job}{budget}");
+            writer.WriteLine($"cost    {CostText.Dollars(Cost)}{job}{budget}");
         }
 
         if (Stats.Unpriced > 0)

@@ -5,7 +5,7 @@ namespace FastLLM.Cli;
 /// <summary>The options that make requests of plain rows.</summary>
 internal sealed class TemplateOptions
 {
-    private const long MostTemplateBytes = 16 << 20;
+    private const long MaxTemplateBytes = 16 << 20;
 
     private readonly Option<string?> _template = new("--template") { HelpName = "TEXT|@FILE", Description = "What to ask of each row: {{column}} stands for its value. @FILE.json holds several messages." };
     private readonly Option<string?> _system = new("--system") { HelpName = "TEXT|@FILE", Description = "The system message; it may name columns too." };
@@ -89,9 +89,9 @@ internal sealed class TemplateOptions
 
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MostTemplateBytes })
+            if (new FileInfo(path) is { Exists: true, Length: > MaxTemplateBytes })
             {
-                throw new UsageException($"{option}: {TerminalText.Clean(path)} is larger than {MostTemplateBytes >> 20} MB.");
+                throw new UsageException($"{option}: {TerminalText.Clean(path)} is larger than {MaxTemplateBytes >> 20} MB.");
             }
 
             string text = File.ReadAllText(path, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));

@@ -16,11 +16,11 @@ internal static class ValidateCommand
         return command;
     }
 
-    private static async Task<InputReport> CheckAsync(FileRunOptions file, CancellationToken cancellationToken)
+    private static async Task<InputReport> CheckAsync(JobOptions file, CancellationToken cancellationToken)
     {
         try
         {
-            return await FileRun.CheckAsync(file, cancellationToken);
+            return await Job.CheckAsync(file, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -32,7 +32,7 @@ internal static class ValidateCommand
         }
     }
 
-    private static async Task<int> ValidateAsync(FileRunOptions file, InvocationConfiguration console, CancellationToken cancellationToken)
+    private static async Task<int> ValidateAsync(JobOptions file, InvocationConfiguration console, CancellationToken cancellationToken)
     {
         InputReport report = await CheckAsync(file, cancellationToken);
         foreach ((long line, string error) in report.Errors)

@@ -1,29 +1,29 @@
 using System.Net.Http.Headers;
-using FastLLM.Admission;
 using FastLLM.Diagnostics;
+using FastLLM.Pipeline;
 using FastLLM.Providers;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 
 namespace FastLLM;
 
-// Step 5, admission: the lease of a gate, and what the gates learn from answers.
+// Step 5, admission: the lease of a limiter, and what the limiters learn from answers.
 public partial class RequestManager<TResponse>
 {
     /// <summary>For the next day's requests nobody waits longer: it is better to know, and to go on tomorrow.</summary>
     private static readonly TimeSpan LongestDayWait = TimeSpan.FromHours(1);
 
-    private TimeSpan MostDayWait() => _options.MaxThrottleWait < LongestDayWait ? _options.MaxThrottleWait : LongestDayWait;
+    private TimeSpan MaxDayWait() => _options.MaxThrottleWait < LongestDayWait ? _options.MaxThrottleWait : LongestDayWait;
 
     // Where it returns false, the worker holds no lease and its outcome says why.
-    private ValueTask<bool> EnterGateAsync(Worker worker, Run<TResponse> run, LlmRequest request)
+    private ValueTask<bool> AcquireLeaseAsync(Worker worker, Run<TResponse> run, LlmRequest request)
     {
         bool isRetry = worker.Attempts > 0;
         if (!isRetry)
         {
-            Gate gate = _gates.Of(request.Model);
-            worker.Attempt.WantsHeaders = gate.WantsHeaders;
-            if (gate.Prepare(worker.Lease, request) is { } refusal)
+            ModelRateLimiter limiter = _limiters.Of(request.Model);
+            worker.Attempt.WantsHeaders = limiter.WantsHeaders;
+            if (limiter.Prepare(worker.Lease, request) is { } refusal)
             {
                 worker.Outcome = Failed(refusal);
                 return new ValueTask<bool>(false);
@@ -32,26 +32,26 @@ public partial class RequestManager<TResponse>
 
         if (_options.TotalTimeout is { } total && total != Timeout.InfiniteTimeSpan)
         {
-            return EnterGateWithinAsync(worker, run, isRetry, total - _time.GetElapsedTime(worker.Started));
+            return AcquireLeaseWithinAsync(worker, run, isRetry, total - _time.GetElapsedTime(worker.Started));
         }
 
-        ValueTask entered = worker.Lease.Gate!.EnterAsync(worker.Lease, isRetry, worker.Attempt.Token);
-        NoteFactor(run);
+        ValueTask entered = worker.Lease.Limiter!.EnterAsync(worker.Lease, isRetry, worker.Attempt.Token);
+        NoteBottleneck(run);
         return entered.IsCompletedSuccessfully ? new ValueTask<bool>(true) : HasEnteredAsync(worker, run, entered);
     }
 
     // The time of the whole request ends the waiting too.
-    private async ValueTask<bool> EnterGateWithinAsync(Worker worker, Run<TResponse> run, bool isRetry, TimeSpan left)
+    private async ValueTask<bool> AcquireLeaseWithinAsync(Worker worker, Run<TResponse> run, bool isRetry, TimeSpan left)
     {
         using var timer = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, worker.Attempt.Token);
-        return await HasEnteredAsync(worker, run, worker.Lease.Gate!.EnterAsync(worker.Lease, isRetry, either.Token)).ConfigureAwait(false);
+        return await HasEnteredAsync(worker, run, worker.Lease.Limiter!.EnterAsync(worker.Lease, isRetry, either.Token)).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> HasEnteredAsync(Worker worker, Run<TResponse> run, ValueTask entering)
     {
-        // The next rows may be of another model, whose gate is open. Their time must not run while they only wait for that.
-        bool standsIn = !entering.IsCompleted && _options.TotalTimeout is null && _gates.InFlight < _gates.Ceiling;
+        // The next rows may be of another model, whose limiter is open. Their time must not run while they only wait for that.
+        bool standsIn = !entering.IsCompleted && _options.TotalTimeout is null && _limiters.InFlight < _limiters.Ceiling;
         if (standsIn)
         {
             StandIn(run);
@@ -60,12 +60,12 @@ public partial class RequestManager<TResponse>
         try
         {
             await entering.ConfigureAwait(false);
-            NoteFactor(run);
+            NoteBottleneck(run);
             return true;
         }
         catch (OperationCanceledException)
         {
-            worker.Outcome = Failed(worker.Flight.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
+            worker.Outcome = Failed(worker.InFlightRequest.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
             return false;
         }
         catch (LlmException e)
@@ -82,15 +82,15 @@ public partial class RequestManager<TResponse>
         }
     }
 
-    private void LeaveGate(Worker worker, LeaseEnd end, in Reply<TResponse> reply)
+    private void ReleaseLease(Worker worker, LeaseEnd end, in Reply<TResponse> reply)
     {
-        // A refusal closes the gate of its model, whoever found it. What else asks to wait does so in the headers, and is observed.
+        // A refusal closes the limiter of its model, whoever found it. What else asks to wait does so in the headers, and is observed.
         TimeSpan? asked = end == LeaseEnd.Throttled ? reply.Failure!.RetryAfter ?? worker.Lease.Headers?.UntilRefilled : null;
         worker.Lease.MeetsOutage = reply.Failure is { } failure && FailureTable.IsOutage(failure.Kind);
-        worker.Lease.Gate!.Leave(worker.Lease, end, reply.Usage, asked <= _options.MaxThrottleWait ? asked.Value : TimeSpan.Zero);
+        worker.Lease.Limiter!.Leave(worker.Lease, end, reply.Usage, asked <= _options.MaxThrottleWait ? asked.Value : TimeSpan.Zero);
         if (worker.Lease.Change != BreakerChange.None)
         {
-            SayWhetherUp(worker.Lease.Change, worker.Lease.Gate.Model, reply.Failure);
+            SayWhetherUp(worker.Lease.Change, worker.Lease.Limiter.Model, reply.Failure);
         }
     }
 
@@ -111,14 +111,14 @@ public partial class RequestManager<TResponse>
     private void Observe(HttpResponseHeaders headers, Attempt? attempt)
     {
         var lease = attempt?.Owner as Lease;
-        Gate? gate = lease?.Gate is { } own ? _gates.Of(own.Model) : null;
-        if (gate is not null && ReferenceEquals(gate, lease!.Gate))
+        ModelRateLimiter? limiter = lease?.Limiter is { } own ? _limiters.Of(own.Model) : null;
+        if (limiter is not null && ReferenceEquals(limiter, lease!.Limiter))
         {
             lease.Headers = LimitHeaders.Read(headers, RetryAfter.Parse, _time.GetUtcNow());
         }
 
         if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait
-            && (gate?.CloseFor(wait) ?? _gates.CloseAllFor(wait)))
+            && (limiter?.CloseFor(wait) ?? _limiters.CloseAllFor(wait)))
         {
             _logger.ProviderPause(wait);
         }

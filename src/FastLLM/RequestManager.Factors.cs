@@ -1,6 +1,6 @@
-using FastLLM.Admission;
+using FastLLM.Pipeline;
 using FastLLM.Progress;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 
 namespace FastLLM;
 
@@ -11,48 +11,48 @@ public partial class RequestManager<TResponse>
     private const double UsedUp = 0.9;
 
     /// <summary>Gets what limits the manager at this moment.</summary>
-    internal LimitingFactor LimitedBy => _tracker.Factors.Present;
+    internal Bottleneck LimitedBy => _tracker.Bottlenecks.Present;
 
     /// <summary>Gets the clock that it was given.</summary>
     internal TimeProvider Clock => _time;
 
     // Asked for at every send: reads a few numbers, and takes a lock only when the answer is another one than before.
-    private void NoteFactor(Run<TResponse> run)
+    private void NoteBottleneck(Run<TResponse> run)
     {
-        LimitingFactor factor = FactorOf(run);
-        run.Tracker.Factors.Is(factor);
-        _tracker.Factors.Is(factor);
+        Bottleneck factor = BottleneckOf(run);
+        run.Tracker.Bottlenecks.Is(factor);
+        _tracker.Bottlenecks.Is(factor);
     }
 
-    private LimitingFactor FactorOf(Run<TResponse> run)
+    private Bottleneck BottleneckOf(Run<TResponse> run)
     {
         if (_spending is { IsShort: true })
         {
-            return LimitingFactor.Budget;
+            return Bottleneck.Budget;
         }
 
-        switch (_gates.BlockedBy)
+        switch (_limiters.BlockedBy)
         {
-            case Block.Closed:
-                return LimitingFactor.BackOff;
-            case Block.Requests:
-                return LimitingFactor.RequestsPerMinute;
-            case Block.Tokens:
-                return LimitingFactor.TokensPerMinute;
-            case Block.Concurrency:
-                return LimitingFactor.Concurrency;
+            case BlockReason.Closed:
+                return Bottleneck.BackOff;
+            case BlockReason.Requests:
+                return Bottleneck.RequestsPerMinute;
+            case BlockReason.Tokens:
+                return Bottleneck.TokensPerMinute;
+            case BlockReason.Concurrency:
+                return Bottleneck.Concurrency;
         }
 
-        int inFlight = _gates.InFlight;
+        int inFlight = _limiters.InFlight;
         bool more = run.HasMoreRows;
-        return more && inFlight > 0 && inFlight >= _gates.Limit * UsedUp ? LimitingFactor.Concurrency
-            : run.BackingOff > inFlight ? LimitingFactor.BackOff
-            : run.IsHeldUpByConsumer ? LimitingFactor.Output
-            : more ? LimitingFactor.Input
-            : inFlight > 0 ? LimitingFactor.ProviderLatency
-            : run.BackingOff > 0 ? LimitingFactor.BackOff
-            : LimitingFactor.Output;
+        return more && inFlight > 0 && inFlight >= _limiters.Limit * UsedUp ? Bottleneck.Concurrency
+            : run.BackingOff > inFlight ? Bottleneck.BackOff
+            : run.IsHeldUpByConsumer ? Bottleneck.Output
+            : more ? Bottleneck.Input
+            : inFlight > 0 ? Bottleneck.ProviderLatency
+            : run.BackingOff > 0 ? Bottleneck.BackOff
+            : Bottleneck.Output;
     }
 
-    private EngineState State() => new(_gates.InFlight, _gates.Limit, _gates.Ceiling, _options.RateLimits?.RequestsPerMinute, _options.RateLimits?.TokensPerMinute);
+    private EngineState State() => new(_limiters.InFlight, _limiters.Limit, _limiters.Ceiling, _options.RateLimits?.RequestsPerMinute, _options.RateLimits?.TokensPerMinute);
 }

@@ -1,11 +1,10 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using FastLLM.Admission;
 using FastLLM.Diagnostics;
-using FastLLM.InFlight;
+using FastLLM.Pipeline;
 using FastLLM.Progress;
 using FastLLM.Providers;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 
 namespace FastLLM;
@@ -25,13 +24,13 @@ public partial class RequestManager<TResponse>
                 ValueTask<Row> next = run.NextAsync();
                 if (!next.IsCompleted)
                 {
-                    NoteFactor(run);
+                    NoteBottleneck(run);
                 }
 
                 Row row = await next.ConfigureAwait(false);
                 if (row.Request is not { } request)
                 {
-                    NoteFactor(run);
+                    NoteBottleneck(run);
                     break;
                 }
 
@@ -45,7 +44,7 @@ public partial class RequestManager<TResponse>
 
                 // 3 in flight
                 worker.Attempt.Reset();
-                Entry entry = _flights.Enter(key, worker.Flight, caller, static caller => !caller.Run.IsStopping);
+                Entry entry = _inFlight.Enter(key, worker.InFlightRequest, caller, static caller => !caller.Run.IsStopping);
                 if (entry == Entry.Refused)
                 {
                     Settle(caller, new ResponseWrapper<TResponse>(NotSent(), key, row.OrderId), new TokenCounts { Failed = 1 });
@@ -55,7 +54,7 @@ public partial class RequestManager<TResponse>
                     worker.Begin(_time.GetTimestamp());
                     try
                     {
-                        await FlyAsync(worker, run, request).ConfigureAwait(false);
+                        await ExecuteAsync(worker, run, request).ConfigureAwait(false);
                     }
                     catch (Exception e)
                     {
@@ -63,7 +62,7 @@ public partial class RequestManager<TResponse>
                         worker.Outcome = Stopped(new LlmException(FailureKind.Unknown, $"A fault of the engine: {e.Message}", e));
                     }
 
-                    Land(worker);
+                    Complete(worker);
                     JudgeBeginning(run);
                 }
             }
@@ -80,7 +79,7 @@ public partial class RequestManager<TResponse>
 
     // The leader's part, to the outcome of the flight.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask FlyAsync(Worker worker, Run<TResponse> run, LlmRequest request)
+    private async ValueTask ExecuteAsync(Worker worker, Run<TResponse> run, LlmRequest request)
     {
         // 4 cache
         if (await TryCachedAsync(worker, run).ConfigureAwait(false))
@@ -90,22 +89,22 @@ public partial class RequestManager<TResponse>
 
         while (true)
         {
-            // 5 admission: the gate, then the money where there is a budget, so that no more is set aside than may be in flight
-            if (!await EnterGateAsync(worker, run, request).ConfigureAwait(false))
+            // 5 admission: the limiter, then the money where there is a budget, so that no more is set aside than may be in flight
+            if (!await AcquireLeaseAsync(worker, run, request).ConfigureAwait(false))
             {
                 return;
             }
 
             if (_spending is { } spending && !await ReserveAsync(worker, run, request, spending).ConfigureAwait(false))
             {
-                LeaveGate(worker, LeaseEnd.NotUsed, default);
+                ReleaseLease(worker, LeaseEnd.NotUsed, default);
                 return;
             }
 
-            if (run.Beginning.IsOpen && !(worker.IsOfBeginning = run.Beginning.MaySend(out Task verdict)))
+            if (run.FailFastDetector.IsOpen && !(worker.IsOfBeginning = run.FailFastDetector.MaySend(out Task verdict)))
             {
-                ReleaseMoney(worker);
-                LeaveGate(worker, LeaseEnd.NotUsed, default);
+                ReleaseReservation(worker);
+                ReleaseLease(worker, LeaseEnd.NotUsed, default);
                 await verdict.ConfigureAwait(false);
                 continue;
             }
@@ -122,9 +121,9 @@ public partial class RequestManager<TResponse>
             if (NextDelay(worker, failure) is not { } delay)
             {
                 failure = failure.After(worker.Attempts);
-                if (run.Beginning.IsOpen)
+                if (run.FailFastDetector.IsOpen)
                 {
-                    run.Beginning.Failed(failure);
+                    run.FailFastDetector.Failed(failure);
                 }
 
                 worker.Outcome = EndsRun(failure) ? Stopped(failure) : Failed(failure);
@@ -138,7 +137,7 @@ public partial class RequestManager<TResponse>
             }
 
             JudgeBeginning(run);
-            _logger.RetryScheduled(worker.Flight.Key, worker.Attempts, failure.Kind, delay);
+            _logger.RetryScheduled(worker.InFlightRequest.Key, worker.Attempts, failure.Kind, delay);
             await BackOffAsync(worker, run, delay).ConfigureAwait(false);
         }
 
@@ -154,7 +153,7 @@ public partial class RequestManager<TResponse>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> TryCachedAsync(Worker worker, Run<TResponse> run)
     {
-        if (run.TryGetVerdict(worker.Flight.Key, out ResponseWrapper<TResponse>? verdict))
+        if (run.TryGetOutcome(worker.InFlightRequest.Key, out ResponseWrapper<TResponse>? verdict))
         {
             worker.Outcome = Shared(verdict);
             return true;
@@ -167,7 +166,7 @@ public partial class RequestManager<TResponse>
 
         try
         {
-            if (await cache.GetAsync(worker.Flight.Key, _scope, worker.Attempt.Token).ConfigureAwait(false) is not { } entry)
+            if (await cache.GetAsync(worker.InFlightRequest.Key, _scope, worker.Attempt.Token).ConfigureAwait(false) is not { } entry)
             {
                 return false;
             }
@@ -201,7 +200,7 @@ public partial class RequestManager<TResponse>
                 return new Reply<TResponse>(worker.LastFailure ?? OutOfTime());
             }
 
-            if (IsCalledOff(worker, run) || !worker.Flight.BeginSend())
+            if (IsCalledOff(worker, run) || !worker.InFlightRequest.BeginSend())
             {
                 return reply;
             }
@@ -217,24 +216,24 @@ public partial class RequestManager<TResponse>
             worker.Latency = worker.Attempt.End();
             worker.Attempts++;
             Telemetry.Sends.Add(1);
-            decimal charge = SettleMoney(worker, request, reply);
+            decimal charge = SettleCost(worker, request, reply);
             if (reply.Failure is { } failure)
             {
-                worker.LastFailure = worker.Flight.LastFailure = failure;
+                worker.LastFailure = worker.InFlightRequest.LastFailure = failure;
                 CountFailedSend(run, worker, failure, charge);
             }
 
-            worker.Flight.EndSend(isAnswered: reply.Failure is null);
+            worker.InFlightRequest.EndSend(isAnswered: reply.Failure is null);
             return reply;
         }
         finally
         {
-            ReleaseMoney(worker); // where nothing was sent
-            LeaveGate(worker, end, reply);
+            ReleaseReservation(worker); // where nothing was sent
+            ReleaseLease(worker, end, reply);
             if (worker.IsOfBeginning)
             {
                 worker.IsOfBeginning = false;
-                run.Beginning.CameBack(reply.HasResponse);
+                run.FailFastDetector.CameBack(reply.HasResponse);
             }
         }
     }
@@ -242,10 +241,10 @@ public partial class RequestManager<TResponse>
     // Where all that was asked so far was refused in the same way, asking on is pointless.
     private void JudgeBeginning(Run<TResponse> run)
     {
-        if (run.Beginning.IsOpen && run.Beginning.Judge(run.HasMoreRows) is { } cause)
+        if (run.FailFastDetector.IsOpen && run.FailFastDetector.Judge(run.HasMoreRows) is { } cause)
         {
             Stop(run, cause);
-            run.Beginning.Close();
+            run.FailFastDetector.Close();
         }
     }
 

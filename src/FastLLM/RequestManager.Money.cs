@@ -1,21 +1,21 @@
+using FastLLM.Costs;
 using FastLLM.Diagnostics;
-using FastLLM.Money;
+using FastLLM.Pipeline;
 using FastLLM.Providers;
-using FastLLM.Results;
 
 namespace FastLLM;
 
 // Steps 5 and 6, money: what a send may cost is set aside before it, and becomes what it did cost.
 public partial class RequestManager<TResponse>
 {
-    private readonly Spending? _spending;
+    private readonly BudgetLedger? _spending;
     private KnownPrice? _lastPrice;
 
     /// <summary>The prices that are known.</summary>
     internal PriceTable? Prices => _options.Prices;
 
     /// <summary>The budget and what is left of it, where there is one.</summary>
-    internal Spending? Spending => _spending;
+    internal BudgetLedger? BudgetLedger => _spending;
 
     /// <summary>Where answers are kept.</summary>
     internal CacheProvider? Cache => _options.Cache;
@@ -25,7 +25,7 @@ public partial class RequestManager<TResponse>
 
     /// <summary>What was spent, without earlier runs.</summary>
     /// <param name="withReserved">Whether what is set aside counts too.</param>
-    internal decimal MoneySpent(bool withReserved = false) => _spending?.SpentNow(withReserved) ?? _tracker.Stats.Cost;
+    internal decimal TotalCost(bool withReserved = false) => _spending?.CurrentCost(withReserved) ?? _tracker.Stats.Cost;
 
     /// <summary>Why nobody can say what the request costs at most, or <see langword="null"/>.</summary>
     internal LlmException? Unbounded(LlmRequest request) => Bound(request, out _);
@@ -38,7 +38,7 @@ public partial class RequestManager<TResponse>
             return Unbounded($"the model \"{request.Model}\" has no known price. Give its price (Prices, --prices)");
         }
 
-        MostTokens tokens = MostTokens.Of(request);
+        TokenUpperBound tokens = TokenUpperBound.Of(request);
         if (tokens.Unbounded is { } what)
         {
             return Unbounded($"it holds {what}, of which no bound is known");
@@ -49,7 +49,7 @@ public partial class RequestManager<TResponse>
             return Unbounded($"neither it nor the price of \"{request.Model}\" limits the answer. Set max_completion_tokens or max_tokens, or give max_output_tokens with the price");
         }
 
-        most = price.MostCost(tokens.Input, output);
+        most = price.MaxCost(tokens.Input, output);
         return null;
     }
 
@@ -74,7 +74,7 @@ public partial class RequestManager<TResponse>
     }
 
     // Where it returns false, nothing is set aside, and the worker's outcome says why.
-    private async ValueTask<bool> ReserveAsync(Worker worker, Run<TResponse> run, LlmRequest request, Spending spending)
+    private async ValueTask<bool> ReserveAsync(Worker worker, Run<TResponse> run, LlmRequest request, BudgetLedger spending)
     {
         if (Bound(request, out decimal most) is { } refusal)
         {
@@ -99,7 +99,7 @@ public partial class RequestManager<TResponse>
         }
         catch (OperationCanceledException)
         {
-            worker.Outcome = Failed(worker.Flight.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
+            worker.Outcome = Failed(worker.InFlightRequest.IsCalledOff ? NotSent(worker.LastFailure) : worker.LastFailure ?? OutOfTime());
             return false;
         }
         catch (LlmException e)
@@ -110,9 +110,9 @@ public partial class RequestManager<TResponse>
     }
 
     // The time of the whole request ends the waiting too.
-    private async Task<bool> WithinTotalAsync(Worker worker, Run<TResponse> run, Task<bool> reserving, Spending spending, decimal most)
+    private async Task<bool> WithinTotalAsync(Worker worker, Run<TResponse> run, Task<bool> reserving, BudgetLedger spending, decimal most)
     {
-        NoteFactor(run);
+        NoteBottleneck(run);
         if (_options.TotalTimeout is not { } total || total == Timeout.InfiniteTimeSpan)
         {
             return await reserving.ConfigureAwait(false);
@@ -133,7 +133,7 @@ public partial class RequestManager<TResponse>
     }
 
     // Nothing was sent: what was set aside goes back.
-    private void ReleaseMoney(Worker worker)
+    private void ReleaseReservation(Worker worker)
     {
         if (_spending is { } spending && worker.Reserved is { } reserved)
         {
@@ -143,7 +143,7 @@ public partial class RequestManager<TResponse>
     }
 
     // The send is over. What nobody can say the cost of stays charged in full.
-    private decimal SettleMoney(Worker worker, LlmRequest request, in Reply<TResponse> reply)
+    private decimal SettleCost(Worker worker, LlmRequest request, in Reply<TResponse> reply)
     {
         worker.Cost = reply.HasResponse ? CostOf(reply.Response!, reply.Usage, request.Model) : null;
         if (_spending is not { } spending || worker.Reserved is not { } reserved)
@@ -161,7 +161,7 @@ public partial class RequestManager<TResponse>
         }
 
         worker.Charged += charge;
-        worker.Flight.Charged = worker.Charged;
+        worker.InFlightRequest.Charged = worker.Charged;
         return charge;
     }
 

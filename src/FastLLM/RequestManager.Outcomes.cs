@@ -1,6 +1,7 @@
 using FastLLM.Diagnostics;
+using FastLLM.Pipeline;
 using FastLLM.Progress;
-using FastLLM.Results;
+using FastLLM.Retries;
 
 namespace FastLLM;
 
@@ -8,7 +9,7 @@ namespace FastLLM;
 public partial class RequestManager<TResponse>
 {
     // 9 output: the flight ends, and its outcome is the verdict for everybody who waits.
-    private void Land(Worker worker)
+    private void Complete(Worker worker)
     {
         ref Outcome outcome = ref worker.Outcome;
         if (outcome.Failure is { } failure)
@@ -16,7 +17,7 @@ public partial class RequestManager<TResponse>
             outcome.Failure = failure.After(worker.Attempts);
         }
 
-        _flights.End(worker.Flight, worker.Callers, worker, static (worker, callers) => Remember(worker, callers));
+        _inFlight.End(worker.InFlightRequest, worker.Callers, worker, static (worker, callers) => Remember(worker, callers));
         TokenCounts owner = OwnersCounts(worker);
         if (worker.Callers.Count == 0)
         {
@@ -41,7 +42,7 @@ public partial class RequestManager<TResponse>
         if (outcome.Failure is not null)
         {
             Telemetry.Failures.Add(worker.Callers.Count, new KeyValuePair<string, object?>("kind", outcome.Failure.Kind.ToString()));
-            _logger.RequestFailed(worker.Flight.Key, worker.Attempts, outcome.Failure.Kind);
+            _logger.RequestFailed(worker.InFlightRequest.Key, worker.Attempts, outcome.Failure.Kind);
         }
 
         worker.Callers.Clear();
@@ -66,7 +67,7 @@ public partial class RequestManager<TResponse>
     // What the run itself brought about, and what it is stopped for anyway, is no failure of a row.
     private void CountRow(Run<TResponse> run, LlmException? failure)
     {
-        bool isRows = failure is null || (failure.Blame != Blame.Everybody && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled) && !EndsRun(failure));
+        bool isRows = failure is null || (failure.FailureScope != FailureScope.Everybody && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled) && !EndsRun(failure));
         if (isRows && run.CountRow(failure is not null, _options.MaxErrors, _options.MaxErrorShare) is { } cause)
         {
             Stop(run, cause);
@@ -88,7 +89,7 @@ public partial class RequestManager<TResponse>
             if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(worker.Outcome.Failure is null && worker.Outcome.StopCause is null))
             {
                 last = caller.Run;
-                last.Remember(worker.Flight.Key, verdict ??= Wrap(worker, caller.OrderId, isOwner: true));
+                last.Remember(worker.InFlightRequest.Key, verdict ??= Wrap(worker, caller.OrderId, isOwner: true));
             }
         }
     }
@@ -101,7 +102,7 @@ public partial class RequestManager<TResponse>
         bool isShared = outcome.IsShared || !isOwner;
         if (outcome.Failure is { } failure)
         {
-            return new ResponseWrapper<TResponse>(failure, worker.Flight.Key, orderId)
+            return new ResponseWrapper<TResponse>(failure, worker.InFlightRequest.Key, orderId)
             {
                 IsShared = isShared,
                 Attempts = attempts,
@@ -113,7 +114,7 @@ public partial class RequestManager<TResponse>
 
         // The built-in responses read their usage when asked: counted by now, its object need not live as long as the outcome.
         Usage? usage = outcome.Response is LlmResponse ? null : outcome.Usage;
-        return new ResponseWrapper<TResponse>(outcome.Response!, worker.Flight.Key, orderId, usage)
+        return new ResponseWrapper<TResponse>(outcome.Response!, worker.InFlightRequest.Key, orderId, usage)
         {
             IsCacheHit = outcome.IsCacheHit,
             IsShared = isShared && !outcome.IsCacheHit,

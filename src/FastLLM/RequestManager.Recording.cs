@@ -1,12 +1,12 @@
 using FastLLM.Diagnostics;
-using FastLLM.Results;
+using FastLLM.Pipeline;
 
 namespace FastLLM;
 
 // Step 8, record: written, then acknowledged; and how much may be under way to the disk.
 public partial class RequestManager<TResponse>
 {
-    private const long MostUnrecordedBytes = 64L << 20;
+    private const long MaxUnrecordedBytes = 64L << 20;
 
     private static readonly TimeSpan LongestUnrecorded = TimeSpan.FromMilliseconds(5);
 
@@ -31,7 +31,7 @@ public partial class RequestManager<TResponse>
         try
         {
             var entry = new CacheEntry(bytes, _scope, 200, _time.GetUtcNow()) { Model = request.Model };
-            ValueTask put = cache.PutAsync(worker.Flight.Key, entry, CancellationToken.None);
+            ValueTask put = cache.PutAsync(worker.InFlightRequest.Key, entry, CancellationToken.None);
             if (put.IsCompleted)
             {
                 await put.ConfigureAwait(false);
@@ -56,7 +56,7 @@ public partial class RequestManager<TResponse>
             Volatile.Write(ref _unrecordedSince, _time.GetTimestamp());
         }
 
-        bool isStoodInFor = Interlocked.Add(ref _unrecordedBytes, bytes) <= MostUnrecordedBytes
+        bool isStoodInFor = Interlocked.Add(ref _unrecordedBytes, bytes) <= MaxUnrecordedBytes
             && _time.GetElapsedTime(Volatile.Read(ref _unrecordedSince)) <= LongestUnrecorded;
         if (isStoodInFor)
         {

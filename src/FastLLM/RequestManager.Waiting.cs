@@ -1,7 +1,6 @@
-using FastLLM.Admission;
-using FastLLM.InFlight;
+using FastLLM.Pipeline;
 using FastLLM.Providers;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 
 namespace FastLLM;
@@ -13,7 +12,7 @@ public partial class RequestManager<TResponse>
     private static readonly TimeSpan LeastThrottleDelay = TimeSpan.FromMilliseconds(20);
 
     /// <summary>How often a request may find the provider down before it is asked what the two have to do with each other: some make any server fail.</summary>
-    private const int MostProbes = 20;
+    private const int MaxProbes = 20;
 
     private static readonly TimeSpan ReasoningTimeout = TimeSpan.FromSeconds(600);
 
@@ -27,7 +26,7 @@ public partial class RequestManager<TResponse>
 
         StandIn(run);
         run.BackOffBegins();
-        NoteFactor(run);
+        NoteBottleneck(run);
         try
         {
             await Task.Delay(delay, _time, worker.Attempt.Token).ConfigureAwait(false);
@@ -57,11 +56,11 @@ public partial class RequestManager<TResponse>
         if (run.IsStopping)
         {
             var left = new List<LeftCaller<Caller<TResponse>>>();
-            _flights.LeaveWaitingOne(worker.Flight, static caller => caller.Run.IsStopping, left);
+            _inFlight.LeaveWaitingOne(worker.InFlightRequest, static caller => caller.Run.IsStopping, left);
             SettleLeft(left);
         }
 
-        return worker.Flight.IsCalledOff;
+        return worker.InFlightRequest.IsCalledOff;
     }
 
     /// <summary>How long to wait before the next send; <see langword="null"/> where there is none.</summary>
@@ -74,8 +73,8 @@ public partial class RequestManager<TResponse>
 
         TimeSpan? delay = FailureTable.ActionOn(failure) switch
         {
-            // The provider is down: the request waits at the gate, and it is nobody's failure.
-            FailureAction.Wait or FailureAction.Retry when worker.Lease.WasDown && !(worker.Lease.IsProbe && ++worker.Probes > MostProbes) => OutageDelay(worker),
+            // The provider is down: the request waits at the limiter, and it is nobody's failure.
+            FailureAction.Wait or FailureAction.Retry when worker.Lease.WasDown && !(worker.Lease.IsProbe && ++worker.Probes > MaxProbes) => OutageDelay(worker),
             FailureAction.Wait => ThrottleDelay(worker, failure),
             FailureAction.Retry or FailureAction.RetryThenStop => RetryDelay(worker, failure),
             _ => null,

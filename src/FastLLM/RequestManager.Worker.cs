@@ -1,7 +1,6 @@
-using FastLLM.Admission;
-using FastLLM.InFlight;
+using FastLLM.Pipeline;
 using FastLLM.Providers;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 
 namespace FastLLM;
 
@@ -29,13 +28,13 @@ public partial class RequestManager<TResponse>
     /// <summary>What seeing one request through takes: made once and used for one request after the other.</summary>
     private sealed class Worker(Attempt attempt, Lease lease)
     {
-        private const int MostCallersKept = 64;
+        private const int MaxCallersKept = 64;
 
         public Attempt Attempt { get; } = attempt;
 
         public Lease Lease { get; } = lease;
 
-        public Flight<Caller<TResponse>> Flight { get; } = new() { Cancel = attempt.Cancel };
+        public InFlightRequest<Caller<TResponse>> InFlightRequest { get; } = new() { Cancel = attempt.Cancel };
 
         public List<Caller<TResponse>> Callers { get; } = [];
 
@@ -100,9 +99,9 @@ public partial class RequestManager<TResponse>
         // An idle worker must not hold on to the last batch's answers.
         public void Forget()
         {
-            Flight.Callers.Clear();
+            InFlightRequest.Callers.Clear();
             Callers.Clear();
-            Callers.Capacity = Math.Min(Callers.Capacity, MostCallersKept);
+            Callers.Capacity = Math.Min(Callers.Capacity, MaxCallersKept);
             Outcome = default;
             LastFailure = null;
         }

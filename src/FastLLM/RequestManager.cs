@@ -3,13 +3,12 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using FastLLM.Admission;
+using FastLLM.Costs;
 using FastLLM.Diagnostics;
-using FastLLM.InFlight;
-using FastLLM.Money;
+using FastLLM.Pipeline;
 using FastLLM.Progress;
 using FastLLM.Providers;
-using FastLLM.Results;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -34,8 +33,8 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private readonly Func<double> _jitter;
     private readonly Transport _transport;
     private readonly AttemptClock _clock;
-    private readonly Gates _gates;
-    private readonly FlightTable<Caller<TResponse>> _flights;
+    private readonly RateLimiters _limiters;
+    private readonly InFlightTable<Caller<TResponse>> _inFlight;
     // No ConcurrentBag: its thread-local queues would hold workers, and through them the manager and its last run, for as long as the thread lives.
     private readonly ConcurrentStack<Worker> _workers = [];
     private readonly AttemptTimes _times;
@@ -70,15 +69,15 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         _jitter = _options.Jitter ?? Retries.Jitter.Next;
         _transport = new Transport(_options.HttpMessageHandler, _options.ConnectTimeout, _options.MaxResponseBytes, _options.StreamMode, _time, _logger);
         _clock = new AttemptClock(_time);
-        _gates = new Gates(_options.Concurrency, _options.AdaptiveConcurrency, _time, _options.RateLimits, MostDayWait(), _options.MaxThrottleWait);
-        _flights = new FlightTable<Caller<TResponse>>(_options.Concurrency);
+        _limiters = new RateLimiters(_options.Concurrency, _options.AdaptiveConcurrency, _time, _options.RateLimits, MaxDayWait(), _options.MaxThrottleWait);
+        _inFlight = new InFlightTable<Caller<TResponse>>(_options.Concurrency);
         _times = new AttemptTimes(_options.FirstByteTimeout, _options.IdleTimeout);
         _retries = new RetryBudget(_time);
         _scope = provider.CacheScope;
         provider.Observed += Observe;
         _tracker = new ProgressTracker(null, bar: null, progress: null, _time, State);
         _countsRows = _options is not { MaxErrors: null, MaxErrorShare: null };
-        _spending = _options.Budget is { } budget ? new Spending(budget) : null;
+        _spending = _options.Budget is { } budget ? new BudgetLedger(budget) : null;
         _mostWaiting = Math.Max(1000, 4 * _options.Concurrency);
     }
 
@@ -95,7 +94,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         {
             foreach (Run<TResponse> run in _runs.Keys)
             {
-                NoteFactor(run);
+                NoteBottleneck(run);
             }
 
             return _tracker.Stats;
@@ -188,7 +187,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
             }
 
             _clock.Dispose();
-            _gates.Dispose();
+            _limiters.Dispose();
             _tracker.Dispose();
             _transport.Dispose();
         }
@@ -246,7 +245,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private void Begin(Run<TResponse> run, int rows)
     {
         _runs.TryAdd(run, true);
-        NoteFactor(run);
+        NoteBottleneck(run);
         int workers = Math.Min(rows, _options.Concurrency);
         for (var i = 0; i < workers; i++)
         {
@@ -257,10 +256,10 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     private void Finish(Run<TResponse> run, bool drawsBar)
     {
         _runs.TryRemove(run, out _);
-        run.Tracker.Factors.Is(LimitingFactor.None);
+        run.Tracker.Bottlenecks.Is(Bottleneck.None);
         if (_runs.IsEmpty)
         {
-            _tracker.Factors.Is(LimitingFactor.None);
+            _tracker.Bottlenecks.Is(Bottleneck.None);
         }
 
         if (drawsBar)
@@ -301,7 +300,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
     {
         run.Close();
         var inFlight = new List<LeftCaller<Caller<TResponse>>>();
-        _flights.Leave(caller => ReferenceEquals(caller.Run, run), inFlight);
+        _inFlight.Leave(caller => ReferenceEquals(caller.Run, run), inFlight);
         var canceled = new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.");
         foreach (LeftCaller<Caller<TResponse>> left in inFlight)
         {
@@ -325,7 +324,7 @@ public partial class RequestManager<TResponse> : IAsyncDisposable
         }
 
         var left = new List<LeftCaller<Caller<TResponse>>>();
-        _flights.LeaveWaiting(static caller => caller.Run.IsStopping, left);
+        _inFlight.LeaveWaiting(static caller => caller.Run.IsStopping, left);
         SettleLeft(left);
     }
 

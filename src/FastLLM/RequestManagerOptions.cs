@@ -1,3 +1,4 @@
+using FastLLM.Retries;
 using Microsoft.Extensions.Logging;
 
 namespace FastLLM;

@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.TestKit;
 using FastLLM.TestKit.Faults;
 using Microsoft.Extensions.Logging;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Pipeline;
 using FastLLM.Simulator;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using FastLLM.Pipeline;
 using Xunit;
 
 namespace FastLLM.TestKit;

@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+
 namespace FastLLM.TestKit;
 
 /// <summary>A clock that moves only when told to. Timers are kept in a heap, so that 100,000 waiters are cheap.</summary>

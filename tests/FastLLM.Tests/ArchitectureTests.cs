@@ -36,7 +36,7 @@ public sealed class ArchitectureTests
         Type[] manager = [.. s_engine.GetTypes().Where(t => t.FullName!.StartsWith("FastLLM.RequestManager`1", StringComparison.Ordinal)).SelectMany(References)];
 
         Assert.All(
-            (string[])["Admission", "InFlight", "Providers", "Results", "Retries", "Progress", "Diagnostics"],
+            (string[])["RateLimiting", "Pipeline", "Providers", "Costs", "Retries", "Progress", "Diagnostics"],
             stage => Assert.Contains(manager, type => StageOf(type) == stage));
         Assert.Contains(References(typeof(LlmException)), type => StageOf(type) == "Retries");
     }
@@ -57,8 +57,8 @@ public sealed class ArchitectureTests
         }
 
         return StageOf(reference) is { } other
-            ? other == stage || other is "Keys" or "Diagnostics"
-            : !reference.FullName!.StartsWith("FastLLM.RequestManager", StringComparison.Ordinal);
+            ? other == stage || stage == "Pipeline" || other is "Keys" or "Diagnostics" or "Json"
+            : stage == "Pipeline" || !reference.FullName!.StartsWith("FastLLM.RequestManager", StringComparison.Ordinal);
     }
 
     private static IEnumerable<Type> References(Type type)

@@ -38,7 +38,7 @@ internal static class Limits
         long start = Stopwatch.GetTimestamp();
         Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> run = manager.ProcessBatchAsync(rows);
         await Task.WhenAny(run, Task.Delay(s_learning));
-        TokenStats learnt = manager.Stats;
+        TokenStats learned = manager.Stats;
         IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await run;
         double minutes = Stopwatch.GetElapsedTime(start).TotalMinutes;
         if (outcomes.Any(outcome => !outcome.IsSuccess))
@@ -49,7 +49,7 @@ internal static class Limits
         double counted = tokensPerMinute is null ? rows.Length : outcomes.Select((outcome, i) => outcome.Usage!.PromptTokens + rows[i].MaxCompletionTokens!.Value).Sum();
         double goodput = counted / minutes / (requestsPerMinute ?? tokensPerMinute)!.Value;
         TokenStats end = manager.Stats;
-        double later = end.Sent > learnt.Sent ? (double)(end.Throttled - learnt.Throttled) / (end.Sent - learnt.Sent) : 0;
+        double later = end.Sent > learned.Sent ? (double)(end.Throttled - learned.Throttled) / (end.Sent - learned.Sent) : 0;
         string measured = string.Create(CultureInfo.InvariantCulture, $"{goodput:F3}, {(double)end.Throttled / end.Sent:P2} (after 10 s {later:P2})");
         Console.WriteLine($"  {name,-14} {measured}");
         return measured;

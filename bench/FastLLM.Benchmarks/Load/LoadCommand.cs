@@ -1,3 +1,4 @@
+
 namespace FastLLM.Benchmarks.Load;
 
 /// <summary>The load tests: runs those that are asked for, one after the other, and prints the table.</summary>
@@ -11,7 +12,7 @@ internal static class LoadCommand
         ("S4", CacheHits.InMemoryAsync),
         ("S4 disk", CacheHits.OnDiskAsync),
         ("S5", ManyInFlight.MeasureAsync),
-        ("S6", FileRuns.AgainstLibraryAsync),
+        ("S6", JobRuns.AgainstLibraryAsync),
         ("S9", Tail.MeasureAsync),
         ("S10", Limits.MeasureAsync),
         ("S11", KeyAndAllocations.MeasureAsync),
@@ -21,8 +22,8 @@ internal static class LoadCommand
     // Minutes, and gigabytes of files: only where they are asked for by name.
     private static readonly (string Id, Func<Flags, Task<Figure>> Measure)[] s_longTests =
     [
-        ("S7", FileRuns.MemoryAsync),
-        ("S8", FileRuns.ResumeAsync),
+        ("S7", JobRuns.MemoryAsync),
+        ("S8", JobRuns.ResumeAsync),
     ];
 
     public static async Task<int> RunAsync(Flags flags)

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using FastLLM.Benchmarks.Candidates;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Benchmarks.Micro;
 

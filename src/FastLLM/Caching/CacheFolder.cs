@@ -1,4 +1,5 @@
 using System.Text;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
@@ -33,7 +34,7 @@ internal sealed class CacheFolder
     public string UseLock => In("cache.users");
 
     /// <summary>What the database looked like after its last checkpoint: where it looks so still, it need not be read to be trusted.</summary>
-    public string Seal => In("cache.seal");
+    public string CleanMarker => In("cache.seal");
 
     public string Reserve => In("cache.reserve");
 
@@ -132,20 +133,20 @@ internal sealed class CacheFolder
     }
 
     /// <summary>Writes what the database looks like now.</summary>
-    public void WriteSeal()
+    public void WriteCleanMarker()
     {
-        using FileStream seal = OpenPrivate(Seal, FileShare.ReadWrite | FileShare.Delete);
+        using FileStream seal = OpenPrivate(CleanMarker, FileShare.ReadWrite | FileShare.Delete);
         byte[] looks = Encoding.ASCII.GetBytes(Looks());
         seal.Write(looks);
         seal.SetLength(looks.Length);
     }
 
     /// <summary>Whether nobody has touched the database since the seal was written.</summary>
-    public bool SealHolds()
+    public bool CleanMarkerHolds()
     {
         try
         {
-            return File.Exists(Seal) && File.ReadAllText(Seal, Encoding.ASCII) == Looks();
+            return File.Exists(CleanMarker) && File.ReadAllText(CleanMarker, Encoding.ASCII) == Looks();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -154,11 +155,11 @@ internal sealed class CacheFolder
     }
 
     /// <summary>Has the database read as a whole when it is opened next.</summary>
-    public void BreakSeal()
+    public void RemoveCleanMarker()
     {
         try
         {
-            File.Delete(Seal);
+            File.Delete(CleanMarker);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+
 namespace FastLLM.Caching;
 
 /// <summary>Brings in rows from elsewhere: a damaged database, or another cache. The newer of two answers to one question counts.</summary>

@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+
 namespace FastLLM.Caching;
 
 /// <summary>Read-only connections, used by whoever reads just now. They neither wait for the writer nor make it wait.</summary>

@@ -42,7 +42,7 @@ internal static class CacheRepair
         DeleteDatabase(folder.Database); // empty files, if any
         File.Move(path, folder.Database);
         DirectorySync.TryFlush(folder.Path);
-        folder.WriteSeal();
+        folder.WriteCleanMarker();
     }
 
     private static string? Problem(CacheFolder folder)
@@ -52,7 +52,7 @@ internal static class CacheRepair
             return $"its log: {damage}";
         }
 
-        if (folder.SealHolds())
+        if (folder.CleanMarkerHolds())
         {
             return null;
         }
@@ -95,7 +95,7 @@ internal static class CacheRepair
             return e.Message;
         }
 
-        folder.WriteSeal();
+        folder.WriteCleanMarker();
         return null;
     }
 
@@ -184,7 +184,7 @@ internal static class CacheRepair
         string aside = SetAside(folder, time);
         File.Move(folder.Repaired, folder.Database);
         DirectorySync.TryFlush(folder.Path);
-        folder.WriteSeal();
+        folder.WriteCleanMarker();
         return aside;
     }
 

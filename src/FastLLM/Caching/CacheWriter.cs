@@ -1,4 +1,5 @@
 using FastLLM.Diagnostics;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 
@@ -12,10 +13,10 @@ internal sealed class CacheWriter
     /// <summary>How long answers may wait for others to share their commit.</summary>
     public static readonly TimeSpan Window = TimeSpan.FromMilliseconds(5);
 
-    private const int MostInCommit = 500;
+    private const int MaxInCommit = 500;
     private const int BusyFrom = 16;
-    private const long MostBytesInCommit = 8L << 20;
-    private const long MostUnwritten = 64L << 20;
+    private const long MaxBytesInCommit = 8L << 20;
+    private const long MaxUnwritten = 64L << 20;
     private const long CheckpointFrom = 64L << 20;
 
     private const string Insert =
@@ -117,7 +118,7 @@ internal sealed class CacheWriter
         {
             try
             {
-                using (FolderLock.Take(_folder.WriteLock, _options.Notice))
+                using (FolderLock.Take(_folder.WriteLock, _options.OnNotice))
                 {
                     MustBeThere();
                     Write(commit.Puts);
@@ -256,7 +257,7 @@ internal sealed class CacheWriter
             if (new FileInfo(_folder.Log).Length >= CheckpointFrom)
             {
                 _database.Checkpoint(truncate: false);
-                _folder.WriteSeal();
+                _folder.WriteCleanMarker();
             }
         }
         catch (IOException e)
@@ -277,7 +278,7 @@ internal sealed class CacheWriter
         Evicted += evicted;
         if (evicted > 0)
         {
-            _options.Notice?.Invoke($"The cache in {_folder.Path} is over its limit of {limit:N0} bytes: its {evicted:N0} oldest answers were dropped, and are paid for again when they are asked again.");
+            _options.OnNotice?.Invoke($"The cache in {_folder.Path} is over its limit of {limit:N0} bytes: its {evicted:N0} oldest answers were dropped, and are paid for again when they are asked again.");
         }
     }
 
@@ -285,7 +286,7 @@ internal sealed class CacheWriter
     {
         foreach (Put put in puts)
         {
-            if (_unwrittenBytes + put.Body.Length <= MostUnwritten)
+            if (_unwrittenBytes + put.Body.Length <= MaxUnwritten)
             {
                 _unwrittenBytes += put.Body.Length;
                 _unwritten.Add(put);
@@ -297,7 +298,7 @@ internal sealed class CacheWriter
     {
         try
         {
-            using (FolderLock.Take(_folder.WriteLock, _options.Notice))
+            using (FolderLock.Take(_folder.WriteLock, _options.OnNotice))
             {
                 try
                 {
@@ -309,7 +310,7 @@ internal sealed class CacheWriter
 
                     if (_fault is null && _database.Checkpoint(truncate: true))
                     {
-                        _folder.WriteSeal();
+                        _folder.WriteCleanMarker();
                     }
                 }
                 finally
@@ -337,7 +338,7 @@ internal sealed class CacheWriter
     // Not tried again: after a failed flush nobody knows what is on the disk. Whoever opens it next reads it as a whole.
     private IOException Unwritable(Exception e)
     {
-        _folder.BreakSeal();
+        _folder.RemoveCleanMarker();
         return e == _fault ? _fault : new IOException($"The cache in {_folder.Path} cannot be written: {e.Message}", e);
     }
 
@@ -357,7 +358,7 @@ internal sealed class CacheWriter
 
         public bool IsEmpty => Puts.Count == 0 && Jobs.Count == 0;
 
-        public bool IsLarge => Puts.Count >= MostInCommit || Bytes >= MostBytesInCommit;
+        public bool IsLarge => Puts.Count >= MaxInCommit || Bytes >= MaxBytesInCommit;
 
         // Continuations run elsewhere: the writer has more to write.
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

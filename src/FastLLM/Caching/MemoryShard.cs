@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using FastLLM.Pipeline;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Caching;
@@ -11,7 +12,7 @@ namespace FastLLM.Caching;
 /// </remarks>
 internal sealed class Salvage : IDisposable
 {
-    private const int MostPayload = 1 << 30;
+    private const int MaxPayload = 1 << 30;
 
     private readonly SafeFileHandle? _database;
     private readonly SafeFileHandle? _log;
@@ -128,7 +129,7 @@ internal sealed class Salvage : IDisposable
     private byte[]? Payload(ReadOnlySpan<byte> page, int cell)
     {
         ReadOnlySpan<byte> rest = page[cell..];
-        if (!RowRecord.TryReadVarint(ref rest, out long length) || !RowRecord.TryReadVarint(ref rest, out _) || length is < RowRecord.LeastBytes or > MostPayload)
+        if (!RowRecord.TryReadVarint(ref rest, out long length) || !RowRecord.TryReadVarint(ref rest, out _) || length is < RowRecord.LeastBytes or > MaxPayload)
         {
             return null;
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastLLM.Pipeline;
 using SQLitePCL;
 using static SQLitePCL.raw;
 

@@ -1,3 +1,4 @@
+using FastLLM.Providers;
 using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Diagnostics;

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using FastLLM.Costs;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -9,7 +11,7 @@ internal struct BodyScan
     private const int MaxDepth = 64;
 
     /// <summary>Beyond this it is no count of tokens, and sums would overflow.</summary>
-    private const long MostTokens = 1_000_000_000_000;
+    private const long TokenUpperBound = 1_000_000_000_000;
 
     /// <summary>The body holds choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have no message).</summary>
     public bool HasChoices;
@@ -275,7 +277,7 @@ internal struct BodyScan
     private static void Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value is >= 0 and <= MostTokens)
+        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value is >= 0 and <= TokenUpperBound)
         {
             count = value;
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -48,7 +49,7 @@ internal static class ChunkError
         {
             bool isError = groq.TextIs("error"u8);
             groq.Read();
-            ReadOnlySpan<byte> value = JsonPieces.ValueOf(ref groq, chunk);
+            ReadOnlySpan<byte> value = JsonAccumulator.ValueOf(ref groq, chunk);
             if (isError && !value.SequenceEqual("null"u8))
             {
                 return [.. "{\"error\":"u8, .. value, (byte)'}'];

@@ -10,7 +10,7 @@ namespace FastLLM.Providers;
 internal sealed class EventReader : IDisposable
 {
     /// <summary>The most bytes of a line, and of the data of an event.</summary>
-    public const int MostBytes = 8 << 20;
+    public const int MaxBytes = 8 << 20;
 
     private const int FirstBytes = 8 * 1024;
 
@@ -134,7 +134,7 @@ internal sealed class EventReader : IDisposable
 
         _scanned = Math.Max(_scanned, _line);
         int at = _buffer.AsSpan(_scanned, _end - _scanned).IndexOfAny((byte)'\n', (byte)'\r');
-        IsTooLong |= (at < 0 ? _end : _scanned + at) - _line > MostBytes;
+        IsTooLong |= (at < 0 ? _end : _scanned + at) - _line > MaxBytes;
         if (IsTooLong || (at < 0 && (!_hasEnded || _line == _end)))
         {
             _scanned = _end;
@@ -206,7 +206,7 @@ internal sealed class EventReader : IDisposable
         }
 
         // The name and the line end in front of a further line have left room enough.
-        IsTooLong |= _dataEnd - _data + 1 + length > MostBytes;
+        IsTooLong |= _dataEnd - _data + 1 + length > MaxBytes;
         _buffer[_dataEnd++] = (byte)'\n';
         _buffer.AsSpan(start, length).CopyTo(_buffer.AsSpan(_dataEnd));
         _dataEnd += length;

@@ -46,18 +46,18 @@ internal sealed class ModelQuirks
 
     /// <summary>Remembers something of a model's streams.</summary>
     /// <returns>Whether that is news.</returns>
-    public bool Learn(string? model, Streams learnt)
+    public bool Learn(string? model, Streams learned)
     {
         string name = model ?? "";
         while (true)
         {
             Streams known = _streams.GetOrAdd(name, Streams.None);
-            if ((known & learnt) == learnt)
+            if ((known & learned) == learned)
             {
                 return false;
             }
 
-            if (_streams.TryUpdate(name, known | learnt, known))
+            if (_streams.TryUpdate(name, known | learned, known))
             {
                 return true;
             }

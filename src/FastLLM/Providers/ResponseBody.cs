@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -33,7 +34,7 @@ internal static class ResponseBody
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt, CancellationToken cancellationToken)
     {
-        Memory<byte> body = ByteSlab.Answers.Take(length);
+        Memory<byte> body = ChunkedAllocator.Answers.Take(length);
         int read = 0;
         while (read < length)
         {
@@ -67,7 +68,7 @@ internal static class ResponseBody
                 int more = await stream.ReadAsync(buffer.AsMemory(read), cancellationToken).ConfigureAwait(false);
                 if (more == 0)
                 {
-                    return ByteSlab.Answers.Copy(buffer.AsSpan(0, read));
+                    return ChunkedAllocator.Answers.Copy(buffer.AsSpan(0, read));
                 }
 
                 read += more;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -6,7 +7,7 @@ namespace FastLLM.Providers;
 /// <remarks>The body's own bytes stay as they are: members are added in front of its last brace.</remarks>
 internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions, int Choices)
 {
-    private const int MostChoices = 1000;
+    private const int MaxChoices = 1000;
 
     private static readonly byte[] s_stream = ""","stream":true}"""u8.ToArray();
     private static readonly byte[] s_streamCounted = ""","stream":true,"stream_options":{"include_usage":true}}"""u8.ToArray();
@@ -27,7 +28,7 @@ internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions,
             reader.Read();
             if (isChoices && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int told))
             {
-                choices = Math.Clamp(told, 1, MostChoices);
+                choices = Math.Clamp(told, 1, MaxChoices);
             }
 
             reader.Skip();

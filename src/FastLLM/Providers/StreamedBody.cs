@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -8,9 +9,9 @@ namespace FastLLM.Providers;
 internal sealed class StreamedBody(string endpoint, int choices, long most)
 {
     /// <summary>Around a token a stream wraps a few hundred bytes of envelope: so many times the cap of an answer may come in all.</summary>
-    private const int MostEnvelope = 16;
+    private const int MaxEnvelope = 16;
 
-    private readonly StreamedAnswer _answer = new();
+    private readonly CompletionAssembler _answer = new();
     private int _choices = choices;
     private ReadOnlyMemory<byte>? _whole;
     private bool _speaks;
@@ -76,12 +77,12 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
             {
                 IsTooLarge = received > most;
                 WasPlain = true;
-                Body = count == 0 ? ByteSlab.Answers.Copy(events.Unread) : default;
+                Body = count == 0 ? ChunkedAllocator.Answers.Copy(events.Unread) : default;
             }
             else if (form == Form.Events || count == 0)
             {
                 Read(events);
-                IsTooLarge = events.IsTooLong || _answer.Held > most || received / MostEnvelope > most;
+                IsTooLarge = events.IsTooLong || _answer.Held > most || received / MaxEnvelope > most;
             }
 
             if (count == 0 || IsTooLarge)

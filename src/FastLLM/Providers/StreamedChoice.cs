@@ -1,5 +1,5 @@
 using System.Globalization;
-using FastLLM.Keys;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -11,10 +11,10 @@ internal sealed class StreamedChoice(long index)
     public long Index { get; } = index;
 
     /// <summary>What the chunks say of the choice itself.</summary>
-    public JsonPieces Members { get; } = new();
+    public JsonAccumulator Members { get; } = new();
 
     /// <summary>What the chunks' deltas add up to.</summary>
-    public JsonPieces? Message { get; set; }
+    public JsonAccumulator? Message { get; set; }
 
     public bool IsFinished { get; set; }
 
@@ -25,17 +25,17 @@ internal sealed class StreamedChoice(long index)
         output.Truncate(output.Length - IndexBytes + written);
         if (Message is not null)
         {
-            JsonPieces.WriteName(output, "message"u8);
+            JsonAccumulator.WriteName(output, "message"u8);
             WriteMessage(Message, output);
         }
 
-        foreach ((byte[] name, JsonPieces value) in Members.Members)
+        foreach ((byte[] name, JsonAccumulator value) in Members.Members)
         {
             // Some servers repeat the whole message beside each delta.
             ReadOnlySpan<byte> named = name;
             if (!named.SequenceEqual("index"u8) && (Message is null || !named.SequenceEqual("message"u8)))
             {
-                JsonPieces.WriteName(output, name);
+                JsonAccumulator.WriteName(output, name);
                 value.WriteTo(output);
             }
         }
@@ -43,18 +43,18 @@ internal sealed class StreamedChoice(long index)
         output.Append((byte)'}');
     }
 
-    private static void WriteMessage(JsonPieces message, ByteBuffer output)
+    private static void WriteMessage(JsonAccumulator message, ByteBuffer output)
     {
         bool hasRole = false, hasContent = false;
         bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8) || Has(message, "audio"u8);
         output.Append((byte)'{');
-        foreach ((byte[] name, JsonPieces value) in message.Members)
+        foreach ((byte[] name, JsonAccumulator value) in message.Members)
         {
             ReadOnlySpan<byte> named = name;
             bool isContent = named.SequenceEqual("content"u8);
             hasRole |= named.SequenceEqual("role"u8);
             hasContent |= isContent;
-            JsonPieces.WriteName(output, name);
+            JsonAccumulator.WriteName(output, name);
             if (isContent && saysOtherwise && value.IsEmptyText)
             {
                 // Streams begin with an empty text, whatever follows.
@@ -72,18 +72,18 @@ internal sealed class StreamedChoice(long index)
 
         if (!hasRole)
         {
-            JsonPieces.WriteName(output, "role"u8);
+            JsonAccumulator.WriteName(output, "role"u8);
             output.Append("\"assistant\""u8);
         }
 
         if (!hasContent)
         {
-            JsonPieces.WriteName(output, "content"u8);
+            JsonAccumulator.WriteName(output, "content"u8);
             output.Append("null"u8);
         }
 
         output.Append((byte)'}');
     }
 
-    private static bool Has(JsonPieces message, ReadOnlySpan<byte> name) => message.Find(name) is { HasContent: true };
+    private static bool Has(JsonAccumulator message, ReadOnlySpan<byte> name) => message.Find(name) is { HasContent: true };
 }

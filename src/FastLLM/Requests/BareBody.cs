@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
@@ -65,7 +66,7 @@ internal static class BareBody
             var end = (int)reader.BytesConsumed;
             if (isMetadata)
             {
-                metadata = ByteSlab.Requests.Copy(body[value..end]);
+                metadata = ChunkedAllocator.Requests.Copy(body[value..end]);
             }
             else
             {
@@ -75,7 +76,7 @@ internal static class BareBody
 
         if (metadata.IsEmpty)
         {
-            return ByteSlab.Requests.Copy(body);
+            return ChunkedAllocator.Requests.Copy(body);
         }
 
         List<byte> joined = [(byte)'{'];

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 

@@ -1,6 +1,9 @@
+using System.Text.Json;
+using FastLLM.Json;
+
 namespace FastLLM.Requests;
 
-/// <summary>Reads a whole batch file into memory, and names every mistake in it before anything is used.</summary>
+/// <summary>Reads a whole batch file into memory and reports every invalid line before any row is used.</summary>
 internal static class BatchReader
 {
     public static async Task<List<LlmRequest>> ReadAllAsync(Stream stream, CancellationToken cancellationToken)
@@ -8,23 +11,42 @@ internal static class BatchReader
         var requests = new List<LlmRequest>();
         var errors = new List<(long Line, string Error)>();
         var lineOfId = new Dictionary<string, long>(StringComparer.Ordinal);
-        using var rows = new InputReader(stream);
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
+        (Stream source, _) = await InputStream.OpenAsync(stream, cancellationToken).ConfigureAwait(false);
+        using var lines = new LineReader(source);
+        while (await lines.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
         {
-            if (row.Request is not { } request)
+            if (!line.Span.ContainsAnyExcept(" \t\r"u8))
             {
-                errors.Add((row.Line, row.Error!));
                 continue;
             }
 
-            if (request.CustomId is { } id && !lineOfId.TryAdd(id, row.Line))
+            try
             {
-                errors.Add((row.Line, InputMessages.DuplicateId(id, lineOfId[id])));
-            }
+                LlmRequest request = Read(lines.IsKept ? line : ChunkedAllocator.Requests.Copy(line.Span));
+                if (request.CustomId is { } id && !lineOfId.TryAdd(id, lines.Line))
+                {
+                    errors.Add((lines.Line, InputMessages.DuplicateId(id, lineOfId[id])));
+                }
 
-            requests.Add(request);
+                requests.Add(request);
+            }
+            catch (Exception e) when (e is JsonException or ArgumentException)
+            {
+                errors.Add((lines.Line, e.Message));
+            }
         }
 
         return errors.Count == 0 ? requests : throw new BatchFormatException(errors);
+    }
+
+    private static LlmRequest Read(ReadOnlyMemory<byte> line)
+    {
+        if (BatchLine.IsBatchLine(line.Span))
+        {
+            BatchLine row = BatchLine.Read(line);
+            return LlmRequest.FromBody(row.Url, row.Body, row.CustomId, row.Sample);
+        }
+
+        return LlmRequest.FromBody(BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest), line);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 

@@ -11,7 +11,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
 {
     private const int FirstBytes = 64 * 1024;
     private const int LargeBytes = 1 << 20;
-    private const long MostPipedBytes = 512L << 20;
+    private const long MaxPipedBytes = 512L << 20;
 
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
     private int _start;
@@ -144,10 +144,10 @@ internal sealed class LineReader(Stream stream) : IDisposable
             at = _buffer.AsSpan(0, _end).IndexOf((byte)'\n');
             parts.Add(_buffer.AsSpan(0, at < 0 ? _end : at).ToArray());
             length += parts[^1].Length;
-            if (length > MostPipedBytes)
+            if (length > MaxPipedBytes)
             {
                 // A few KB of gzip can be a line without end.
-                throw new InvalidDataException(FormattableString.Invariant($"Line {Line + 1} is longer than {MostPipedBytes >> 20} MB."));
+                throw new InvalidDataException(FormattableString.Invariant($"Line {Line + 1} is longer than {MaxPipedBytes >> 20} MB."));
             }
 
             _start = at < 0 ? 0 : at + 1;

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 

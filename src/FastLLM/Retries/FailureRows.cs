@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+
 namespace FastLLM.Retries;
 
 /// <summary>One row of the table of failures.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Retries;
 
@@ -64,11 +65,11 @@ internal static partial class FailureTable
     public static string Remedy(FailureKind kind) => FailureRows.Of(kind).Remedy ?? "Mend the cause, then run the same batch again.";
 
     /// <inheritdoc cref="Remedy(FailureKind)"/>
-    public static string Remedy(LlmException cause) => (cause.Blame, ActionOn(cause.Kind)) switch
+    public static string Remedy(LlmException cause) => (cause.FailureScope, ActionOn(cause.Kind)) switch
     {
-        (Blame.Everybody, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
+        (FailureScope.Everybody, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
             + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
-        (Blame.Everybody, _) => "Run the same batch again when the provider is up.",
+        (FailureScope.Everybody, _) => "Run the same batch again when the provider is up.",
         _ => Remedy(cause.Kind),
     };
 

@@ -45,7 +45,7 @@ public sealed class CacheSnapshot
                 File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
             }
 
-            await using var cache = new DiskCache(copy, new DiskCacheOptions { Notice = repairs.Add });
+            await using var cache = new DiskCache(copy, new DiskCacheOptions { OnNotice = repairs.Add });
             foreach (CrashRow row in input.Rows)
             {
                 if (await cache.GetAsync(row.Key, scope) is { } entry)

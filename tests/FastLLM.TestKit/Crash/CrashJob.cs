@@ -135,7 +135,7 @@ public sealed class CrashJob : IAsyncDisposable
                 await kill(process);
             }
 
-            (exit, messages) = await process.WaitAsync(_options.MostTime);
+            (exit, messages) = await process.WaitAsync(_options.MaxTime);
             DateTimeOffset ended = DateTimeOffset.UtcNow;
             int sentBefore = _ledger.Requests.Count;
             _ledger = await _simulator.LedgerAsync();
@@ -249,7 +249,7 @@ public sealed class CrashJob : IAsyncDisposable
     private async Task ExpectSendsAsync(int count, string what, SimulatorProcess? elsewhere = null)
     {
         using ToolProcess process = ToolProcess.Start(_folder, null, Arguments((elsewhere ?? _simulator).ApiBase));
-        (int exit, string messages) = await process.WaitAsync(_options.MostTime);
+        (int exit, string messages) = await process.WaitAsync(_options.MaxTime);
         Expect(exit == 0, $"{what} ended with {exit}: {messages}");
         int before = elsewhere is null ? _ledger.Requests.Count : 0;
         SentLedger ledger = await (elsewhere ?? _simulator).LedgerAsync();

@@ -31,7 +31,7 @@ public sealed record CrashOptions
     public Durability Durability { get; init; }
 
     /// <summary>Gets how long a process may take; longer is a violation.</summary>
-    public TimeSpan MostTime { get; init; } = TimeSpan.FromMinutes(2);
+    public TimeSpan MaxTime { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Gets who is told, a line for each job.</summary>
     public Action<string> Say { get; init; } = static _ => { };

@@ -5,8 +5,8 @@ namespace FastLLM.TestKit.Crash;
 /// <summary>The proof that nothing paid is lost and nothing is paid twice: many jobs, many deaths, and what was found.</summary>
 public static class CrashProof
 {
-    private const int MostDeathsOfAJob = 10;
-    private const int MostMisses = 3;
+    private const int MaxDeathsOfAJob = 10;
+    private const int MaxMisses = 3;
 
     // What is reached before the first send, and what is reached after the last; anything else is reached by each row or commit.
     private static readonly string[] AtTheBegin = [KillPoint.DuringSchemaCreation];
@@ -35,7 +35,7 @@ public static class CrashProof
         for (int left = options.Kills; left > 0;)
         {
             await using CrashJob job = await CrashJob.CreateAsync(options, ++jobs);
-            for (int deaths = 0; left > 0 && deaths < MostDeathsOfAJob && !job.IsFinished; deaths++)
+            for (int deaths = 0; left > 0 && deaths < MaxDeathsOfAJob && !job.IsFinished; deaths++)
             {
                 left -= await job.DieAtRandomAsync(random) ? 1 : 0;
             }
@@ -52,7 +52,7 @@ public static class CrashProof
     {
         IReadOnlyList<string> points = options.Points ?? Points(options.WithoutCache);
         Dictionary<string, int> left = points.ToDictionary(point => point, _ => options.PerPoint);
-        for (int misses = 0; left.Values.Any(count => count > 0) && misses < MostMisses;)
+        for (int misses = 0; left.Values.Any(count => count > 0) && misses < MaxMisses;)
         {
             await using CrashJob job = await CrashJob.CreateAsync(options, ++jobs);
             int before = left.Values.Sum();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using FastLLM.Pipeline;
 
 namespace FastLLM.TestKit.Crash;
 

@@ -35,7 +35,7 @@ public static class SharedCacheProof
             for (var i = 0; i < processes; i++)
             {
                 using ToolProcess process = running[i];
-                Expect(i, await process.WaitAsync(options.MostTime), i == 0 ? ToolProcess.Killed : 0);
+                Expect(i, await process.WaitAsync(options.MaxTime), i == 0 ? ToolProcess.Killed : 0);
             }
 
             SentLedger ledger = await simulator.LedgerAsync();
@@ -43,7 +43,7 @@ public static class SharedCacheProof
             HashSet<string> stored = [.. (await CacheSnapshot.ReadAsync(Cache(), input, Scope())).Answers.Keys];
             using (ToolProcess again = Start(0))
             {
-                Expect(0, await again.WaitAsync(options.MostTime), 0);
+                Expect(0, await again.WaitAsync(options.MaxTime), 0);
             }
 
             ledger = await simulator.LedgerAsync();

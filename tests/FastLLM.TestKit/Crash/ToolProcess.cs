@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.TestKit.Crash;
 

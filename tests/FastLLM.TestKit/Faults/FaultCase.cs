@@ -21,7 +21,7 @@ public sealed record FaultCase(string Id, string What, params IReadOnlyList<Faul
     public int Sends { get; init; } = 1;
 
     /// <summary>The most that it may see, where chance has a say.</summary>
-    public int? MostSends { get; init; }
+    public int? MaxSends { get; init; }
 
     /// <summary>How many sends may be billed although they brought no answer.</summary>
     public int MaybeBilled { get; init; }
@@ -64,9 +64,9 @@ public sealed record FaultFigures(
             yield return $"classified as {Kind?.ToString() ?? "answered"}, not as {Case.Kind?.ToString() ?? "answered"}";
         }
 
-        if (ServerSends < Case.Sends || ServerSends > (Case.MostSends ?? Case.Sends))
+        if (ServerSends < Case.Sends || ServerSends > (Case.MaxSends ?? Case.Sends))
         {
-            yield return $"the server saw {ServerSends} requests, not {Case.Sends} to {Case.MostSends ?? Case.Sends}";
+            yield return $"the server saw {ServerSends} requests, not {Case.Sends} to {Case.MaxSends ?? Case.Sends}";
         }
 
         if (Attempts != ServerSends)
@@ -74,7 +74,7 @@ public sealed record FaultFigures(
             yield return $"{Attempts} attempts were counted, and the server saw {ServerSends}: something was sent behind the engine's back";
         }
 
-        if (MaybeBilled != Case.MaybeBilled && Case.MostSends is null)
+        if (MaybeBilled != Case.MaybeBilled && Case.MaxSends is null)
         {
             yield return $"{MaybeBilled} sends count as maybe billed, not {Case.MaybeBilled}";
         }

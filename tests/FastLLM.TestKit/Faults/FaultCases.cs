@@ -1,4 +1,5 @@
 using System.Text;
+using FastLLM.Pipeline;
 
 namespace FastLLM.TestKit.Faults;
 
@@ -91,7 +92,7 @@ public static class FaultCases
         Row("F23", "404 page", 404, "404 page not found", FailureKind.NotFound),
         new("F23", "400 that should be retried", Fault.Respond(400, "{}", ("x-should-retry", "true"))) { Sends = 2 },
         new("F23", "500 that should not be retried") { Otherwise = Fault.Respond(500, "{}", ("x-should-retry", "false")), Kind = FailureKind.ServerError },
-        new("F23", "the same 400 for every row") { Rows = 500, Otherwise = Fault.Respond(400, """{"error":{"message":"Unknown parameter: 'x'","code":"unknown_parameter"}}"""), Kind = FailureKind.InvalidRequest, Sends = 10, MostSends = 12, Stops = true },
+        new("F23", "the same 400 for every row") { Rows = 500, Otherwise = Fault.Respond(400, """{"error":{"message":"Unknown parameter: 'x'","code":"unknown_parameter"}}"""), Kind = FailureKind.InvalidRequest, Sends = 10, MaxSends = 12, Stops = true },
     ];
 
     private static IEnumerable<FaultCase> InOk() =>
@@ -133,7 +134,7 @@ public static class FaultCases
         {
             Rows = rows,
             Sends = rows * 13 / 10,
-            MostSends = rows * 3 / 2,
+            MaxSends = rows * 3 / 2,
             Options = options =>
             {
                 options.Concurrency = 40;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
+using FastLLM.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace FastLLM.TestKit.Faults;

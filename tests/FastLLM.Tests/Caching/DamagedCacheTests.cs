@@ -239,7 +239,7 @@ public sealed class DamagedCacheTests : IDisposable
     // Every answer that is found is the right one.
     private async Task<int> CountSoundAsync()
     {
-        await using var cache = new DiskCache(_folder.In("cache"), new DiskCacheOptions { Notice = _said.Add });
+        await using var cache = new DiskCache(_folder.In("cache"), new DiskCacheOptions { OnNotice = _said.Add });
         int found = 0;
         for (int i = 0; i < Rows; i++)
         {

@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using System.Text;
 using FastLLM.Caching;
+using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Xunit;
 

@@ -1,5 +1,7 @@
 using System.Runtime.Versioning;
 using System.Text;
+using FastLLM.Caching;
+using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Microsoft.Data.Sqlite;
 using Xunit;
@@ -73,7 +75,7 @@ public sealed class DiskCacheTests : IDisposable
     public async Task OverTheSizeLimit_TheOldestGoFirst_AndItIsSaid()
     {
         var said = new List<string>();
-        await using DiskCache cache = Open(new DiskCacheOptions { SizeLimit = 1 << 20, Notice = said.Add });
+        await using DiskCache cache = Open(new DiskCacheOptions { SizeLimit = 1 << 20, OnNotice = said.Add });
         for (int i = 0; i < 60; i++)
         {
             await cache.PutAsync(Key(i), Entry(new string('x', 40_000), Here), Cancel);

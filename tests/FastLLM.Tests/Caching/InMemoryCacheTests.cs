@@ -1,3 +1,4 @@
+using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.TestKit;
 using Xunit;
 

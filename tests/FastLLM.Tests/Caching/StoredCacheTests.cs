@@ -23,7 +23,7 @@ public sealed class StoredCacheTests : IDisposable
 
         var said = new List<string>();
         var received = new DateTimeOffset(2026, 11, 23, 5, 0, 0, TimeSpan.Zero);
-        await using var cache = new DiskCache(_folder.In("cache"), new DiskCacheOptions { Notice = said.Add });
+        await using var cache = new DiskCache(_folder.In("cache"), new DiskCacheOptions { OnNotice = said.Add });
         for (int i = 0; i < 20; i++)
         {
             RequestKey key = RequestKey.Compute("/v1/chat/completions", Encoding.UTF8.GetBytes($$"""{"model":"m","n":{{i}}}"""));

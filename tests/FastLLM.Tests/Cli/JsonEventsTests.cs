@@ -19,11 +19,11 @@ public sealed class JsonEventsTests : IDisposable
         var events = new JsonEvents(_written, _time);
         events.Start("in.jsonl", "out.jsonl", "http://127.0.0.1:1/v1", 10, 2);
         events.Progress(new TokenStats { RequestsCompleted = 3, Failed = 1 }, 8);
-        events.RowFailed("a\u001b\n", new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
-        events.Notice("watch");
+        events.OnRowFailed("a\u001b\n", new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
+        events.OnNotice("watch");
         var failures = new FailureGroups();
         failures.Add(FailureKind.InvalidRequest, "no");
-        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5), LimitedBy = LimitingFactor.BackOff, LimitedByShares = new Dictionary<LimitingFactor, double> { [LimitingFactor.BackOff] = 0.75, [LimitingFactor.RequestsPerMinute] = 0.25 } }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
+        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5), LimitedBy = Bottleneck.BackOff, LimitedByShares = new Dictionary<Bottleneck, double> { [Bottleneck.BackOff] = 0.75, [Bottleneck.RequestsPerMinute] = 0.25 } }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
         events.Error(2, "wrong");
 
         JsonElement[] lines = Lines();
@@ -58,8 +58,8 @@ public sealed class JsonEventsTests : IDisposable
     public void AClosedPipe_EndsTheEvents_NotTheRun()
     {
         var events = new JsonEvents(new ClosedPipe(), _time);
-        events.Notice("x");
-        events.Notice("y");
+        events.OnNotice("x");
+        events.OnNotice("y");
 
         Assert.True(events.IsClosed);
     }

@@ -1,4 +1,5 @@
 using FastLLM.Cli;
+using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Spectre.Console;
 using Xunit;
@@ -57,7 +58,7 @@ public sealed class ProgressDisplayTests : IDisposable
     public async Task Lines_NameTheLiveLimitAndWhatKeepsItFromBeingFaster()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
-        display.Report(s_stats with { InFlight = 18, ConcurrencyLimit = 20, LimitedBy = LimitingFactor.RequestsPerMinute });
+        display.Report(s_stats with { InFlight = 18, ConcurrencyLimit = 20, LimitedBy = Bottleneck.RequestsPerMinute });
         _time.Advance(TimeSpan.FromSeconds(10));
 
         Assert.Contains("· 18/20 in flight · requests/min ·", _written.ToString(), StringComparison.Ordinal);

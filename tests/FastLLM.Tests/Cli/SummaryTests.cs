@@ -20,9 +20,9 @@ public sealed class SummaryTests
             {
                 RequestsCompleted = 1_200, Failed = 3, CacheHits = 100, Shared = 50, Sent = 1_300, Retried = 40, Throttled = 9, MaybeBilled = 2,
                 PromptTokens = 10_000, CompletionTokens = 5_000, ReasoningTokens = 700, ElapsedTime = TimeSpan.FromSeconds(60),
-                LimitedByShares = new Dictionary<LimitingFactor, double>
+                LimitedByShares = new Dictionary<Bottleneck, double>
                 {
-                    [LimitingFactor.RequestsPerMinute] = 0.6666, [LimitingFactor.BackOff] = 0.1667, [LimitingFactor.ProviderLatency] = 0.1657, [LimitingFactor.Input] = 0.001,
+                    [Bottleneck.RequestsPerMinute] = 0.6666, [Bottleneck.BackOff] = 0.1667, [Bottleneck.ProviderLatency] = 0.1657, [Bottleneck.Input] = 0.001,
                 },
                 RequestLimit = 1_200,
             },

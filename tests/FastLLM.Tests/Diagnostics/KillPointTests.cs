@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using FastLLM.Diagnostics;
+using FastLLM.Pipeline;
 using FastLLM.TestKit.Crash;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using FastLLM.Costs;
 using FastLLM.TestKit;
 using Xunit;
 
@@ -226,7 +227,7 @@ public sealed class BudgetTests : EngineTest
     private static LlmRequest Limited(int number, int most) => Ask(number) with { MaxCompletionTokens = most };
 
     private static decimal Most(LlmRequest request) =>
-        ((request.Body.Length + FastLLM.Money.MostTokens.Preamble) * InputPrice) + (request.MaxCompletionTokens!.Value * OutputPrice);
+        ((request.Body.Length + FastLLM.Costs.TokenUpperBound.Preamble) * InputPrice) + (request.MaxCompletionTokens!.Value * OutputPrice);
 
     /// <summary>A provider that says how many tokens its answers took.</summary>
     private class Priced(Func<LlmRequest, CancellationToken, Task<Usage>> script) : Provider<string>("", "http://priced.test/v1")

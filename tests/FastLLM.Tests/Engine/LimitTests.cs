@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 

@@ -1,3 +1,4 @@
+using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 

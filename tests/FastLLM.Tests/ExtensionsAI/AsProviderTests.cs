@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FastLLM.Pipeline;
+using FastLLM.Providers;
 using Microsoft.Extensions.AI;
 using Xunit;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FastLLM.Providers;
 using FastLLM.Simulator;
 using Microsoft.Extensions.AI;
 using Xunit;

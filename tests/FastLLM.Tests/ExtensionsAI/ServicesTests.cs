@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Microsoft.Extensions.AI;

@@ -65,7 +65,7 @@ public sealed class EventReaderTests
     public void ALineOverTheCap_EndsTheReading(string begin, string end)
     {
         using var reader = new EventReader();
-        byte[] bytes = [.. Encoding.ASCII.GetBytes(begin), .. Enumerable.Repeat((byte)'x', EventReader.MostBytes), .. Encoding.ASCII.GetBytes(end)];
+        byte[] bytes = [.. Encoding.ASCII.GetBytes(begin), .. Enumerable.Repeat((byte)'x', EventReader.MaxBytes), .. Encoding.ASCII.GetBytes(end)];
         foreach (byte[] piece in bytes.Chunk(1 << 20))
         {
             Feed(reader, piece);

@@ -1,4 +1,5 @@
 using System.Text;
+using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 

@@ -1,4 +1,6 @@
 using System.Text;
+using FastLLM.Diagnostics;
+using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Microsoft.Extensions.Logging;
 using Xunit;

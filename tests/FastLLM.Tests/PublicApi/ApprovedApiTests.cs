@@ -6,6 +6,7 @@ public sealed class ApprovedApiTests
 {
     [Theory]
     [InlineData(typeof(LlmRequest), "FastLLM")]
+    [InlineData(typeof(Job), "FastLLM.Jobs")]
     [InlineData(typeof(FastLLMChatClient), "FastLLM.Extensions.AI")]
     public void ThePublicSurface_IsTheApprovedOne(Type inAssembly, string name)
     {

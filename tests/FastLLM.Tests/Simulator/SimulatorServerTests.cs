@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.Simulator;
 using Xunit;
 

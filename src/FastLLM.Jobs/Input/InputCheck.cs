@@ -1,0 +1,98 @@
+namespace FastLLM.Jobs.Input;
+
+/// <summary>Collects what is wrong with an input, and what providers' batch APIs would not take.</summary>
+/// <remarks>Limits of the batch APIs as OpenAI's and Anthropic's documentation tells them: see <c>docs/files.md</c>.</remarks>
+internal sealed class InputCheck
+{
+    private const int ShownErrors = 100;
+    private const long MaxRows = 50_000;
+    private const long MaxBytes = 200L << 20;
+    private const int MaxIdLength = 64;
+    private const long MaxEmbeddingInputs = 50_000;
+    private const int NamedModels = 3;
+
+    private readonly List<(long Line, string Error)> _errors = [];
+    private readonly HashSet<string> _models = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _endpoints = new(StringComparer.Ordinal);
+    private long _bytes;
+    private long _longIds;
+    private long _unsafeIds;
+    private long _embeddings;
+    private long _withoutModel;
+
+    public long Rows { get; private set; }
+
+    public long ErrorCount { get; private set; }
+
+    /// <summary>How many rows are asked within the limit, samples counted each; wrong lines have none, and count as one.</summary>
+    public long AskedWithinLimit { get; set; }
+
+    /// <summary>The bytes of the largest body.</summary>
+    public long LargestBody { get; private set; }
+
+    public IReadOnlyList<(long Line, string Error)> Errors => _errors;
+
+    /// <summary>Looks at a row.</summary>
+    public void See(in InputRow row)
+    {
+        Rows++;
+        if (row.Request is not { } request)
+        {
+            AddError(row.Line, row.Error!);
+            return;
+        }
+
+        _bytes += request.Body.Length + row.Id.Length + 80;
+        LargestBody = Math.Max(LargestBody, request.Body.Length);
+        _longIds += row.Id.Length > MaxIdLength ? 1 : 0;
+        _unsafeIds += row.Id.AsSpan().ContainsAnyExcept(SafeIdChars) ? 1 : 0;
+        _embeddings += request.Endpoint == Endpoints.Embeddings ? 1 : 0;
+        _endpoints.Add(request.Endpoint);
+        if (request.Model is { } model)
+        {
+            if (_models.Count <= NamedModels)
+            {
+                _models.Add(model);
+            }
+        }
+        else
+        {
+            _withoutModel++;
+        }
+    }
+
+    public void AddError(long line, string error)
+    {
+        ErrorCount++;
+        if (_errors.Count < ShownErrors)
+        {
+            _errors.Add((line, error));
+        }
+    }
+
+    /// <summary>What the batch APIs would not take.</summary>
+    public List<string> Warnings()
+    {
+        var warnings = new List<string>();
+        Warn(_withoutModel > 0, $"{_withoutModel:N0} rows name no model: give --model.");
+        Warn(Rows > MaxRows, $"{Rows:N0} rows: OpenAI's batch API takes {MaxRows:N0} a file.");
+        Warn(_bytes > MaxBytes, $"{_bytes / (1 << 20):N0} MB: OpenAI's batch API takes {MaxBytes / (1 << 20):N0} MB a file.");
+        Warn(_endpoints.Count > 1, $"Several endpoints ({string.Join(", ", _endpoints.Order(StringComparer.Ordinal))}): OpenAI's batch API takes one a file.");
+        Warn(_models.Count > 1, $"Several models ({string.Join(", ", _models.Order(StringComparer.Ordinal).Take(NamedModels))}{(_models.Count > NamedModels ? " …" : "")}): OpenAI's batch API takes one a file.");
+        Warn(_embeddings > MaxEmbeddingInputs, $"{_embeddings:N0} embedding rows: OpenAI's batch API takes {MaxEmbeddingInputs:N0} inputs a file.");
+        Warn(_longIds > 0, $"{_longIds:N0} ids are longer than {MaxIdLength} characters, which batch APIs do not take.");
+        Warn(_unsafeIds > 0, $"{_unsafeIds:N0} ids have characters other than letters, digits, - and _, which Anthropic's batch API does not take.");
+        return warnings;
+
+        void Warn(bool applies, FormattableString text)
+        {
+            if (applies)
+            {
+                warnings.Add(FormattableString.Invariant(text));
+            }
+        }
+    }
+
+    private static readonly System.Buffers.SearchValues<char> SafeIdChars =
+        System.Buffers.SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_");
+}

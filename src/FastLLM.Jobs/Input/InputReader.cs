@@ -1,0 +1,211 @@
+using System.Globalization;
+using System.Text.Json;
+using FastLLM.Json;
+using FastLLM.Requests;
+
+namespace FastLLM.Jobs.Input;
+
+/// <summary>Reads the rows of an input, one after the other. Bodies stay the bytes that stand there; plain rows become requests by a template.</summary>
+/// <param name="stream">UTF-8, one JSON object a line, or a table; also packed with gzip.</param>
+/// <param name="format">How rows are to be read.</param>
+/// <param name="model">The model for rows that name none, if any.</param>
+/// <param name="template">What plain rows ask; <see langword="null"/> where rows are requests already.</param>
+internal sealed class InputReader(Stream stream, InputFormat format = InputFormat.Auto, string? model = null, RowRequests? template = null) : IDisposable
+{
+    private const int KnownColumns = 1000;
+
+    private readonly byte[]? _modelMember = model is null ? null : ModelMember(model);
+    private readonly HashSet<string> _columns = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _unseen = new(template?.Columns ?? [], StringComparer.Ordinal);
+    private Stream _stream = stream;
+    private LineReader? _lines;
+    private TableReader? _table;
+    private TableHeader? _header;
+    private bool _hasRows;
+
+    /// <summary>Gets what is wrong with the template, now that every row has been read: a column that none of them has.</summary>
+    public string? TemplateFault => _hasRows && _unseen.Count > 0 ? RowRequests.NoSuchColumn(_unseen, _columns) : null;
+
+    /// <summary>Finds out what the input is, and reads the header of a table. It need not be called: reading does.</summary>
+    /// <exception cref="InvalidDataException">The input is nothing that can be read: a table without a template, a header with a mistake, broken gzip.</exception>
+    public async ValueTask OpenAsync(CancellationToken cancellationToken)
+    {
+        if (_lines is not null || _table is not null)
+        {
+            return;
+        }
+
+        (_stream, ReadOnlyMemory<byte> begin) = await InputStream.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
+        if (InputSource.SeparatorOf(begin.Span, format, template is not null) is not { } separator)
+        {
+            _lines = new LineReader(_stream);
+            return;
+        }
+
+        _table = new TableReader(_stream, separator);
+        (string[]? names, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
+        if (names is null)
+        {
+            throw new InvalidDataException(error is null ? "The table is empty: its first line should name the columns." : InvariantLine(_table.Line, error));
+        }
+
+        _header = new TableHeader(names, _table.Line);
+        if (template is null)
+        {
+            throw new InvalidDataException($"The input is a table: say with --template what to ask of each row, such as --template \"Classify: {{{{{_header.Names[0]}}}}}\". Its columns are: {RowValues.Listed(_header.Names)}.");
+        }
+
+        string[] missing = [.. template.MissingIn(_header.Names)];
+        if (missing.Length > 0)
+        {
+            throw new InvalidDataException(RowRequests.NoSuchColumn(missing, _header.Names));
+        }
+
+        _unseen.Clear();
+    }
+
+    /// <summary>Reads the next row, blank lines passed over.</summary>
+    /// <returns>The row, or <see langword="null"/> after the last one.</returns>
+    /// <exception cref="InvalidDataException">The input cannot be read any further.</exception>
+    public async ValueTask<InputRow?> ReadAsync(CancellationToken cancellationToken)
+    {
+        await OpenAsync(cancellationToken).ConfigureAwait(false);
+        if (_table is not null)
+        {
+            (string[]? cells, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
+            return cells is null && error is null ? null : ReadCells(cells, error);
+        }
+
+        while (await _lines!.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
+        {
+            if (line.Span.ContainsAnyExcept(" \t\r"u8))
+            {
+                return template is null ? Read(line) : ReadPlain(line);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Gets a value indicating whether the stream is closed with the reader.</summary>
+    public bool OwnsStream { get; init; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _lines?.Dispose();
+        _table?.Dispose();
+        if (OwnsStream)
+        {
+            _stream.Dispose();
+        }
+    }
+
+    private static string InvariantLine(long line, string error) => string.Create(CultureInfo.InvariantCulture, $"Line {line}: {error}");
+
+    private static string IdOf(long line) => line.ToString(CultureInfo.InvariantCulture);
+
+    private InputRow Read(ReadOnlyMemory<byte> line)
+    {
+        string id = IdOf(_lines!.Line);
+        bool hasOwnId = false;
+        try
+        {
+            if (format == InputFormat.Jsonl)
+            {
+                throw new JsonException("The line is a plain row: say with --template what to ask of each.");
+            }
+
+            if (format == InputFormat.OpenAI || (format == InputFormat.Auto && BatchLine.IsBatchLine(line.Span)))
+            {
+                BatchLine batchLine = BatchLine.Read(Keep(line));
+                hasOwnId = batchLine.CustomId is not null;
+                id = batchLine.CustomId ?? id;
+                LlmRequest request = LlmRequest.FromBody(batchLine.Url, WithModel(batchLine.Body), batchLine.CustomId, batchLine.Sample);
+                return new InputRow(_lines.Line, id, request, default, null);
+            }
+
+            return ReadBare(line, id);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            return new InputRow(_lines.Line, id, null, default, e.Message) { HasOwnId = hasOwnId };
+        }
+    }
+
+    // A line is mostly lent, and what is kept of it copied; a large one is the reader's own already.
+    private ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => _lines!.IsKept ? line : ChunkedAllocator.Requests.Copy(line.Span);
+
+    private InputRow ReadBare(ReadOnlyMemory<byte> line, string id)
+    {
+        string endpoint = BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest);
+        ReadOnlyMemory<byte> metadata = default;
+        ReadOnlyMemory<byte> body = format == InputFormat.Cookbook
+            ? BareBody.WithoutMetadata(line.Span, out metadata)
+            : Keep(line);
+        return new InputRow(_lines!.Line, id, LlmRequest.FromBody(endpoint, WithModel(body)), metadata, null);
+    }
+
+    private InputRow ReadPlain(ReadOnlyMemory<byte> line)
+    {
+        try
+        {
+            var row = new JsonRow(Keep(line)) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
+            if (_columns.Count < KnownColumns)
+            {
+                _columns.UnionWith(row.Columns);
+            }
+
+            _hasRows = true;
+            _unseen.ExceptWith(row.Columns);
+            return Ask(_lines!.Line, row);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            return new InputRow(_lines!.Line, IdOf(_lines.Line), null, default, e.Message);
+        }
+    }
+
+    private InputRow ReadCells(string[]? cells, string? error)
+    {
+        long line = _table!.Line;
+        int columns = _header!.Names.Length;
+        if (cells is not null && cells.Length != columns)
+        {
+            error = string.Create(CultureInfo.InvariantCulture, $"The row has {cells.Length} cells, but the header names {columns} columns. A cell with a separator in it needs quotes around it.");
+        }
+
+        return error is not null
+            ? new InputRow(line, IdOf(line), null, default, error)
+            : Ask(line, new TableRow(_header, cells!) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow });
+    }
+
+    private InputRow Ask(long line, RowValues row)
+    {
+        string? id = null;
+        ReadOnlyMemory<byte> columns = row.ToJson();
+        try
+        {
+            id = template!.IdOf(row);
+            return new InputRow(line, id ?? IdOf(line), template.Create(row, id), columns, null) { HasOwnId = id is not null };
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            return new InputRow(line, id ?? IdOf(line), null, columns, e.Message) { HasOwnId = id is not null };
+        }
+    }
+
+    private ReadOnlyMemory<byte> WithModel(ReadOnlyMemory<byte> body) =>
+        _modelMember is null || RequestBody.Peek(body.Span).Model is not null ? body : BareBody.WithMember(body.Span, _modelMember);
+
+    private static byte[] ModelMember(string model)
+    {
+        byte[] whole = JsonText.Build(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteText("model"u8, model);
+            writer.WriteEndObject();
+        });
+        return whole[1..^1];
+    }
+}

@@ -1,0 +1,157 @@
+using System.Text.Json;
+using FastLLM.Json;
+using FastLLM.Pipeline;
+using FastLLM.Requests;
+
+namespace FastLLM.Jobs.Input;
+
+/// <summary>Makes requests of plain rows by a <see cref="RowTemplate"/>, which is read and checked once.</summary>
+internal sealed class RowRequests
+{
+    private const string DefaultIdColumn = "custom_id";
+
+    private static readonly string[] s_ownNames = ["messages", "input", "prompt", "instructions", "model", "stream"];
+
+    private readonly List<(string Name, JsonTemplate Value)> _members = [];
+    private readonly string _endpoint;
+    private readonly string? _idColumn;
+
+    /// <summary>Reads a template.</summary>
+    /// <exception cref="ArgumentException">It is wrong; the message says how.</exception>
+    public RowRequests(RowTemplate template, string? model, string filesBelow)
+    {
+        _endpoint = Array.Find(BatchLine.KnownUrls, url => url == template.Endpoint)
+            ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is none of {string.Join(", ", BatchLine.KnownUrls)}.");
+        _idColumn = template.IdColumn;
+        AllowMissing = template.AllowMissing;
+        FilesBelow = filesBelow;
+        if (model is not null)
+        {
+            JsonText.EnsureEncodable(model, "model");
+            _members.Add(("model", JsonTemplate.Verbatim(model)));
+        }
+
+        AddQuestion(template);
+        foreach ((string name, string json) in template.Parameters)
+        {
+            AddParameter(name, json);
+        }
+
+        Columns = [.. _members.SelectMany(member => member.Value.Columns).Distinct(StringComparer.Ordinal)];
+    }
+
+    /// <summary>The columns that are needed.</summary>
+    public string[] Columns { get; }
+
+    public bool AllowMissing { get; }
+
+    public string FilesBelow { get; }
+
+    /// <summary>The row's own id, or <see langword="null"/> where its line number is to be taken.</summary>
+    /// <exception cref="JsonException">It should have one, and has none.</exception>
+    public string? IdOf(RowValues row)
+    {
+        if (row.TryGet(_idColumn ?? DefaultIdColumn, out string? id, out bool isKnown))
+        {
+            return id;
+        }
+
+        return isKnown ? throw new JsonException($"The column \"{_idColumn ?? DefaultIdColumn}\", which is the row's id, has no value here.")
+            : _idColumn is null ? null
+            : throw new JsonException($"There is no column \"{_idColumn}\" for the row's id. The columns are: {RowValues.Listed(row.Columns)}.");
+    }
+
+    /// <summary>The request that a row asks.</summary>
+    /// <exception cref="JsonException">A value is missing.</exception>
+    public LlmRequest Create(RowValues row, string? id)
+    {
+        ReadOnlyMemory<byte> body = JsonText.Build((_members, row), Write, static bytes => ChunkedAllocator.Requests.Copy(bytes));
+        return LlmRequest.FromBody(_endpoint, body, id);
+
+        static void Write(Utf8JsonWriter writer, (List<(string Name, JsonTemplate Value)> Members, RowValues Row) state)
+        {
+            writer.WriteStartObject();
+            foreach ((string name, JsonTemplate value) in state.Members)
+            {
+                writer.WriteName(name);
+                value.Write(writer, state.Row);
+            }
+
+            writer.WriteEndObject();
+        }
+    }
+
+    /// <summary>What is said where columns are named that are not there.</summary>
+    public static string NoSuchColumn(IEnumerable<string> missing, IEnumerable<string> columns) =>
+        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but there is no such column. The columns are: {RowValues.Listed(columns)}.";
+
+    /// <summary>Columns that the template needs, or that ids come from, and that a table's header lacks.</summary>
+    public IEnumerable<string> MissingIn(IReadOnlyCollection<string> columns) =>
+        Columns.Concat(_idColumn is null ? [] : [_idColumn]).Except(columns, StringComparer.Ordinal);
+
+    private void AddQuestion(RowTemplate template)
+    {
+        if (template.Prompt is null == template.Messages is null)
+        {
+            throw new ArgumentException("A template is a prompt or messages, one of the two.");
+        }
+
+        if (string.IsNullOrWhiteSpace(template.Prompt ?? template.Messages))
+        {
+            throw new ArgumentException("The template is empty.");
+        }
+
+        bool isChat = _endpoint == Endpoints.ChatCompletions;
+        bool isResponses = _endpoint == Endpoints.Responses;
+        if (template.Messages is { } messages && !isChat && !isResponses)
+        {
+            throw new ArgumentException($"Several messages go to {Endpoints.ChatCompletions} or {Endpoints.Responses}, not to {_endpoint}.");
+        }
+
+        if (template.System is not null && !isChat && !isResponses)
+        {
+            throw new ArgumentException($"A system text goes to {Endpoints.ChatCompletions} or {Endpoints.Responses}, not to {_endpoint}.");
+        }
+
+        JsonTemplate? system = template.System is { } text ? JsonTemplate.Text(text) : null;
+        JsonTemplate[] list = template.Messages is { } json ? JsonTemplate.Messages(json)
+            : isChat ? [JsonTemplate.Message("user", JsonTemplate.Text(template.Prompt!))]
+            : [];
+        if (isChat)
+        {
+            _members.Add(("messages", JsonTemplate.Array(system is null ? list : [JsonTemplate.Message("system", system), .. list])));
+            return;
+        }
+
+        if (system is not null)
+        {
+            _members.Add(("instructions", system));
+        }
+
+        _members.Add((_endpoint == Endpoints.Completions ? "prompt" : "input", template.Messages is null ? JsonTemplate.Text(template.Prompt!) : JsonTemplate.Array(list)));
+    }
+
+    private void AddParameter(string name, string json)
+    {
+        JsonText.EnsureEncodable(name, "parameter");
+        if (name.Length == 0)
+        {
+            throw new ArgumentException("A parameter has no name.");
+        }
+
+        if (Array.IndexOf(s_ownNames, name) >= 0)
+        {
+            throw new ArgumentException($"\"{name}\" is no parameter to set: it comes from the template, the model or the way of sending.");
+        }
+
+        try
+        {
+            _members.Add((name, JsonTemplate.Raw(json)));
+        }
+        catch (JsonException e)
+        {
+            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" A text needs quotes: {name}=\"{json}\"." : "";
+            throw new ArgumentException($"The value of \"{name}\" is no JSON: {json}.{hint}", e);
+        }
+    }
+}

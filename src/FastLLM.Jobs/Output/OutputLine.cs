@@ -1,0 +1,236 @@
+using System.Buffers;
+using System.Text.Json;
+using FastLLM.Json;
+
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Reads one line of OUTPUT, whoever wrote it: FastLLM, OpenAI's batches, vLLM's run-batch.</summary>
+/// <remarks>One pass of a reader over the bytes; all that is allocated is the id.</remarks>
+internal ref struct OutputLine
+{
+    // Beyond it, it is nobody's cost, and sums would overflow.
+    private const decimal MaxCost = 1_000_000_000_000m;
+
+    private static readonly string[] s_stop = ["stop"];
+    private static readonly string[] s_length = ["length"];
+
+    // Deeper than any answer that the engine lets through; the reader keeps one bit a level.
+    private static readonly JsonReaderOptions s_options = new() { MaxDepth = 4096 };
+
+    private Utf8JsonReader _reader;
+    private string? _customId;
+    private RequestKey? _key;
+    private decimal? _cost;
+    private bool _hasOutcome;
+    private bool _hasError;
+    private bool _hasBody;
+    private int _status;
+    private string[] _finishReasons;
+
+    /// <summary>Reads a line, with or without its LF.</summary>
+    public static OutputEntry Read(ReadOnlySpan<byte> line, long offset, int length)
+    {
+        var record = new OutputLine { _reader = new Utf8JsonReader(line, s_options), _finishReasons = [] };
+        try
+        {
+            if (record.TryRead())
+            {
+                bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
+                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false) { FinishReasons = record._finishReasons, Cost = record._cost };
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Not JSON; or an id with bytes that are no text.
+        }
+
+        return new OutputEntry(offset, length, "", null, Succeeded: false, IsDamaged: true);
+    }
+
+    // An id alone is no record: a line of INPUT has one too.
+    private bool TryRead()
+    {
+        if (!_reader.Read() || _reader.TokenType != JsonTokenType.StartObject)
+        {
+            return false;
+        }
+
+        while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+        {
+            ReadMember();
+        }
+
+        return !_reader.Read() && _customId is not null && _hasOutcome;
+    }
+
+    private void ReadMember()
+    {
+        if (_reader.TextIs("custom_id"u8))
+        {
+            _reader.Read();
+            _customId = _reader.TokenType == JsonTokenType.String ? _reader.GetString() : null;
+            _reader.Skip();
+        }
+        else if (_reader.TextIs("response"u8))
+        {
+            _hasOutcome = true;
+            ReadResponse();
+        }
+        else if (_reader.TextIs("error"u8))
+        {
+            _hasOutcome = true;
+            _hasError |= ReadsNotNull();
+        }
+        else if (_reader.TextIs("fastllm"u8))
+        {
+            ReadOwn();
+        }
+        else
+        {
+            _reader.Skip();
+        }
+    }
+
+    private void ReadResponse()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("status_code"u8))
+            {
+                _reader.Read();
+                _status = _reader.TokenType == JsonTokenType.Number && _reader.TryGetInt32(out int status) ? status : 0;
+                _reader.Skip();
+            }
+            else if (_reader.TextIs("body"u8))
+            {
+                ReadBody();
+            }
+            else
+            {
+                _reader.Skip();
+            }
+        }
+    }
+
+    private void ReadBody()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("error"u8))
+            {
+                _hasError |= ReadsNotNull();
+            }
+            else if (_reader.TextIs("choices"u8))
+            {
+                ReadChoices();
+            }
+            else
+            {
+                _reader.Skip();
+            }
+        }
+
+        // Where the value was an object, the reader stands at its end; else at the value, skipped.
+        _hasBody = _reader.TokenType != JsonTokenType.Null;
+    }
+
+    private void ReadChoices()
+    {
+        _reader.Read();
+        if (_reader.TokenType != JsonTokenType.StartArray)
+        {
+            _reader.Skip();
+            return;
+        }
+
+        while (_reader.Read() && _reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (_reader.TokenType != JsonTokenType.StartObject)
+            {
+                _reader.Skip();
+                continue;
+            }
+
+            while (_reader.Read() && _reader.TokenType == JsonTokenType.PropertyName)
+            {
+                bool isReason = _reader.TextIs("finish_reason"u8);
+                _reader.Read();
+                if (isReason && _reader.TokenType == JsonTokenType.String)
+                {
+                    AddFinishReason();
+                }
+
+                _reader.Skip();
+            }
+        }
+    }
+
+    // Nearly always one, and the same in all rows: no list is made for it.
+    private void AddFinishReason()
+    {
+        if (_finishReasons.Length == 0)
+        {
+            _finishReasons = _reader.ValueTextEquals("stop"u8) ? s_stop : _reader.ValueTextEquals("length"u8) ? s_length : [_reader.GetString()!];
+        }
+        else if (_reader.GetString()! is var reason && !_finishReasons.Contains(reason))
+        {
+            _finishReasons = [.. _finishReasons, reason];
+        }
+    }
+
+    private void ReadOwn()
+    {
+        while (NextMember())
+        {
+            if (_reader.TextIs("key"u8))
+            {
+                _reader.Read();
+                _key = ReadKey();
+            }
+            else if (_reader.TextIs("cost"u8))
+            {
+                _reader.Read();
+                _cost = _reader.TokenType == JsonTokenType.Number && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MaxCost ? cost : null;
+            }
+
+            _reader.Skip();
+        }
+    }
+
+    private RequestKey? ReadKey()
+    {
+        Span<byte> digest = stackalloc byte[RequestKey.Size];
+        return _reader.TokenType == JsonTokenType.String && _reader.ValueSpan.Length == 2 * RequestKey.Size
+            && Convert.FromHexString(_reader.ValueSpan, digest, out _, out _) == OperationStatus.Done
+            ? RequestKey.FromBytes(digest)
+            : null;
+    }
+
+    // Called first at the name of a member whose value may be an object, then at the end of each of that object's values.
+    private bool NextMember()
+    {
+        bool first = _reader.TokenType == JsonTokenType.PropertyName;
+        _reader.Read();
+        if (!first)
+        {
+            return _reader.TokenType == JsonTokenType.PropertyName;
+        }
+
+        if (_reader.TokenType == JsonTokenType.StartObject)
+        {
+            _reader.Read();
+            return _reader.TokenType == JsonTokenType.PropertyName;
+        }
+
+        _reader.Skip();
+        return false;
+    }
+
+    private bool ReadsNotNull()
+    {
+        _reader.Read();
+        bool isNotNull = _reader.TokenType != JsonTokenType.Null;
+        _reader.Skip();
+        return isNotNull;
+    }
+}

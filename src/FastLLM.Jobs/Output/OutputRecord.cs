@@ -1,0 +1,298 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using FastLLM.Json;
+
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Writes outcomes as OpenAI's batch output lines: success and failure in one form, what is ours in one extra member.</summary>
+/// <remarks>
+/// <para>A line says success exactly when <c>error</c> is null, the status is 2xx and the body has no <c>error</c> of its own. A failure with
+/// an HTTP answer that says so is written as that answer; any other has no response, and an error with code and message.</para>
+/// <para>Not safe for concurrent use: one writer of OUTPUT has one of these.</para>
+/// </remarks>
+/// <param name="withOwnMember">Whether lines have the member <c>fastllm</c>. Without it, a resume knows rows by their ids only.</param>
+/// <param name="time">The clock by which rows say when they were written; <see langword="null"/>: they do not.</param>
+/// <param name="limitedBy">What keeps the run from being faster at this moment; <see langword="null"/>: rows do not say.</param>
+/// <param name="withCosts">Whether rows that cost nothing say so.</param>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer of values holds no more than memory.")]
+internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false)
+{
+    private const int RetainedBytes = 1 << 20;
+    private const string InvalidRow = "invalid_row";
+
+    private static readonly JsonWriterOptions s_writerOptions = new()
+    {
+        // The file is read by JSON parsers, not by browsers: texts stay legible. Control characters are escaped all the same.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
+
+    private static readonly byte[][] s_factors = [.. Enum.GetValues<Bottleneck>().Select(factor => Encoding.UTF8.GetBytes(SnakeCase(factor.ToString())))];
+
+    private readonly Utf8JsonWriter _values = new(Stream.Null, s_writerOptions);
+    private ArrayBufferWriter<byte> _line = new(4096);
+
+    /// <summary>Writes a line with its LF; the bytes are good until the next call.</summary>
+    /// <param name="customId">The row's id.</param>
+    /// <param name="outcome">What became of it.</param>
+    /// <param name="metadata">What the row carries along, as valid JSON; empty for nothing.</param>
+    public ReadOnlyMemory<byte> Write(string customId, ResponseWrapper<LlmResponse> outcome, ReadOnlySpan<byte> metadata = default)
+    {
+        Begin(outcome.RequestId, customId);
+        if (outcome.Error is not { } error)
+        {
+            BeginResponse(200, outcome.RequestId);
+            JsonMinifier.Write(outcome.Response.RawBody.Span, _line);
+            _line.Write("},\"error\":null"u8);
+        }
+        else if (error.StatusCode is { } status && SaysNo(status, error.Body))
+        {
+            BeginResponse(status, outcome.RequestId);
+            WriteErrorBody(error);
+            _line.Write("},\"error\":null"u8);
+        }
+        else
+        {
+            WriteError(SnakeCase(error.Kind.ToString()), error.Message);
+        }
+
+        if (withOwnMember)
+        {
+            WriteOwn(outcome, metadata);
+        }
+
+        return End();
+    }
+
+    /// <summary>Writes the line of a row that never was a request, because it is not well-formed. The bytes are good until the next call.</summary>
+    /// <param name="customId">The row's id, or what stands for it.</param>
+    /// <param name="message">What is wrong with it.</param>
+    /// <param name="metadata">What the row carries along, as valid JSON; empty for nothing.</param>
+    public ReadOnlyMemory<byte> WriteInvalid(string customId, string message, ReadOnlySpan<byte> metadata = default)
+    {
+        Begin(RowIndex.Fingerprint(customId).ToString("x16", CultureInfo.InvariantCulture), customId);
+        WriteError(InvalidRow, message);
+        if (withOwnMember)
+        {
+            // The key of no request: as soon as the row is mended it has another one, and is sent.
+            _line.Write(",\"fastllm\":{\"key\":"u8);
+            WriteText(default(RequestKey).ToString());
+            _line.Write(",\"attempts\":0"u8);
+            WriteMoment();
+            WriteFailure(InvalidRow, message);
+            WriteMetadata(metadata);
+            _line.Write("}"u8);
+        }
+
+        return End();
+    }
+
+    /// <summary>A name such as <c>RateLimited</c> as it stands in files: <c>rate_limited</c>.</summary>
+    internal static string SnakeCase(string name)
+    {
+        var text = new StringBuilder(name.Length + 4);
+        foreach (char c in name)
+        {
+            if (char.IsAsciiLetterUpper(c) && text.Length > 0)
+            {
+                text.Append('_');
+            }
+
+            text.Append(char.ToLowerInvariant(c));
+        }
+
+        return text.ToString();
+    }
+
+    private void Begin(string requestId, string customId)
+    {
+        if (_line.Capacity > RetainedBytes)
+        {
+            _line = new ArrayBufferWriter<byte>(4096);
+        }
+
+        _line.ResetWrittenCount();
+        _line.Write("{\"id\":"u8);
+        WriteText(string.Concat("batch_req_", requestId.AsSpan(0, Math.Min(24, requestId.Length))));
+        _line.Write(",\"custom_id\":"u8);
+        WriteText(customId);
+    }
+
+    private ReadOnlyMemory<byte> End()
+    {
+        _line.Write("}\n"u8);
+        return _line.WrittenMemory;
+    }
+
+    private void BeginResponse(int status, string requestId)
+    {
+        _line.Write(",\"response\":{\"status_code\":"u8);
+        WriteNumber(status);
+        _line.Write(",\"request_id\":"u8);
+        WriteText(requestId);
+        _line.Write(",\"body\":"u8);
+    }
+
+    private void WriteError(string code, string message)
+    {
+        _line.Write(",\"response\":null,\"error\":{\"code\":"u8);
+        WriteText(code);
+        _line.Write(",\"message\":"u8);
+        WriteText(message);
+        _line.Write("}"u8);
+    }
+
+    // The provider's own words where they are whole JSON; else what we know, in OpenAI's form.
+    private void WriteErrorBody(LlmException error)
+    {
+        if (TryRead(error.Body, out _))
+        {
+            JsonMinifier.Write(Encoding.UTF8.GetBytes(error.Body!), _line);
+            return;
+        }
+
+        _line.Write("{\"error\":{\"message\":"u8);
+        WriteText(error.Message);
+        _line.Write(",\"type\":"u8);
+        WriteText(SnakeCase(error.Kind.ToString()));
+        _line.Write(",\"param\":"u8);
+        WriteText(error.Parameter);
+        _line.Write(",\"code\":"u8);
+        WriteText(error.Code);
+        _line.Write("}}"u8);
+    }
+
+    private void WriteOwn(ResponseWrapper outcome, ReadOnlySpan<byte> metadata)
+    {
+        _line.Write(",\"fastllm\":{\"key\":"u8);
+        WriteText(outcome.RequestId);
+        _line.Write(",\"attempts\":"u8);
+        WriteNumber(outcome.Attempts);
+        if (outcome.Latency > TimeSpan.Zero)
+        {
+            _line.Write(",\"latency_ms\":"u8);
+            WriteNumber((long)Math.Round(outcome.Latency.TotalMilliseconds));
+        }
+
+        WriteMoment();
+        if (outcome.Cost is { } cost && (cost != 0 || withCosts))
+        {
+            _line.Write(",\"cost\":"u8);
+            WriteNumber(cost / 1.000000000000000000000000000m); // without zeros at its end
+        }
+
+        if (outcome.IsCacheHit)
+        {
+            _line.Write(",\"cached\":true"u8);
+        }
+
+        if (outcome.IsShared)
+        {
+            _line.Write(",\"shared\":true"u8);
+        }
+
+        if (outcome.Error is { } error)
+        {
+            WriteFailure(SnakeCase(error.Kind.ToString()), error.Message);
+        }
+
+        if (outcome.MaybeBilled > 0)
+        {
+            _line.Write(",\"maybe_billed\":"u8);
+            WriteNumber(outcome.MaybeBilled);
+        }
+
+        WriteMetadata(metadata);
+        _line.Write("}"u8);
+    }
+
+    // When, and what held the run up then: what a report needs to tell how the run went along.
+    private void WriteMoment()
+    {
+        if (time is not null)
+        {
+            Span<byte> text = stackalloc byte[32];
+            time.GetUtcNow().UtcDateTime.TryFormat(text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+            _line.Write(",\"at\":\""u8);
+            _line.Write(text[..length]);
+            _line.Write("\""u8);
+        }
+
+        if (limitedBy?.Invoke() is { } factor and not Bottleneck.None)
+        {
+            _line.Write(",\"limited_by\":\""u8);
+            _line.Write(s_factors[(int)factor]);
+            _line.Write("\""u8);
+        }
+    }
+
+    private void WriteFailure(string failure, string message)
+    {
+        _line.Write(",\"failure\":"u8);
+        WriteText(failure);
+        _line.Write(",\"message\":"u8);
+        WriteText(message);
+    }
+
+    private void WriteMetadata(ReadOnlySpan<byte> metadata)
+    {
+        if (!metadata.IsEmpty)
+        {
+            _line.Write(",\"metadata\":"u8);
+            JsonMinifier.Write(metadata, _line);
+        }
+    }
+
+    // Half of a surrogate pair becomes U+FFFD here: texts of ours may be cut anywhere.
+    private void WriteText(string? text)
+    {
+        _values.Reset(_line);
+        _values.WriteStringValue(text);
+        _values.Flush();
+    }
+
+    private void WriteNumber(decimal number)
+    {
+        _values.Reset(_line);
+        _values.WriteNumberValue(number);
+        _values.Flush();
+    }
+
+    private void WriteNumber(long number)
+    {
+        _values.Reset(_line);
+        _values.WriteNumberValue(number);
+        _values.Flush();
+    }
+
+    // A 2xx answer that is cut or senseless must not be written as a response: it would read as a success.
+    private static bool SaysNo(int status, string? body) => status is < 200 or > 299 || (TryRead(body, out bool hasError) && hasError);
+
+    // At most 2,048 characters.
+    private static bool TryRead(string? text, out bool hasError)
+    {
+        hasError = false;
+        if (text is null)
+        {
+            return false;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text);
+            bool isObject = document.RootElement.ValueKind == JsonValueKind.Object;
+            hasError = isObject && document.RootElement.TryGetProperty("error", out JsonElement error) && error.ValueKind != JsonValueKind.Null;
+            return isObject;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            // Cut short, maybe in the middle of a surrogate pair, which .NET calls an argument's fault.
+            hasError = false;
+            return false;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using System.Numerics;
+
+namespace FastLLM.Jobs.Reports;
+
+/// <summary>Counts numbers from 0 up, each to within 0.1 %, in memory that does not grow with how many there are.</summary>
+/// <remarks>1,024 steps between a power of two and the next; below 1,024 each number has a step of its own.</remarks>
+internal sealed class Histogram
+{
+    private const int Bits = 10;
+    private const int Steps = 1 << Bits;
+
+    private long[] _counts = [];
+
+    public long Count { get; private set; }
+
+    public long Sum { get; private set; }
+
+    public long Max { get; private set; }
+
+    public void Add(long value)
+    {
+        value = Math.Max(0, value);
+        int index = IndexOf(value);
+        if (index >= _counts.Length)
+        {
+            Array.Resize(ref _counts, (index | (Steps - 1)) + 1);
+        }
+
+        _counts[index]++;
+        Count++;
+        Max = Math.Max(Max, value);
+        Sum = Sum > long.MaxValue - value ? long.MaxValue : Sum + value;
+    }
+
+    /// <summary>The smallest number that at least this share of all numbers does not pass.</summary>
+    public long Quantile(double share)
+    {
+        long rank = Math.Max(1, (long)Math.Ceiling(share * Count));
+        long seen = 0;
+        for (var index = 0; index < _counts.Length; index++)
+        {
+            seen += _counts[index];
+            if (seen >= rank)
+            {
+                return Math.Min(Max, LowOf(index));
+            }
+        }
+
+        return Max;
+    }
+
+    /// <summary>The counts in bars of one width that ends on 1, 2 or 5: as far as all but the largest hundredth reach; that stands in a bar of its own.</summary>
+    /// <param name="most">How many bars at most.</param>
+    public (long Width, long[] Bars, long Above) Bars(int most)
+    {
+        long top = Quantile(0.99);
+        long width = NiceWidth(top + 1, most);
+        var bars = new long[(top / width) + 1];
+        long above = 0;
+        for (var index = 0; index < _counts.Length; index++)
+        {
+            long bar = LowOf(index) / width;
+            if (bar < bars.Length)
+            {
+                bars[bar] += _counts[index];
+            }
+            else
+            {
+                above += _counts[index];
+            }
+        }
+
+        return (width, bars, above);
+    }
+
+    private static long NiceWidth(long range, int most)
+    {
+        for (long power = 1; ; power *= 10)
+        {
+            foreach (long width in (ReadOnlySpan<long>)[power, 2 * power, 5 * power])
+            {
+                if ((range + width - 1) / width <= most)
+                {
+                    return width;
+                }
+            }
+        }
+    }
+
+    private static int IndexOf(long value)
+    {
+        int shift = Math.Max(0, BitOperations.Log2((ulong)value) - Bits);
+        return (shift << Bits) + (int)(value >> shift);
+    }
+
+    private static long LowOf(int index)
+    {
+        int shift = Math.Max(0, (index >> Bits) - 1);
+        return (long)(index - (shift << Bits)) << shift;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Buffers;
+using System.Text;
+
+namespace FastLLM.Jobs.Tables;
+
+/// <summary>A cell of a table as it is written: quoted where it must be, and never a formula.</summary>
+/// <remarks>
+/// A spreadsheet takes a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF for a formula, which may fetch or run things. Such a text
+/// gets an apostrophe before it (OWASP); a plain number, such as −5, stays one.
+/// </remarks>
+internal static class TableCell
+{
+    private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");
+
+    /// <summary>Appends a cell.</summary>
+    public static void Append(StringBuilder line, string text, char separator)
+    {
+        bool isGuarded = text is ['=' or '+' or '-' or '@' or '\t' or '\r' or '\n', ..] && !IsPlainNumber(text);
+        if (!isGuarded && !NeedsQuotes(text, separator))
+        {
+            line.Append(text);
+            return;
+        }
+
+        bool needsQuotes = NeedsQuotes(text, separator);
+        line.Append(needsQuotes ? "\"" : "").Append(isGuarded ? "'" : "");
+        line.Append(needsQuotes ? text.Replace("\"", "\"\"", StringComparison.Ordinal) : text);
+        line.Append(needsQuotes ? "\"" : "");
+    }
+
+    private static bool NeedsQuotes(string text, char separator) => text.AsSpan().IndexOfAny(separator, '"', '\n') >= 0 || text.Contains('\r', StringComparison.Ordinal);
+
+    // An optional sign, digits, perhaps a point with digits, perhaps an exponent; nothing that could be read as more.
+    private static bool IsPlainNumber(ReadOnlySpan<char> text)
+    {
+        text = text[0] is '+' or '-' ? text[1..] : text;
+        if (!TakeDigits(ref text))
+        {
+            return false;
+        }
+
+        if (text is ['.', ..])
+        {
+            text = text[1..];
+            if (!TakeDigits(ref text))
+            {
+                return false;
+            }
+        }
+
+        if (text is ['e' or 'E', ..])
+        {
+            text = text[1..];
+            text = text is ['+' or '-', ..] ? text[1..] : text;
+            if (!TakeDigits(ref text))
+            {
+                return false;
+            }
+        }
+
+        return text.IsEmpty;
+    }
+
+    private static bool TakeDigits(ref ReadOnlySpan<char> text)
+    {
+        int end = text.IndexOfAnyExcept(s_digits);
+        int count = end < 0 ? text.Length : end;
+        text = text[count..];
+        return count > 0;
+    }
+}

@@ -1,0 +1,60 @@
+namespace FastLLM;
+
+/// <summary>What one model costs, in US dollars a token, exactly as the table has it.</summary>
+/// <remarks>Immutable, safe to share between threads.</remarks>
+public sealed record ModelPrice
+{
+    /// <summary>Gets the price of a token of the prompt.</summary>
+    public required decimal Input { get; init; }
+
+    /// <summary>Gets the price of a token of the answer; 0 for embeddings.</summary>
+    public required decimal Output { get; init; }
+
+    /// <summary>Gets the price of a prompt token that the provider read from its own prompt cache; <see langword="null"/> where it is that of the others.</summary>
+    public decimal? CachedInput { get; init; }
+
+    /// <summary>Gets the price of an answer token spent on reasoning; <see langword="null"/> where it is that of the others.</summary>
+    public decimal? Reasoning { get; init; }
+
+    /// <summary>Gets the most tokens that an answer of the model may have; <see langword="null"/> where the table does not say.</summary>
+    public long? MaxOutputTokens { get; init; }
+
+    /// <summary>Gets the dearest price of a prompt token under any circumstances: a long prompt, a write to the provider's cache.</summary>
+    internal decimal HighestInput { get; init; }
+
+    /// <summary>Gets the dearest price of an answer token under any circumstances.</summary>
+    internal decimal HighestOutput { get; init; }
+
+    /// <summary>Gets the prices of long prompts, the shortest first: each holds for all tokens of a request whose prompt is longer than <c>Above</c>.</summary>
+    internal IReadOnlyList<PriceTier> Tiers { get; init; } = [];
+
+    /// <summary>What an answer cost. Cached and reasoning tokens, which are part of prompt and answer, count at their own price.</summary>
+    /// <param name="usage">The tokens that it took.</param>
+    /// <returns>US dollars.</returns>
+    public decimal Cost(Usage usage)
+    {
+        ArgumentNullException.ThrowIfNull(usage);
+        (decimal input, decimal output, decimal cachedInput) = (Input, Output, CachedInput ?? Input);
+        foreach (PriceTier tier in Tiers)
+        {
+            if (usage.PromptTokens > tier.Above)
+            {
+                (input, output, cachedInput) = (tier.Input ?? input, tier.Output ?? output, tier.CachedInput ?? tier.Input ?? cachedInput);
+            }
+        }
+
+        // A provider that counts the parts beside the whole must not make a negative of the rest.
+        long cached = Math.Clamp(usage.CachedTokens, 0, Math.Max(0, usage.PromptTokens));
+        long reasoning = Math.Clamp(usage.ReasoningTokens, 0, Math.Max(0, usage.CompletionTokens));
+        return (Math.Max(0, usage.PromptTokens - cached) * input) + (cached * cachedInput)
+            + (Math.Max(0, usage.CompletionTokens - reasoning) * output) + (reasoning * (Reasoning ?? output));
+    }
+
+    /// <summary>The most that a request may cost.</summary>
+    /// <param name="input">The most tokens that its prompt may have.</param>
+    /// <param name="output">The most tokens that its answer may have.</param>
+    internal decimal MaxCost(long input, long output) => (input * HighestInput) + (output * HighestOutput);
+}
+
+/// <summary>Prices from a length of the prompt on; what is left out stays as it was.</summary>
+internal sealed record PriceTier(long Above, decimal? Input, decimal? Output, decimal? CachedInput);

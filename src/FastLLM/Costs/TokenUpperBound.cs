@@ -1,0 +1,187 @@
+using System.Text.Json;
+
+namespace FastLLM.Costs;
+
+/// <summary>The most tokens that a request may take, told from its body alone.</summary>
+/// <remarks>
+/// No tokenizer makes more tokens of a text than it has bytes of UTF-8, and JSON writes no text shorter than it is. So the bytes of the body bound the prompt; what a
+/// server adds around messages stays below the names and braces that stand there in JSON, and what it puts before all of them below <see cref="Preamble"/>.
+/// </remarks>
+/// <param name="Input">The most tokens of the prompt.</param>
+/// <param name="Output">The most tokens of all answers; <see langword="null"/> where the request sets no limit.</param>
+/// <param name="Choices">How many answers are asked for; where the request sets no limit, the model's own holds for each.</param>
+/// <param name="Unbounded">What in the request has no known bound, if anything.</param>
+internal readonly record struct TokenUpperBound(long Input, long? Output, long Choices, string? Unbounded)
+{
+    /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one (gpt-4o-mini: 48,169).</summary>
+    public const long Picture = 50_000;
+
+    /// <summary>Room for what a server says to the model before the conversation: instructions of its own, the day.</summary>
+    public const long Preamble = 256;
+
+    private const long MaxOutput = 1_000_000_000;
+
+    /// <summary>Reads it from the body.</summary>
+    public static TokenUpperBound Of(LlmRequest request)
+    {
+        try
+        {
+            var scan = new Scan();
+            scan.Read(request.Body.Span, hasOutput: !request.Endpoint.EndsWith("/embeddings", StringComparison.Ordinal));
+            return scan.Result(request.Body.Length);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return new TokenUpperBound(request.Body.Length, null, 1, "a body that is no JSON");
+        }
+    }
+
+    private ref struct Scan
+    {
+        private bool _hasOutput;
+        private long? _limit;
+        private long _choices;
+        private long _prompts;
+        private long _pictures;
+        private string? _unbounded;
+
+        public readonly TokenUpperBound Result(long bytes)
+        {
+            long input = bytes + Preamble + (_pictures * Picture);
+            long choices = Math.Min(MaxOutput, Math.Clamp(_choices, 1, MaxOutput) * Math.Clamp(_prompts, 1, MaxOutput));
+            long? output = !_hasOutput ? 0 : _limit is { } limit ? Math.Min(limit, MaxOutput) * choices : null;
+            return new TokenUpperBound(input, output, choices, _unbounded);
+        }
+
+        public void Read(ReadOnlySpan<byte> body, bool hasOutput)
+        {
+            _hasOutput = hasOutput;
+            _choices = 1;
+            _prompts = 1;
+            var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = 1000 });
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName)
+                {
+                    continue;
+                }
+
+                if (reader.CurrentDepth == 1)
+                {
+                    ReadParameter(ref reader);
+                }
+                else if (reader.ValueTextEquals("type"u8))
+                {
+                    reader.Read();
+                    ReadType(ref reader);
+                }
+            }
+        }
+
+        private void ReadParameter(ref Utf8JsonReader reader)
+        {
+            if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8) || reader.ValueTextEquals("max_output_tokens"u8))
+            {
+                if (Number(ref reader) is { } limit)
+                {
+                    _limit = Math.Max(_limit ?? 0, limit);
+                }
+            }
+            else if (reader.ValueTextEquals("n"u8) || reader.ValueTextEquals("best_of"u8))
+            {
+                _choices = Math.Max(_choices, Number(ref reader) ?? 1);
+            }
+            else if (reader.ValueTextEquals("previous_response_id"u8) || reader.ValueTextEquals("conversation"u8))
+            {
+                Refuse(ref reader, "a conversation that the provider keeps");
+            }
+            else if (reader.ValueTextEquals("web_search_options"u8))
+            {
+                Refuse(ref reader, "a search of the web");
+            }
+            else if (reader.ValueTextEquals("prediction"u8))
+            {
+                Refuse(ref reader, "a predicted output");
+            }
+            else if (reader.ValueTextEquals("audio"u8))
+            {
+                Refuse(ref reader, "an answer in sound");
+            }
+            else if (reader.ValueTextEquals("service_tier"u8))
+            {
+                reader.Read();
+                _unbounded ??= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("priority"u8) ? "a service tier of another price" : null;
+            }
+            else if (reader.ValueTextEquals("prompt"u8))
+            {
+                ReadPrompt(ref reader);
+            }
+        }
+
+        // Of the older completions: a text, tokens, or several of either, each of which is answered.
+        private void ReadPrompt(ref Utf8JsonReader reader)
+        {
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                _unbounded ??= "a prompt that the provider keeps";
+            }
+
+            if (reader.TokenType != JsonTokenType.StartArray)
+            {
+                reader.Skip();
+                return;
+            }
+
+            long prompts = 0;
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                prompts += reader.TokenType is JsonTokenType.String or JsonTokenType.StartArray ? 1 : 0;
+                reader.Skip();
+            }
+
+            _prompts = Math.Max(1, prompts);
+        }
+
+        // Of content parts and tools. A schema may name types too, but none of these.
+        private void ReadType(ref Utf8JsonReader reader)
+        {
+            if (reader.TokenType != JsonTokenType.String)
+            {
+                return;
+            }
+
+            if (reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("input_image"u8) || reader.ValueTextEquals("image"u8))
+            {
+                _pictures++;
+            }
+            else if (reader.ValueTextEquals("input_audio"u8) || reader.ValueTextEquals("audio_url"u8))
+            {
+                _unbounded ??= "sound";
+            }
+            else if (reader.ValueTextEquals("video_url"u8) || reader.ValueTextEquals("input_video"u8))
+            {
+                _unbounded ??= "a film";
+            }
+            else if (reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8) || reader.ValueTextEquals("document"u8) || reader.ValueTextEquals("item_reference"u8))
+            {
+                _unbounded ??= "a file";
+            }
+            else if (reader.ValueSpan.StartsWith("web_search"u8) || reader.ValueSpan.StartsWith("file_search"u8) || reader.ValueSpan.StartsWith("code_interpreter"u8)
+                || reader.ValueSpan.StartsWith("computer_use"u8) || reader.ValueSpan.StartsWith("image_generation"u8) || reader.ValueSpan.SequenceEqual("mcp"u8))
+            {
+                _unbounded ??= "a tool that the provider runs";
+            }
+        }
+
+        private void Refuse(ref Utf8JsonReader reader, string what)
+        {
+            reader.Read();
+            _unbounded ??= reader.TokenType == JsonTokenType.Null ? null : what;
+            reader.Skip();
+        }
+
+        private static long? Number(ref Utf8JsonReader reader) =>
+            reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0 ? number : null;
+    }
+}

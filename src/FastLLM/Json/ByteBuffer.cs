@@ -1,0 +1,74 @@
+namespace FastLLM.Json;
+
+/// <summary>Bytes that grow at their end, in an array that is used again.</summary>
+internal sealed class ByteBuffer
+{
+    /// <summary>What a thread may keep for its next key; a larger array goes back to the collector after use.</summary>
+    private const int MaxKept = 1 << 20;
+
+    private byte[] _bytes = [];
+
+    /// <summary>Gets how many bytes are written.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Gets the bytes written.</summary>
+    public Span<byte> Written => _bytes.AsSpan(0, Length);
+
+    /// <summary>Gets the byte written last. There must be one.</summary>
+    public byte Last => _bytes[Length - 1];
+
+    /// <summary>Appends room for <paramref name="count"/> bytes, which the caller fills.</summary>
+    public Span<byte> Append(int count)
+    {
+        int start = Length;
+        EnsureFree(count);
+        Length = start + count;
+        return _bytes.AsSpan(start, count);
+    }
+
+    /// <summary>Appends bytes.</summary>
+    public void Append(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Append(bytes.Length));
+
+    /// <summary>Gets some of the bytes written.</summary>
+    public ReadOnlySpan<byte> Slice(int start, int length) => _bytes.AsSpan(start, length);
+
+    /// <summary>Appends one byte.</summary>
+    public void Append(byte value)
+    {
+        EnsureFree(1);
+        _bytes[Length++] = value;
+    }
+
+    /// <summary>Makes room for <paramref name="count"/> more bytes.</summary>
+    public void EnsureFree(int count)
+    {
+        if (_bytes.Length - Length < count)
+        {
+            Grow(count);
+        }
+    }
+
+    /// <summary>Forgets what stands behind the first <paramref name="length"/> bytes.</summary>
+    public void Truncate(int length) => Length = length;
+
+    /// <summary>Forgets what is written, and gives an unusually large array back.</summary>
+    public void Reset()
+    {
+        Length = 0;
+        if (_bytes.Length > MaxKept)
+        {
+            _bytes = [];
+        }
+    }
+
+    private void Grow(int count)
+    {
+        // An empty buffer gets what is asked, for that is the length of the body, and large bodies are dear; later only
+        // a number that is longer in its canonical form makes it grow.
+        long needed = (long)Length + count;
+        long capacity = Math.Max(needed, Math.Min(Length == 0 ? 4096 : needed + (needed / 4), Array.MaxLength));
+        byte[] grown = GC.AllocateUninitializedArray<byte>(checked((int)capacity));
+        Written.CopyTo(grown);
+        _bytes = grown;
+    }
+}

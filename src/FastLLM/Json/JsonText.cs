@@ -1,0 +1,144 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace FastLLM.Json;
+
+/// <summary>Reading and writing the JSON of requests. Text that UTF-8 cannot carry is an error here, never a silent U+FFFD.</summary>
+internal static class JsonText
+{
+    /// <summary>A tool's schema may be nested deeply; what is deeper than this is a mistake or an attack.</summary>
+    public const int MaxDepth = 256;
+
+    private const int RetainedBytes = 1 << 20;
+
+    private static readonly JsonWriterOptions WriterOptions = new()
+    {
+        // The bytes go to a JSON API, never into a page: what need not be escaped is not.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+        MaxDepth = MaxDepth,
+    };
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? t_writer;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? t_buffer;
+
+    /// <summary>What <paramref name="write"/> writes, as bytes of their own.</summary>
+    public static byte[] Build(Action<Utf8JsonWriter> write) => Build(write, static (writer, write) => write(writer), static written => written.ToArray());
+
+    /// <summary>Hands what <paramref name="write"/> writes to <paramref name="use"/>; the span is only good during that call.</summary>
+    public static TResult Build<TState, TResult>(TState state, Action<Utf8JsonWriter, TState> write, Func<ReadOnlySpan<byte>, TResult> use)
+    {
+        // Taken while in use, so that a nested call makes a writer of its own.
+        ArrayBufferWriter<byte> buffer = Interlocked.Exchange(ref t_buffer, null) ?? new ArrayBufferWriter<byte>(1024);
+        Utf8JsonWriter writer = Interlocked.Exchange(ref t_writer, null) ?? new Utf8JsonWriter(buffer, WriterOptions);
+        writer.Reset(buffer);
+        try
+        {
+            write(writer, state);
+            writer.Flush();
+            return use(buffer.WrittenSpan);
+        }
+        finally
+        {
+            if (buffer.Capacity <= RetainedBytes)
+            {
+                buffer.ResetWrittenCount();
+                t_buffer = buffer;
+                t_writer = writer;
+            }
+        }
+    }
+
+    /// <summary>Parses one JSON value.</summary>
+    /// <exception cref="JsonException">The text is not JSON, has duplicate members, or is nested too deeply.</exception>
+    public static JsonDocument Parse(string json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        EnsureEncodable(json, nameof(json));
+        return JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+    }
+
+    /// <inheritdoc cref="Parse(string)"/>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> utf8Json) =>
+        JsonDocument.Parse(utf8Json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+
+    /// <summary>The value's own bytes, as they were written.</summary>
+    public static byte[] BytesOf(JsonElement json) => Encoding.UTF8.GetBytes(json.GetRawText());
+
+    /// <summary>The member as text, or <see langword="null"/> where it is missing or no text.</summary>
+    public static string? StringOf(JsonElement parent, string name) =>
+        parent.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    /// <summary>Writes a text member, and refuses text that has a lone surrogate.</summary>
+    /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
+    public static void WriteText(this Utf8JsonWriter writer, ReadOnlySpan<byte> name, string text)
+    {
+        EnsureEncodable(text, name);
+        writer.WriteString(name, text);
+    }
+
+    /// <summary>Writes a text, and refuses one that has a lone surrogate.</summary>
+    /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
+    public static void WriteText(this Utf8JsonWriter writer, string text)
+    {
+        EnsureEncodable(text, "value");
+        writer.WriteStringValue(text);
+    }
+
+    /// <summary>Writes a member's name, and refuses one that has a lone surrogate.</summary>
+    /// <exception cref="ArgumentException">The name has a lone surrogate.</exception>
+    public static void WriteName(this Utf8JsonWriter writer, string name)
+    {
+        EnsureEncodable(name, "name");
+        writer.WritePropertyName(name);
+    }
+
+    /// <summary>Throws where the text has half of a surrogate pair.</summary>
+    public static void EnsureEncodable(string text, string name)
+    {
+        if (IndexOfLoneSurrogate(text) is >= 0 and var index)
+        {
+            ThrowLoneSurrogate(name, index);
+        }
+    }
+
+    private static void EnsureEncodable(string text, ReadOnlySpan<byte> name)
+    {
+        if (IndexOfLoneSurrogate(text) is >= 0 and var index)
+        {
+            ThrowLoneSurrogate(Encoding.UTF8.GetString(name), index);
+        }
+    }
+
+    private static int IndexOfLoneSurrogate(ReadOnlySpan<char> text)
+    {
+        int start = text.IndexOfAnyInRange('\uD800', '\uDFFF');
+        for (int i = start; i >= 0 && i < text.Length; i++)
+        {
+            if (!char.IsSurrogate(text[i]))
+            {
+                continue;
+            }
+
+            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
+            {
+                i++;
+                continue;
+            }
+
+            return i;
+        }
+
+        return -1;
+    }
+
+    [DoesNotReturn]
+    private static void ThrowLoneSurrogate(string name, int index) => throw new ArgumentException(
+        $"The text of \"{name}\" has half of a surrogate pair at position {index}, which UTF-8 cannot carry. Cut text between characters, not inside one.", name);
+}

@@ -1,0 +1,107 @@
+namespace FastLLM;
+
+/// <summary>How a batch, or a manager, has come along: a snapshot in which all numbers belong to the same moment.</summary>
+/// <remarks>An answer counts once, however many requests share it; answers from the cache took no tokens now and count in none of the token figures.</remarks>
+public sealed record TokenStats
+{
+    /// <summary>Gets how many requests there are; <see langword="null"/> for a stream, whose end is not known.</summary>
+    public long? RequestsTotal { get; init; }
+
+    /// <summary>Gets the requests that have an outcome, failures included.</summary>
+    public long RequestsCompleted { get; init; }
+
+    /// <summary>Gets the requests that failed.</summary>
+    public long Failed { get; init; }
+
+    /// <summary>Gets the requests answered from the cache.</summary>
+    public long CacheHits { get; init; }
+
+    /// <summary>Gets the requests that shared an equal request's outcome.</summary>
+    public long Shared { get; init; }
+
+    /// <summary>Gets the attempts that were sent.</summary>
+    public long Sent { get; init; }
+
+    /// <summary>Gets the attempts that were sent because an earlier one of the same request had failed.</summary>
+    public long Retried { get; init; }
+
+    /// <summary>Gets the attempts that the provider throttled (429, 503, 529).</summary>
+    public long Throttled { get; init; }
+
+    /// <summary>Gets the failed attempts whose request had gone out whole, so that the provider may bill them.</summary>
+    public long MaybeBilled { get; init; }
+
+    /// <summary>Gets the requests in flight at this moment.</summary>
+    public int InFlight { get; init; }
+
+    /// <summary>Gets how many may be in flight at this moment, over all models; with <see cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
+    public int ConcurrencyLimit { get; init; }
+
+    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than <see cref="ConcurrencyLimit"/> while the number is being learnt; 0 where nobody told.</summary>
+    public int ConcurrencyCeiling { get; init; }
+
+    /// <summary>Gets the tokens of prompts.</summary>
+    public long PromptTokens { get; init; }
+
+    /// <summary>Gets the tokens of answers.</summary>
+    public long CompletionTokens { get; init; }
+
+    /// <summary>Gets prompt and completion tokens together.</summary>
+    public long TotalTokens { get; init; }
+
+    /// <summary>Gets the prompt tokens that providers read from their own prompt caches.</summary>
+    public long CachedTokens { get; init; }
+
+    /// <summary>Gets the answer tokens spent on reasoning.</summary>
+    public long ReasoningTokens { get; init; }
+
+    /// <summary>
+    /// Gets what the answers cost, in US dollars, as far as prices are known (<see cref="RequestManagerOptions.Prices"/>, or the provider's own); under a
+    /// <see cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.
+    /// </summary>
+    public decimal Cost { get; init; }
+
+    /// <summary>Gets the answers that were sent for and whose price nobody knows. They are not free: <see cref="Cost"/> only does not say what they cost.</summary>
+    public long Unpriced { get; init; }
+
+    /// <summary>Gets when it began.</summary>
+    public DateTimeOffset StartTime { get; init; }
+
+    /// <summary>Gets the time since then, on a clock that nobody sets.</summary>
+    public TimeSpan ElapsedTime { get; init; }
+
+    /// <summary>Gets the account's limit of tokens a minute, where told.</summary>
+    public long? TokenLimit { get; init; }
+
+    /// <summary>Gets the account's limit of requests a minute, where told.</summary>
+    public long? RequestLimit { get; init; }
+
+    /// <summary>Gets what keeps it from being faster at this moment.</summary>
+    public Bottleneck LimitedBy { get; init; }
+
+    /// <summary>Gets the share of the time so far that each factor limited, 0 to 1; together 1. Empty where no time has passed.</summary>
+    public IReadOnlyDictionary<Bottleneck, double> LimitedByShares { get; init; } = new Dictionary<Bottleneck, double>();
+
+    /// <summary>Gets prompt tokens a second, over the whole time.</summary>
+    public double PromptTokensPerSecond => PerSecond(PromptTokens);
+
+    /// <summary>Gets completion tokens a second, over the whole time.</summary>
+    public double CompletionTokensPerSecond => PerSecond(CompletionTokens);
+
+    /// <summary>Gets requests completed a second, over the whole time.</summary>
+    public double RequestsPerSecond => PerSecond(RequestsCompleted);
+
+    /// <summary>Gets the share of completed requests that the cache answered, 0 to 1.</summary>
+    public double CacheHitRatio => RequestsCompleted == 0 ? 0 : (double)CacheHits / RequestsCompleted;
+
+    /// <summary>Gets the share of the concurrency that is in use at this moment, 0 to 1.</summary>
+    public double Saturation => ConcurrencyLimit == 0 ? 0 : Math.Min(1.0, (double)InFlight / ConcurrencyLimit);
+
+    /// <summary>Gets the share of the token limit that is used up, 0 to 1 and beyond; 0 where no limit is known.</summary>
+    public double TokenSaturation => TokenLimit is > 0 and var limit ? PerSecond(TotalTokens) * 60 / limit : 0;
+
+    /// <summary>Gets the share of the request limit that is used up, 0 to 1 and beyond; 0 where no limit is known.</summary>
+    public double RequestSaturation => RequestLimit is > 0 and var limit ? PerSecond(Sent) * 60 / limit : 0;
+
+    private double PerSecond(double count) => ElapsedTime <= TimeSpan.Zero ? 0 : count / ElapsedTime.TotalSeconds;
+}

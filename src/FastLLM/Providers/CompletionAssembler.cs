@@ -1,0 +1,278 @@
+using System.Text.Json;
+using FastLLM.Json;
+
+namespace FastLLM.Providers;
+
+/// <summary>Puts the chunks of a streamed completion together to the body that the server would have sent without a stream.</summary>
+internal sealed class CompletionAssembler
+{
+    /// <summary>More answers to one question are none.</summary>
+    private const int MaxChoices = 1000;
+
+    [ThreadStatic]
+    private static ByteBuffer? t_output;
+
+    private readonly JsonAccumulator _members = new();
+    private readonly List<StreamedChoice> _choices = [];
+    private long _held;
+
+    /// <summary>How many bytes are kept.</summary>
+    public long Held => _held;
+
+    /// <summary>Whether the answer has begun to say something: a text, a thought, a call.</summary>
+    public bool Speaks { get; private set; }
+
+    /// <summary>Whether the count of tokens has come by itself, which only the end of a stream brings.</summary>
+    public bool IsCounted { get; private set; }
+
+    /// <summary>Whether at least one choice and <paramref name="choices"/> have come, and each says why it ended.</summary>
+    public bool IsFinished(int choices) => _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
+
+    /// <summary>Adds a chunk.</summary>
+    /// <returns>The error that it tells of instead, as the body of an answer; <see langword="null"/> for none.</returns>
+    /// <exception cref="JsonException">The chunk is no JSON object.</exception>
+    public byte[]? Add(ReadOnlySpan<byte> chunk)
+    {
+        // Read to its end before anything is taken from it.
+        byte[]? told = ChunkError.In(chunk, out bool isChunk);
+        if (told is not null || !isChunk)
+        {
+            return told;
+        }
+
+        Utf8JsonReader reader = ChunkError.Open(chunk);
+        bool isCounted = false, hasChoices = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.TextIs("choices"u8))
+            {
+                reader.Read();
+                hasChoices |= AddChoices(ref reader, chunk);
+            }
+            else if (reader.TextIs("x_groq"u8))
+            {
+                reader.Read();
+                AddGroq(ref reader, chunk);
+            }
+            else if (reader.TextIs("obfuscation"u8))
+            {
+                // Padding of the stream.
+                reader.Read();
+                reader.Skip();
+            }
+            else
+            {
+                isCounted |= reader.TextIs("usage"u8);
+                Replace(_members, ref reader, chunk);
+            }
+        }
+
+        IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { } usage && usage.IsWholeObject;
+        return null;
+    }
+
+    /// <summary>The body.</summary>
+    public ReadOnlyMemory<byte> ToBody(bool isChat)
+    {
+        ByteBuffer output = t_output ?? new ByteBuffer();
+        t_output = null;
+        output.EnsureFree((int)Math.Min(_held + 512, Array.MaxLength));
+        Write(output, isChat);
+        ReadOnlyMemory<byte> body = ChunkedAllocator.Answers.Copy(output.Written);
+        output.Reset();
+        t_output = output;
+        return body;
+    }
+
+    private void Replace(JsonAccumulator parent, ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    {
+        JsonAccumulator member = parent.Member(reader.ValueSpan);
+        reader.Read();
+        member.Replace(JsonAccumulator.ValueOf(ref reader, json), ref _held);
+    }
+
+    // Groq tells usage here, and on its plain answers at the top.
+    private void AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
+        JsonAccumulator groq = _members.Member("x_groq"u8);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            Replace(reader.TextIs("usage"u8) ? _members : groq, ref reader, chunk);
+        }
+    }
+
+    private bool AddChoices(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    {
+        bool any = false;
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.Skip();
+            return any;
+        }
+
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            any = true;
+            if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                AddChoice(ChoiceAt(IndexOf(reader)), ref reader, chunk);
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+
+        return any;
+    }
+
+    private void AddChoice(StreamedChoice choice, ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.TextIs("delta"u8))
+            {
+                reader.Read();
+                choice.Message ??= new JsonAccumulator();
+                if (reader.TokenType == JsonTokenType.StartObject)
+                {
+                    AddDelta(choice.Message, ref reader, chunk);
+                }
+
+                reader.Skip();
+            }
+            else if (reader.TextIs("logprobs"u8) || reader.TextIs("text"u8) || reader.TextIs("token_ids"u8))
+            {
+                Speaks |= reader.TextIs("text"u8);
+                ReadOnlySpan<byte> name = reader.ValueSpan;
+                JsonAccumulator member = choice.Members.Member(name);
+                reader.Read();
+                member.Add(ref reader, chunk, name, ref _held);
+            }
+            else
+            {
+                if (reader.TextIs("finish_reason"u8))
+                {
+                    Utf8JsonReader ahead = reader;
+                    ahead.Read();
+                    choice.IsFinished |= ahead.TokenType == JsonTokenType.String;
+                }
+
+                Replace(choice.Members, ref reader, chunk);
+            }
+        }
+    }
+
+    private void AddDelta(JsonAccumulator message, ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            ReadOnlySpan<byte> name = reader.ValueSpan;
+            bool isRole = reader.TextIs("role"u8);
+            JsonAccumulator member = message.Member(name);
+            reader.Read();
+            member.Add(ref reader, chunk, name, ref _held);
+            Speaks |= !isRole && member.HasContent;
+        }
+    }
+
+    private static long IndexOf(Utf8JsonReader choice)
+    {
+        while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isIndex = choice.TextIs("index"u8);
+            choice.Read();
+            if (isIndex && choice.TokenType == JsonTokenType.Number && choice.TryGetInt64(out long index))
+            {
+                return index;
+            }
+
+            choice.Skip();
+        }
+
+        return 0;
+    }
+
+    private StreamedChoice ChoiceAt(long index)
+    {
+        foreach (StreamedChoice choice in _choices)
+        {
+            if (choice.Index == index)
+            {
+                return choice;
+            }
+        }
+
+        if (_choices.Count == MaxChoices)
+        {
+            throw new JsonException($"The answer has more than {MaxChoices} choices.");
+        }
+
+        var made = new StreamedChoice(index);
+        _choices.Add(made);
+        return made;
+    }
+
+    private void Write(ByteBuffer output, bool isChat)
+    {
+        output.Append((byte)'{');
+        bool hasKind = false, hasChoices = false;
+        foreach ((byte[] name, JsonAccumulator value) in _members.Members)
+        {
+            ReadOnlySpan<byte> named = name;
+            hasKind |= named.SequenceEqual("object"u8);
+            if (!hasChoices && !IsOfTheHead(named))
+            {
+                // Where they stand in a plain answer: behind its head.
+                WriteChoices(output);
+                hasChoices = true;
+            }
+
+            JsonAccumulator.WriteName(output, named);
+            if (value.Is("\"chat.completion.chunk\""u8))
+            {
+                output.Append("\"chat.completion\""u8);
+            }
+            else
+            {
+                value.WriteTo(output);
+            }
+        }
+
+        if (!hasKind && isChat)
+        {
+            JsonAccumulator.WriteName(output, "object"u8);
+            output.Append("\"chat.completion\""u8);
+        }
+
+        if (!hasChoices)
+        {
+            WriteChoices(output);
+        }
+
+        output.Append((byte)'}');
+    }
+
+    private static bool IsOfTheHead(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("id"u8) || name.SequenceEqual("object"u8) || name.SequenceEqual("created"u8) || name.SequenceEqual("model"u8);
+
+    private void WriteChoices(ByteBuffer output)
+    {
+        JsonAccumulator.WriteName(output, "choices"u8);
+        output.Append((byte)'[');
+        _choices.Sort(static (a, b) => a.Index.CompareTo(b.Index));
+        foreach (StreamedChoice choice in _choices)
+        {
+            JsonAccumulator.Separate(output, '[');
+            choice.WriteTo(output);
+        }
+
+        output.Append((byte)']');
+    }
+}

@@ -1,0 +1,187 @@
+using FastLLM.Pipeline;
+
+namespace FastLLM.RateLimiting;
+
+/// <summary>The limits that were told for a model, and how much of them is left. Under the lock of <see cref="RateLimiters"/>.</summary>
+/// <remarks>
+/// What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too, and gives its tokens
+/// back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all back (<c>docs/limits.md</c>).
+/// </remarks>
+internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
+{
+    private const double MaxOfIt = 0.3;
+
+    private readonly TokenBucket? _requests = told.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
+    private readonly TokenLedger? _tokens = Ledger(told.TokensPerMinute);
+    private readonly TokenLedger? _input = Ledger(told.InputTokensPerMinute);
+    private readonly TokenLedger? _output = Ledger(told.OutputTokensPerMinute);
+    private readonly DailyQuota? _day = told.RequestsPerDay is { } perDay ? new DailyQuota(perDay) : null;
+    private readonly TokenEstimate _estimate = new();
+
+    // OpenAI and Azure count what a request allows itself, whatever it takes; others count what it took. They are not asked, but found out.
+    private bool _countsAllowance;
+    private double _correctedAt = double.NegativeInfinity;
+
+    /// <summary>Whether it has to be known what a request says about its tokens.</summary>
+    public bool CountsTokens => (_tokens ?? _input ?? _output) is not null;
+
+    /// <summary>Why a request fits no minute, or <see langword="null"/>.</summary>
+    public LlmException? Refusal(in TokenDemand demand)
+    {
+        // Where the request sets no limit, its output is a guess, and a guess refuses nobody.
+        long input = _estimate.Input(demand);
+        long output = demand.MaxOutput ?? 0;
+        return Over(input + output, _tokens, "tokens", nameof(RateLimits.TokensPerMinute))
+            ?? Over(input, _input, "tokens of its prompt", nameof(RateLimits.InputTokensPerMinute))
+            ?? Over(output, _output, "tokens of its answer", nameof(RateLimits.OutputTokensPerMinute));
+    }
+
+    /// <summary>Why nothing may be sent for longer than a run waits, or <see langword="null"/>.</summary>
+    public LlmException? DayRefusal(double now) => _day?.Wait(now) is { } wait && wait > mostDayWait.TotalSeconds
+        ? new LlmException(
+            FailureKind.DailyLimit,
+            $"The {_day.PerDay:N0} requests a day ({nameof(RateLimits.RequestsPerDay)}) are used up; there are more in {TimeSpan.FromSeconds(Math.Ceiling(wait))}.")
+        : null;
+
+    /// <summary>How long until the lease may be given, and for want of what.</summary>
+    public double Wait(double now, Lease lease, out BlockReason block)
+    {
+        block = BlockReason.None;
+        double longest = 0;
+        Longer(_day?.Wait(now) ?? 0, BlockReason.Requests, ref longest, ref block);
+        Longer(_requests?.Wait(now, 1) ?? 0, BlockReason.Requests, ref longest, ref block);
+        if (CountsTokens)
+        {
+            long input = _estimate.Input(lease.TokenDemand);
+            long output = _estimate.Output(lease.TokenDemand);
+            Longer(_tokens?.Wait(now, input + output) ?? 0, BlockReason.Tokens, ref longest, ref block);
+            Longer(_input?.Wait(now, input) ?? 0, BlockReason.Tokens, ref longest, ref block);
+            Longer(_output?.Wait(now, output) ?? 0, BlockReason.Tokens, ref longest, ref block);
+        }
+
+        return longest;
+    }
+
+    /// <summary>Sets aside what the lease's request may take.</summary>
+    public void Take(double now, Lease lease)
+    {
+        _day?.Take(now);
+        _requests?.Take(now, 1);
+        if (CountsTokens)
+        {
+            lease.GivenBack = 0;
+            lease.Input = _estimate.Input(lease.TokenDemand);
+            lease.Output = _estimate.Output(lease.TokenDemand);
+            lease.OfTokens = _tokens?.Take(now, lease.Input + lease.Output);
+            lease.OfInput = _input?.Take(now, lease.Input);
+            lease.OfOutput = _output?.Take(now, lease.Output);
+        }
+    }
+
+    /// <summary>The send is over: what was set aside becomes what it took.</summary>
+    public void Settle(Lease lease, LeaseEnd end, Usage? usage)
+    {
+        if (end == LeaseEnd.NotUsed)
+        {
+            _day?.Return();
+            _requests?.Return(1);
+        }
+
+        if (!CountsTokens)
+        {
+            return;
+        }
+
+        if (end is LeaseEnd.NotUsed or LeaseEnd.Throttled)
+        {
+            Settle(lease, 0, 0, 0);
+        }
+        else if (usage is not null)
+        {
+            _estimate.Learn(lease.TokenDemand, usage);
+            long output = _countsAllowance && lease.TokenDemand.MaxOutput is not null ? Math.Max(lease.Output, usage.CompletionTokens) : usage.CompletionTokens;
+            lease.GivenBack = lease.Input + lease.Output - usage.PromptTokens - output;
+            Settle(lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
+        }
+        else
+        {
+            Settle(lease, lease.Input + lease.Output, lease.Input, lease.Output);
+        }
+    }
+
+    /// <summary>The provider refused a send that should have fitted: whatever is thought to be left, is not.</summary>
+    public void UsedUp(double now, double sentAt)
+    {
+        if (sentAt >= _correctedAt)
+        {
+            _correctedAt = now;
+            _countsAllowance = true;
+            _requests?.Correct(now, 0);
+            _tokens?.Correct(now, 0);
+            _input?.Correct(now, 0);
+            _output?.Correct(now, 0);
+        }
+    }
+
+    /// <summary>Believes the headers of an answer where they say that less is left than is known here.</summary>
+    /// <param name="now">The moment.</param>
+    /// <param name="lease">The send. Of answers to what was sent before the last correction, nothing is new.</param>
+    /// <param name="headers">What they say.</param>
+    public void Correct(double now, Lease lease, LimitHeaders headers)
+    {
+        if (lease.Since < _correctedAt || !headers.SaysAnything)
+        {
+            return;
+        }
+
+        _correctedAt = now;
+        if (headers.Requests.Remaining is { } requests)
+        {
+            _requests?.Correct(now, requests);
+        }
+
+        // It has less than was thought right after something was given back: so it did not give it back.
+        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less && less >= lease.GivenBack * MaxOfIt && lease.GivenBack > 0;
+        Correct(now, _input, headers.Input);
+        Correct(now, _output, headers.Output);
+        if (headers.RequestsOfDay.Remaining is { } ofDay)
+        {
+            _day?.Correct(now, ofDay, headers.RequestsOfDay.Reset);
+        }
+    }
+
+    private static TokenLedger? Ledger(long? perMinute) => perMinute is { } limit ? new TokenLedger(limit) : null;
+
+    private static double Correct(double now, TokenLedger? ledger, LimitAxis axis) =>
+        ledger is not null && axis.Remaining is { } remaining ? ledger.Correct(now, remaining) : 0;
+
+    private void Settle(Lease lease, long tokens, long input, long output)
+    {
+        Settle(_tokens, lease.OfTokens, tokens);
+        Settle(_input, lease.OfInput, input);
+        Settle(_output, lease.OfOutput, output);
+    }
+
+    private static void Settle(TokenLedger? ledger, TokenLedger.Entry? entry, long used)
+    {
+        if (entry is not null)
+        {
+            ledger!.Settle(entry, used);
+        }
+    }
+
+    private static void Longer(double wait, BlockReason reason, ref double longest, ref BlockReason block)
+    {
+        if (wait > longest)
+        {
+            longest = wait;
+            block = reason;
+        }
+    }
+
+    private static LlmException? Over(long tokens, TokenLedger? bucket, string what, string option) => tokens > bucket?.PerMinute
+        ? new LlmException(
+            FailureKind.RequestTooLarge,
+            $"Not sent: it may take about {tokens:N0} {what}, more than the limit of a whole minute ({option} {bucket.PerMinute:N0}). Shorten the prompt, or allow less output.")
+        : null;
+}

@@ -1,0 +1,210 @@
+using System.Collections.Concurrent;
+
+namespace FastLLM.RateLimiting;
+
+/// <summary>The limiters of a manager, one for each model, under one ceiling of requests in flight.</summary>
+/// <remarks>
+/// A manager has one base URL and one key, so the model is what limits differ by. One lock guards all limiters: it is held for a few hundred nanoseconds,
+/// and a slot that one model leaves may be what another one waits for.
+/// </remarks>
+internal sealed class RateLimiters : IDisposable
+{
+    private const int MaxModels = 1_000;
+
+    private readonly ConcurrentDictionary<string, ModelRateLimiter> _limiters = new(StringComparer.Ordinal);
+    private readonly List<ModelRateLimiter> _queued = [];
+    private readonly TimeProvider _time;
+    private readonly RateLimits? _configured;
+    private readonly TimeSpan _mostDayWait;
+    private readonly bool _adaptive;
+    private readonly long _start;
+    private ModelRateLimiter? _last;
+    private long _order;
+    private int _inFlight;
+    private int _limit;
+    private int _blockedBy;
+    private bool _disposed;
+
+    /// <param name="concurrency">The most in flight over all models.</param>
+    /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="told">The limits that hold for each model, where told.</param>
+    /// <param name="mostDayWait">How long to wait for the next day's requests, rather than give up.</param>
+    /// <param name="longestOutage">How long a provider may be down before those who wait are sent away; without end, where left out.</param>
+    public RateLimiters(int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null, TimeSpan mostDayWait = default, TimeSpan? longestOutage = null)
+    {
+        LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
+        Ceiling = concurrency;
+        _adaptive = adaptive;
+        _time = time;
+        _configured = told;
+        _mostDayWait = mostDayWait;
+        _start = time.GetTimestamp();
+        _limit = adaptive ? Math.Min(concurrency, new LearnedConcurrency(concurrency).Limit) : concurrency;
+    }
+
+    /// <summary>Attempts that hold a lease.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>How many may hold one at this moment.</summary>
+    public int Limit => Volatile.Read(ref _limit);
+
+    /// <summary>Why the first of those who wait must wait; <see cref="BlockReason.None"/> where nobody does.</summary>
+    public BlockReason BlockedBy => (BlockReason)Volatile.Read(ref _blockedBy);
+
+    internal Lock Lock { get; } = new();
+
+    internal int Ceiling { get; }
+
+    internal double LongestOutage { get; }
+
+    internal TimeProvider Time => _time;
+
+    /// <summary>Seconds since the limiters were made, on a clock that nobody sets.</summary>
+    internal double Now => _time.GetElapsedTime(_start).TotalSeconds;
+
+    internal bool IsFull => _inFlight >= Ceiling;
+
+    /// <summary>The limiter of a model.</summary>
+    public ModelRateLimiter Of(string? model)
+    {
+        model ??= "";
+        ModelRateLimiter? last = Volatile.Read(ref _last);
+        if (last is not null && (ReferenceEquals(last.Model, model) || string.Equals(last.Model, model, StringComparison.Ordinal)))
+        {
+            return last;
+        }
+
+        if (!_limiters.TryGetValue(model, out ModelRateLimiter? limiter))
+        {
+            // Names come from the input: those beyond any sensible number share a limiter, rather than use up memory.
+            limiter = _limiters.GetOrAdd(_limiters.Count < MaxModels ? model : "", Create);
+            lock (Lock)
+            {
+                Measure();
+            }
+        }
+
+        Volatile.Write(ref _last, limiter);
+        return limiter;
+    }
+
+    /// <summary>Lets nobody of any model through for a time.</summary>
+    /// <returns>Whether that is longer than was known for any.</returns>
+    public bool CloseAllFor(TimeSpan wait)
+    {
+        var isNews = false;
+        foreach (ModelRateLimiter limiter in _limiters.Values)
+        {
+            isNews |= limiter.CloseFor(wait);
+        }
+
+        return isNews;
+    }
+
+    public void Dispose()
+    {
+        lock (Lock)
+        {
+            _disposed = true;
+            foreach (ModelRateLimiter limiter in _limiters.Values)
+            {
+                limiter.StopTimer();
+            }
+        }
+    }
+
+    internal ITimer? CreateTimer(ModelRateLimiter limiter)
+    {
+        if (_disposed)
+        {
+            return null;
+        }
+
+        // A timer must not hold on to the context of the request that happened to come first.
+        using (ExecutionContext.SuppressFlow())
+        {
+            return _time.CreateTimer(static state => ((ModelRateLimiter)state!).Open(), limiter, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    internal long NextOrder() => ++_order;
+
+    internal void Took() => _inFlight++;
+
+    internal void GaveBack() => _inFlight--;
+
+    internal void Queue(ModelRateLimiter limiter)
+    {
+        if (!_queued.Contains(limiter))
+        {
+            _queued.Add(limiter);
+        }
+
+        Note();
+    }
+
+    /// <summary>Lets through whoever may pass, over all models: first come first served, retries first. Under the lock.</summary>
+    internal void Admit()
+    {
+        while (_queued.Count > 0)
+        {
+            double now = Now;
+            ModelRateLimiter? next = null;
+            for (int i = _queued.Count - 1; i >= 0; i--)
+            {
+                ModelRateLimiter limiter = _queued[i];
+                if (limiter.HeadOrder is not { } order)
+                {
+                    _queued.RemoveAt(i);
+                }
+                else if (limiter.HeadMayPass(now) && (next is null || order < next.HeadOrder))
+                {
+                    next = limiter;
+                }
+            }
+
+            if (next is null)
+            {
+                break;
+            }
+
+            next.AdmitHead(now);
+        }
+
+        Note();
+    }
+
+    /// <summary>The limit of a limiter has changed.</summary>
+    internal void Measure()
+    {
+        if (_adaptive)
+        {
+            long limit = 0;
+            foreach ((_, ModelRateLimiter limiter) in _limiters)
+            {
+                limit += limiter.Limit;
+            }
+
+            _limit = (int)Math.Min(Ceiling, limit);
+        }
+    }
+
+    private ModelRateLimiter Create(string model) => new(
+        this, model, _adaptive ? new LearnedConcurrency(Ceiling) : null, _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _mostDayWait) : null);
+
+    // Of several models that wait, the one whose head came first speaks.
+    private void Note()
+    {
+        ModelRateLimiter? first = null;
+        foreach (ModelRateLimiter limiter in _queued)
+        {
+            if (limiter.HeadOrder is { } order && (first is null || order < first.HeadOrder))
+            {
+                first = limiter;
+            }
+        }
+
+        _blockedBy = (int)(first?.BlockedBy ?? BlockReason.None);
+    }
+}

@@ -1,0 +1,68 @@
+using System.Text.Json;
+
+namespace FastLLM.RateLimiting;
+
+/// <summary>What a request says about the tokens that it will take.</summary>
+/// <param name="Bytes">The text that it sends, in bytes of UTF-8.</param>
+/// <param name="MaxOutput">The output that it allows, over all choices; <see langword="null"/> where it sets no limit.</param>
+internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
+{
+    // A picture in the body is long as text and short as tokens; how short is the provider's secret.
+    private const int BytesOfData = 4_000;
+    private const int BytesOfNumber = 4;
+
+    /// <summary>Reads it from the body; of a body that is no JSON, the length counts.</summary>
+    public static TokenDemand Of(LlmRequest request)
+    {
+        ReadOnlySpan<byte> body = request.Body.Span;
+        try
+        {
+            return Read(body, hasOutput: !request.Endpoint.EndsWith("/embeddings", StringComparison.Ordinal));
+        }
+        catch (JsonException)
+        {
+            return new TokenDemand(body.Length, null);
+        }
+    }
+
+    private static TokenDemand Read(ReadOnlySpan<byte> body, bool hasOutput)
+    {
+        var reader = new Utf8JsonReader(body);
+        long bytes = 0;
+        long? most = null;
+        long choices = 1;
+        while (reader.Read())
+        {
+            switch (reader.TokenType)
+            {
+                case JsonTokenType.PropertyName when reader.CurrentDepth == 1:
+                    if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8) || reader.ValueTextEquals("max_output_tokens"u8))
+                    {
+                        most = Larger(most, Number(ref reader));
+                    }
+                    else if (reader.ValueTextEquals("n"u8))
+                    {
+                        choices = Math.Max(1, Number(ref reader) ?? 1);
+                    }
+
+                    break;
+                case JsonTokenType.String:
+                    bytes += reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan) ? Math.Min(BytesOfData, reader.ValueSpan.Length) : reader.ValueSpan.Length;
+                    break;
+                case JsonTokenType.Number when reader.CurrentDepth > 1:
+                    bytes += BytesOfNumber;
+                    break;
+            }
+        }
+
+        return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Math.Min(each, long.MaxValue / choices) * choices : null);
+    }
+
+    // Sound and files come without a "data:" before them. Text has spaces.
+    private static bool IsBase64(ReadOnlySpan<byte> text) => text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ') && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
+
+    private static long? Number(ref Utf8JsonReader reader) =>
+        reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0 ? number : null;
+
+    private static long? Larger(long? one, long? other) => one is null || other > one ? other : one;
+}

@@ -1,0 +1,70 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>How many tokens a model makes of a text, and how long its answers mostly are: learnt from the usage that comes back.</summary>
+internal sealed class TokenEstimate
+{
+    private const double FirstBytesPerToken = 4; // English; other scripts are learned within a few answers
+    private const double FirstTokens = 100;      // what that guess weighs
+    private const double Keep = 0.98;            // the latest fifty answers count most
+    private const long FirstOutput = 512;
+    private const int Enough = 20;
+    private const double High = 0.95;
+
+    // Places are a quarter of an octave wide: the estimate errs by a fifth at most, upwards.
+    private const int PerOctave = 4;
+    private const int Places = 40 * PerOctave;
+
+    private readonly double[] _outputs = new double[Places];
+    private double _bytes = FirstBytesPerToken * FirstTokens;
+    private double _tokens = FirstTokens;
+    private int _seen;
+    private long _longest;
+
+    /// <summary>The tokens of a prompt.</summary>
+    public long Input(in TokenDemand demand) => Math.Max(1, (long)Math.Ceiling(demand.Bytes * _tokens / _bytes));
+
+    /// <summary>The output to set aside: what is allowed, or what nineteen of twenty answers stay within.</summary>
+    public long Output(in TokenDemand demand) => demand.MaxOutput ?? (_seen < Enough ? Math.Max(FirstOutput, _longest) : HighOutput());
+
+    public void Learn(in TokenDemand demand, Usage usage)
+    {
+        if (usage.PromptTokens > 0 && demand.Bytes > 0)
+        {
+            _bytes = (_bytes * Keep) + demand.Bytes;
+            _tokens = (_tokens * Keep) + usage.PromptTokens;
+        }
+
+        if (demand.MaxOutput is null && usage.CompletionTokens >= 0)
+        {
+            for (var i = 0; i < Places; i++)
+            {
+                _outputs[i] *= Keep;
+            }
+
+            _outputs[Math.Min(Places - 1, (int)Math.Ceiling(Math.Log2(usage.CompletionTokens + 1) * PerOctave))]++;
+            _seen++;
+            _longest = Math.Max(_longest, usage.CompletionTokens);
+        }
+    }
+
+    private long HighOutput()
+    {
+        double all = 0;
+        foreach (double count in _outputs)
+        {
+            all += count;
+        }
+
+        double below = 0;
+        for (var i = 0; i < Places; i++)
+        {
+            below += _outputs[i];
+            if (below >= all * High)
+            {
+                return (long)Math.Ceiling(Math.Pow(2, i / (double)PerOctave));
+            }
+        }
+
+        return FirstOutput;
+    }
+}

@@ -1,0 +1,64 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Those who wait at a limiter: first come first served, retries before all others. Under the lock of <see cref="RateLimiters"/>.</summary>
+internal sealed class WaitQueue
+{
+    private const long RetriesFirst = long.MinValue / 2;
+
+    private readonly LinkedList<Waiter> _retries = [];
+    private readonly LinkedList<Waiter> _others = [];
+
+    /// <summary>Whose turn it is; <see langword="null"/> where nobody waits.</summary>
+    public Waiter? First => (_retries.First ?? _others.First)?.Value;
+
+    /// <summary>Whether somebody would be overtaken by one who comes now and does not wait.</summary>
+    public bool IsAheadOf(bool isRetry) => _retries.Count > 0 || (!isRetry && _others.Count > 0);
+
+    /// <summary>Takes a place at the end.</summary>
+    /// <param name="lease">What is waited for.</param>
+    /// <param name="isRetry">Whether an earlier attempt of the request failed.</param>
+    /// <param name="number">A number that grows with each who comes, over all limiters.</param>
+    public Waiter Add(Lease lease, bool isRetry, long number)
+    {
+        var waiter = new Waiter(lease, isRetry ? RetriesFirst + number : number);
+        waiter.Node = (isRetry ? _retries : _others).AddLast(waiter);
+        return waiter;
+    }
+
+    /// <summary>Gives up a place.</summary>
+    /// <returns>Whether it was still waiting.</returns>
+    public static bool Remove(Waiter waiter)
+    {
+        if (waiter.Node.List is not { } list)
+        {
+            return false;
+        }
+
+        list.Remove(waiter.Node);
+        return true;
+    }
+
+    /// <summary>Sends everybody away.</summary>
+    public void Refuse(LlmException why)
+    {
+        while (First is { } first)
+        {
+            Remove(first);
+            first.Admitted.SetException(why);
+        }
+    }
+
+    /// <summary>One who waits.</summary>
+    internal sealed class Waiter(Lease lease, long order)
+    {
+        public Lease Lease { get; } = lease;
+
+        /// <summary>The place over all limiters.</summary>
+        public long Order { get; } = order;
+
+        // Continuations run elsewhere: the limiters' lock is held when it is completed.
+        public TaskCompletionSource Admitted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public LinkedListNode<Waiter> Node { get; set; } = null!;
+    }
+}

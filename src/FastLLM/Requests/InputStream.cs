@@ -1,0 +1,100 @@
+using System.IO.Compression;
+
+namespace FastLLM.Requests;
+
+/// <summary>Opens an input stream: detects gzip by its first bytes and decompresses it.</summary>
+internal static class InputStream
+{
+    private const int SeenBytes = 16 * 1024;
+    private const string StrictSwitch = "System.IO.Compression.UseStrictValidation";
+
+    static InputStream()
+    {
+        // Else .NET takes a file that was cut short for one that ends there: rows would be missing without a word.
+        if (!AppContext.TryGetSwitch(StrictSwitch, out _))
+        {
+            AppContext.SetSwitch(StrictSwitch, true);
+        }
+    }
+
+    /// <summary>Unpacks what is packed, and looks at the first bytes of what comes out.</summary>
+    /// <returns>The stream from its beginning, and its first bytes.</returns>
+    public static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> OpenAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        (Stream source, ReadOnlyMemory<byte> begin) = await PeekAsync(stream, 2, cancellationToken).ConfigureAwait(false);
+        return begin.Span is [0x1F, 0x8B, ..]
+            ? await PeekAsync(new GZipStream(source, CompressionMode.Decompress), SeenBytes, cancellationToken).ConfigureAwait(false)
+            : (source, begin);
+    }
+
+    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, int least, CancellationToken cancellationToken)
+    {
+        byte[] begin = new byte[SeenBytes];
+        if (stream.CanSeek)
+        {
+            long from = stream.Position;
+            int seen = await stream.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            stream.Position = from;
+            return (stream, begin.AsMemory(0, seen));
+        }
+
+        // Two bytes tell a packed stream; of a pipe, more is not waited for: somebody may be typing.
+        int read = await stream.ReadAtLeastAsync(begin, least, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte> known = begin.AsMemory(0, read);
+        return (new BegunStream(known, stream), known);
+    }
+
+    /// <summary>A stream whose first bytes have been read already.</summary>
+    private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
+    {
+        private ReadOnlyMemory<byte> _begin = begin;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer) => _begin.IsEmpty ? rest.Read(buffer) : FromBegin(buffer);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _begin.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : new ValueTask<int>(FromBegin(buffer.Span));
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                rest.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+
+        private int FromBegin(Span<byte> buffer)
+        {
+            int length = Math.Min(buffer.Length, _begin.Length);
+            _begin.Span[..length].CopyTo(buffer);
+            _begin = _begin[length..];
+            return length;
+        }
+    }
+}

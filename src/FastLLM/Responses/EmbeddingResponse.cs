@@ -1,0 +1,73 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using FastLLM.Json;
+
+namespace FastLLM;
+
+/// <summary>The vectors of an embedding request.</summary>
+public sealed class EmbeddingResponse : LlmResponse
+{
+    private IReadOnlyList<ReadOnlyMemory<float>>? _embeddings;
+
+    internal EmbeddingResponse(ReadOnlyMemory<byte> rawBody)
+        : base(rawBody)
+    {
+    }
+
+    /// <summary>Gets one vector for each input, in the order of the inputs, whether they came as numbers or as base64.</summary>
+    /// <exception cref="JsonException">A vector is neither an array of numbers nor base64 of 32-bit floats.</exception>
+    public IReadOnlyList<ReadOnlyMemory<float>> Embeddings => _embeddings ??= ReadAll();
+
+    private ReadOnlyMemory<float>[] ReadAll()
+    {
+        JsonElement[] data = [.. JsonFields.Array(Json, "data")];
+        var vectors = new ReadOnlyMemory<float>[data.Length];
+        var placed = new bool[data.Length];
+        for (var i = 0; i < data.Length; i++)
+        {
+            int place = IndexOf(data[i], i, data.Length, placed);
+            placed[place] = true;
+            vectors[place] = ReadVector(data[i].TryGetProperty("embedding", out JsonElement embedding) ? embedding : default);
+        }
+
+        return vectors;
+    }
+
+    // The list may come in any order; an index that is missing, wrong or taken falls back to the place in the list.
+    private static int IndexOf(JsonElement item, int place, int count, bool[] placed)
+    {
+        bool told = item.TryGetProperty("index", out JsonElement index) && index.ValueKind == JsonValueKind.Number
+            && index.TryGetInt32(out int value) && value >= 0 && value < count && !placed[value];
+        return told ? index.GetInt32() : placed[place] ? Array.IndexOf(placed, false) : place;
+    }
+
+    private static float[] ReadVector(JsonElement embedding)
+    {
+        if (embedding.ValueKind == JsonValueKind.Array)
+        {
+            var vector = new float[embedding.GetArrayLength()];
+            var i = 0;
+            foreach (JsonElement number in embedding.EnumerateArray())
+            {
+                vector[i++] = number.ValueKind == JsonValueKind.Number && number.TryGetSingle(out float value)
+                    ? value
+                    : throw new JsonException($"An embedding holds a {number.ValueKind} where a number should stand.");
+            }
+
+            return vector;
+        }
+
+        if (embedding.ValueKind != JsonValueKind.String || !embedding.TryGetBytesFromBase64(out byte[]? bytes) || bytes.Length % sizeof(float) != 0)
+        {
+            throw new JsonException("An embedding is neither an array of numbers nor base64 of 32-bit floats.");
+        }
+
+        var floats = new float[bytes.Length / sizeof(float)];
+        for (var i = 0; i < floats.Length; i++)
+        {
+            floats[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan(i * sizeof(float)));
+        }
+
+        return floats;
+    }
+}

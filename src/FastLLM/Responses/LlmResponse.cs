@@ -1,0 +1,60 @@
+using System.Text.Json;
+using FastLLM.Json;
+using FastLLM.Providers;
+
+namespace FastLLM;
+
+/// <summary>An answer of a provider: the bytes as received, read when asked.</summary>
+/// <remarks>
+/// <para>Immutable, safe to share between threads. Fields unknown to this library stay in <see cref="RawBody"/> and <see cref="Json"/>.</para>
+/// <para>Texts are what a model said: treat them as untrusted.</para>
+/// </remarks>
+public abstract class LlmResponse
+{
+    private JsonElement? _json;
+
+    private protected LlmResponse(ReadOnlyMemory<byte> rawBody) => RawBody = rawBody;
+
+    /// <summary>Gets the body as received, UTF-8 JSON.</summary>
+    public ReadOnlyMemory<byte> RawBody { get; }
+
+    /// <summary>Gets the body as a JSON element; parsed when first asked for, and kept.</summary>
+    public JsonElement Json
+    {
+        get
+        {
+            if (_json is not { } json)
+            {
+                using JsonDocument document = JsonDocument.Parse(RawBody);
+                json = document.RootElement.Clone();
+                _json = json;
+            }
+
+            return json;
+        }
+    }
+
+    /// <summary>Gets the provider's id of the answer, if it gave one.</summary>
+    public string? Id => JsonFields.Text(Json, "id");
+
+    /// <summary>Gets the model that answered, as the provider names it.</summary>
+    public string? Model => JsonFields.Text(Json, "model");
+
+    /// <summary>Gets the tokens that the answer took, or <see langword="null"/> where the provider did not tell.</summary>
+    public Usage? Usage => BodyScan.Read(RawBody.Span).ToUsage();
+
+    /// <summary>Reads a body: a chat completion, embeddings, or any other JSON object.</summary>
+    /// <param name="rawBody">UTF-8 JSON. It is kept, not copied, and must not change.</param>
+    /// <exception cref="JsonException">The body is not one whole JSON object.</exception>
+    public static LlmResponse FromBody(ReadOnlyMemory<byte> rawBody) => FromBody(rawBody, BodyScan.Read(rawBody.Span));
+
+    /// <summary>Prints kind and size, never the content, which may be private.</summary>
+    public override string ToString() => $"{GetType().Name}, {RawBody.Length} bytes";
+
+    internal static LlmResponse FromBody(ReadOnlyMemory<byte> rawBody, in BodyScan scan) => scan switch
+    {
+        { HasChoices: true } => new ChatCompletion(rawBody),
+        { HasEmbeddings: true } => new EmbeddingResponse(rawBody),
+        _ => new OtherResponse(rawBody),
+    };
+}

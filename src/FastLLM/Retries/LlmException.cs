@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using FastLLM.Retries;
+
+namespace FastLLM;
+
+/// <summary>One request failed: what, why, and after how many sends.</summary>
+/// <remarks>
+/// The engine hands it out as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only where an answer is read that
+/// is not there. A provider throws one to tell the engine what went wrong; <see cref="From(HttpResponseMessage, string)"/>
+/// makes it from an HTTP answer. Messages and bodies are the provider's own words: treat them as untrusted text.
+/// No API key ever stands in it, unless a server echoes one that it was sent.
+/// </remarks>
+public class LlmException : Exception
+{
+    /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
+    internal const int BodyCap = 2048;
+
+    private int _blame;
+
+    /// <summary>Creates a failure.</summary>
+    /// <param name="kind">Stage and cause; the engine decides by it what to do.</param>
+    /// <param name="message">What went wrong, for a person.</param>
+    /// <param name="innerException">What was caught, if anything.</param>
+    public LlmException(FailureKind kind, string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        Kind = kind;
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    public LlmException()
+        : this(FailureKind.Unknown, "The request failed.")
+    {
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    /// <param name="message">What went wrong, for a person.</param>
+    public LlmException(string message)
+        : this(FailureKind.Unknown, message)
+    {
+    }
+
+    /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
+    /// <param name="message">What went wrong, for a person.</param>
+    /// <param name="innerException">What was caught.</param>
+    public LlmException(string message, Exception innerException)
+        : this(FailureKind.Unknown, message, innerException)
+    {
+    }
+
+    /// <summary>Gets stage and cause.</summary>
+    public FailureKind Kind { get; }
+
+    /// <summary>Gets the HTTP status, or <see langword="null"/> where there was no HTTP answer.</summary>
+    public int? StatusCode { get; init; }
+
+    /// <summary>Gets the provider's own code or type for the failure, such as <c>context_length_exceeded</c>.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>Gets the beginning of the provider's answer, at most 2,048 characters.</summary>
+    public string? Body
+    {
+        get;
+        init => field = value is { Length: > BodyCap } ? value[..BodyCap] : value;
+    }
+
+    /// <summary>Gets how long the provider asked to wait before the next send; <see langword="null"/> where it did not say.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Gets how many times the request, or the equal one whose attempts it shared, was sent before it was given up.</summary>
+    public int Attempts { get; internal set; }
+
+    /// <summary>Gets the body parameter that the provider blames, where it names one.</summary>
+    internal string? Parameter { get; init; }
+
+    /// <summary>Gets a value indicating whether the failed attempt had sent the whole request, so that it may be billed.</summary>
+    internal bool MaybeBilled { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether the provider has learnt from the refusal and sends something else next time.</summary>
+    internal bool SendAgainChanged { get; set; }
+
+    /// <summary>Gets whether the provider says that it should be sent again (<c>x-should-retry</c>); <see langword="null"/> where it does not say.</summary>
+    internal bool? ShouldRetry { get; init; }
+
+    /// <summary>Gets or sets how far the failure is suspected to be everybody's rather than the request's own.</summary>
+    internal FailureScope FailureScope
+    {
+        get => (FailureScope)Volatile.Read(ref _blame);
+        set => Volatile.Write(ref _blame, (int)value);
+    }
+
+    /// <summary>Makes a failure of an HTTP answer that is no success, in the terms of the failure table.</summary>
+    /// <param name="response">The answer; its status and headers are read, its content is not.</param>
+    /// <param name="body">The answer's body, in any of the error forms in use (OpenAI, Anthropic, Gemini, Mistral, Ollama, a proxy's page).</param>
+    /// <returns>The failure, for the provider to throw.</returns>
+    /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    public static LlmException From(HttpResponseMessage response, string body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return From(response, Encoding.UTF8.GetBytes(body));
+    }
+
+    /// <inheritdoc cref="From(HttpResponseMessage, string)"/>
+    public static LlmException From(HttpResponseMessage response, ReadOnlySpan<byte> body) => From(response, body, now: null);
+
+    /// <summary>The same, with the wall clock by which a date in <c>Retry-After</c> is read.</summary>
+    internal static LlmException From(HttpResponseMessage response, ReadOnlySpan<byte> body, DateTimeOffset? now)
+    {
+        ArgumentNullException.ThrowIfNull(response);
+        var status = (int)response.StatusCode;
+        var error = ErrorBody.Read(body);
+        var kind = FailureTable.Classify(status, error);
+        return new LlmException(kind, Describe(status, kind, error, now))
+        {
+            StatusCode = status,
+            Code = error.Code ?? error.Type,
+            Body = Encoding.UTF8.GetString(body[..Math.Min(body.Length, BodyCap)]),
+            Parameter = error.Parameter,
+            RetryAfter = Retries.RetryAfter.Read(response.Headers, error, now),
+            ShouldRetry = Told(response),
+        };
+    }
+
+    /// <summary>The failure as the last word on a request that was sent <paramref name="attempts"/> times.</summary>
+    /// <remarks>An exception that already speaks of another request (a provider may throw one instance again and again) is copied.</remarks>
+    internal LlmException After(int attempts)
+    {
+        if (Attempts == 0)
+        {
+            Attempts = attempts;
+        }
+
+        return Attempts == attempts ? this : new LlmException(Kind, Message, InnerException)
+        {
+            StatusCode = StatusCode,
+            Code = Code,
+            Body = Body,
+            RetryAfter = RetryAfter,
+            Attempts = attempts,
+            Parameter = Parameter,
+            MaybeBilled = MaybeBilled,
+            ShouldRetry = ShouldRetry,
+            FailureScope = FailureScope,
+        };
+    }
+
+    /// <summary>The same failure with something taken out of all its words. What was caught is left out: its words cannot be changed.</summary>
+    internal LlmException Without(string words, string instead)
+    {
+        return new LlmException(Kind, Clean(Message)!)
+        {
+            StatusCode = StatusCode,
+            Code = Clean(Code),
+            Body = Clean(Body),
+            RetryAfter = RetryAfter,
+            Attempts = Attempts,
+            Parameter = Clean(Parameter),
+            MaybeBilled = MaybeBilled,
+            SendAgainChanged = SendAgainChanged,
+            ShouldRetry = ShouldRetry,
+            FailureScope = FailureScope,
+        };
+
+        string? Clean(string? text) => text?.Replace(words, instead, StringComparison.Ordinal);
+    }
+
+    private static bool? Told(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("x-should-retry", out var values) && bool.TryParse(values.ToString(), out bool told) ? told : null;
+
+    // Of the status line nothing is repeated: what stands there is the server's own text, and has no place of its own to be read at.
+    private static string Describe(int status, FailureKind kind, in ErrorBody error, DateTimeOffset? now)
+    {
+        string said = error.Message ?? ((HttpStatusCode)status).ToString();
+        string resumes = kind == FailureKind.DailyLimit && error.QuotaIds is not null && PacificDay.End(now) is { } end
+            ? string.Create(CultureInfo.InvariantCulture, $" There are more from {end.UtcDateTime:yyyy-MM-dd HH:mm} UTC (midnight Pacific time).")
+            : "";
+        return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
+    }
+}

@@ -1,0 +1,80 @@
+using FastLLM.Costs;
+using Xunit;
+
+namespace FastLLM.Tests.Money;
+
+/// <summary>The worst case is told from the body: never less than what it can take, or said to be unknown.</summary>
+public sealed class TokenUpperBoundTests
+{
+    [Theory]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}]}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5}""", 5L, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_completion_tokens":5,"max_tokens":7,"n":3}""", 21L, 3L)]
+    [InlineData("""{"model":"m","messages":[{"role":"user","max_tokens":9,"content":"\"max_tokens\":3"}]}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":null,"n":2}""", null, 2L)]
+    public void OutputIsWhatTheRequestAllowsForAllItsChoices(string body, long? output, long choices)
+    {
+        TokenUpperBound most = Of(body);
+
+        Assert.Equal((output, choices, null), (most.Output, most.Choices, most.Unbounded));
+    }
+
+    [Fact]
+    public void EveryPromptOfTheOlderCompletionsIsAnswered_AsOftenAsItIsTried()
+    {
+        LlmRequest request = LlmRequest.FromJson("""{"model":"m","prompt":["a",[1,2],"c"],"max_tokens":10,"n":2,"best_of":4}""") with { Endpoint = Endpoints.Completions };
+
+        Assert.Equal((120L, 12L), (TokenUpperBound.Of(request).Output, TokenUpperBound.Of(request).Choices));
+    }
+
+    [Fact]
+    public void EmbeddingsHaveNoOutput()
+    {
+        Assert.Equal(0, TokenUpperBound.Of(LlmRequest.FromJson("""{"model":"e","input":["a","b"]}""")).Output);
+    }
+
+    [Theory]
+    [InlineData("a")]
+    [InlineData("héllo wörld")]
+    [InlineData("日本語の文章")]
+    [InlineData("👩‍👩‍👧‍👦 \u0001 \" \\")]
+    public void TheBytesOfTheBodyAreNeverFewerThanThoseOfItsTexts(string text)
+    {
+        LlmRequest request = LlmRequest.FromPrompt("p", text, "m");
+
+        Assert.True(TokenUpperBound.Of(request).Input >= System.Text.Encoding.UTF8.GetByteCount(text) + 20);
+    }
+
+    [Fact]
+    public void APictureCountsItsStatedBound_HoweverShortItsAddress()
+    {
+        long without = Of("""{"model":"m","messages":[{"role":"user","content":[]}]}""").Input;
+        TokenUpperBound with = Of("""{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}""");
+
+        Assert.Null(with.Unbounded);
+        Assert.InRange(with.Input, without + (2 * TokenUpperBound.Picture), without + (2 * TokenUpperBound.Picture) + 200);
+    }
+
+    [Theory]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}""", "sound")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""", "file")]
+    [InlineData("""{"model":"m","messages":[],"web_search_options":{}}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"service_tier":"priority"}""", "service tier")]
+    [InlineData("""{"model":"m","messages":[],"prediction":{"type":"content","content":"x"}}""", "predicted")]
+    public void WhatHasNoKnownBoundIsNamed(string body, string named)
+    {
+        Assert.Contains(named, Of(body).Unbounded, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhatTheProviderKeepsOrRunsItselfHasNoBound()
+    {
+        LlmRequest kept = LlmRequest.FromJson("""{"model":"m","input":"x","previous_response_id":"r","max_output_tokens":5}""") with { Endpoint = Endpoints.Responses };
+        LlmRequest tool = LlmRequest.FromJson("""{"model":"m","input":"x","tools":[{"type":"web_search_preview"}],"max_output_tokens":5}""") with { Endpoint = Endpoints.Responses };
+
+        Assert.NotNull(TokenUpperBound.Of(kept).Unbounded);
+        Assert.NotNull(TokenUpperBound.Of(tool).Unbounded);
+    }
+
+    private static TokenUpperBound Of(string body) => TokenUpperBound.Of(LlmRequest.FromJson(body));
+}

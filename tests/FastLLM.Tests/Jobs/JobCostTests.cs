@@ -1,0 +1,264 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json;
+using FastLLM.Pipeline;
+using FastLLM.TestKit;
+using FastLLM.Tests.Engine;
+using Xunit;
+
+namespace FastLLM.Tests.Files;
+
+/// <summary>What a job cost is known, over all runs that built its output, and a budget is the job's.</summary>
+public sealed class JobCostTests : EngineTest, IDisposable
+{
+    private const decimal Price = 0.000001m;
+
+    private static readonly PriceTable s_prices = PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = Price, Output = Price } });
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
+    private readonly ConcurrentQueue<string> _notices = new();
+
+    private string Input => Path.Combine(_folder, "in.jsonl");
+
+    private string Output => Path.Combine(_folder, "out.jsonl");
+
+    private string Spent => Output + ".spent";
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task RowsTellWhatTheyCost_AndAddUpToTheRun()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(3, 4)));
+        WriteInput(10);
+
+        JobResult result = await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal((70 * Price, 70 * Price, 1m), (result.Cost, result.JobCost, result.Budget));
+        Assert.Equal(70 * Price, RowCosts().Sum());
+        Assert.Contains("\"cost\":0.000007}", File.ReadAllText(Output), StringComparison.Ordinal);
+        Assert.False(File.Exists(Spent));
+    }
+
+    [Fact]
+    public async Task ASharedRowCostsNothing_AndSaysSo()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(3, 4)));
+        File.WriteAllLines(Input, [Row("a", 1), Row("b", 1)]);
+
+        await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal([0, 7 * Price], RowCosts().Order());
+    }
+
+    [Fact]
+    public async Task ABudgetIsTheJobs_AHigherOneFinishes_AndNoRunPassesIt()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(50, 10)));
+        WriteInput(40);
+        decimal budget = 0.0012m;
+        var rounds = 0;
+        JobResult result;
+        while (true)
+        {
+            result = await RunAsync(server.ApiBase, budget);
+            Assert.InRange(result.JobCost, 0.0001m, budget);
+            Assert.Equal(result.JobCost, RowCosts().Sum());
+            Assert.Equal(result.JobCost, server.Requests.Count * 60 * Price);
+            if (result.Stopped is null)
+            {
+                break;
+            }
+
+            Assert.Equal((FailureKind.BudgetExhausted, true), (result.Stopped.Kind, result.Pending > 0));
+            budget += 0.0006m;
+            Assert.InRange(++rounds, 1, 20);
+        }
+
+        Assert.True(rounds > 0);
+        Assert.Equal(40, server.Requests.Count);
+        Assert.Equal(2_400 * Price, result.JobCost);
+    }
+
+    [Fact]
+    public async Task ChargesOfRowsWithoutARecord_AreKeptBesideTheOutput_AndCountInTheNextRun()
+    {
+        // Each send may have been billed, and none brings an answer: the budget is used up before the row has failed for good.
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(504, default));
+        WriteInput(1);
+
+        JobResult first = await RunAsync(server.ApiBase, 0.001m, sending: o => o.RetryAttempts = 10);
+
+        Assert.Equal(FailureKind.BudgetExhausted, first.Stopped?.Kind);
+        Assert.InRange(first.JobCost, 0.0005m, 0.001m);
+        Assert.Contains(first.JobCost.ToString("0.############", CultureInfo.InvariantCulture), File.ReadAllText(Spent), StringComparison.Ordinal);
+
+        int sends = server.Requests.Count;
+        JobResult again = await RunAsync(server.ApiBase, 0.001m);
+        Assert.Equal((sends, 0m, first.JobCost), (server.Requests.Count, again.Cost, again.JobCost));
+        Assert.Equal(FailureKind.BudgetExhausted, again.Stopped?.Kind);
+    }
+
+    [Fact]
+    public async Task WhatASupersededRecordCost_IsNotForgottenWhenTheSortDropsIt()
+    {
+        var fails = true;
+        await using var server = FaultServer.Start((request, connection) => fails && request.Text.Contains("question 1\"", StringComparison.Ordinal)
+            ? connection.RespondAsync(504, default)
+            : connection.RespondAsync(200, Answer(5, 5)));
+        WriteInput(3);
+        JobResult first = await RunAsync(server.ApiBase, 1, sending: o => o.RetryAttempts = 2);
+        decimal charged = RowCosts()[1];
+        Assert.True(charged > 0.0002m);
+        Assert.Equal((20 * Price) + charged, first.JobCost);
+        fails = false;
+
+        JobResult again = await RunAsync(server.ApiBase, 1, o => o.RetryFailed = true);
+        Assert.Equal((10 * Price, (30 * Price) + charged), (again.Cost, again.JobCost));
+        Assert.Equal(30 * Price, RowCosts().Sum());
+
+        JobResult once = await RunAsync(server.ApiBase, 1);
+        Assert.Equal((0m, (30 * Price) + charged), (once.Cost, once.JobCost));
+
+        await RunAsync(server.ApiBase, 1, o => o.Fresh = true);
+        Assert.False(File.Exists(Spent));
+    }
+
+    [Fact]
+    public async Task AKilledRunsBoundIsSaid_AndNotCounted()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(5, 5)));
+        WriteInput(2);
+        await File.WriteAllTextAsync(Spent, """{"unrecorded":"0.25","in_flight":"0.5"}""", Ended);
+
+        JobResult result = await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal(0.25m + (20 * Price), result.JobCost);
+        Assert.Contains(_notices, notice => notice.Contains("$0.5 were in flight", StringComparison.Ordinal));
+        Assert.Equal("""{"unrecorded":"0.25"}""", (await File.ReadAllTextAsync(Spent, Ended)).TrimEnd());
+    }
+
+    [Fact]
+    public async Task WhileARunGoesOn_TheFileBoundsWhatIsInFlight()
+    {
+        var seen = new ConcurrentQueue<(decimal Bound, int InFlight)>();
+        var inFlight = 0;
+        await using var server = FaultServer.Start(async (_, connection) =>
+        {
+            int now = Interlocked.Increment(ref inFlight);
+            using JsonDocument document = JsonDocument.Parse(await File.ReadAllTextAsync(Spent));
+            seen.Enqueue((decimal.Parse(document.RootElement.GetProperty("in_flight").GetString()!, CultureInfo.InvariantCulture), now));
+            await connection.RespondAsync(200, Answer(5, 5));
+            Interlocked.Decrement(ref inFlight);
+        });
+        WriteInput(60);
+
+        await RunAsync(server.ApiBase, 1, sending: o => o.Concurrency = 20);
+
+        Assert.Equal(60, seen.Count);
+        Assert.All(seen, moment => Assert.True(moment.Bound >= moment.InFlight * 100 * Price, $"{moment}"));
+        Assert.False(File.Exists(Spent));
+        Assert.Empty(server.Errors);
+    }
+
+    [Fact]
+    public async Task RowsWithoutABound_AreNamedBeforeAnythingIsSent()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(5, 5)));
+        File.WriteAllLines(Input, [Row("a", 1), Row("b", 2).Replace("\"m\"", "\"nobody's\"", StringComparison.Ordinal), Row("c", 3).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
+
+        var refused = await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync(server.ApiBase, 1));
+
+        Assert.Contains("2 rows", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("line 2: ", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("line 3: ", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+        Assert.False(File.Exists(Output));
+    }
+
+    [Fact]
+    public void ABudgetNeedsRowsThatTellTheirCost()
+    {
+        var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
+
+        Assert.Throws<ArgumentException>(() => new Job(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }));
+    }
+
+    [Fact]
+    public async Task AnEstimate_KnowsWhatIsThere_LearnsFromIt_AndSendsNothing()
+    {
+        await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(200, Answer(request.Text.Length / 5, 20)));
+        var cache = new InMemoryCache();
+        WriteInput(300);
+        RunEstimate before = await EstimateAsync(server.ApiBase, cache);
+        Assert.Equal((300L, 300L, 0L, 0L, 300L, 0L), (before.Rows, before.Distinct, before.Kept, before.Cached, before.ToSend, Assert.Single(before.Models).LearntFrom));
+        Assert.Equal(30_000, Assert.Single(before.Models).CompletionTokens.High);
+
+        await RunAsync(server.ApiBase, null, o => o.Limit = 60, o => o.Cache = cache);
+        File.WriteAllLines(Output, Lines().Take(40));
+        RunEstimate after = await EstimateAsync(server.ApiBase, cache);
+
+        ModelEstimate model = Assert.Single(after.Models);
+        Assert.Equal((300L, 40L, 20L, 240L, 60L), (after.Rows, after.Kept, after.Cached, after.ToSend, model.LearntFrom));
+        Assert.Equal(20, model.TokensPerAnswer);
+        Assert.Equal("/v1/chat/completions", after.FirstEndpoint);
+        Assert.Contains("question 60\"", after.FirstBody, StringComparison.Ordinal);
+        Assert.Equal(60, server.Requests.Count);
+
+        File.Delete(Output);
+        JobResult real = await RunAsync(server.ApiBase, null, sending: o => o.Cache = cache);
+        Assert.Equal(240, real.Stats.Sent);
+        Assert.InRange((double)(model.PromptTokens.Likely + model.CompletionTokens.Likely) / real.Stats.TotalTokens, 0.8, 1.2);
+        Assert.InRange(real.Cost, after.LowCost!.Value, after.HighCost!.Value);
+    }
+
+    [Fact]
+    public async Task AnEstimateWithoutAPriceOrALimit_SaysThatItIsNotKnown()
+    {
+        File.WriteAllLines(Input, [Row("a", 1).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
+        Assert.Equal((true, null), (await EstimateAsync("http://127.0.0.1:1/v1", null) is { LikelyCost: > 0, HighCost: null }, (await EstimateAsync("http://127.0.0.1:1/v1", null)).HighCost));
+
+        File.WriteAllLines(Input, [Row("a", 1).Replace("\"m\"", "\"nobody's\"", StringComparison.Ordinal)]);
+        RunEstimate unknown = await EstimateAsync("http://127.0.0.1:1/v1", null);
+        Assert.Equal((null, null, null), (unknown.LowCost, unknown.LikelyCost, unknown.HighCost));
+    }
+
+    private static byte[] Answer(int prompt, int completion) => System.Text.Encoding.UTF8.GetBytes(string.Create(
+        CultureInfo.InvariantCulture,
+        $$$"""{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":{{{prompt}}},"completion_tokens":{{{completion}}},"total_tokens":{{{prompt + completion}}}}}"""));
+
+    private static string Row(string id, int number) =>
+        $$$"""{"custom_id":"{{{id}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{{number}}}"}],"max_tokens":100}}""";
+
+    private void WriteInput(int rows) => File.WriteAllLines(Input, Enumerable.Range(0, rows).Select(i => Row($"row-{i}", i)));
+
+    private string[] Lines() => File.ReadAllLines(Output);
+
+    private List<decimal> RowCosts() =>
+        [.. Lines().Select(line => JsonDocument.Parse(line).RootElement.GetProperty("fastllm").TryGetProperty("cost", out JsonElement cost) ? cost.GetDecimal() : throw new InvalidOperationException(line))];
+
+    private async Task<JobResult> RunAsync(string apiBase, decimal? budget, Action<JobOptions>? change = null, Action<RequestManagerOptions>? sending = null)
+    {
+        await using RequestManager manager = Manager(apiBase, budget, sending);
+        return await new Job(manager, Options(change)).RunAsync(CancellationToken.None, Ended);
+    }
+
+    private async Task<RunEstimate> EstimateAsync(string apiBase, CacheProvider? cache)
+    {
+        await using RequestManager manager = Manager(apiBase, null, o => o.Cache = cache);
+        return await new Job(manager, Options(null)).EstimateAsync(Ended);
+    }
+
+    private JobOptions Options(Action<JobOptions>? change)
+    {
+        var options = new JobOptions { Input = Input, Output = Output, OnNotice = _notices.Enqueue };
+        change?.Invoke(options);
+        return options;
+    }
+
+    private static RequestManager Manager(string apiBase, decimal? budget, Action<RequestManagerOptions>? sending) => new(new OpenAIProvider("", apiBase), Quick(o =>
+    {
+        (o.Prices, o.Budget, o.Cache) = (s_prices, budget, new InMemoryCache());
+        sending?.Invoke(o);
+    }));
+}

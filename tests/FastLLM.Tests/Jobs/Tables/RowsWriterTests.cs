@@ -1,0 +1,151 @@
+using System.Text;
+using CsvHelper;
+using FastLLM.Jobs.Tables;
+using FastLLM.Tests.Requests;
+using FsCheck;
+using FsCheck.Fluent;
+using Xunit;
+
+namespace FastLLM.Tests.Results;
+
+/// <summary>Rows say what the records say, and no cell of a table is a formula.</summary>
+public sealed class RowsWriterTests
+{
+    [Theory]
+    [InlineData("=cmd()", "'=cmd()")]
+    [InlineData("=1,2", "\"'=1,2\"")]
+    [InlineData("+1 555", "'+1 555")]
+    [InlineData("-x", "'-x")]
+    [InlineData("-", "'-")]
+    [InlineData("@SUM(A1)", "'@SUM(A1)")]
+    [InlineData("\tx", "'\tx")]
+    [InlineData("\rx", "\"'\rx\"")]
+    [InlineData("\nx", "\"'\nx\"")]
+    [InlineData("-5", "-5")]
+    [InlineData("+5.25", "+5.25")]
+    [InlineData("-1e-7", "-1e-7")]
+    [InlineData("-5.", "'-5.")]
+    [InlineData("-1+2", "'-1+2")]
+    [InlineData("-0x1", "'-0x1")]
+    [InlineData("1=1", "1=1")]
+    [InlineData("", "")]
+    [InlineData("say \"hi\"", "\"say \"\"hi\"\"\"")]
+    [InlineData("a,b", "\"a,b\"")]
+    [InlineData("a;b", "a;b")]
+    public void ACell_IsQuotedWhereItMustBe_AndNeverAFormula(string text, string cell)
+    {
+        var line = new StringBuilder();
+
+        TableCell.Append(line, text, ',');
+
+        Assert.Equal(cell, line.ToString());
+    }
+
+    [Fact]
+    public void WhatIsWritten_IsReadByCsvHelperCellForCell_ButForTheGuard()
+    {
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(TableReaderTests.Rows().ToArbitrary(), rows =>
+        {
+            var text = new StringBuilder();
+            foreach (string[] row in rows)
+            {
+                for (var i = 0; i < row.Length; i++)
+                {
+                    text.Append(i > 0 ? "," : "");
+                    TableCell.Append(text, row[i], ',');
+                }
+
+                text.Append('\n');
+            }
+
+            using CsvReader reader = CsvReader.FromText(text.ToString(), new CsvReaderOptions { HasHeader = false, Separator = ',' });
+            foreach (string[] row in rows)
+            {
+                Assert.True(reader.Read());
+                string[] cells = reader.Current.ToArray();
+                Assert.Equal(row, cells.Select((cell, i) => cell.StartsWith('\'') && !row[i].StartsWith('\'') ? cell[1..] : cell));
+                Assert.All(cells, cell => Assert.False(cell is ['=' or '-' or '\t' or '\r' or '\n', ..] && !(cell[0] == '-' && cell.Length > 1 && cell.AsSpan(1).TrimStart('0').IsEmpty)));
+            }
+
+            Assert.False(reader.Read());
+        }));
+    }
+
+    /// <summary>A record, and what is made of it: answer, finish reason, error, tokens, cost.</summary>
+    public static TheoryData<string, string> Records => new()
+    {
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[{"message":{"content":"Yes"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}},"error":null,"fastllm":{"cost":0.000120}}""",
+            """{"answer":"Yes","finish_reason":"stop","error":null,"prompt_tokens":3,"completion_tokens":1,"cost":0.000120}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[{"message":{"content":null,"tool_calls":[{"id":"c"}]},"finish_reason":"tool_calls"}]}},"error":null}""",
+            """{"answer":[{"id":"c"}],"finish_reason":"tool_calls","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}},"error":null}""",
+            """{"answer":"No.","finish_reason":"stop","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[{"text":"old","finish_reason":"length"}]}},"error":null}""",
+            """{"answer":"old","finish_reason":"length","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"data":[{"embedding":[0.10,-2]}],"usage":{"prompt_tokens":5}}},"error":null}""",
+            """{"answer":[0.10,-2],"finish_reason":null,"error":null,"prompt_tokens":5,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":[{"type":"reasoning"},{"content":[{"type":"output_text","text":"a"},{"type":"output_text","text":"b"}]}],"usage":{"input_tokens":1,"output_tokens":2}}},"error":null}""",
+            """{"answer":"ab","finish_reason":"completed","error":null,"prompt_tokens":1,"completion_tokens":2,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":null,"error":{"code":"timeout","message":"too slow"},"fastllm":{"failure":"timeout","message":"too slow"}}""",
+            """{"answer":null,"finish_reason":null,"error":"1: timeout: too slow","prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":400,"body":{"error":{"message":"no","type":"invalid_request_error"}}},"error":null}""",
+            """{"answer":null,"finish_reason":null,"error":"1: invalid_request_error: no","prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":400,"body":null},"error":"it broke"}""",
+            """{"answer":null,"finish_reason":null,"error":"1: it broke","prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Records))]
+    public void ARecord_IsToldInItsRow(string record, string row)
+    {
+        using var written = new MemoryStream();
+        var writer = new RowsWriter(written, OutputKind.JsonRows, new ColumnNames(), withId: false);
+
+        writer.Write(default, RowOutcome.Read(Encoding.UTF8.GetBytes(record)));
+
+        Assert.Equal(row + "\n", Encoding.UTF8.GetString(written.ToArray()));
+    }
+
+    [Fact]
+    public void Columns_KeepTheirOrderAndDigits_AndTheAddedOnesGetOutOfTheirWay()
+    {
+        byte[][] rows = [.. ((string[])["""{"b":1.50,"answer":"gold"}""", """{"answer":"-5","a":null,"b":[1, 2]}"""]).Select(Encoding.UTF8.GetBytes)];
+        var columns = new ColumnNames();
+        Array.ForEach(rows, row => columns.See(row));
+        RowOutcome outcome = RowOutcome.Read("""{"custom_id":"x","response":{"status_code":200,"body":{"choices":[{"message":{"content":"=A1"},"finish_reason":"stop"}]}},"error":null}"""u8.ToArray());
+
+        Assert.Equal(
+            "custom_id,b,answer,a,llm_answer,finish_reason,error,prompt_tokens,completion_tokens,cost\nx,1.50,gold,,'=A1,stop,,,,\nx,\"[1, 2]\",-5,,'=A1,stop,,,,\n",
+            Write(OutputKind.Csv, withId: true));
+        Assert.Equal("b\tanswer\ta\tllm_answer\tfinish_reason\terror\tprompt_tokens\tcompletion_tokens\tcost", Write(OutputKind.Tsv, withId: false).Split('\n')[0]);
+        Assert.Equal(
+            """{"answer":"-5","a":null,"b":[1, 2],"llm_answer":"=A1","finish_reason":"stop","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}""",
+            Write(OutputKind.JsonRows, withId: false).Split('\n')[1]);
+
+        string Write(OutputKind kind, bool withId)
+        {
+            using var written = new MemoryStream();
+            var writer = new RowsWriter(written, kind, columns, withId);
+            Array.ForEach(rows, row => writer.Write(row, outcome));
+            return Encoding.UTF8.GetString(written.ToArray());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using FastLLM.Pipeline;
+using FastLLM.RateLimiting;
+using Xunit;
+
+namespace FastLLM.Tests.Admission;
+
+/// <summary>What is sent to servers that limit and do not say so beforehand: limiter and server on the manual clock, the same at every run.</summary>
+public sealed class LearnedRateTests
+{
+    public static TheoryData<int, double, bool, bool> Shapes
+    {
+        get
+        {
+            var shapes = new TheoryData<int, double, bool, bool>();
+            foreach (int perMinute in (int[])[1200, 6000])
+            {
+                foreach (double latency in (double[])[0.01, 0.2, 2])
+                {
+                    foreach (bool tellsWait in (bool[])[true, false])
+                    {
+                        shapes.Add(perMinute, latency, tellsWait, true);
+                        shapes.Add(perMinute, latency, tellsWait, false);
+                    }
+                }
+            }
+
+            return shapes;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void WhatAServerTakes_IsFoundAndUsedUp_AndHardlyOverrun(int perMinute, double latency, bool tellsWait, bool adaptive)
+    {
+        using var model = new SendingModel(new ContinuousServer(perMinute, tells: tellsWait), latency, adaptive: adaptive, ceiling: adaptive ? 1000 : 300);
+        model.Run(120);
+
+        // Where 200 slots are needed and each round takes 2 s, the slow start itself takes a good part of the first minute.
+        double first = perMinute * latency > 10_000 ? 0.75 : 0.9;
+        Assert.InRange(model.Goodput(0, 60) * 60 / perMinute, first, 1.05);
+        Assert.InRange(model.Goodput(60, 120) * 60 / perMinute, 0.93, 1.05);
+        Assert.InRange(model.Refused(10), 0, 0.03);
+    }
+
+    [Theory]
+    [InlineData(0.01, true)]
+    [InlineData(0.01, false)]
+    [InlineData(2, true)]
+    [InlineData(2, false)]
+    public void OneASecond_WithNothingToSpare_IsFoundToo(double latency, bool tellsWait)
+    {
+        using var model = new SendingModel(new ContinuousServer(60, tells: tellsWait), latency);
+        model.Run(120);
+
+        // Whoever tries for more is refused at once here: each try costs a share that 20 a second would not notice.
+        Assert.InRange(model.Goodput(0, 60), 0.8, 1.02);
+        Assert.InRange(model.Goodput(60, 120), 0.85, 1.02);
+        Assert.InRange(model.Refused(10), 0, 0.1);
+    }
+
+    [Theory]
+    [InlineData(1200, 0.2, true, 0.95)]
+    [InlineData(1200, 0.2, false, 0.7)]
+    [InlineData(600, 1, false, 0.7)]
+    public void AServerThatCountsByTheClocksMinutes_IsUsedUpInEachOfThem(int perMinute, double latency, bool tellsWait, double least)
+    {
+        using var model = new SendingModel(new WindowServer(perMinute, tellsWait), latency);
+        model.Run(300);
+
+        for (var minute = 0; minute < 5; minute++)
+        {
+            Assert.InRange(model.Goodput(minute * 60, (minute + 1) * 60) * 60 / perMinute, least, 1.05);
+        }
+
+        Assert.InRange(model.Refused(60), 0, 0.05);
+    }
+
+    [Theory]
+    [InlineData(500, 5)]
+    [InlineData(50, 1)]
+    public void AServerThatLimitsHowManyAreInFlight_IsNotStormed(int slots, double latency)
+    {
+        using var model = new SendingModel(new SlotServer(slots), latency);
+        model.Run(200, workers: 1200);
+
+        Assert.InRange(model.Goodput(60, 200) * latency / slots, 0.7, 1.05);
+        Assert.InRange(model.Refused(10), 0, 0.03);
+    }
+
+    [Fact]
+    public void AfterAPause_SendsResumeAtTheRate_AndNotAsAHerd()
+    {
+        using var model = new SendingModel(new WindowServer(1200, tells: true), latency: 0.2);
+        model.Run(75);
+
+        int mostInATenth = model.Arrivals.Where(at => at > 60).GroupBy(at => (int)(at * 10)).Max(tenth => tenth.Count());
+        Assert.InRange(mostInATenth, 1, 5);
+        Assert.DoesNotContain(model.Arrivals, at => at is > 20 and < 60);
+    }
+
+    [Fact]
+    public void WithoutARefusal_NothingIsPaced()
+    {
+        using var model = new SendingModel(new SlotServer(100_000), latency: 0.5);
+        model.Run(30, workers: 1000);
+
+        Assert.Equal(double.PositiveInfinity, model.LearnedRate);
+        Assert.Equal(1000, model.Limit);
+    }
+
+    [Fact]
+    public void ARefusalOfWhatWasSentBeforeTheCut_SaysNothingNew()
+    {
+        var rate = new LearnedRate(patience: 1);
+        for (var i = 0; i < 100; i++)
+        {
+            rate.Sent(1 + (i * 0.001));
+        }
+
+        rate.Refused(1.2, sentAt: 1.05, wait: 0);
+        double learned = rate.PerSecond;
+        for (var i = 0; i < 50; i++)
+        {
+            rate.Refused(1.5, sentAt: 1.09, wait: 0);
+        }
+
+        Assert.Equal(learned, rate.PerSecond);
+    }
+}

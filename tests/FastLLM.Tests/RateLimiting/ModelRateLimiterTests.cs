@@ -1,0 +1,151 @@
+using FastLLM.RateLimiting;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Admission;
+
+public sealed class ModelRateLimiterTests
+{
+    private readonly ManualTimeProvider _time = new();
+    private readonly Lease _lease = new();
+    private double _now = 1;
+
+    private static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task NoMorePassThanAllowed_AndTheNextPassesWhenOneLeaves()
+    {
+        using RateLimiters limiters = Fixed(2);
+        ModelRateLimiter limiter = limiters.Of("m");
+        await limiter.EnterAsync(_lease, false, Ended);
+        await limiter.EnterAsync(_lease, false, Ended);
+
+        Task third = limiter.EnterAsync(_lease, false, Ended).AsTask();
+        Assert.False(third.IsCompleted);
+
+        limiter.Leave(_lease, LeaseEnd.Answered);
+        await third;
+        Assert.Equal(2, limiters.InFlight);
+    }
+
+    [Fact]
+    public async Task FirstComeFirstServed_ButRetriesGoFirst()
+    {
+        using RateLimiters limiters = Fixed(1);
+        ModelRateLimiter limiter = limiters.Of("m");
+        await limiter.EnterAsync(_lease, false, Ended);
+        var order = new List<string>();
+        Task[] waiting = [Enter("a", false), Enter("b", false), Enter("retry", true)];
+
+        for (var i = 0; i < 3; i++)
+        {
+            limiter.Leave(_lease, LeaseEnd.Answered);
+            while (order.Count == i)
+            {
+                await Task.Yield();
+            }
+        }
+
+        await Task.WhenAll(waiting);
+        Assert.Equal(["retry", "a", "b"], order);
+
+        async Task Enter(string name, bool isRetry)
+        {
+            await limiter.EnterAsync(_lease, isRetry, Ended);
+            order.Add(name);
+        }
+    }
+
+    [Fact]
+    public async Task WhoGivesUpWaitingHoldsNoLease()
+    {
+        using RateLimiters limiters = Fixed(1);
+        ModelRateLimiter limiter = limiters.Of("m");
+        await limiter.EnterAsync(_lease, false, Ended);
+        using var cancel = new CancellationTokenSource();
+        Task gaveUp = limiter.EnterAsync(_lease, false, cancel.Token).AsTask();
+        Task patient = limiter.EnterAsync(_lease, false, Ended).AsTask();
+
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gaveUp);
+        limiter.Leave(_lease, LeaseEnd.Answered);
+        await patient;
+        limiter.Leave(_lease, LeaseEnd.Answered);
+
+        Assert.Equal(0, limiters.InFlight);
+    }
+
+    [Fact]
+    public async Task AClosedGateOpensWhenTheTimeIsOver_AndNotBefore()
+    {
+        using RateLimiters limiters = Fixed(5);
+        ModelRateLimiter limiter = limiters.Of("m");
+        Assert.True(limiter.CloseFor(TimeSpan.FromSeconds(20)));
+        Assert.False(limiter.CloseFor(TimeSpan.FromSeconds(10)));
+        Task waiting = limiter.EnterAsync(_lease, false, Ended).AsTask();
+
+        _time.Advance(TimeSpan.FromSeconds(19.99));
+        Assert.False(waiting.IsCompleted);
+
+        _time.Advance(TimeSpan.FromSeconds(0.02));
+        await waiting;
+    }
+
+    [Fact]
+    public void AnAdaptiveLimitDoublesUntilThrottled_IsCutOncePerEpisode_AndThenGrowsSlowly()
+    {
+        var limit = new LearnedConcurrency(1000);
+        Assert.Equal(20, limit.Limit);
+        Answers(limit, 20);
+        Assert.Equal(40, limit.Limit);
+        Answers(limit, 40);
+        Assert.Equal(80, limit.Limit);
+
+        for (var i = 0; i < 50; i++)
+        {
+            limit.Ended(LeaseEnd.Throttled, 80, _now);
+        }
+
+        Assert.Equal(64, limit.Limit);
+        _now += 15;
+        Answers(limit, 64);
+        Assert.Equal(67, limit.Limit);
+    }
+
+    [Fact]
+    public void AnAdaptiveLimitNeverFallsBelowOneNorPassesItsCeiling()
+    {
+        var limit = new LearnedConcurrency(30);
+        for (var i = 0; i < 100; i++)
+        {
+            limit.Ended(LeaseEnd.Throttled, 1, _now);
+            _now += 15;
+        }
+
+        Assert.Equal(1, limit.Limit);
+        Answers(limit, 10_000);
+        Assert.Equal(30, limit.Limit);
+    }
+
+    [Fact]
+    public void AnAdaptiveLimitThatIsNotUsedUpDoesNotGrow()
+    {
+        var limit = new LearnedConcurrency(1000);
+        for (var i = 0; i < 1000; i++)
+        {
+            limit.Ended(LeaseEnd.Answered, inFlight: 3, _now);
+        }
+
+        Assert.Equal(20, limit.Limit);
+    }
+
+    private RateLimiters Fixed(int concurrency) => new(concurrency, adaptive: false, _time);
+
+    private void Answers(LearnedConcurrency limit, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            limit.Ended(LeaseEnd.Answered, limit.Limit, _now);
+        }
+    }
+}
