@@ -1,35 +1,40 @@
+using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Tables;
+
 namespace FastLLM;
 
-/// <summary>What a <see cref="Job"/> reads, writes and keeps.</summary>
-/// <remarks>Read when the run begins; later changes have no effect.</remarks>
+/// <summary>Configures a <see cref="Job"/>.</summary>
+/// <remarks>Read when a job is planned or run; later changes have no effect.</remarks>
 public sealed class JobOptions
 {
-    /// <summary>Gets or sets where rows come from: the path of a file, or <c>-</c> for standard input, which is read once and as it comes.</summary>
+    /// <summary>Gets or sets the input: the path of a file, or <c>-</c> for standard input, which is read once, while its rows are sent.</summary>
     public required string Input { get; set; }
 
-    /// <summary>Gets or sets where outcomes go: the path of a file, or <c>-</c> for standard output.</summary>
+    /// <summary>Gets or sets the output: the path of a file, or <c>-</c> for standard output.</summary>
     public required string Output { get; set; }
 
-    /// <summary>Gets or sets the order of the output's rows when the run is done.</summary>
-    /// <value>The default is that of the input. While a run goes on, the output is a log in the order of completion.</value>
+    /// <summary>Gets or sets the order of the output's rows when the job is done.</summary>
+    /// <value>The default is the order of the input. During a run, the output is a log in the order of completion.</value>
     public ResultOrder Order { get; set; } = ResultOrder.Input;
 
-    /// <summary>Gets or sets how lines are read.</summary>
+    /// <summary>Gets or sets the format of the input.</summary>
     public InputFormat InputFormat { get; set; } = InputFormat.Auto;
 
-    /// <summary>Gets or sets what plain rows ask; <see langword="null"/> where the input's rows are requests already.</summary>
+    /// <summary>Gets or sets the template that makes requests of plain rows; <see langword="null"/> if the input's rows are requests.</summary>
     public RowTemplate? Template { get; set; }
 
-    /// <summary>Gets or sets what stands in the output when the run is done.</summary>
-    /// <value>By default as the output's name says: a table where it ends with <c>.csv</c> or <c>.tsv</c>, else OpenAI's lines.</value>
-    /// <remarks>Where the output is not OpenAI's lines in plain text, those stand beside it, in a log named like the output with <c>.log.jsonl</c>
-    /// behind. Runs go on with the log; the output is made of it when every row has its outcome.</remarks>
+    /// <summary>Gets or sets the format of the output.</summary>
+    /// <value>By default the output's name decides: a table if it ends with <c>.csv</c> or <c>.tsv</c>, otherwise OpenAI's batch output lines.</value>
+    /// <remarks>
+    /// If the output is not OpenAI's lines in plain text, those are written to a log beside it, named like the output with <c>.log.jsonl</c> appended.
+    /// Runs resume from the log; the output is made from it when every row has an outcome.
+    /// </remarks>
     public OutputFormat OutputFormat { get; set; } = OutputFormat.Auto;
 
-    /// <summary>Gets or sets the model for rows that name none.</summary>
+    /// <summary>Gets or sets the model of rows that name none.</summary>
     public string? Model { get; set; }
 
-    /// <summary>Gets or sets how many rows of the input are processed; <see langword="null"/> for all of them.</summary>
+    /// <summary>Gets or sets the number of input rows to process; <see langword="null"/> for all.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public long? Limit
     {
@@ -45,7 +50,7 @@ public sealed class JobOptions
         }
     }
 
-    /// <summary>Gets or sets how many answers each row gets. With more than one, ids become <c>id#0</c>, <c>id#1</c> …</summary>
+    /// <summary>Gets or sets the number of answers for each row. With more than one, ids become <c>id#0</c>, <c>id#1</c> …</summary>
     /// <value>The default is 1.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10,000.</exception>
     public int Samples
@@ -59,28 +64,68 @@ public sealed class JobOptions
         }
     } = 1;
 
-    /// <summary>Gets or sets a value indicating whether the k-th of equal rows is a sample of its own, rather than sharing the first one's answer.</summary>
+    /// <summary>Gets or sets a value indicating whether equal rows get an answer each, as samples of one request, rather than share one.</summary>
     public bool NoDedup { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether an output of an earlier run is replaced rather than gone on with. It is kept beside, with <c>.bak</c>.</summary>
+    /// <summary>Gets or sets a value indicating whether the job starts anew rather than resumes. An existing output is renamed, with <c>.bak</c> appended.</summary>
     public bool Fresh { get; set; }
 
     /// <summary>Gets or sets a value indicating whether rows that failed in an earlier run are sent again.</summary>
     public bool RetryFailed { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether wrong lines become failed rows, and the others go on. Always so from standard input.</summary>
+    /// <summary>Gets or sets a value indicating whether invalid lines become failed rows rather than refuse the input. From standard input they always do.</summary>
     public bool SkipInvalid { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether rows carry the member <c>fastllm</c> (key, attempts, latency …).</summary>
-    /// <value>The default is <see langword="true"/>. Without it, a later run trusts rows by their id alone.</value>
+    /// <summary>Gets or sets a value indicating whether rows have the member <c>fastllm</c> (key, attempts, latency …).</summary>
+    /// <value>The default is <see langword="true"/>. Without the member, a later run matches rows by id alone.</value>
     public bool IncludeMetadata { get; set; } = true;
 
-    /// <summary>Gets or sets who is told, once and before the first send, how many rows there are (<see langword="null"/> from a pipe) and how many of them stand finished already.</summary>
+    /// <summary>Gets or sets a callback that is invoked once, before the first send, with the number of rows (<see langword="null"/> from a pipe) and of finished rows.</summary>
     public Action<long?, long>? OnPlanned { get; set; }
 
-    /// <summary>Gets or sets who is told of each row that fails: its id, and why.</summary>
+    /// <summary>Gets or sets a callback that is invoked for each row that fails, with its id and the failure.</summary>
     public Action<string, LlmException>? OnRowFailed { get; set; }
 
-    /// <summary>Gets or sets who is told, in one line each, what a person should know: torn lines, rows trusted by id, equal rows …</summary>
+    /// <summary>Gets or sets a callback that is invoked with messages for the user, one line each: torn lines, rows matched by id, equal rows …</summary>
     public Action<string>? OnNotice { get; set; }
+
+    /// <summary>Checks what no single property can check, and copies the options.</summary>
+    /// <exception cref="ArgumentException">The options do not fit together.</exception>
+    internal JobOptions ValidatedCopy(bool hasBudget)
+    {
+        OutputShape shape = OutputShape.Of(Output, OutputFormat);
+        if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
+        {
+            throw new ArgumentException(
+                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent), but a job never writes to its input. Name another output.");
+        }
+
+        Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row, which the member \"fastllm\" holds. Do not leave it out.");
+        ValidateTemplate();
+        Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written when the job is done, to a file: name one as the output.");
+        Refuse(!shape.IsLog && Order != ResultOrder.Input, $"{Output} is written when the job is done, and always in input order.");
+        Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be left out.");
+        return (JobOptions)MemberwiseClone();
+    }
+
+    /// <summary>Checks that the template is well-formed and fits the input format.</summary>
+    /// <exception cref="ArgumentException">It does not.</exception>
+    internal void ValidateTemplate()
+    {
+        Template?.Check();
+        Refuse(
+            Template is not null && InputFormat is InputFormat.OpenAI or InputFormat.Cookbook,
+            "A template is for plain rows; rows of this input format are already requests.");
+        Refuse(
+            Template is null && InputFormat is InputFormat.Jsonl or InputFormat.Csv or InputFormat.Tsv,
+            "Plain rows need a template that makes requests of them.");
+    }
+
+    private static void Refuse(bool isWrong, string why)
+    {
+        if (isWrong)
+        {
+            throw new ArgumentException(why);
+        }
+    }
 }

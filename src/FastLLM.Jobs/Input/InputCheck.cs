@@ -24,9 +24,6 @@ internal sealed class InputCheck
 
     public long ErrorCount { get; private set; }
 
-    /// <summary>How many rows are asked within the limit, samples counted each; wrong lines have none, and count as one.</summary>
-    public long AskedWithinLimit { get; set; }
-
     /// <summary>The bytes of the largest body.</summary>
     public long LargestBody { get; private set; }
 

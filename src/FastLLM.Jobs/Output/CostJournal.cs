@@ -5,16 +5,15 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary><c>OUTPUT.spent</c>: the money of a job that no record of OUTPUT tells, in one line of JSON. There is no such file where there is none.</summary>
+/// <summary>Stores in <c>OUTPUT.spent</c> the cost of a job that no record of the output states: one line of JSON, or no file if there is none.</summary>
 /// <remarks>
-/// <c>unrecorded</c> is known: what was paid for records that are no longer there, and for rows that have none yet. <c>in_flight</c> stands there only while a run
-/// with a budget goes on: the most that may be spent or set aside at once and stands in no record yet. A killed run leaves it.
-/// Not safe for concurrent use; the lock of OUTPUT is its lock too.
+/// <c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a run with a budget: an upper
+/// bound of what is spent or reserved and in no record yet. A killed run leaves it. Not safe for concurrent use; the lock of the output covers it.
 /// </remarks>
 internal sealed class CostJournal(string output) : IDisposable
 {
-    private const decimal NoZerosAtItsEnd = 1.000000000000000000000000000m;
-    private const int Length = 160; // always the same: one write replaces the whole
+    private const decimal TrimsZeros = 1.000000000000000000000000000m;
+    private const int Length = 160; // constant, so that one write replaces the whole line
 
     private SafeFileHandle? _file;
 
@@ -22,14 +21,14 @@ internal sealed class CostJournal(string output) : IDisposable
 
     public static string Suffix => ".spent";
 
-    /// <summary>What is known to be paid and stands in no record.</summary>
+    /// <summary>Gets what was paid and is in no record.</summary>
     public decimal Unrecorded { get; private set; }
 
-    /// <summary>What may have been in flight when a run was killed; <see langword="null"/> where none was.</summary>
+    /// <summary>Gets the upper bound of what was in flight when a run was killed; <see langword="null"/> if none was.</summary>
     public decimal? InFlight { get; private set; }
 
-    /// <summary>Reads what an earlier run left.</summary>
-    /// <exception cref="IOException">It cannot be read, or is something else.</exception>
+    /// <summary>Reads the file of an earlier run.</summary>
+    /// <exception cref="IOException">The file cannot be read, or is not a journal.</exception>
     public void Read()
     {
         if (!File.Exists(Path))
@@ -37,7 +36,7 @@ internal sealed class CostJournal(string output) : IDisposable
             return;
         }
 
-        OutputFile.RefuseLink(Path);
+        OutputPath.RefuseLink(Path);
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path));
@@ -46,14 +45,14 @@ internal sealed class CostJournal(string output) : IDisposable
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException)
         {
-            throw new IOException($"{Path} should tell what was spent on this output beside its rows, but cannot be read. Remove it if what it told does not matter.", e);
+            throw new IOException($"{Path} should store the cost of this output that its rows do not state, but cannot be read. Delete it if that cost does not matter.", e);
         }
     }
 
-    /// <summary>Before sends: no more than this will be spent or set aside at once without a record.</summary>
+    /// <summary>Stores an upper bound of what will be spent or reserved without a record, before it is.</summary>
     public void Announce(decimal inFlight) => Write(Unrecorded, inFlight);
 
-    /// <summary>At the end: this is what no record tells.</summary>
+    /// <summary>Stores what no record states, at the end of a run.</summary>
     public void Settle(decimal unrecorded)
     {
         Unrecorded = unrecorded;
@@ -64,12 +63,11 @@ internal sealed class CostJournal(string output) : IDisposable
             return;
         }
 
-        Dispose();
-        File.Delete(Path);
+        Delete();
     }
 
-    /// <summary>The job begins anew.</summary>
-    public void Forget()
+    /// <summary>Deletes the file: the job starts anew.</summary>
+    public void Delete()
     {
         Dispose();
         File.Delete(Path);
@@ -86,14 +84,14 @@ internal sealed class CostJournal(string output) : IDisposable
     {
         if (_file is null)
         {
-            OutputFile.RefuseLink(Path);
+            OutputPath.RefuseLink(Path);
             _file = File.OpenHandle(Path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
         }
 
-        unrecorded /= NoZerosAtItsEnd;
-        inFlight /= NoZerosAtItsEnd;
-        string text = inFlight is { } most
-            ? string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\",\"in_flight\":\"{most}\"}}")
+        unrecorded /= TrimsZeros;
+        inFlight /= TrimsZeros;
+        string text = inFlight is { } bound
+            ? string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\",\"in_flight\":\"{bound}\"}}")
             : string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"}}");
         RandomAccess.Write(_file, Encoding.ASCII.GetBytes(text.PadRight(Length - 1) + "\n"), 0);
         RandomAccess.SetLength(_file, Length);

@@ -3,20 +3,22 @@ using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace FastLLM.Jobs.Output;
+namespace FastLLM.Jobs.Planning;
 
-/// <summary>What a run remembers of each row: 24 bytes, and 5 to 11 more to find it by its id.</summary>
+/// <summary>Stores the id, key and record of each row: 24 bytes, and 5 to 11 more to find the row by its id.</summary>
 /// <remarks>
-/// Ids and keys are kept as 64 bits of their SHA-256. Among a million rows, two different ids meet with a probability of
-/// 3 × 10⁻⁸; a finished row is taken for another only if its key meets as well. It never forgets a row. Not safe for concurrent use.
+/// Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a record is taken for
+/// another row's only if the keys collide as well. Rows are never removed. Not safe for concurrent use.
 /// </remarks>
 internal sealed class RowIndex
 {
-    /// <summary>The offset of a row that has no record.</summary>
+    /// <summary>The offset of the record of a row without one.</summary>
     public const long NoRecord = -1;
 
-    /// <summary>The fingerprint of a row that asks nothing.</summary>
+    /// <summary>The fingerprint of the key of a row without a request.</summary>
     public const ulong NoKey = 0;
+
+    private const long FailedBit = 1L << 62;
 
     private ulong[] _ids = new ulong[1024];
     private ulong[] _keys = new ulong[1024];
@@ -26,7 +28,7 @@ internal sealed class RowIndex
     /// <summary>Gets the number of rows.</summary>
     public int Count { get; private set; }
 
-    /// <summary>64 bits that stand for an id.</summary>
+    /// <summary>Gets the 64 bits that stand for an id.</summary>
     public static ulong Fingerprint(string id)
     {
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
@@ -36,7 +38,7 @@ internal sealed class RowIndex
         return BinaryPrimitives.ReadUInt64LittleEndian(digest);
     }
 
-    /// <summary>64 bits that stand for a key.</summary>
+    /// <summary>Gets the 64 bits that stand for a key.</summary>
     public static ulong Fingerprint(RequestKey key)
     {
         Span<byte> bytes = stackalloc byte[RequestKey.Size];
@@ -45,7 +47,7 @@ internal sealed class RowIndex
     }
 
     /// <summary>Adds the next row.</summary>
-    /// <returns>Its number, or the bitwise complement of the number of an earlier row with the same id; then it was not added.</returns>
+    /// <returns>Its number; if an earlier row has the id, the bitwise complement of that row's number, and nothing is added.</returns>
     public int Add(ulong id, ulong key)
     {
         ref int place = ref PlaceOf(id);
@@ -73,39 +75,47 @@ internal sealed class RowIndex
         return row;
     }
 
-    /// <summary>Finds a row by its id; −1 where there is none.</summary>
+    /// <summary>Finds a row by its id.</summary>
+    /// <returns>Its number, or −1.</returns>
     public int Find(ulong id) => PlaceOf(id) - 1;
 
-    /// <summary>The fingerprint of a row's key.</summary>
+    /// <summary>Gets the fingerprint of a row's key.</summary>
     public ulong KeyOf(int row) => _keys[row];
 
-    /// <summary>The fingerprint of a row's id.</summary>
+    /// <summary>Gets the fingerprint of a row's id.</summary>
     public ulong IdOf(int row) => _ids[row];
 
-    /// <summary>Says what a row asks.</summary>
+    /// <summary>Replaces the fingerprint of a row's key.</summary>
     public void SetKey(int row, ulong key) => _keys[row] = key;
 
-    /// <summary>How many rows ask what an earlier row asks.</summary>
-    public long CountEqualKeys()
+    /// <summary>Counts the different keys, and the rows that have one, among the first rows.</summary>
+    public (long Distinct, long Keyed) CountKeys(int rows)
     {
-        ulong[] keys = _keys.AsSpan(0, Count).ToArray();
+        ulong[] keys = _keys.AsSpan(0, rows).ToArray();
         Array.Sort(keys);
-        var equal = 0L;
-        for (var i = 1; i < keys.Length; i++)
+        (long distinct, long keyed) = (0, 0);
+        for (var i = 0; i < keys.Length; i++)
         {
-            equal += keys[i] == keys[i - 1] && keys[i] != NoKey ? 1 : 0;
+            keyed += keys[i] == NoKey ? 0 : 1;
+            distinct += keys[i] == NoKey || (i > 0 && keys[i] == keys[i - 1]) ? 0 : 1;
         }
 
-        return equal;
+        return (distinct, keyed);
     }
 
-    /// <summary>Where the row's record begins in OUTPUT, or <see cref="NoRecord"/>.</summary>
-    public long RecordOf(int row) => _records[row];
+    /// <summary>Gets the offset of the row's record in the output, or <see cref="NoRecord"/>.</summary>
+    public long RecordOf(int row) => _records[row] is >= 0 and var record ? record & ~FailedBit : NoRecord;
 
-    /// <summary>Says where the row's record begins.</summary>
-    public void SetRecord(int row, long offset) => _records[row] = offset;
+    /// <summary>Gets a value indicating whether the row has a record that was set as a failure.</summary>
+    public bool IsFailure(int row) => _records[row] >= FailedBit;
 
-    // Ids are fingerprints, as good as random: linear probing from their own bits.
+    /// <summary>Sets the offset of the row's record.</summary>
+    public void SetRecord(int row, long offset, bool isFailure = false) => _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
+
+    /// <summary>Forgets all records.</summary>
+    public void ClearRecords() => _records.AsSpan(0, Count).Fill(NoRecord);
+
+    // Fingerprints are as good as random: linear probing from their own bits.
     private ref int PlaceOf(ulong id)
     {
         int mask = _places.Length - 1;

@@ -1,0 +1,52 @@
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Adds up the cost of a job over all runs that built its output: what its records state, and what no record states.</summary>
+/// <param name="journal">Stores what no record states; <see langword="null"/> for a pipe, which has no earlier runs.</param>
+/// <param name="recorded">The sum of the costs that records of earlier runs state.</param>
+internal sealed class CostAccount(CostJournal? journal, decimal recorded)
+{
+    private decimal _written;
+
+    /// <summary>Gets the cost of earlier runs.</summary>
+    public decimal EarlierCost => recorded + (journal?.Unrecorded ?? 0);
+
+    /// <summary>Counts a record of this run that states its cost.</summary>
+    public void Written(decimal cost) => _written += cost;
+
+    /// <summary>Stores an upper bound of what will be spent or reserved without a record.</summary>
+    /// <exception cref="LlmException">The journal cannot be written.</exception>
+    public void Announce(decimal inFlight)
+    {
+        try
+        {
+            journal?.Announce(inFlight);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LlmException(FailureKind.Output, $"{journal!.Path}, which stores the cost in flight, cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Stores the cost that no record states, at the end of a run.</summary>
+    /// <param name="runCost">The cost of the run.</param>
+    /// <param name="sorted">The output, if it was sorted: that may have dropped records with a cost, so its records are added up again.</param>
+    /// <param name="say">Receives a message if the cost cannot be stored.</param>
+    public void End(decimal runCost, string? sorted, Action<FormattableString> say)
+    {
+        if (journal is null)
+        {
+            return;
+        }
+
+        decimal stated = sorted is not null && recorded > 0 ? OutputScan.Read(sorted).Sum(entry => entry.Cost ?? 0) : recorded + _written;
+        decimal unrecorded = Math.Max(0, EarlierCost + runCost - stated);
+        try
+        {
+            journal.Settle(unrecorded);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            say($"{journal.Path} could not be written ({e.Message}): the next run will not know ${unrecorded:0.##########} of this job's cost, which no record states.");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Checks where an output may be written, and moves away the files that are in its place.</summary>
+internal static class OutputPath
+{
+    /// <summary>Gets the full path of a file that may be written; it need not exist.</summary>
+    /// <exception cref="IOException">The path is a directory, a device or a symbolic link, or its folder does not exist.</exception>
+    public static string Check(string path)
+    {
+        path = Path.GetFullPath(path);
+        if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
+        {
+            throw new IOException($"{path} is a directory. Name a file in it.");
+        }
+
+        RefuseLink(path);
+        if (!OperatingSystem.IsWindows() && path.StartsWith("/dev/", StringComparison.Ordinal))
+        {
+            throw new IOException($"{path} is not a regular file. Name one, or write to standard output with -o -.");
+        }
+
+        string folder = Path.GetDirectoryName(path)!;
+        return Directory.Exists(folder)
+            ? path
+            : throw new DirectoryNotFoundException($"The folder {folder} does not exist. Create it, or name a file elsewhere.");
+    }
+
+    /// <summary>Refuses a symbolic link: the sort would replace it, or a write would change a file that the user did not name.</summary>
+    /// <exception cref="IOException">The path is a symbolic link.</exception>
+    public static void RefuseLink(string path)
+    {
+        if (new FileInfo(path).LinkTarget is { } target)
+        {
+            throw new IOException($"{path} is a symbolic link to {target}. Name the file itself.");
+        }
+    }
+
+    /// <summary>Renames an existing file to the first free name of <c>.bak</c>, <c>.bak2</c> …: paid answers are never overwritten.</summary>
+    public static void SetAside(string path)
+    {
+        for (var n = 1; File.Exists(path); n++)
+        {
+            string aside = n == 1 ? path + ".bak" : string.Create(CultureInfo.InvariantCulture, $"{path}.bak{n}");
+            if (!File.Exists(aside))
+            {
+                File.Move(path, aside);
+            }
+        }
+    }
+
+    /// <summary>Determines whether a job that writes to <paramref name="output"/> writes to <paramref name="path"/>, as the output or a file beside it.</summary>
+    public static bool IsWritten(string path, string output)
+    {
+        (path, output) = (Target(path), Target(output));
+        return path.StartsWith(output, StringComparison.Ordinal)
+            && path[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent";
+    }
+
+    private static string Target(string path) =>
+        (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);
+}

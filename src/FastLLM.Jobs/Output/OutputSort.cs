@@ -1,0 +1,103 @@
+using FastLLM.Diagnostics;
+using FastLLM.Jobs.Planning;
+using Microsoft.Win32.SafeHandles;
+
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Writes the records of an output in input order.</summary>
+/// <param name="log">The output as it is.</param>
+/// <param name="rows">The number of rows.</param>
+/// <param name="recordOf">Gets the offset of a row's record, or <see cref="RowIndex.NoRecord"/>. Called several times for a row.</param>
+internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> recordOf)
+{
+    private const int ChunkBytes = 1 << 20;
+    private const byte LineFeed = (byte)'\n';
+
+    /// <summary>Determines whether the output holds exactly the records of the rows, in their order.</summary>
+    public bool IsSorted()
+    {
+        // Ascending offsets, as many as the file has lines: then they are all of its lines.
+        long last = -1;
+        long records = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            long offset = recordOf(row);
+            if (offset == RowIndex.NoRecord)
+            {
+                continue;
+            }
+
+            if (offset <= last)
+            {
+                return false;
+            }
+
+            last = offset;
+            records++;
+        }
+
+        byte[] buffer = new byte[ChunkBytes];
+        long lines = 0;
+        byte lastByte = LineFeed;
+        for (long at = 0; RandomAccess.Read(log, buffer, at) is > 0 and int read; at += read)
+        {
+            lines += buffer.AsSpan(0, read).Count(LineFeed);
+            lastByte = buffer[read - 1];
+            if (lines > records)
+            {
+                return false;
+            }
+        }
+
+        return lines == records && lastByte == LineFeed;
+    }
+
+    /// <summary>Writes the rows' records to a new file and flushes it to the disk.</summary>
+    /// <exception cref="IOException">The disk is full, or a record is missing; the file is deleted.</exception>
+    public void WriteTo(string path)
+    {
+        File.Delete(path); // of a killed run
+        try
+        {
+            Write(path);
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    private void Write(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = ChunkBytes };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // never wider than the file that it replaces
+        }
+
+        using var sorted = new FileStream(path, options);
+        var reader = new RecordReader(log);
+        for (int row = 0; row < rows; row++)
+        {
+            long offset = recordOf(row);
+            if (offset != RowIndex.NoRecord)
+            {
+                sorted.Write(reader.Read(offset));
+            }
+
+            if (row == rows / 2 && KillPoint.IsArmed(KillPoint.DuringCompaction))
+            {
+                sorted.Flush();
+                KillPoint.Reached(KillPoint.DuringCompaction);
+            }
+        }
+
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(sorted.SafeFileHandle, File.GetUnixFileMode(log));
+        }
+
+        sorted.Flush(flushToDisk: true);
+    }
+}

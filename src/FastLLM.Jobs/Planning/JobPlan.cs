@@ -1,0 +1,85 @@
+using FastLLM.Jobs.Planning;
+
+namespace FastLLM;
+
+/// <summary>Represents what a job is going to do: what is finished, what is in the cache, what is sent, and what that may cost.</summary>
+/// <remarks>Immutable. A plan runs once (<see cref="Job.RunAsync(JobPlan, CancellationToken, CancellationToken)"/>).</remarks>
+public sealed class JobPlan
+{
+    private readonly JobSetup? _setup;
+    private int _started;
+
+    internal JobPlan(JobSetup? setup) => _setup = setup;
+
+    /// <summary>Gets the number of rows that the job processes, counting each sample.</summary>
+    public long Rows { get; internal init; }
+
+    /// <summary>Gets the number of different requests among them.</summary>
+    public long Distinct { get; internal init; }
+
+    /// <summary>Gets the number of rows that are finished in the output.</summary>
+    public long Kept { get; internal init; }
+
+    /// <summary>Gets the number of different requests of other rows that the cache answers.</summary>
+    public long Cached { get; internal init; }
+
+    /// <summary>Gets the number of requests to send, without retries.</summary>
+    public long ToSend => Models.Sum(model => model.Requests);
+
+    /// <summary>Gets the number of rows that fail without being sent because their lines are invalid.</summary>
+    public long Invalid { get; internal init; }
+
+    /// <summary>Gets the estimate for each model, the model with the most requests first.</summary>
+    public IReadOnlyList<ModelEstimate> Models { get; internal init; } = [];
+
+    /// <summary>Gets the known cost of earlier runs of the job, in US dollars.</summary>
+    public decimal Spent { get; internal init; }
+
+    /// <summary>Gets the cost that the records of the output state.</summary>
+    internal decimal Recorded { get; init; }
+
+    /// <summary>Gets the path of the first request to send; <see langword="null"/> if there is none.</summary>
+    public string? FirstEndpoint { get; internal init; }
+
+    /// <summary>Gets the body of the first request to send.</summary>
+    public string? FirstBody { get; internal init; }
+
+    /// <summary>Gets the lowest possible cost, in US dollars; <see langword="null"/> if a price is unknown.</summary>
+    public decimal? LowCost => Sum(static model => model.LowCost);
+
+    /// <summary>Gets the likely cost, in US dollars; <see langword="null"/> if a price is unknown.</summary>
+    public decimal? LikelyCost => Sum(static model => model.LikelyCost);
+
+    /// <summary>Gets the highest possible cost, in US dollars; <see langword="null"/> if a price or the limit of an answer is unknown.</summary>
+    public decimal? HighCost => Sum(static model => model.HighCost);
+
+    /// <summary>Gets what the plan was made from, for its only run.</summary>
+    /// <exception cref="InvalidOperationException">The plan has run, or its input was a pipe, which the planning has read to the end.</exception>
+    internal JobSetup Start()
+    {
+        if (_setup is not { IsPipe: false })
+        {
+            throw new InvalidOperationException("Standard input can be read only once, and planning the job has read it. Run the job without planning it.");
+        }
+
+        return Interlocked.Exchange(ref _started, 1) == 0
+            ? _setup
+            : throw new InvalidOperationException("The plan has already run, and the output has changed since. Plan the job again.");
+    }
+
+    private decimal? Sum(Func<ModelEstimate, decimal?> cost)
+    {
+        decimal sum = 0;
+        foreach (ModelEstimate model in Models)
+        {
+            if (cost(model) is not { } one)
+            {
+                return null;
+            }
+
+            sum += one;
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text;
+using System.Text.Json;
+using FastLLM.Costs;
+using FastLLM.Jobs.Output;
+using FastLLM.RateLimiting;
+using Microsoft.Win32.SafeHandles;
+
+namespace FastLLM.Jobs.Planning;
+
+/// <summary>Reads the rows of a job as its run does, but looks them up in the cache and estimates their cost instead of sending them.</summary>
+internal sealed class JobPlanner(JobSetup setup)
+{
+    private const long MaxLearnedFrom = 2_000;
+
+    private readonly Dictionary<string, UsageEstimator> _estimators = new(StringComparer.Ordinal);
+
+    /// <summary>Plans a job. Sends and writes nothing.</summary>
+    /// <exception cref="IOException">The input or the output cannot be read.</exception>
+    public async Task<JobPlan> PlanAsync(CancellationToken cancellationToken)
+    {
+        ResumeState resume = setup.NewResumeState();
+        string? log = setup.Options is { Fresh: false, Output: not Job.Pipe } && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;
+        decimal spent = 0;
+        if (log is not null)
+        {
+            OutputScan.RefuseOther(log);
+            resume.Read(log);
+            using var journal = new CostJournal(log);
+            journal.Read();
+            spent = resume.Cost + journal.Unrecorded;
+        }
+
+        using SafeFileHandle? file = log is null ? null : OutputScan.OpenForReading(log);
+        RecordReader? records = file is null ? null : new RecordReader(file);
+        HashSet<ulong> keys = [];
+        (long cached, long invalid) = (0, 0);
+        LlmRequest? first = null;
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, cancellationToken).ConfigureAwait(false))
+        {
+            if (!row.IsWithinLimit)
+            {
+                break;
+            }
+
+            if (row.IsKept)
+            {
+                Learn(row, records!);
+            }
+            else if (row.Request is not { } request)
+            {
+                invalid++;
+            }
+            else if (keys.Add(setup.Index.Rows.KeyOf(row.Place)))
+            {
+                if (await setup.Manager.FindCachedAsync(request, cancellationToken).ConfigureAwait(false) is { } answer)
+                {
+                    cached++;
+                    Learn(request, answer.Usage);
+                    continue;
+                }
+
+                TokenUpperBound most = TokenUpperBound.Of(request);
+                EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
+                first ??= request;
+            }
+        }
+
+        setup.Index.ThrowIfTemplateIsWrong();
+        return new JobPlan(setup)
+        {
+            Rows = setup.Index.Count,
+            Distinct = setup.Index.Rows.CountKeys((int)setup.Index.Count).Distinct,
+            Kept = resume.Kept,
+            Cached = cached,
+            Invalid = invalid,
+            Models =
+            [
+                .. _estimators.Values.Where(estimator => estimator.Requests > 0).Select(estimator => estimator.ToEstimate())
+                    .OrderByDescending(model => model.Requests),
+            ],
+            Spent = spent,
+            Recorded = resume.Cost,
+            FirstEndpoint = first?.Endpoint,
+            FirstBody = first is null ? null : Encoding.UTF8.GetString(first.Body.Span),
+        };
+    }
+
+    private void Learn(in PlannedRow row, RecordReader records)
+    {
+        if (row.Request is { } request && !setup.Index.Rows.IsFailure(row.Place) && EstimatorOf(request).Seen < MaxLearnedFrom)
+        {
+            Learn(request, UsageOf(records.Read(row.Record)));
+        }
+    }
+
+    private void Learn(LlmRequest request, Usage? usage)
+    {
+        if (usage is not null && EstimatorOf(request) is { Seen: < MaxLearnedFrom } estimator)
+        {
+            estimator.Learn(TokenDemand.Of(request).Bytes, usage);
+        }
+    }
+
+    private UsageEstimator EstimatorOf(LlmRequest request)
+    {
+        string model = request.Model ?? "";
+        if (!_estimators.TryGetValue(model, out UsageEstimator? estimator))
+        {
+            ModelPrice? price = setup.Manager.Prices is { } prices && prices.TryGet(model, out ModelPrice? known) ? known : null;
+            _estimators[model] = estimator = new UsageEstimator(model, price);
+        }
+
+        return estimator;
+    }
+
+    private static Usage? UsageOf(ReadOnlySpan<byte> record)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(record);
+            using JsonDocument document = JsonDocument.ParseValue(ref reader);
+            return document.RootElement.TryGetProperty("response", out JsonElement response) && response.TryGetProperty("body", out JsonElement body)
+                ? LlmResponse.FromBody(Encoding.UTF8.GetBytes(body.GetRawText())).Usage
+                : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return null; // a record of another tool
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using FastLLM.Jobs.Input;
+using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Tables;
+
+namespace FastLLM.Jobs.Planning;
+
+/// <summary>Holds what planning a job and running it share: the checked options and the index of the input.</summary>
+internal sealed class JobSetup
+{
+    private const int ShownUnbounded = 3;
+
+    private readonly List<string> _unbounded = [];
+    private long _unboundedCount;
+
+    /// <summary>Checks the options and keeps a copy of them.</summary>
+    /// <exception cref="ArgumentException">The options do not fit together.</exception>
+    public JobSetup(RequestManager manager, JobOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(manager);
+        ArgumentNullException.ThrowIfNull(options);
+        Manager = manager;
+        Options = options.ValidatedCopy(hasBudget: manager.BudgetLedger is not null);
+        Shape = OutputShape.Of(Options.Output, Options.OutputFormat);
+        Input = new JobInput(Options);
+        Index = new InputIndex(Input, Shape.IsLog ? null : Columns);
+    }
+
+    public RequestManager Manager { get; }
+
+    public JobOptions Options { get; }
+
+    public OutputShape Shape { get; }
+
+    public JobInput Input { get; }
+
+    public InputIndex Index { get; }
+
+    public ColumnNames Columns { get; } = new();
+
+    public bool IsPipe => Input.IsPipe;
+
+    /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
+    public long Equal { get; private set; }
+
+    /// <summary>Reads and checks a file, and indexes its rows.</summary>
+    /// <exception cref="BatchFormatException">The input has invalid lines, and they are not to be skipped.</exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read.</exception>
+    public async Task ReadInputAsync(CancellationToken cancellationToken)
+    {
+        var check = new InputCheck();
+        await Index.ReadAsync(check, Manager.BudgetLedger is null ? null : FindBound, cancellationToken).ConfigureAwait(false);
+        if (check.ErrorCount > 0 && !Options.SkipInvalid)
+        {
+            throw new BatchFormatException(check.Errors, check.ErrorCount);
+        }
+
+        (long distinct, long keyed) = Index.Rows.CountKeys(Index.Rows.Count);
+        Equal = keyed - distinct;
+    }
+
+    /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
+    public ResumeState NewResumeState() => new(Index, Options.RetryFailed, Manager.IsToRefresh);
+
+    /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget: it must not turn out in the middle of a run.</summary>
+    /// <exception cref="InvalidDataException">There are such rows.</exception>
+    public void RefuseUnbounded()
+    {
+        if (_unboundedCount > 0)
+        {
+            long left = _unboundedCount - _unbounded.Count;
+            string more = left > 0 ? FormattableString.Invariant($"{Environment.NewLine}… and {left:N0} more") : "";
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"{_unboundedCount:N0} rows of {Input.Name} cannot be sent under a budget; nothing was sent.{Environment.NewLine}{string.Join(Environment.NewLine, _unbounded)}{more}"));
+        }
+    }
+
+    /// <summary>Reports a message of one line.</summary>
+    public void Say(FormattableString notice) => Options.OnNotice?.Invoke(FormattableString.Invariant(notice));
+
+    private void FindBound(JobRow row)
+    {
+        if (row is { IsWithinLimit: true, Request: { } request } && Manager.Unbounded(request) is { } why && _unboundedCount++ < ShownUnbounded)
+        {
+            _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
+        }
+    }
+}
