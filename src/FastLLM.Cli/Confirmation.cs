@@ -19,7 +19,7 @@ internal sealed class Confirmation(Func<bool> canAsk, Func<string, string?> ask)
     /// <param name="estimate">What it would cost.</param>
     /// <param name="above">From which cost on a person must agree.</param>
     /// <exception cref="UsageException">Nobody agreed; nothing was sent.</exception>
-    public void Require(RunEstimate estimate, decimal above)
+    public void Require(JobPlan estimate, decimal above)
     {
         ArgumentNullException.ThrowIfNull(estimate);
         if (estimate.HighCost <= above)

@@ -9,7 +9,7 @@ internal static class EstimateText
     private const int MaxOfBody = 4_000;
 
     /// <summary>Writes it.</summary>
-    public static void Write(TextWriter writer, RunEstimate estimate)
+    public static void Write(TextWriter writer, JobPlan estimate)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(estimate);
@@ -47,7 +47,7 @@ internal static class EstimateText
     }
 
     /// <summary><c>$0.12 (0.08 to 0.31)</c>, or why it is not known.</summary>
-    public static string Cost(RunEstimate estimate)
+    public static string Cost(JobPlan estimate)
     {
         if (estimate.LikelyCost is not { } likely)
         {
@@ -72,7 +72,7 @@ internal static class EstimateText
             $"{TerminalText.Clean(model.Model, 60)}: {model.BytesPerToken:0.0} bytes of text a token, {model.TokensPerAnswer:0} tokens an answer ({source}){price}");
     }
 
-    private static long Sum(RunEstimate estimate, Func<ModelEstimate, long> number) => estimate.Models.Sum(number);
+    private static long Sum(JobPlan estimate, Func<ModelEstimate, long> number) => estimate.Models.Sum(number);
 
     private static string Range(long low, long likely, long? high)
     {

@@ -129,7 +129,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     });
 
     /// <summary>What a run would send and cost; the only event of a dry run.</summary>
-    public void Estimate(RunEstimate estimate) => Write("estimate", json =>
+    public void Estimate(JobPlan estimate) => Write("estimate", json =>
     {
         json.WriteNumber("rows", estimate.Rows);
         json.WriteNumber("distinct", estimate.Distinct);

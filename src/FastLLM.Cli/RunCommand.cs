@@ -109,14 +109,16 @@ internal sealed class RunCommand
         report.Source = () => manager.Stats;
         if (_money.IsDryRun(result))
         {
-            return await report.TellAsync(() => Open(manager, file).EstimateAsync(signals.Drain), result.InvocationConfiguration.Output);
+            return await report.TellAsync(() => Checked(() => Job.PlanAsync(manager, file, signals.Drain)), result.InvocationConfiguration.Output);
         }
 
+        JobPlan? plan = null;
         if (confirmAbove is { } above)
         {
             int exit = await report.GuardAsync(async () =>
             {
-                Confirmation.OnTerminal(result.InvocationConfiguration.Error).Require(await Open(manager, file).EstimateAsync(signals.Drain), above);
+                plan = await Checked(() => Job.PlanAsync(manager, file, signals.Drain));
+                Confirmation.OnTerminal(result.InvocationConfiguration.Error).Require(plan, above);
                 return ExitCode.Ok;
             });
             if (exit != ExitCode.Ok)
@@ -125,7 +127,9 @@ internal sealed class RunCommand
             }
         }
 
-        return await report.EndAsync(() => Open(manager, file).RunAsync(signals.Drain, signals.Abort), signals.Drain);
+        return await report.EndAsync(
+            () => plan is null ? Checked(() => Job.RunAsync(manager, file, signals.Drain, signals.Abort)) : Job.RunAsync(plan, signals.Drain, signals.Abort),
+            signals.Drain);
     }
 
     // What it costs may be asked before there is a key, or anybody to ask.
@@ -142,11 +146,12 @@ internal sealed class RunCommand
         }
     }
 
-    private static Job Open(RequestManager manager, JobOptions file)
+    // Options that do not fit together are refused at the call, before its task.
+    private static Task<T> Checked<T>(Func<Task<T>> job)
     {
         try
         {
-            return new Job(manager, file);
+            return job();
         }
         catch (ArgumentException e)
         {

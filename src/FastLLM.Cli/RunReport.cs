@@ -65,9 +65,9 @@ internal sealed class RunReport(
 
     /// <summary>Tells what a run would send and cost.</summary>
     /// <returns>The exit code.</returns>
-    public Task<int> TellAsync(Func<Task<RunEstimate>> estimate, TextWriter output) => GuardAsync(async () =>
+    public Task<int> TellAsync(Func<Task<JobPlan>> estimate, TextWriter output) => GuardAsync(async () =>
     {
-        RunEstimate told = await estimate();
+        JobPlan told = await estimate();
         if (events is not null)
         {
             events.Estimate(told);

@@ -48,16 +48,8 @@ public static class Job
     /// <exception cref="BatchFormatException">The input has invalid lines, and they are not to be skipped.</exception>
     /// <exception cref="InvalidDataException">The input as a whole cannot be read.</exception>
     /// <exception cref="IOException">The input or the output cannot be read, or the output is not the output of a run.</exception>
-    public static async Task<JobPlan> PlanAsync(RequestManager manager, JobOptions options, CancellationToken cancellationToken = default)
-    {
-        var setup = new JobSetup(manager, options);
-        if (!setup.IsPipe)
-        {
-            await setup.ReadInputAsync(cancellationToken).ConfigureAwait(false);
-        }
-
-        return await new JobPlanner(setup).PlanAsync(cancellationToken).ConfigureAwait(false);
-    }
+    public static Task<JobPlan> PlanAsync(RequestManager manager, JobOptions options, CancellationToken cancellationToken = default) =>
+        PlanAsync(new JobSetup(manager, options), cancellationToken);
 
     /// <summary>Runs a job to its end, or as far as it gets.</summary>
     /// <param name="manager">The manager that sends.</param>
@@ -72,10 +64,36 @@ public static class Job
     /// bound. Nothing was sent.
     /// </exception>
     /// <exception cref="IOException">The input cannot be read, or the output cannot be opened. Nothing was sent.</exception>
-    public static async Task<JobResult> RunAsync(
-        RequestManager manager, JobOptions options, CancellationToken drain = default, CancellationToken cancellationToken = default)
+    public static Task<JobResult> RunAsync(
+        RequestManager manager, JobOptions options, CancellationToken drain = default, CancellationToken cancellationToken = default) =>
+        RunAsync(new JobSetup(manager, options), drain, cancellationToken);
+
+    /// <summary>Runs a plan to its end, or as far as it gets.</summary>
+    /// <param name="plan">The plan. It runs once.</param>
+    /// <param name="drain">Ends the run without loss: nothing more is sent; what is in flight is awaited and written.</param>
+    /// <param name="cancellationToken">Ends the run at once; what is in flight may be paid without an answer.</param>
+    /// <returns>How the run ended, also if it was interrupted or stopped.</returns>
+    /// <exception cref="InvalidOperationException">The plan has already run, or its input was a pipe.</exception>
+    /// <exception cref="InvalidDataException">There is a budget, and the cost of a row has no bound. Nothing was sent.</exception>
+    /// <exception cref="IOException">The output cannot be opened, or has changed since it was planned. Nothing was sent.</exception>
+    public static Task<JobResult> RunAsync(JobPlan plan, CancellationToken drain = default, CancellationToken cancellationToken = default)
     {
-        var setup = new JobSetup(manager, options);
+        ArgumentNullException.ThrowIfNull(plan);
+        return new JobRun(plan.Start()).RunAsync(plan, drain, cancellationToken);
+    }
+
+    private static async Task<JobPlan> PlanAsync(JobSetup setup, CancellationToken cancellationToken)
+    {
+        if (!setup.IsPipe)
+        {
+            await setup.ReadInputAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return await new JobPlanner(setup).PlanAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<JobResult> RunAsync(JobSetup setup, CancellationToken drain, CancellationToken cancellationToken)
+    {
         if (setup.IsPipe)
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, cancellationToken);
@@ -87,19 +105,5 @@ public static class Job
         }
 
         return await new JobRun(setup).RunAsync(planned: null, drain, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Runs a plan to its end, or as far as it gets.</summary>
-    /// <param name="plan">The plan. It runs once.</param>
-    /// <param name="drain">Ends the run without loss: nothing more is sent; what is in flight is awaited and written.</param>
-    /// <param name="cancellationToken">Ends the run at once; what is in flight may be paid without an answer.</param>
-    /// <returns>How the run ended, also if it was interrupted or stopped.</returns>
-    /// <exception cref="InvalidOperationException">The plan has already run, or its input was a pipe.</exception>
-    /// <exception cref="InvalidDataException">There is a budget, and the cost of a row has no bound. Nothing was sent.</exception>
-    /// <exception cref="IOException">The output cannot be opened, or has changed since it was planned. Nothing was sent.</exception>
-    public static async Task<JobResult> RunAsync(JobPlan plan, CancellationToken drain = default, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        return await new JobRun(plan.Start()).RunAsync(plan, drain, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -25,7 +25,7 @@ internal sealed class OutputLock : IDisposable
     public static OutputLock Take(string output)
     {
         string path = output + ".lock";
-        OutputFile.RefuseLink(path);
+        OutputPath.RefuseLink(path);
         while (true)
         {
             SafeFileHandle handle = Open(output, path);

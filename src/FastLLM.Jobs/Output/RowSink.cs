@@ -1,41 +1,31 @@
-using System.Globalization;
-using FastLLM.Pipeline;
+using FastLLM.Jobs.Planning;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Where the records of rows go. Used by one thread at a time, but for <see cref="WaitForRoomAsync"/>.</summary>
+/// <summary>Base class for the destinations of records. Used by one thread at a time, except for <see cref="WaitForRoomAsync"/>.</summary>
 internal abstract class RowSink
 {
-    /// <summary>A sink for runs that have not begun.</summary>
-    public static readonly RowSink None = new NoSink();
-
-    /// <summary>Takes a record.</summary>
+    /// <summary>Writes a record.</summary>
     /// <param name="place">The row's place in the input.</param>
-    /// <param name="record">The line with its LF; good only during the call.</param>
+    /// <param name="record">The line with its LF; valid during the call only.</param>
     public abstract void Write(int place, ReadOnlySpan<byte> record);
 
-    /// <summary>Waits until another row may be begun; a sink that keeps order must not be left with too much to keep.</summary>
+    /// <summary>Waits until another row may start: a sink that keeps the order must not hold too many records.</summary>
     public virtual ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => default;
 
-    /// <summary>Writes what is still held back.</summary>
+    /// <summary>Writes the records that are held back.</summary>
     public virtual void Flush()
     {
     }
-
-    private sealed class NoSink : RowSink
-    {
-        public override void Write(int place, ReadOnlySpan<byte> record) => throw new InvalidOperationException(
-            string.Create(CultureInfo.InvariantCulture, $"Row {place} came before the run began."));
-    }
 }
 
-/// <summary>Appends records to the output as they come, and remembers where they stand.</summary>
-internal sealed class FileSink(OutputFile output, RowIndex table) : RowSink
+/// <summary>Appends records to an output file as they come, and stores their offsets.</summary>
+internal sealed class FileSink(OutputFile output, RowIndex rows) : RowSink
 {
-    public override void Write(int place, ReadOnlySpan<byte> record) => table.SetRecord(place, output.Append(record));
+    public override void Write(int place, ReadOnlySpan<byte> record) => rows.SetRecord(place, output.Append(record));
 }
 
-/// <summary>Writes records into a pipe: as they come, or in input order through a window of rows that are held back.</summary>
+/// <summary>Writes records to a pipe, as they come or, through a window of records that are held back, in input order.</summary>
 internal sealed class PipeSink(Stream stream, bool inOrder) : RowSink, IDisposable
 {
     private const int Window = 4096;
@@ -64,12 +54,6 @@ internal sealed class PipeSink(Stream stream, bool inOrder) : RowSink, IDisposab
     public override ValueTask WaitForRoomAsync(CancellationToken cancellationToken) =>
         inOrder ? new ValueTask(_room.WaitAsync(cancellationToken)) : default;
 
-    public void Dispose()
-    {
-        _room.Dispose();
-        stream.Dispose();
-    }
-
     public override void Flush()
     {
         foreach (byte[] record in _held.Values)
@@ -78,5 +62,11 @@ internal sealed class PipeSink(Stream stream, bool inOrder) : RowSink, IDisposab
         }
 
         _held.Clear();
+    }
+
+    public void Dispose()
+    {
+        _room.Dispose();
+        stream.Dispose();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Reports;
 using FastLLM.Jobs.Tables;
 using FastLLM.Requests;

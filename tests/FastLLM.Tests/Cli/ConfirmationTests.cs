@@ -42,9 +42,8 @@ public sealed class ConfirmationTests
         Assert.Throws<UsageException>(() => new Confirmation(() => false, _ => "y").Require(Estimate(null), 1_000_000));
     }
 
-    private static RunEstimate Estimate(long? most) => new()
+    private static JobPlan Estimate(long? most) => new(setup: null)
     {
-        ToSend = 1,
         Models = [new ModelEstimate { Model = "m", Requests = 1, PromptTokens = (5, 10, 20), CompletionTokens = (0, 5, most), Price = s_price }],
     };
 }

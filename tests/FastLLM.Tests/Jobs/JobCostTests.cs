@@ -177,11 +177,11 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public void ABudgetNeedsRowsThatTellTheirCost()
+    public async Task ABudgetNeedsRowsThatTellTheirCost()
     {
         var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
 
-        Assert.Throws<ArgumentException>(() => new Job(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }));
     }
 
     [Fact]
@@ -190,13 +190,13 @@ public sealed class JobCostTests : EngineTest, IDisposable
         await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(200, Answer(request.Text.Length / 5, 20)));
         var cache = new InMemoryCache();
         WriteInput(300);
-        RunEstimate before = await EstimateAsync(server.ApiBase, cache);
+        JobPlan before = await PlanAsync(server.ApiBase, cache);
         Assert.Equal((300L, 300L, 0L, 0L, 300L, 0L), (before.Rows, before.Distinct, before.Kept, before.Cached, before.ToSend, Assert.Single(before.Models).LearntFrom));
         Assert.Equal(30_000, Assert.Single(before.Models).CompletionTokens.High);
 
         await RunAsync(server.ApiBase, null, o => o.Limit = 60, o => o.Cache = cache);
         File.WriteAllLines(Output, Lines().Take(40));
-        RunEstimate after = await EstimateAsync(server.ApiBase, cache);
+        JobPlan after = await PlanAsync(server.ApiBase, cache);
 
         ModelEstimate model = Assert.Single(after.Models);
         Assert.Equal((300L, 40L, 20L, 240L, 60L), (after.Rows, after.Kept, after.Cached, after.ToSend, model.LearntFrom));
@@ -216,10 +216,10 @@ public sealed class JobCostTests : EngineTest, IDisposable
     public async Task AnEstimateWithoutAPriceOrALimit_SaysThatItIsNotKnown()
     {
         File.WriteAllLines(Input, [Row("a", 1).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
-        Assert.Equal((true, null), (await EstimateAsync("http://127.0.0.1:1/v1", null) is { LikelyCost: > 0, HighCost: null }, (await EstimateAsync("http://127.0.0.1:1/v1", null)).HighCost));
+        Assert.Equal((true, null), (await PlanAsync("http://127.0.0.1:1/v1", null) is { LikelyCost: > 0, HighCost: null }, (await PlanAsync("http://127.0.0.1:1/v1", null)).HighCost));
 
         File.WriteAllLines(Input, [Row("a", 1).Replace("\"m\"", "\"nobody's\"", StringComparison.Ordinal)]);
-        RunEstimate unknown = await EstimateAsync("http://127.0.0.1:1/v1", null);
+        JobPlan unknown = await PlanAsync("http://127.0.0.1:1/v1", null);
         Assert.Equal((null, null, null), (unknown.LowCost, unknown.LikelyCost, unknown.HighCost));
     }
 
@@ -240,13 +240,13 @@ public sealed class JobCostTests : EngineTest, IDisposable
     private async Task<JobResult> RunAsync(string apiBase, decimal? budget, Action<JobOptions>? change = null, Action<RequestManagerOptions>? sending = null)
     {
         await using RequestManager manager = Manager(apiBase, budget, sending);
-        return await new Job(manager, Options(change)).RunAsync(CancellationToken.None, Ended);
+        return await Job.RunAsync(manager, Options(change), CancellationToken.None, Ended);
     }
 
-    private async Task<RunEstimate> EstimateAsync(string apiBase, CacheProvider? cache)
+    private async Task<JobPlan> PlanAsync(string apiBase, CacheProvider? cache)
     {
         await using RequestManager manager = Manager(apiBase, null, o => o.Cache = cache);
-        return await new Job(manager, Options(null)).EstimateAsync(Ended);
+        return await Job.PlanAsync(manager, Options(null), Ended);
     }
 
     private JobOptions Options(Action<JobOptions>? change)

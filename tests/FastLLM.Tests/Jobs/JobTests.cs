@@ -87,7 +87,7 @@ public sealed class JobTests : EngineTest, IDisposable
 
         Assert.Equal((1L, 2L), (result.Kept, result.Answered));
         Assert.Equal(["a", "b", "c"], Ids());
-        Assert.Contains(_notices, notice => notice.Contains("trusted by their id", StringComparison.Ordinal));
+        Assert.Contains(_notices, notice => notice.Contains("matched by id alone", StringComparison.Ordinal));
         Assert.Contains("\"two\"", File.ReadAllLines(Output)[1], StringComparison.Ordinal);
     }
 
@@ -282,7 +282,7 @@ public sealed class JobTests : EngineTest, IDisposable
         WriteInput([("a", "1")]);
         await using var manager = new RequestManager(new OpenAIProvider("sk-canary-0123456789", server.ApiBase), Quick());
 
-        JobResult result = await new Job(manager, new JobOptions { Input = Input, Output = Output }).RunAsync(CancellationToken.None, Ended);
+        JobResult result = await Job.RunAsync(manager, new JobOptions { Input = Input, Output = Output }, CancellationToken.None, Ended);
 
         Assert.Contains("***", result.Failures[FailureKind.InvalidRequest].Example, StringComparison.Ordinal);
         Assert.DoesNotContain("canary", await File.ReadAllTextAsync(Output, Ended), StringComparison.Ordinal);
@@ -293,11 +293,11 @@ public sealed class JobTests : EngineTest, IDisposable
     {
         await using var manager = new RequestManager(new OpenAIProvider(""), Quick());
 
-        Assert.Throws<ArgumentException>(() => new Job(manager, new JobOptions { Input = Input, Output = Path.Combine(_folder, ".", "in.jsonl") }));
-        Assert.Throws<ArgumentException>(() => new Job(manager, new JobOptions { Input = Output + ".tmp", Output = Output }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Path.Combine(_folder, ".", "in.jsonl") }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Output + ".tmp", Output = Output }));
         WriteInput([("a", "1")]);
         File.CreateSymbolicLink(Path.Combine(_folder, "link"), Input);
-        Assert.Throws<ArgumentException>(() => new Job(manager, new JobOptions { Input = Path.Combine(_folder, "link"), Output = Input }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Path.Combine(_folder, "link"), Output = Input }));
     }
 
     private static readonly byte[] Answer = """{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]}"""u8.ToArray();
@@ -311,7 +311,7 @@ public sealed class JobTests : EngineTest, IDisposable
             o.Cache = new InMemoryCache();
             sending?.Invoke(o);
         }));
-        return await new Job(manager, options).RunAsync(interrupt?.Token ?? CancellationToken.None, Ended);
+        return await Job.RunAsync(manager, options, interrupt?.Token ?? CancellationToken.None, Ended);
     }
 
     private void WriteInput(IEnumerable<(string Id, string Question)> rows) => File.WriteAllLines(Input, rows.Select(row =>

@@ -84,7 +84,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Write("in.csv", Table);
         Assert.NotNull((await RunAsync(server.ApiBase, "in.csv", "out.csv", sending: o => o.Concurrency = 1)).Stopped);
         Assert.False(File.Exists(PathOf("out.csv")));
-        Assert.Contains(_notices, notice => notice.Contains("is written when every row has its outcome", StringComparison.Ordinal));
+        Assert.Contains(_notices, notice => notice.Contains("is written when every row has an outcome", StringComparison.Ordinal));
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
 
         JobResult rest = await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
@@ -184,7 +184,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         {
             JobOptions options = Options("in.csv", output);
             change(options);
-            Assert.Throws<ArgumentException>(() => new Job(manager, options));
+            await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, options));
         }
     }
 
@@ -198,7 +198,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
             o.Cache = new InMemoryCache();
             sending?.Invoke(o);
         }));
-        return await new Job(manager, options).RunAsync(CancellationToken.None, Ended);
+        return await Job.RunAsync(manager, options, CancellationToken.None, Ended);
     }
 
     private JobOptions Options(string input, string output) => new()

@@ -3,6 +3,7 @@ using System.Runtime.Versioning;
 using System.Text;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Planning;
 using Xunit;
 
 namespace FastLLM.Tests.Results;
@@ -23,7 +24,7 @@ public sealed class OutputFileTests : IDisposable
         using (OutputFile output = OutputFile.Open(Out))
         {
             Assert.Equal(0, output.RepairTornTail());
-            Assert.Empty(output.Scan());
+            Assert.Empty(OutputScan.Read(Out));
             output.Sort(3, _ => RowIndex.NoRecord);
             Assert.False(File.Exists(Out));
         }
@@ -140,7 +141,7 @@ public sealed class OutputFileTests : IDisposable
                 long torn = output.RepairTornTail();
                 Assert.Equal(Math.Max(0, cut - (kept == 0 ? 0 : ends[kept - 1])), torn);
                 Assert.Equal(torn, File.Exists(Out + ".torn") ? new FileInfo(Out + ".torn").Length : 0);
-                Assert.Equal(lines[..kept], output.Scan().Select(entry => lines.Single(line => line.Contains(entry.CustomId, StringComparison.Ordinal))));
+                Assert.Equal(lines[..kept], OutputScan.Read(Out).Select(entry => lines.Single(line => line.Contains(entry.CustomId, StringComparison.Ordinal))));
                 output.Append(Encoding.UTF8.GetBytes(Line("next")));
             }
 
@@ -211,7 +212,7 @@ public sealed class OutputFileTests : IDisposable
         File.WriteAllText(Out, string.Concat(known.Select(k => k.Line.Replace("KEY", Key, StringComparison.Ordinal) + "\n")));
 
         using OutputFile output = OutputFile.Open(Out);
-        OutputEntry[] entries = [.. output.Scan()];
+        OutputEntry[] entries = [.. OutputScan.Read(Out)];
 
         Assert.All(entries, entry => Assert.False(entry.IsDamaged));
         Assert.All(entries, entry => Assert.Equal("r", entry.CustomId));
@@ -231,7 +232,7 @@ public sealed class OutputFileTests : IDisposable
         File.WriteAllBytes(Out, [.. "\uFEFF"u8, .. Encoding.UTF8.GetBytes(Line("a") + "\n \r\n" + string.Join('\n', damaged) + "\n"), .. "{\"custom_id\":\"\xff"u8[..^2], 0xFF, .. "\",\"error\":{}}\n"u8, .. Encoding.UTF8.GetBytes(Line("b").TrimEnd())]);
 
         using OutputFile output = OutputFile.Open(Out);
-        OutputEntry[] entries = [.. output.Scan()];
+        OutputEntry[] entries = [.. OutputScan.Read(Out)];
 
         Assert.Equal(["a", .. Enumerable.Repeat("", damaged.Length + 1), "b"], entries.Select(entry => entry.CustomId));
         Assert.All(entries[1..^1], entry => Assert.True(entry is { IsDamaged: true, Succeeded: false, Key: null }));
@@ -248,7 +249,7 @@ public sealed class OutputFileTests : IDisposable
         File.WriteAllText(Out, string.Concat(lines));
 
         using OutputFile output = OutputFile.Open(Out);
-        OutputEntry[] entries = [.. output.Scan()];
+        OutputEntry[] entries = [.. OutputScan.Read(Out)];
 
         long offset = 0;
         Assert.Equal(lines.Length, entries.Length);
@@ -269,7 +270,7 @@ public sealed class OutputFileTests : IDisposable
             return default;
         });
 
-        Assert.Equal(Enumerable.Range(0, 2_000), output.Scan().Select(entry => int.Parse(entry.CustomId, CultureInfo.InvariantCulture)).Order());
+        Assert.Equal(Enumerable.Range(0, 2_000), OutputScan.Read(Out).Select(entry => int.Parse(entry.CustomId, CultureInfo.InvariantCulture)).Order());
     }
 
     [Fact]
@@ -320,7 +321,7 @@ public sealed class OutputFileTests : IDisposable
         Assert.Equal([Out, Out + ".lock"], Directory.GetFileSystemEntries(_folder).Order(StringComparer.Ordinal));
 
         File.SetLastWriteTimeUtc(Out, DateTime.UnixEpoch);
-        long[] sorted = [.. output.Scan().Select(entry => entry.Offset)];
+        long[] sorted = [.. OutputScan.Read(Out).Select(entry => entry.Offset)];
         output.Sort(sorted.Length, row => sorted[row]);
         Assert.Equal(DateTime.UnixEpoch, File.GetLastWriteTimeUtc(Out));
 
@@ -384,7 +385,7 @@ public sealed class OutputFileTests : IDisposable
         output.Sort(Rows, row => offsets[row]);
 
         int next = 0;
-        foreach (OutputEntry entry in output.Scan())
+        foreach (OutputEntry entry in OutputScan.Read(Out))
         {
             Assert.Equal((next.ToString(CultureInfo.InvariantCulture), true), (entry.CustomId, entry.Succeeded));
             Assert.Equal(Line(entry.CustomId, new string('x', sizes[next])).Length, entry.Length);

@@ -1,5 +1,5 @@
 using System.Globalization;
-using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Planning;
 using Xunit;
 
 namespace FastLLM.Tests.Results;
