@@ -1,0 +1,93 @@
+using FastLLM.Jobs.Input;
+using FastLLM.Jobs.Planning;
+using Xunit;
+
+namespace FastLLM.Tests.Jobs.Planning;
+
+/// <summary>Which record of a row is kept, whether the row is known before the output is read (a file) or afterwards (a pipe).</summary>
+public sealed class ResumeStateTests : IDisposable
+{
+    private const string Body = """{"model":"m","input":"?"}""";
+
+    private static readonly RequestKey s_key = RequestKey.Compute("/v1/embeddings", System.Text.Encoding.UTF8.GetBytes(Body));
+    private static readonly RequestKey s_other = RequestKey.Compute("/v1/embeddings", "{}"u8);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
+
+    private string Input => Path.Combine(_folder, "in.jsonl");
+
+    private string Log => Path.Combine(_folder, "out.jsonl");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    /// <summary>The records of a row, whether failed rows are sent again, the number of the record that is kept (−1: none), a notice about it.</summary>
+    public static TheoryData<string[], bool, int, string> Records => new()
+    {
+        { [Success(s_key)], false, 0, "" },
+        { [Success(s_key), Success(s_key)], false, 1, "" },
+        { [Success(s_key), Failure(s_key)], false, 1, "" },
+        { [Success(s_key), Failure(s_key)], true, -1, "" },
+        { [Failure(s_key), Success(s_key)], true, 1, "" },
+        { [Failure(s_key), Failure(s_key)], false, 1, "" },
+        { [Success(s_other)], false, -1, "changed since" },
+        { [Success(default(RequestKey))], false, -1, "changed since" },
+        { [Success(null)], false, 0, "by id alone" },
+        { [Success(s_key, "length")], false, -1, "--refresh" },
+        { [Success(s_key), Success(s_key, "length")], false, -1, "--refresh" },
+        { [Success(s_key, "length"), Success(s_key)], false, 1, "--refresh" },
+        { ["nonsense", Success(s_key)], false, 1, "1 lines" },
+        { [Success(s_key, id: "other")], false, -1, "belong to no row" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Records), DisableDiscoveryEnumeration = true)]
+    public async Task Read_RowsOfAFile_KeepsTheLastGoodRecord(string[] records, bool retryFailed, int kept, string notice)
+    {
+        File.WriteAllText(Input, $$"""{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{{Body}}}""" + "\n");
+        InputIndex index = IndexOf(Input);
+        await index.ReadAsync(new InputCheck(), see: null, TestContext.Current.CancellationToken);
+
+        ResumeState resume = Read(index, records, retryFailed);
+
+        AssertKept(index, resume, records, kept);
+        string[] notices = [.. resume.Notices(Log)];
+        Assert.True(notice.Length == 0 || Array.Exists(notices, text => text.Contains(notice, StringComparison.Ordinal)), string.Join('\n', notices));
+    }
+
+    [Theory]
+    [MemberData(nameof(Records), DisableDiscoveryEnumeration = true)]
+    public void Meet_RowOfAPipe_KeepsTheLastGoodRecord(string[] records, bool retryFailed, int kept, string notice)
+    {
+        InputIndex index = IndexOf(Job.Pipe);
+        ResumeState resume = Read(index, records, retryFailed);
+
+        resume.Meet(index.Rows.Add(RowIndex.Fingerprint("a"), RowIndex.Fingerprint(s_key)));
+
+        AssertKept(index, resume, records, kept);
+        Assert.NotNull(notice);
+    }
+
+    private static void AssertKept(InputIndex index, ResumeState resume, string[] records, int kept)
+    {
+        Assert.Equal(kept < 0 ? RowIndex.NoRecord : records[..kept].Sum(record => record.Length + 1), index.Rows.RecordOf(0));
+        bool isFailure = kept >= 0 && records[kept].Contains("\"code\"", StringComparison.Ordinal);
+        Assert.Equal((kept < 0 ? 0 : 1, isFailure ? 1 : 0, isFailure), (resume.Kept, resume.KeptFailures, index.Rows.IsFailure(0)));
+    }
+
+    private static string Success(RequestKey? key, string reason = "stop", string id = "a") =>
+        $$$"""{"custom_id":"{{{id}}}","response":{"status_code":200,"body":{"choices":[{"finish_reason":"{{{reason}}}"}]}},"error":null{{{Own(key)}}}}""";
+
+    private static string Failure(RequestKey? key) => $$$"""{"custom_id":"a","response":null,"error":{"code":"x"}{{{Own(key)}}}}""";
+
+    private static string Own(RequestKey? key) => key is null ? "" : $$$""","fastllm":{"key":"{{{key}}}"}""";
+
+    private InputIndex IndexOf(string input) => new(new JobInput(new JobOptions { Input = input, Output = Log }), columns: null);
+
+    private ResumeState Read(InputIndex index, string[] records, bool retryFailed)
+    {
+        File.WriteAllText(Log, string.Concat(records.Select(record => record + "\n")));
+        var resume = new ResumeState(index, retryFailed, entry => entry.FinishReasons.Contains("length"));
+        resume.Read(Log);
+        return resume;
+    }
+}
