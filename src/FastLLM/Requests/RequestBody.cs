@@ -83,7 +83,7 @@ internal static class RequestBody
             return last;
         }
 
-        return t_lastModel = reader.GetString()!;
+        return t_lastModel = JsonText.StringOf(ref reader);
     }
 
     private static LlmRequest FromBare(ReadOnlySpan<byte> utf8Json)
@@ -106,7 +106,7 @@ internal static class RequestBody
             if (member.Name != "provider")
             {
                 writer.WritePropertyName(member.Name);
-                writer.WriteRawValue(member.Value.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(member.Value);
             }
         }
 
@@ -157,7 +157,7 @@ internal static class RequestBody
             foreach ((string name, JsonElement value) in additional)
             {
                 writer.WriteName(name);
-                writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(value);
             }
         }
 

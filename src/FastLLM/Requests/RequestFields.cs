@@ -53,17 +53,17 @@ internal sealed record RequestFields(
         JsonElement value = member.Value;
         return (member.Name, value.ValueKind) switch
         {
-            ("model", JsonValueKind.String) => this with { Model = value.GetString() },
+            ("model", JsonValueKind.String) => this with { Model = JsonText.StringOf(value) },
             ("messages", JsonValueKind.Array) => ReadMessages(value, check) is { } messages ? this with { Messages = messages } : null,
             ("input", JsonValueKind.String or JsonValueKind.Array) => this with { Input = EmbeddingInput.FromJson(value) },
             ("temperature", JsonValueKind.Number) => this with { Temperature = Number(value, 0, 2, nameof(LlmRequest.Temperature), check) },
             ("top_p", JsonValueKind.Number) => this with { TopP = Number(value, 0, 1, nameof(LlmRequest.TopP), check) },
             ("presence_penalty", JsonValueKind.Number) => this with { PresencePenalty = Number(value, -2, 2, nameof(LlmRequest.PresencePenalty), check) },
             ("frequency_penalty", JsonValueKind.Number) => this with { FrequencyPenalty = Number(value, -2, 2, nameof(LlmRequest.FrequencyPenalty), check) },
-            ("max_completion_tokens", JsonValueKind.Number) when value.TryGetInt32(out int most) => this with { MaxCompletionTokens = check ? Positive(most) : most },
-            ("stop", JsonValueKind.String) => this with { Stop = value.GetString()! },
+            ("max_completion_tokens", JsonValueKind.Number) when value.Whole() is { } most and <= int.MaxValue and >= int.MinValue => this with { MaxCompletionTokens = check ? Positive((int)most) : (int)most },
+            ("stop", JsonValueKind.String) => this with { Stop = JsonText.StringOf(value) },
             ("stop", JsonValueKind.Array) when value.EnumerateArray().All(stop => stop.ValueKind == JsonValueKind.String) =>
-                this with { Stop = StopSequences.Create([.. value.EnumerateArray().Select(stop => stop.GetString()!)]) },
+                this with { Stop = StopSequences.Create([.. value.EnumerateArray().Select(JsonText.StringOf)]) },
             ("stream", JsonValueKind.True or JsonValueKind.False) => this with { Stream = value.GetBoolean() },
             _ => null,
         };
