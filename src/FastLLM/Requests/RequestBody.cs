@@ -10,7 +10,7 @@ internal static class RequestBody
     private static string? t_lastModel;
 
     /// <summary>Writes the body that is sent. Members stand in alphabetical order, which the key wants anyway.</summary>
-    public static ReadOnlyMemory<byte> Write(RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
+    public static ReadOnlyMemory<byte> Write(in RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
 
     /// <summary>Reads a bare body or a batch line, and throws where a parameter is out of range.</summary>
     public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
