@@ -2,7 +2,7 @@ using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Whether what is refused is a row's fault or everybody's, and how many failures a run bears.</summary>
 public sealed class SystemicFailureTests : EngineTest

@@ -2,7 +2,7 @@ using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Why is it slow: four runs of which it is known. Time passes only when all stands still.</summary>
 public sealed class BottleneckTests : EngineTest
