@@ -80,15 +80,21 @@ internal sealed class CacheDatabase : IDisposable
     public static CacheDatabase OpenToRead(string path) => Open(path, SqliteOpenMode.ReadOnly);
 
     /// <summary>Makes tables in an empty database.</summary>
-    public void CreateSchema()
+    public void CreateSchema() => InTransaction(() =>
+    {
+        Execute(Schema);
+        KillPoint.Reached(KillPoint.DuringSchemaCreation);
+        Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
+        Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={FormatVersion}"));
+    });
+
+    /// <summary>Runs <paramref name="change"/> in a transaction, and rolls it back if it throws.</summary>
+    public void InTransaction(Action change)
     {
         Execute("BEGIN IMMEDIATE");
         try
         {
-            Execute(Schema);
-            KillPoint.Reached(KillPoint.DuringSchemaCreation);
-            Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}"));
-            Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={FormatVersion}"));
+            change();
             Execute("COMMIT");
         }
         catch

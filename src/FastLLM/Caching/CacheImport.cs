@@ -1,8 +1,10 @@
-using FastLLM.Pipeline;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using FastLLM.Requests;
 
 namespace FastLLM.Caching;
 
-/// <summary>Brings in rows from elsewhere: a damaged database, or another cache. The newer of two answers to one question counts.</summary>
+/// <summary>Adds entries from a damaged database or another cache. Of two entries for one question, the newer one is kept.</summary>
 internal static class CacheImport
 {
     public const string InsertNewer =
@@ -12,34 +14,73 @@ internal static class CacheImport
         WHERE excluded.created > answers.created
         """;
 
-    /// <summary>Inserts rows in one transaction. For the holder of the write lock.</summary>
-    public static void InsertAll(CacheDatabase database, IEnumerable<(RequestKey Key, CacheEntry Entry)> rows)
+    private const int MaxInTransaction = 1000;
+    private const long MaxBytesInTransaction = 16 << 20;
+
+    /// <summary>Adds entries, some of them at a time.</summary>
+    /// <returns>The number of entries read.</returns>
+    public static async Task<long> AddAsync(
+        CacheWriter writer, IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> entries, CancellationToken cancellationToken)
     {
-        database.Execute("BEGIN IMMEDIATE");
+        long count = 0, bytes = 0;
+        var some = new List<(RequestKey Key, CacheEntry Entry)>();
         try
         {
-            using Statement insert = database.Prepare(InsertNewer);
-            foreach ((RequestKey key, CacheEntry entry) in rows)
+            await foreach ((RequestKey Key, CacheEntry Entry) row in entries.WithCancellation(cancellationToken).ConfigureAwait(false))
             {
-                Insert(insert, key, entry);
+                ArgumentNullException.ThrowIfNull(row.Entry.Scope, nameof(entries));
+                some.Add(row);
+                count++;
+                bytes += row.Entry.Body.Length;
+                if (some.Count == MaxInTransaction || bytes > MaxBytesInTransaction)
+                {
+                    await writer.DoAsync(database => InsertAll(database, some)).ConfigureAwait(false);
+                    some.Clear();
+                    bytes = 0;
+                }
             }
-
-            database.Execute("COMMIT");
         }
-        catch
+        finally
         {
-            database.TryRollBack();
-            throw;
+            await writer.DoAsync(database => InsertAll(database, some)).ConfigureAwait(false);
+        }
+
+        return count;
+    }
+
+    /// <summary>Reads the lines of an export.</summary>
+    /// <exception cref="FormatException">A line is not an entry; the message names the line.</exception>
+    public static async IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> ReadLinesAsync(
+        Stream input, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var lines = new LineReader(input);
+        while (await lines.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
+        {
+            if (line.Span.ContainsAnyExcept(" \t\r"u8))
+            {
+                yield return EntryOf(line, lines.Line);
+            }
         }
     }
 
-    public static void Insert(Statement insert, RequestKey key, in CacheEntry entry)
+    private static void InsertAll(CacheDatabase database, List<(RequestKey Key, CacheEntry Entry)> rows) => database.InTransaction(() =>
     {
-        Span<byte> bytes = stackalloc byte[RequestKey.Size];
-        key.CopyTo(bytes);
-        byte[] scope = EntryDigest.Utf8(entry.Scope);
-        byte[] model = EntryDigest.Utf8(entry.Model);
-        insert.Bind(1, bytes).BindText(2, scope).Bind(3, entry.StatusCode).BindText(4, model)
-            .Bind(5, entry.CreatedAt.ToUnixTimeMilliseconds()).Bind(6, EntryDigest.Compute(bytes, scope, model, entry)).Bind(7, entry.Body.Span).Run();
+        using Statement insert = database.Prepare(InsertNewer);
+        foreach ((RequestKey key, CacheEntry entry) in rows)
+        {
+            CachePut.Of(key, entry).Run(insert);
+        }
+    });
+
+    private static (RequestKey Key, CacheEntry Entry) EntryOf(ReadOnlyMemory<byte> line, long number)
+    {
+        try
+        {
+            return CacheLine.Read(line);
+        }
+        catch (FormatException e)
+        {
+            throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"Line {number} cannot be imported: {e.Message}."), e);
+        }
     }
 }

@@ -3,16 +3,15 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using FastLLM.Pipeline;
+using System.Text.Unicode;
+using FastLLM.Json;
 
 namespace FastLLM.Caching;
 
-/// <summary>An entry as a line of JSON, to be carried to another cache; see <c>docs/cache-format.md</c>.</summary>
-/// <remarks>The answer's bytes come out as they went in: as text where they are UTF-8, else in base64.</remarks>
+/// <summary>Reads and writes an entry as a line of JSON, for export and import; see <c>docs/cache-format.md</c>.</summary>
+/// <remarks>The bytes of the response stay the same: as text if they are UTF-8, otherwise in base64.</remarks>
 internal static class CacheLine
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes a line with its LF.</summary>
@@ -31,9 +30,9 @@ internal static class CacheLine
 
             json.WriteString("created"u8, entry.CreatedAt.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
             json.WriteString("sha256"u8, Convert.ToHexStringLower(entry.ComputeDigest()));
-            if (TryText(entry.Body.Span) is { } text)
+            if (Utf8.IsValid(entry.Body.Span))
             {
-                json.WriteString("body"u8, text);
+                json.WriteString("body"u8, entry.Body.Span);
             }
             else
             {
@@ -47,47 +46,37 @@ internal static class CacheLine
     }
 
     /// <summary>Reads a line.</summary>
-    /// <exception cref="FormatException">It is no entry; the message says why.</exception>
+    /// <exception cref="FormatException">The line is not an entry; the message names the cause.</exception>
     public static (RequestKey Key, CacheEntry Entry) Read(ReadOnlyMemory<byte> line)
     {
         try
         {
             using JsonDocument document = JsonDocument.Parse(line);
             JsonElement json = document.RootElement;
-            byte[] body = json.TryGetProperty("body_base64", out JsonElement base64) ? base64.GetBytesFromBase64() : Strict.GetBytes(json.GetProperty("body").GetString()!);
-            var entry = new CacheEntry(body, json.GetProperty("scope").GetString()!, json.GetProperty("status").GetInt32(), json.GetProperty("created").GetDateTimeOffset())
+            byte[] body = json.TryGetProperty("body_base64", out JsonElement base64) ? base64.GetBytesFromBase64() : Encoding.UTF8.GetBytes(Text("body")!);
+            var entry = new CacheEntry(body, Text("scope")!, json.GetProperty("status").GetInt32(), json.GetProperty("created").GetDateTimeOffset())
             {
-                Model = json.TryGetProperty("model", out JsonElement model) ? model.GetString() : null,
+                Model = json.TryGetProperty("model", out JsonElement model) ? JsonText.StringOf(model) : null,
             };
-            if (!RequestKey.TryParse(json.GetProperty("key").GetString(), out RequestKey key))
+            if (!RequestKey.TryParse(Text("key"), out RequestKey key))
             {
                 throw new FormatException("its key is not 64 hexadecimal digits");
             }
 
             if (entry.Scope is null || entry.StatusCode is < 200 or > 299 || entry.CreatedAt < DateTimeOffset.UnixEpoch)
             {
-                throw new FormatException("its scope, status or time is none that a cache writes");
+                throw new FormatException("its scope, status or time is not one that a cache writes");
             }
 
-            return Convert.ToHexStringLower(entry.ComputeDigest()) == json.GetProperty("sha256").GetString()
+            return Convert.ToHexStringLower(entry.ComputeDigest()) == Text("sha256")
                 ? (key, entry)
-                : throw new FormatException("its answer is not what its digest says");
+                : throw new FormatException("its answer does not match its digest");
+
+            string? Text(string name) => JsonText.StringOf(json.GetProperty(name));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
         {
-            throw new FormatException("it is no entry of a cache", e);
-        }
-    }
-
-    private static string? TryText(ReadOnlySpan<byte> bytes)
-    {
-        try
-        {
-            return Strict.GetString(bytes);
-        }
-        catch (ArgumentException)
-        {
-            return null;
+            throw new FormatException("it is not an entry of a cache", e);
         }
     }
 }

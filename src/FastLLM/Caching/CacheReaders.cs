@@ -1,4 +1,3 @@
-using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 

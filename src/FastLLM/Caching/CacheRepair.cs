@@ -78,12 +78,12 @@ internal static class CacheRepair
                 return "it does not say which format it has";
             }
 
-            if (CacheUpkeep.CheckStructure(database) is [var first, ..])
+            if (CacheInspection.CheckStructure(database) is [var first, ..])
             {
                 return first;
             }
 
-            if (CacheUpkeep.CheckRows(database, CancellationToken.None).Damaged is > 0 and var damaged)
+            if (CacheInspection.CheckRows(database, CancellationToken.None).Damaged is > 0 and var damaged)
             {
                 return string.Create(CultureInfo.InvariantCulture, $"{damaged:N0} of its rows are not what was written");
             }
@@ -130,7 +130,7 @@ internal static class CacheRepair
             repaired.Execute("BEGIN");
             foreach ((RequestKey key, CacheEntry entry) in salvage.Rows())
             {
-                CacheImport.Insert(insert, key, entry);
+                CachePut.Of(key, entry).Run(insert);
                 if (++inTransaction % RowsAtOnce == 0)
                 {
                     repaired.Execute("COMMIT");

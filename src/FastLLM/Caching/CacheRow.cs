@@ -1,6 +1,5 @@
 using System.Text;
 using FastLLM.Json;
-using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 

@@ -1,21 +1,22 @@
 using System.Globalization;
-using System.Text;
-using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 
-/// <summary>What is done to all rows at once. What writes is for the holder of the write lock.</summary>
+/// <summary>Removes entries. The caller holds the write lock.</summary>
 internal static class CacheUpkeep
 {
     // Key twice, scope twice, digest and small things.
     private const int RowBytes = 200;
 
-    /// <summary>The bytes that the database needs: free pages are used again before it grows.</summary>
+    /// <summary>Gets the bytes that the database needs: free pages are reused before it grows.</summary>
     public static long BytesInUse(CacheDatabase database) =>
         (database.Number("PRAGMA page_count") - database.Number("PRAGMA freelist_count")) * database.Number("PRAGMA page_size");
 
-    /// <summary>Drops the oldest entries until the database needs no more than so many bytes. The room is used again; <see cref="Compact"/> gives it back.</summary>
-    /// <returns>How many were dropped.</returns>
+    /// <summary>
+    /// Removes the oldest entries until the database needs no more than <paramref name="mostBytes"/>. The space is reused; <see cref="Compact"/>
+    /// returns it to the disk.
+    /// </summary>
+    /// <returns>The number of removed entries.</returns>
     public static long DropOldest(CacheDatabase database, long mostBytes)
     {
         long dropped = 0;
@@ -28,8 +29,8 @@ internal static class CacheUpkeep
         return dropped;
     }
 
-    /// <summary>Drops entries that were received before a moment, and those that fit a scope or model.</summary>
-    /// <returns>How many were dropped.</returns>
+    /// <summary>Removes the entries that were received before a moment and match a scope and model, where these are given.</summary>
+    /// <returns>The number of removed entries.</returns>
     public static long Prune(CacheDatabase database, DateTimeOffset? before, string? scope, string? model)
     {
         using Statement delete = database.Prepare(
@@ -46,50 +47,18 @@ internal static class CacheUpkeep
         return dropped;
     }
 
-    /// <summary>Drops all entries.</summary>
+    /// <summary>Removes all entries.</summary>
     public static void Clear(CacheDatabase database)
     {
         database.Execute("DELETE FROM answers");
         Compact(database);
     }
 
-    /// <summary>Gives the room of dropped entries back to the disk, and leaves nothing of them in the log.</summary>
+    /// <summary>Returns the space of removed entries to the disk, and leaves none of their bytes in the log.</summary>
     public static void Compact(CacheDatabase database)
     {
         database.Execute("VACUUM");
         database.Checkpoint(truncate: true);
-    }
-
-    /// <summary>Reads every row.</summary>
-    /// <returns>How many are sound, and how many are not what was written.</returns>
-    public static (long Sound, long Damaged) CheckRows(CacheDatabase database, CancellationToken cancellationToken)
-    {
-        long sound = 0, damaged = 0;
-        using Statement rows = database.Prepare($"SELECT {CacheDatabase.Columns} FROM answers ORDER BY id");
-        while (rows.Step())
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            (sound, damaged) = CacheRow.IsSound(rows) ? (sound + 1, damaged) : (sound, damaged + 1);
-        }
-
-        return (sound, damaged);
-    }
-
-    /// <summary>What SQLite finds wrong with the database's structure; empty where nothing is.</summary>
-    public static IReadOnlyList<string> CheckStructure(CacheDatabase database)
-    {
-        var problems = new List<string>();
-        using Statement check = database.Prepare("PRAGMA integrity_check(20)");
-        while (check.Step())
-        {
-            string text = Encoding.UTF8.GetString(check.Blob(0));
-            if (text != "ok")
-            {
-                problems.Add(text);
-            }
-        }
-
-        return problems;
     }
 
     private static long? LastOfOldest(CacheDatabase database, long bytes)

@@ -1,37 +1,34 @@
 using FastLLM.Caching;
-using FastLLM.Diagnostics;
-using FastLLM.Pipeline;
 
 namespace FastLLM;
 
-/// <summary>Keeps responses in a folder, for this process and all others, now and later.</summary>
+/// <summary>Stores responses in a folder, for this and all other processes of the machine, now and later.</summary>
 /// <remarks>
-/// <para>An answer is on the disk before <see cref="PutAsync"/> completes, and so before the manager hands it out: a process that is
-/// killed loses none that anybody has seen (see <see cref="DiskCacheOptions.Durability"/> for power loss). Puts share their commits;
-/// one waits a few milliseconds at most.</para>
-/// <para>Safe for concurrent use, by any number of managers and processes of one machine. Entries carry a digest: a damaged one is
-/// never handed out, and a damaged database is set aside and saved entry by entry when it is opened (<see cref="DiskCacheOptions.OnNotice"/> says so).</para>
-/// <para>When the disk is full or the folder goes away, answers that are there are still found; what is not there makes
-/// <see cref="GetAsync"/> throw, so that nothing more is paid for that could not be kept.</para>
-/// <para>Prompts are not in it, but answers are, as they came: the folder and its files are readable by their owner only.</para>
+/// <para>An entry is on the disk before <see cref="PutAsync"/> completes, and so before the manager returns the response: a process that is
+/// killed loses no response that its caller has seen (for power loss, see <see cref="DiskCacheOptions.Durability"/>). Concurrent puts share
+/// a commit; a put waits a few milliseconds at most.</para>
+/// <para>Safe for concurrent use by any number of managers and processes of one machine. Each entry carries a digest: a damaged entry is
+/// never returned. A damaged database is set aside when it is opened, and its entries are recovered one by one
+/// (<see cref="DiskCacheOptions.OnNotice"/> reports it).</para>
+/// <para>When the disk is full or the folder disappears, stored entries are still found. For a missing entry, <see cref="GetAsync"/> throws,
+/// so that nothing is paid for that could not be stored.</para>
+/// <para>The cache holds no prompts, but it holds responses as received: only the owner can read the folder and its files.</para>
 /// </remarks>
-public sealed partial class DiskCache : CacheProvider
+public sealed class DiskCache : CacheProvider
 {
     private readonly CacheFolder _folder;
     private readonly DiskCacheOptions _options;
-    private readonly IDisposable _use;
-    private readonly CacheReaders _readers;
-    private readonly CacheWriter _writer;
+    private readonly CacheSession _session;
     private readonly Lock _closing = new();
     private Task? _closed;
     private long _damaged;
 
-    /// <summary>Opens the cache of a folder; makes it where there is none.</summary>
-    /// <remarks>Blocks while the database is looked at: not at all as a rule, for as long as reading it takes where somebody else has touched it.</remarks>
+    /// <summary>Opens the cache of a folder, or creates it.</summary>
+    /// <remarks>Blocks while the database is checked. Usually the check takes no time; it reads the whole database if another program has changed it.</remarks>
     /// <param name="directory">The folder.</param>
-    /// <param name="options">How to keep answers; <see langword="null"/> for the defaults.</param>
+    /// <param name="options">How to store entries; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentException">The folder's name is empty.</exception>
-    /// <exception cref="IOException">The folder cannot be made or written to, is on a network file system, or holds a cache of a newer release.</exception>
+    /// <exception cref="IOException">The folder cannot be created or written to, is on a network file system, or holds a cache of a newer release.</exception>
     public DiskCache(string directory, DiskCacheOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
@@ -40,24 +37,18 @@ public sealed partial class DiskCache : CacheProvider
         _folder.Create(_options.AllowNetworkFileSystem);
         try
         {
-            try
-            {
-                (_use, _writer, _readers) = Open();
-            }
-            catch (SqliteFault e) when (e.IsDamage)
-            {
-                // The disk has changed what nobody has touched: with the seal broken it is looked through, and saved.
-                _folder.RemoveCleanMarker();
-                (_use, _writer, _readers) = Open();
-            }
+            _session = CacheSession.Open(_folder, _options);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or SqliteFault)
         {
-            throw CannotOpen(e);
+            throw new IOException($"The cache in {_folder.Path} cannot be opened: {e.Message} Make the folder writable, or choose another.", e);
         }
     }
 
-    /// <summary>Gets the folder that is used where nobody names one: <c>fastllm</c> in the user's folder for caches (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>~/Library/Caches</c> on macOS; the local application data on Windows).</summary>
+    /// <summary>
+    /// Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>~/Library/Caches</c> on macOS;
+    /// the local application data on Windows).
+    /// </summary>
     public static string DefaultDirectory
     {
         get
@@ -71,16 +62,16 @@ public sealed partial class DiskCache : CacheProvider
         }
     }
 
-    /// <summary>Gets the folder, as a full path.</summary>
-    public string Folder => _folder.Path;
-
-    /// <summary>Gets what had to be mended when the cache was opened, in words; <see langword="null"/> where nothing had to be.</summary>
-    public string? Repair { get; private set; }
-
     /// <summary>Gets the version of SQLite that is in use.</summary>
     public static string SqliteVersion => CacheDatabase.SqliteVersion;
 
-    /// <summary>Tells whether a folder holds a cache, sound or not.</summary>
+    /// <summary>Gets the folder, as a full path.</summary>
+    public string Folder => _folder.Path;
+
+    /// <summary>Gets a description of the repair that was made when the cache was opened; <see langword="null"/> if none was needed.</summary>
+    public string? Repair => _session.Repair;
+
+    /// <summary>Returns whether a folder holds a cache, intact or damaged.</summary>
     /// <param name="directory">The folder.</param>
     public static bool ExistsIn(string directory)
     {
@@ -94,99 +85,150 @@ public sealed partial class DiskCache : CacheProvider
         new(Find(key, scope) is not null);
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">The entry is not there, and could not be kept if it were asked for; or the database cannot be read.</exception>
+    /// <exception cref="IOException">The entry is missing and a new one could not be stored; or the database cannot be read.</exception>
     public override ValueTask<CacheEntry?> GetAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default)
     {
         CacheEntry? entry = Find(key, scope);
-        return entry is null && _writer.Fault is { } fault ? throw new IOException(fault.Message, fault) : new ValueTask<CacheEntry?>(entry);
+        return entry is null && _session.Writer.Fault is { } fault ? throw new IOException(fault.Message, fault) : new ValueTask<CacheEntry?>(entry);
     }
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">The entry is not kept: the disk is full, the folder is gone … It is tried once more when the cache is closed.</exception>
+    /// <exception cref="IOException">The entry is not stored, for example because the disk is full. It is tried once more when the cache is closed.</exception>
     public override ValueTask PutAsync(RequestKey key, CacheEntry entry, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(entry.Scope, nameof(entry));
         ThrowIfClosed();
-        var bytes = new byte[RequestKey.Size];
-        key.CopyTo(bytes);
-        byte[] scope = EntryDigest.Utf8(entry.Scope);
-        byte[] model = EntryDigest.Utf8(entry.Model);
-        var put = new CacheWriter.Put(
-            bytes, scope, entry.StatusCode, model, entry.CreatedAt.ToUnixTimeMilliseconds(), EntryDigest.Compute(bytes, scope, model, entry), entry.Body);
-        return new ValueTask(Cancellable(_writer.PutAsync(put), cancellationToken));
+        return new ValueTask(Cancellable(_session.Writer.PutAsync(CachePut.Of(key, entry)), cancellationToken));
     }
 
     /// <inheritdoc/>
-    public override ValueTask ClearAsync(CancellationToken cancellationToken = default)
-    {
-        ThrowIfClosed();
-        return new ValueTask(Cancellable(_writer.DoAsync(static database => CacheUpkeep.Clear(database)), cancellationToken));
-    }
+    public override ValueTask ClearAsync(CancellationToken cancellationToken = default) => new(ChangeAsync(CacheUpkeep.Clear, cancellationToken));
 
     /// <inheritdoc/>
     public override ValueTask CloseAsync(CancellationToken cancellationToken = default)
     {
         lock (_closing)
         {
-            _closed ??= Task.Run(
-                () =>
-                {
-                    // Readers first: the log is emptied when nobody reads it.
-                    _readers.Dispose();
-                    _writer.Close();
-                    _use.Dispose();
-                },
-                CancellationToken.None);
+            _closed ??= Task.Run(_session.Close, CancellationToken.None);
         }
 
         return new ValueTask(Cancellable(_closed, cancellationToken));
     }
 
-    /// <summary>Lets the database grow again: somebody made room.</summary>
+    /// <summary>Counts the entries of the cache.</summary>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
+    public Task<DiskCacheStats> GetStatsAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        return Task.Run(() => CacheInspection.Count(_folder, _session.Writer.Evicted, Interlocked.Read(ref _damaged)), cancellationToken);
+    }
+
+    /// <summary>Checks every entry and the structure of the database. The cache can be used meanwhile.</summary>
+    /// <param name="cancellationToken">Stops the check.</param>
+    public Task<DiskCacheVerification> VerifyAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        return Task.Run(() => CacheInspection.Verify(_folder, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>
+    /// Removes the entries that match all given conditions; without conditions, those older than <see cref="DiskCacheOptions.Ttl"/>. The space is
+    /// returned to the disk.
+    /// </summary>
+    /// <param name="olderThan">Only entries received longer ago than this.</param>
+    /// <param name="scope">Only entries of this endpoint.</param>
+    /// <param name="model">Only entries of this model.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
+    /// <returns>The number of removed entries.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="olderThan"/> is negative.</exception>
+    public async Task<long> PruneAsync(TimeSpan? olderThan = null, string? scope = null, string? model = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(olderThan ?? TimeSpan.Zero, TimeSpan.Zero, nameof(olderThan));
+        ThrowIfClosed();
+        TimeSpan? age = olderThan ?? (scope is null && model is null ? _options.Ttl : null);
+        if (age is null && scope is null && model is null)
+        {
+            return 0;
+        }
+
+        DateTimeOffset? before = age is { } a ? Ago(a) : null;
+        long removed = 0;
+        await ChangeAsync(database => removed = CacheUpkeep.Prune(database, before, scope, model), cancellationToken).ConfigureAwait(false);
+        return removed;
+    }
+
+    /// <summary>Removes the oldest entries until the database takes no more than <paramref name="mostBytes"/>.</summary>
+    /// <param name="mostBytes">The maximum size of the database in bytes.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
+    /// <returns>The number of removed entries.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="mostBytes"/> is negative.</exception>
+    public async Task<long> ShrinkAsync(long mostBytes, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(mostBytes);
+        long removed = 0;
+        await ChangeAsync(
+            database =>
+            {
+                removed = CacheUpkeep.DropOldest(database, mostBytes);
+                CacheUpkeep.Compact(database);
+            },
+            cancellationToken).ConfigureAwait(false);
+        return removed;
+    }
+
+    /// <summary>Reads all intact entries, oldest first.</summary>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    public IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> ReadAllAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfClosed();
+        return CacheExport.ReadAllAsync(_folder, cancellationToken);
+    }
+
+    /// <summary>Writes all intact entries as lines of JSON, oldest first.</summary>
+    /// <param name="output">The stream to write to; it stays open.</param>
+    /// <param name="cancellationToken">Stops the writing.</param>
+    /// <returns>The number of written entries.</returns>
+    public Task<long> ExportAsync(Stream output, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        ThrowIfClosed();
+        return CacheExport.WriteAsync(_folder, output, cancellationToken);
+    }
+
+    /// <summary>Adds entries. Of two entries with the same key and scope, the newer one is kept.</summary>
+    /// <param name="entries">The entries.</param>
+    /// <param name="cancellationToken">Stops the import; entries that were added stay.</param>
+    /// <returns>The number of entries read.</returns>
+    public Task<long> ImportAsync(IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> entries, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(entries);
+        ThrowIfClosed();
+        return CacheImport.AddAsync(_session.Writer, entries, cancellationToken);
+    }
+
+    /// <summary>Adds the entries that <see cref="ExportAsync"/> wrote. Of two entries with the same key and scope, the newer one is kept.</summary>
+    /// <remarks>The cache returns responses exactly as the file holds them: import only files that you trust.</remarks>
+    /// <param name="input">The stream to read.</param>
+    /// <param name="cancellationToken">Stops the import; entries that were added stay.</param>
+    /// <returns>The number of entries read.</returns>
+    /// <exception cref="FormatException">A line is not an entry; the message names the line. The entries before it were added.</exception>
+    public Task<long> ImportAsync(Stream input, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        return ImportAsync(CacheImport.ReadLinesAsync(input, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Lets the database grow again, as if the disk had space again.</summary>
     internal void MakeRoomForTests() =>
-        _writer.DoAsync(static database => database.Execute("PRAGMA max_page_count=1000000")).GetAwaiter().GetResult();
+        _session.Writer.DoAsync(static database => database.Execute("PRAGMA max_page_count=1000000")).GetAwaiter().GetResult();
 
     private static Task Cancellable(Task task, CancellationToken cancellationToken) =>
         cancellationToken.CanBeCanceled && !task.IsCompleted ? task.WaitAsync(cancellationToken) : task;
 
-    private (IDisposable Use, CacheWriter Writer, CacheReaders Readers) Open()
+    private Task ChangeAsync(Action<CacheDatabase> change, CancellationToken cancellationToken)
     {
-        CheckIfAlone();
-        IDisposable use = FolderLock.Share(_folder.UseLock, _options.OnNotice);
-        CacheWriter? writer = null;
-        try
-        {
-            using (FolderLock.Take(_folder.WriteLock, _options.OnNotice))
-            {
-                writer = new CacheWriter(_folder, _options);
-            }
-
-            return (use, writer, new CacheReaders(_folder.Database));
-        }
-        catch
-        {
-            writer?.Close();
-            use.Dispose();
-            throw;
-        }
-    }
-
-    // Whoever comes first looks whether the database is sound; the others wait for that.
-    private void CheckIfAlone()
-    {
-        byte[] identity = System.Security.Cryptography.RandomNumberGenerator.GetHexString(32, lowercase: true).Select(c => (byte)c).ToArray();
-        if (FolderLock.TryTake(_folder.UseLock, identity) is { } alone)
-        {
-            using (alone)
-            using (FolderLock.Take(_folder.WriteLock, _options.OnNotice))
-            {
-                Repair = CacheRepair.MakeSound(_folder, _options.TimeProvider);
-                if (Repair is not null)
-                {
-                    _options.OnNotice?.Invoke(Repair);
-                }
-            }
-        }
+        ThrowIfClosed();
+        return Cancellable(_session.Writer.DoAsync(change), cancellationToken);
     }
 
     private CacheEntry? Find(RequestKey key, string? scope)
@@ -194,10 +236,11 @@ public sealed partial class DiskCache : CacheProvider
         ThrowIfClosed();
         try
         {
-            CacheEntry? entry = _readers.Find(key, scope, Oldest(), out bool isDamaged);
+            long oldest = _options.Ttl is { } ttl ? Ago(ttl).ToUnixTimeMilliseconds() : 0;
+            CacheEntry? entry = _session.Readers.Find(key, scope, oldest, out bool isDamaged);
             if (isDamaged)
             {
-                MetDamage(key);
+                CountDamage(key);
             }
 
             return entry;
@@ -209,30 +252,26 @@ public sealed partial class DiskCache : CacheProvider
                 _folder.RemoveCleanMarker();
             }
 
-            throw new IOException($"The cache in {_folder.Path} cannot be read: {e.Message}. It is looked through, and saved as far as it goes, when it is opened next.", e);
+            throw new IOException($"The cache in {_folder.Path} cannot be read: {e.Message}. It is checked and repaired when it is opened next.", e);
         }
     }
 
-    private long Oldest() => _options.Ttl is { } ttl ? Ago(ttl).ToUnixTimeMilliseconds() : 0;
-
-    // No answer is older than the times that are counted in milliseconds.
+    // Times are stored in milliseconds since 1970.
     private DateTimeOffset Ago(TimeSpan age)
     {
         DateTimeOffset now = _options.TimeProvider.GetUtcNow();
         return now - DateTimeOffset.UnixEpoch <= age ? DateTimeOffset.UnixEpoch : now - age;
     }
 
-    private void MetDamage(RequestKey key)
+    private void CountDamage(RequestKey key)
     {
         _folder.RemoveCleanMarker();
         if (Interlocked.Increment(ref _damaged) == 1)
         {
-            _options.OnNotice?.Invoke($"The answer to {key} in the cache {_folder.Path} is damaged; it counts as not there. The cache is looked through when it is opened next.");
+            _options.OnNotice?.Invoke(
+                $"The response to {key} in the cache {_folder.Path} is damaged and counts as missing. The cache is checked when it is opened next.");
         }
     }
-
-    private IOException CannotOpen(Exception e) =>
-        new($"The cache in {_folder.Path} cannot be opened: {e.Message} Make the folder writable, or choose another.", e);
 
     private void ThrowIfClosed() => ObjectDisposedException.ThrowIf(_closed is not null, this);
 }

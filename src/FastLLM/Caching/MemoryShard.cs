@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using FastLLM.Pipeline;
 
 namespace FastLLM.Caching;
 

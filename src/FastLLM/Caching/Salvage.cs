@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using FastLLM.Pipeline;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Caching;

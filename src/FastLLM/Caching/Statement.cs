@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using FastLLM.Pipeline;
 using SQLitePCL;
 using static SQLitePCL.raw;
 

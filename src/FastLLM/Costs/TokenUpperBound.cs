@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Costs;
 
@@ -182,6 +183,6 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         }
 
         private static long? Number(ref Utf8JsonReader reader) =>
-            reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0 ? number : null;
+            reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;
     }
 }

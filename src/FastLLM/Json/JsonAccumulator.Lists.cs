@@ -61,7 +61,7 @@ internal sealed partial class JsonAccumulator
         {
             bool isIndex = reader.TextIs("index"u8), isId = reader.TextIs("id"u8), isType = reader.TextIs("type"u8), isFunction = reader.TextIs("function"u8);
             reader.Read();
-            if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long told))
+            if (isIndex && reader.TryGetWhole(out long told))
             {
                 index = told;
             }

@@ -1,15 +1,17 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>Reading and writing the JSON of requests. Text that UTF-8 cannot carry is an error here, never a silent U+FFFD.</summary>
+/// <summary>Reads and writes the JSON of requests. Text that UTF-8 cannot carry is an error here, never a silent U+FFFD.</summary>
+/// <remarks>The policy for all JSON, strict and tolerant, is described at <see cref="ReceivedJson"/>.</remarks>
 internal static class JsonText
 {
-    /// <summary>A tool's schema may be nested deeply; what is deeper than this is a mistake or an attack.</summary>
+    /// <summary>The deepest nesting: a tool's schema may be nested deeply, anything deeper is a mistake or an attack.</summary>
     public const int MaxDepth = 256;
 
     private const int RetainedBytes = 1 << 20;
@@ -28,10 +30,10 @@ internal static class JsonText
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? t_buffer;
 
-    /// <summary>What <paramref name="write"/> writes, as bytes of their own.</summary>
+    /// <summary>Gets the bytes that <paramref name="write"/> writes.</summary>
     public static byte[] Build(Action<Utf8JsonWriter> write) => Build(write, static (writer, write) => write(writer), static written => written.ToArray());
 
-    /// <summary>Hands what <paramref name="write"/> writes to <paramref name="use"/>; the span is only good during that call.</summary>
+    /// <summary>Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that call.</summary>
     public static TResult Build<TState, TResult>(TState state, Action<Utf8JsonWriter, TState> write, Func<ReadOnlySpan<byte>, TResult> use)
     {
         // Taken while in use, so that a nested call makes a writer of its own.
@@ -61,19 +63,61 @@ internal static class JsonText
     {
         ArgumentNullException.ThrowIfNull(json);
         EnsureEncodable(json, nameof(json));
-        return JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+        return Parse(Encoding.UTF8.GetBytes(json));
     }
 
     /// <inheritdoc cref="Parse(string)"/>
-    public static JsonDocument Parse(ReadOnlyMemory<byte> utf8Json) =>
-        JsonDocument.Parse(utf8Json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+    public static JsonDocument Parse(ReadOnlyMemory<byte> utf8Json)
+    {
+        try
+        {
+            return JsonDocument.Parse(utf8Json, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUtf8("A member's name", e);
+        }
+    }
 
-    /// <summary>The value's own bytes, as they were written.</summary>
-    public static byte[] BytesOf(JsonElement json) => Encoding.UTF8.GetBytes(json.GetRawText());
+    /// <summary>Gets the value's own bytes, as they were written.</summary>
+    public static byte[] BytesOf(JsonElement json) => JsonMarshal.GetRawUtf8Value(json).ToArray();
 
-    /// <summary>The member as text, or <see langword="null"/> where it is missing or no text.</summary>
+    /// <summary>Writes a value's own bytes.</summary>
+    public static void WriteRaw(this Utf8JsonWriter writer, JsonElement value) =>
+        writer.WriteRawValue(JsonMarshal.GetRawUtf8Value(value), skipInputValidation: true);
+
+    /// <summary>Gets the text of a member, or <see langword="null"/> if it is missing or not text.</summary>
+    /// <exception cref="JsonException">UTF-8 cannot carry the text.</exception>
     public static string? StringOf(JsonElement parent, string name) =>
-        parent.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        parent.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? StringOf(value) : null;
+
+    /// <summary>Gets the text of a JSON string.</summary>
+    /// <exception cref="JsonException">UTF-8 cannot carry the text.</exception>
+    public static string StringOf(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e) when (value.ValueKind == JsonValueKind.String)
+        {
+            throw NotUtf8("A text", e);
+        }
+    }
+
+    /// <summary>Gets the name or string at the reader.</summary>
+    /// <exception cref="JsonException">UTF-8 cannot carry the text.</exception>
+    public static string StringOf(ref Utf8JsonReader reader, string what = "A text")
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException e) when (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName)
+        {
+            throw NotUtf8(what, e);
+        }
+    }
 
     /// <summary>Writes a text member, and refuses text that has a lone surrogate.</summary>
     /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
@@ -99,7 +143,7 @@ internal static class JsonText
         writer.WritePropertyName(name);
     }
 
-    /// <summary>Throws where the text has half of a surrogate pair.</summary>
+    /// <summary>Throws if the text has half of a surrogate pair.</summary>
     public static void EnsureEncodable(string text, string name)
     {
         if (IndexOfLoneSurrogate(text) is >= 0 and var index)
@@ -137,6 +181,9 @@ internal static class JsonText
 
         return -1;
     }
+
+    private static JsonException NotUtf8(string what, Exception cause) =>
+        new($"{what} has bytes that are not valid UTF-8, or half of a surrogate pair.", cause);
 
     [DoesNotReturn]
     private static void ThrowLoneSurrogate(string name, int index) => throw new ArgumentException(

@@ -277,7 +277,7 @@ internal struct BodyScan
     private static void Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long value) && value is >= 0 and <= TokenUpperBound)
+        if (reader.TryGetWhole(out long value) && value is >= 0 and <= TokenUpperBound)
         {
             count = value;
         }

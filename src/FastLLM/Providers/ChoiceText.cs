@@ -3,121 +3,99 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Reads text and finish reason of the first choice straight from the bytes: they are what most callers want, and nothing else.</summary>
+/// <summary>Reads text and finish reason of the first choice straight from the bytes: most callers need nothing else.</summary>
+/// <remarks>Each object is read to its end: the last of duplicate members counts, as everywhere.</remarks>
 internal static class ChoiceText
 {
-    /// <summary>Reads <c>choices[0].message.content</c>, or <c>choices[0].text</c>.</summary>
-    /// <returns>Whether it was found as a plain text; if not, the slow way has to look.</returns>
-    public static bool TryRead(ReadOnlySpan<byte> body, out string? text)
+    private static readonly string[] s_reasons = ["stop", "length", "tool_calls", "content_filter"];
+
+    private delegate string? Reading(ref Utf8JsonReader reader);
+
+    /// <summary>Gets <c>choices[0].message.content</c>, otherwise <c>choices[0].text</c>; <see langword="null"/> if neither is a string.</summary>
+    public static string? Read(ReadOnlySpan<byte> body) => ReadFirst(body, TextOf);
+
+    /// <summary>Gets <c>choices[0].finish_reason</c>; <see langword="null"/> if it is not a string.</summary>
+    public static string? ReadFinishReason(ReadOnlySpan<byte> body) => ReadFirst(body, ReasonOf);
+
+    private static string? ReadFirst(ReadOnlySpan<byte> body, Reading reading)
     {
-        text = null;
+        string? found = null;
         var reader = new Utf8JsonReader(body);
-        return TryEnter(ref reader, "choices"u8, JsonTokenType.StartArray)
-            && reader.Read() && reader.TokenType == JsonTokenType.StartObject
-            && TryFindText(ref reader, ref text);
-    }
-
-    /// <summary>Reads <c>choices[0].finish_reason</c>.</summary>
-    /// <returns>Whether it was found as a plain text; if not, the slow way has to look.</returns>
-    public static bool TryReadFinishReason(ReadOnlySpan<byte> body, out string? reason)
-    {
-        reason = null;
-        var reader = new Utf8JsonReader(body);
-        if (!TryEnter(ref reader, "choices"u8, JsonTokenType.StartArray) || !reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-        {
-            return false;
-        }
-
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            bool found = reader.TextIs("finish_reason"u8);
-            reader.Read();
-            if (found)
-            {
-                return TryGetKnown(ref reader, ref reason) || TryGetText(ref reader, ref reason);
-            }
-
-            reader.Skip();
-        }
-
-        return false;
-    }
-
-    // The usual reasons cost no text of their own.
-    private static bool TryGetKnown(ref Utf8JsonReader reader, ref string? reason)
-    {
-        if (reader.TokenType == JsonTokenType.String)
-        {
-            reason = reader switch
-            {
-                _ when reader.TextIs("stop"u8) => "stop",
-                _ when reader.TextIs("length"u8) => "length",
-                _ when reader.TextIs("tool_calls"u8) => "tool_calls",
-                _ when reader.TextIs("content_filter"u8) => "content_filter",
-                _ => null,
-            };
-        }
-
-        return reason is not null;
-    }
-
-    private static bool TryEnter(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, JsonTokenType kind)
-    {
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool found = reader.TextIs(name);
+            bool isChoices = reader.TextIs("choices"u8);
             reader.Read();
-            if (found)
+            if (isChoices && reader.TokenType == JsonTokenType.StartArray)
             {
-                return reader.TokenType == kind;
+                found = null;
+                for (var i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
+                {
+                    found = i == 0 && reader.TokenType == JsonTokenType.StartObject ? reading(ref reader) : found;
+                    reader.Skip();
+                }
             }
 
             reader.Skip();
         }
 
-        return false;
+        return found;
     }
 
-    private static bool TryFindText(ref Utf8JsonReader reader, ref string? text)
+    private static string? TextOf(ref Utf8JsonReader choice)
     {
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        string? content = null, text = null;
+        while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
         {
-            bool isMessage = reader.TextIs("message"u8);
-            bool isText = reader.TextIs("text"u8) || reader.TextIs("content"u8);
-            reader.Read();
-            if (isMessage)
-            {
-                return reader.TokenType == JsonTokenType.StartObject && TryFindText(ref reader, ref text);
-            }
-
-            if (isText)
-            {
-                return TryGetText(ref reader, ref text);
-            }
-
-            reader.Skip();
+            bool isMessage = choice.TextIs("message"u8), isText = choice.TextIs("text"u8);
+            choice.Read();
+            content = isMessage && choice.TokenType == JsonTokenType.StartObject ? ContentOf(ref choice) : content;
+            text = isText && choice.TokenType == JsonTokenType.String ? choice.Text() : text;
+            choice.Skip();
         }
 
-        return false;
+        return content ?? text;
     }
 
-    private static bool TryGetText(ref Utf8JsonReader reader, ref string? text)
+    private static string? ContentOf(ref Utf8JsonReader message)
     {
-        if (reader.TokenType != JsonTokenType.String)
+        string? content = null;
+        while (message.Read() && message.TokenType == JsonTokenType.PropertyName)
         {
-            return false;
+            bool isContent = message.TextIs("content"u8);
+            message.Read();
+            content = isContent && message.TokenType == JsonTokenType.String ? message.Text() : content;
+            message.Skip();
         }
 
-        try
+        return content;
+    }
+
+    private static string? ReasonOf(ref Utf8JsonReader choice)
+    {
+        string? reason = null;
+        while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
         {
-            text = reader.GetString();
-            return true;
+            bool isReason = choice.TextIs("finish_reason"u8);
+            choice.Read();
+            reason = isReason && choice.TokenType == JsonTokenType.String ? Reason(ref choice) : reason;
+            choice.Skip();
         }
-        catch (InvalidOperationException)
+
+        return reason;
+    }
+
+    // The usual reasons cost no string of their own.
+    private static string Reason(ref Utf8JsonReader reader)
+    {
+        foreach (string known in s_reasons)
         {
-            // Half of a surrogate pair: the slow way keeps the rest of the text.
-            return false;
+            if (!reader.ValueIsEscaped && reader.ValueTextEquals(known))
+            {
+                return known;
+            }
         }
+
+        return reader.Text();
     }
 }

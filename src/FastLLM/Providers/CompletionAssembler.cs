@@ -188,7 +188,7 @@ internal sealed class CompletionAssembler
         {
             bool isIndex = choice.TextIs("index"u8);
             choice.Read();
-            if (isIndex && choice.TokenType == JsonTokenType.Number && choice.TryGetInt64(out long index))
+            if (isIndex && choice.TryGetWhole(out long index))
             {
                 return index;
             }

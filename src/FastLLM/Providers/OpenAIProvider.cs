@@ -150,7 +150,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
     private ReadOnlyMemory<byte> BodyOf(LlmRequest request, out bool temperatureLeftOut)
     {
         temperatureLeftOut = request.TemperatureLeftAlone && _quirks.RefusesTemperature(request.Model);
-        return temperatureLeftOut ? RequestBody.Write(request.Fields(withoutTemperature: true)) : request.Body;
+        return temperatureLeftOut ? request.BodyWithoutTemperature() : request.Body;
     }
 
     private HttpRequestMessage MessageOf(LlmRequest request, HttpContent content)

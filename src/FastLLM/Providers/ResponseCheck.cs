@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -48,7 +49,7 @@ internal static class ResponseCheck
             using JsonDocument document = JsonDocument.Parse(body);
             JsonElement root = document.RootElement;
             return root.ValueKind == JsonValueKind.Array && root.GetArrayLength() > 0
-                && root[0].ValueKind == JsonValueKind.Object && root[0].TryGetProperty("error", out _);
+                && root[0].Member("error").ValueKind != JsonValueKind.Undefined;
         }
         catch (JsonException)
         {

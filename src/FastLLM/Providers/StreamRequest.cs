@@ -26,9 +26,9 @@ internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions,
             saysStream |= reader.TextIs("stream"u8);
             saysOptions |= reader.TextIs("stream_options"u8);
             reader.Read();
-            if (isChoices && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int told))
+            if (isChoices && reader.TryGetWhole(out long told))
             {
-                choices = Math.Clamp(told, 1, MaxChoices);
+                choices = (int)Math.Clamp(told, 1, MaxChoices);
             }
 
             reader.Skip();

@@ -168,12 +168,12 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         var reader = new Utf8JsonReader(data);
         using JsonDocument document = JsonDocument.ParseValue(ref reader);
         JsonElement root = document.RootElement;
-        string? type = JsonFields.Text(root, "type");
+        string? type = root.Text("type");
         if (type == "error" || HasError(root))
         {
             End(ErrorOf(data));
         }
-        else if (type is "response.completed" or "response.incomplete" or "response.failed" && root.TryGetProperty("response", out JsonElement response))
+        else if (type is "response.completed" or "response.incomplete" or "response.failed" && root.Member("response") is { ValueKind: not JsonValueKind.Undefined } response)
         {
             End(JsonMarshal.GetRawUtf8Value(response).ToArray());
         }
@@ -183,8 +183,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         }
     }
 
-    private static bool HasError(JsonElement root) =>
-        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("error", out JsonElement error) && error.ValueKind != JsonValueKind.Null;
+    private static bool HasError(JsonElement root) => root.Member("error").ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);
 
     // In the form in which an error comes as a body.
     private static byte[] ErrorOf(ReadOnlySpan<byte> data)

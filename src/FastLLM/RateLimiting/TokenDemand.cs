@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.RateLimiting;
 
@@ -62,7 +63,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
     private static bool IsBase64(ReadOnlySpan<byte> text) => text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ') && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
 
     private static long? Number(ref Utf8JsonReader reader) =>
-        reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0 ? number : null;
+        reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;
 
     private static long? Larger(long? one, long? other) => one is null || other > one ? other : one;
 }

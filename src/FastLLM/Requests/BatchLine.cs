@@ -56,7 +56,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
             Members member = MemberOf(ref reader);
             if (member != Members.None && (seen & member) != 0)
             {
-                throw new JsonException($"\"{reader.GetString()}\" stands twice in one line.");
+                throw new JsonException($"\"{JsonText.StringOf(ref reader)}\" stands twice in one line.");
             }
 
             seen |= member;
@@ -129,9 +129,11 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
         {
             bool isSample = reader.TextIs("sample"u8);
             reader.Read();
-            if (isSample && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out sample) || sample < 0))
+            if (isSample)
             {
-                throw new JsonException("\"fastllm\".\"sample\" must be a whole number from 0.");
+                sample = reader.TryGetWhole(out long number) && number is >= 0 and <= int.MaxValue
+                    ? (int)number
+                    : throw new JsonException("\"fastllm\".\"sample\" must be a whole number from 0.");
             }
 
             reader.Skip();
@@ -157,14 +159,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
             throw new JsonException($"\"{name}\" must be a text.");
         }
 
-        try
-        {
-            return reader.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new JsonException($"\"{name}\" holds bytes that are no valid UTF-8, or half of a surrogate pair.", e);
-        }
+        return JsonText.StringOf(ref reader, $"\"{name}\"");
     }
 
     [Flags]

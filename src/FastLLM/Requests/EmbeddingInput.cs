@@ -94,11 +94,11 @@ public sealed class EmbeddingInput : IReadOnlyList<string>
     {
         if (json.ValueKind == JsonValueKind.String)
         {
-            return FromString(json.GetString()!);
+            return FromString(JsonText.StringOf(json));
         }
 
         return json.ValueKind == JsonValueKind.Array && json.EnumerateArray().All(text => text.ValueKind == JsonValueKind.String)
-            ? new EmbeddingInput([.. json.EnumerateArray().Select(text => text.GetString()!)], single: false)
+            ? new EmbeddingInput([.. json.EnumerateArray().Select(JsonText.StringOf)], single: false)
             : new EmbeddingInput([], single: false, JsonText.BytesOf(json));
     }
 

@@ -6,75 +6,37 @@ using FastLLM.Requests;
 
 namespace FastLLM;
 
-/// <summary>One request: what is asked of which model.</summary>
+/// <summary>Represents one request to a model.</summary>
 /// <remarks>
-/// <para>Immutable, and safe to share between threads; <c>with</c> makes a changed copy. Two requests are equal when they have the
-/// same <see cref="Key"/>, whatever their <see cref="Provider"/> label and <see cref="CustomId"/>.</para>
-/// <para>What is sent is what was set, and <see cref="Temperature"/> 0.7 where it was left alone. A request read from JSON
+/// <para>Immutable and safe to share between threads; <c>with</c> creates a changed copy. Two requests are equal if they have the same
+/// <see cref="Key"/>, whatever their <see cref="Provider"/> label and <see cref="CustomId"/>.</para>
+/// <para>The properties that are set are sent, and <see cref="Temperature"/> 0.7 if it is not set. A request read from JSON
 /// (<see cref="FromJson(string)"/>, a file row) is sent byte for byte, with nothing added.</para>
 /// </remarks>
 public sealed record LlmRequest
 {
-    private const double DefaultTemperature = 0.7;
+    // Everything that a caller sets, and nothing else: a copy takes the whole of it.
+    private RequestFields _fields;
 
-    private string _endpoint = Endpoints.ChatCompletions;
-    private string? _model;
-    private Message[] _messages = [];
-    private EmbeddingInput? _input;
-    private double? _temperature = DefaultTemperature;
-    private bool _temperatureChosen;
-    private int? _maxCompletionTokens;
-    private double? _topP = 1.0;
-    private double? _presencePenalty = 0.0;
-    private double? _frequencyPenalty = 0.0;
-    private StopSequences? _stop;
-    private bool _stream;
-    private IReadOnlyDictionary<string, JsonElement>? _additional;
-    private int _sample;
-
-    // Derived from the fields above, once, when first asked for. A copy starts without them.
+    // Derived from the fields once, when first needed. A copy starts without them.
     private ReadOnlyMemory<byte> _body;
     private RequestKey _key;
     private volatile Prepared _prepared;
 
-    // Set for a request that came as JSON: the fields above, but for model and stream, are read from the body when first asked for.
+    // True for a request that came as JSON: all fields but model and stream are read from the body when first needed.
     private volatile bool _unread;
 
-    /// <summary>Creates an empty request, to be filled by an object initialiser.</summary>
-    public LlmRequest()
-    {
-    }
+    /// <summary>Creates an empty request, to be filled by an object initializer.</summary>
+    public LlmRequest() => _fields = RequestFields.Defaults;
 
-    // What is derived does not survive a copy: the copy is about to be changed.
-    private LlmRequest(LlmRequest original)
-    {
-        original.EnsureRead();
-        Provider = original.Provider;
-        CustomId = original.CustomId;
-        _endpoint = original._endpoint;
-        _model = original._model;
-        _messages = original._messages;
-        _input = original._input;
-        _temperature = original._temperature;
-        _temperatureChosen = original._temperatureChosen;
-        _maxCompletionTokens = original._maxCompletionTokens;
-        _topP = original._topP;
-        _presencePenalty = original._presencePenalty;
-        _frequencyPenalty = original._frequencyPenalty;
-        _stop = original._stop;
-        _stream = original._stream;
-        _additional = original._additional;
-        _sample = original._sample;
-    }
+    private LlmRequest(LlmRequest original) => _fields = original.Read();
 
-    private LlmRequest(string endpoint, ReadOnlyMemory<byte> body, RequestKey key, string? customId, int sample)
+    private LlmRequest(ReadOnlyMemory<byte> body, in RequestFields fields)
     {
-        _endpoint = endpoint;
+        _fields = fields;
         _body = body;
-        _key = key;
-        _sample = sample;
-        CustomId = customId;
-        (_model, _stream) = RequestBody.Peek(body.Span);
+        _key = RequestKey.Compute(fields.Endpoint, body.Span, fields.Sample);
+        (_fields.Model, _fields.Stream) = RequestBody.Peek(body.Span);
         _prepared = Prepared.Done;
         _unread = true;
         IsVerbatim = true;
@@ -87,71 +49,81 @@ public sealed record LlmRequest
         Done,
     }
 
-    /// <summary>Gets a label for logs: which provider this request is meant for. It is not sent and not part of the key.</summary>
-    public string? Provider { get; init; }
+    /// <summary>Gets the name of the provider, a label for logs. Not sent, not part of the key.</summary>
+    public string? Provider
+    {
+        get => _fields.Provider;
+        init => _fields.Provider = value;
+    }
 
-    /// <summary>Gets the caller's own id for the request, such as the <c>custom_id</c> of a batch file. Not sent, not part of the key.</summary>
-    public string? CustomId { get; init; }
+    /// <summary>Gets the caller's id of the request, such as the <c>custom_id</c> of a batch file. Not sent, not part of the key.</summary>
+    public string? CustomId
+    {
+        get => _fields.CustomId;
+        init => _fields.CustomId = value;
+    }
 
     /// <summary>Gets the path that the request is sent to, below the provider's base URL.</summary>
     /// <value>The default is <see cref="Endpoints.ChatCompletions"/>; <see cref="Input"/> makes it <see cref="Endpoints.Embeddings"/>.</value>
-    /// <exception cref="ArgumentException">The path does not begin with <c>/</c>, or holds a query, a fragment, a host, <c>..</c> or white space.</exception>
+    /// <exception cref="ArgumentException">The path does not begin with <c>/</c>, or has a query, a fragment, a host, <c>..</c> or white space.</exception>
     public string Endpoint
     {
-        get => _endpoint;
-        init => _endpoint = EndpointPath.Check(value);
+        get => _fields.Endpoint;
+        init => _fields.Endpoint = EndpointPath.Check(value);
     }
 
-    /// <summary>Gets the model that is asked.</summary>
+    /// <summary>Gets the model.</summary>
     public string? Model
     {
-        get => _model;
-        init => _model = value;
+        get => _fields.Model;
+        init => _fields.Model = value;
     }
 
     /// <summary>Gets the conversation. Empty for embeddings.</summary>
     public IReadOnlyList<Message> Messages
     {
-        get => Read()._messages;
+        get => Read().Messages;
         init
         {
             ArgumentNullException.ThrowIfNull(value, nameof(Messages));
-            _messages = [.. value];
-            foreach (Message message in _messages)
+            _fields.Messages = [.. value];
+            foreach (Message message in _fields.Messages)
             {
                 ArgumentNullException.ThrowIfNull(message, nameof(Messages));
             }
         }
     }
 
-    /// <summary>Gets what is to be embedded. Setting it sends the request to <see cref="Endpoints.Embeddings"/>.</summary>
+    /// <summary>Gets the texts to embed. Setting it sends the request to <see cref="Endpoints.Embeddings"/>.</summary>
     public EmbeddingInput? Input
     {
-        get => Read()._input;
+        get => Read().Input;
         init
         {
-            _input = value;
-            if (value is not null && _endpoint == Endpoints.ChatCompletions)
+            _fields.Input = value;
+            if (value is not null && _fields.Endpoint == Endpoints.ChatCompletions)
             {
-                _endpoint = Endpoints.Embeddings;
+                _fields.Endpoint = Endpoints.Embeddings;
             }
         }
     }
 
     /// <summary>Gets the sampling temperature, 0 to 2.</summary>
-    /// <value>The default is 0.7, which is sent; <see langword="null"/> sends none. A model that is known to refuse a temperature is not sent one that was left alone.</value>
+    /// <value>
+    /// The default is 0.7, which is sent; <see langword="null"/> sends none. A default is not sent to a model that is known to refuse a temperature.
+    /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 2.</exception>
     public double? Temperature
     {
-        get => Read()._temperature;
+        get => Read().Temperature;
         init
         {
-            _temperature = Ranges.Check(value, 0, 2, nameof(Temperature));
-            _temperatureChosen = true;
+            _fields.Temperature = Ranges.Check(value, 0, 2, nameof(Temperature));
+            _fields.IsTemperatureSet = true;
         }
     }
 
-    /// <summary>Sets the temperature, or leaves it alone where the value is not a number: without a copy of the request for either case.</summary>
+    /// <summary>Sets the temperature, unless the value is NaN. Saves a copy of the request.</summary>
     internal double? TemperatureUnlessNaN
     {
         init
@@ -163,12 +135,12 @@ public sealed record LlmRequest
         }
     }
 
-    /// <summary>Gets the most tokens that the answer may have, reasoning included.</summary>
-    /// <value>The default is <see langword="null"/>: as many as the model likes.</value>
+    /// <summary>Gets the maximum number of tokens in the response, reasoning included.</summary>
+    /// <value>The default is <see langword="null"/>: no maximum.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int? MaxCompletionTokens
     {
-        get => Read()._maxCompletionTokens;
+        get => Read().MaxCompletionTokens;
         init
         {
             if (value is < 1)
@@ -176,78 +148,78 @@ public sealed record LlmRequest
                 throw new ArgumentOutOfRangeException(nameof(MaxCompletionTokens), value, $"{nameof(MaxCompletionTokens)} must be at least 1.");
             }
 
-            _maxCompletionTokens = value;
+            _fields.MaxCompletionTokens = value;
         }
     }
 
-    /// <summary>Gets the nucleus sampling share, 0 to 1.</summary>
-    /// <value>The default is 1, the provider's own, which is not sent.</value>
+    /// <summary>Gets the nucleus sampling probability, 0 to 1.</summary>
+    /// <value>The default is 1, as at the provider, and is not sent.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
     public double? TopP
     {
-        get => Read()._topP;
-        init => _topP = Ranges.Check(value, 0, 1, nameof(TopP));
+        get => Read().TopP;
+        init => _fields.TopP = Ranges.Check(value, 0, 1, nameof(TopP));
     }
 
-    /// <summary>Gets the penalty on tokens that have appeared, −2 to 2.</summary>
-    /// <value>The default is 0, the provider's own, which is not sent.</value>
+    /// <summary>Gets the penalty on tokens that have already appeared, −2 to 2.</summary>
+    /// <value>The default is 0, as at the provider, and is not sent.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between −2 and 2.</exception>
     public double? PresencePenalty
     {
-        get => Read()._presencePenalty;
-        init => _presencePenalty = Ranges.Check(value, -2, 2, nameof(PresencePenalty));
+        get => Read().PresencePenalty;
+        init => _fields.PresencePenalty = Ranges.Check(value, -2, 2, nameof(PresencePenalty));
     }
 
-    /// <summary>Gets the penalty on tokens by how often they have appeared, −2 to 2.</summary>
-    /// <value>The default is 0, the provider's own, which is not sent.</value>
+    /// <summary>Gets the penalty on tokens for each time they have appeared, −2 to 2.</summary>
+    /// <value>The default is 0, as at the provider, and is not sent.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between −2 and 2.</exception>
     public double? FrequencyPenalty
     {
-        get => Read()._frequencyPenalty;
-        init => _frequencyPenalty = Ranges.Check(value, -2, 2, nameof(FrequencyPenalty));
+        get => Read().FrequencyPenalty;
+        init => _fields.FrequencyPenalty = Ranges.Check(value, -2, 2, nameof(FrequencyPenalty));
     }
 
-    /// <summary>Gets the texts at which the answer stops.</summary>
+    /// <summary>Gets the texts at which the model stops.</summary>
     public StopSequences? Stop
     {
-        get => Read()._stop;
-        init => _stop = value;
+        get => Read().Stop;
+        init => _fields.Stop = value;
     }
 
     /// <summary>
-    /// Gets a value indicating whether the answer is to be streamed; it is put together to the body that would have come without. Not part of
-    /// the key. The built-in providers ask for the count of tokens with it, but in requests read from JSON, which are sent as they are.
+    /// Gets a value indicating whether the response is streamed; the events are assembled to the body of a response without streaming. Not part of
+    /// the key. The built-in providers also request the token usage, except for requests read from JSON, which are sent unchanged.
     /// </summary>
     public bool Stream
     {
-        get => _stream;
-        init => _stream = value;
+        get => _fields.Stream;
+        init => _fields.Stream = value;
     }
 
-    /// <summary>Gets body parameters that have no property here, such as <c>tools</c>, <c>seed</c> or a provider's own. They are sent as they are.</summary>
-    /// <exception cref="ArgumentException">A name belongs to a property of this type; set that one.</exception>
+    /// <summary>Gets the body parameters without a property here, such as <c>tools</c> or <c>seed</c>. They are sent unchanged.</summary>
+    /// <exception cref="ArgumentException">A name belongs to a property of this type; set the property.</exception>
     public IReadOnlyDictionary<string, JsonElement>? AdditionalParameters
     {
-        get => Read()._additional;
-        init => _additional = RequestBody.CheckAdditional(value);
+        get => Read().Additional;
+        init => _fields.Additional = RequestBody.CheckAdditional(value);
     }
 
-    /// <summary>Gets which answer to the same question this is: 0, 1, 2 … Equal requests share one answer unless their samples differ. Never sent.</summary>
+    /// <summary>Gets the number of the sample: 0, 1, 2 … Equal requests share one response unless their samples differ. Never sent.</summary>
     /// <value>The default is 0.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public int Sample
     {
-        get => _sample;
+        get => _fields.Sample;
         init
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(Sample));
-            _sample = value;
+            _fields.Sample = value;
         }
     }
 
-    /// <summary>Gets the request's identity. Equal requests have equal keys, on every platform and in every release.</summary>
-    /// <exception cref="ArgumentException">A text holds half of a surrogate pair.</exception>
-    /// <exception cref="JsonException">A parameter is no valid JSON, or names a member twice.</exception>
+    /// <summary>Gets the identity of the request. Equal requests have equal keys, on every platform and in every release.</summary>
+    /// <exception cref="ArgumentException">A text has half of a surrogate pair.</exception>
+    /// <exception cref="JsonException">A parameter is not valid JSON, or has a member twice.</exception>
     public RequestKey Key
     {
         get
@@ -262,7 +234,7 @@ public sealed record LlmRequest
         }
     }
 
-    /// <summary>Gets the bytes that are sent. They must not be changed.</summary>
+    /// <summary>Gets the bytes to send. They must not be changed.</summary>
     internal ReadOnlyMemory<byte> Body
     {
         get
@@ -277,25 +249,25 @@ public sealed record LlmRequest
         }
     }
 
-    /// <summary>Gets a value indicating whether the body is the bytes that the user wrote, which nothing is added to.</summary>
+    /// <summary>Gets a value indicating whether the body is the user's own bytes, to which nothing is added.</summary>
     internal bool IsVerbatim { get; }
 
-    /// <summary>Gets a value indicating whether the temperature is the documented default that nobody chose.</summary>
-    internal bool TemperatureLeftAlone => !_unread && !_temperatureChosen && _input is null && _temperature is not null;
+    /// <summary>Gets a value indicating whether the temperature is the default, not a value that the caller set.</summary>
+    internal bool TemperatureLeftAlone => !_unread && _fields is { IsTemperatureSet: false, Input: null, Temperature: not null };
 
-    /// <summary>A request of one prompt.</summary>
+    /// <summary>Creates a request with one prompt.</summary>
     /// <param name="provider">A label for logs.</param>
     /// <param name="prompt">The prompt; a string is a user message.</param>
-    /// <param name="model">The model; may also be set by <c>with</c>.</param>
+    /// <param name="model">The model; <c>with</c> can set it later.</param>
     public static LlmRequest FromPrompt(string? provider, Message prompt, string? model = null)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         return new LlmRequest { Provider = provider, Model = model, Messages = [prompt] };
     }
 
-    /// <summary>Reads a request body as the API takes it (a "raw dictionary"), or a whole line of a batch file. It is sent byte for byte.</summary>
-    /// <param name="json">A JSON object. A member <c>provider</c> that is a text is taken for the label and not sent.</param>
-    /// <exception cref="JsonException">The text is not a JSON object, names a member twice, or holds half of a surrogate pair.</exception>
+    /// <summary>Reads a request body as the API accepts it (a "raw dictionary"), or a whole line of a batch file. It is sent byte for byte.</summary>
+    /// <param name="json">A JSON object. A string member <c>provider</c> sets the label and is not sent.</param>
+    /// <exception cref="JsonException">The text is not a JSON object, has a member twice, or has half of a surrogate pair.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range; the message names it.</exception>
     /// <exception cref="ArgumentException">A message has an unknown role.</exception>
     public static LlmRequest FromJson(string json)
@@ -321,17 +293,23 @@ public sealed record LlmRequest
     /// <summary>Prints model and key, never the content, which may be private.</summary>
     public override string ToString() => $"{Model ?? "(no model)"} {Key}";
 
-    /// <summary>A request whose body stays the bytes that the user wrote. The body is not copied and must not change.</summary>
+    /// <summary>Creates a request whose body is the user's own bytes. The body is not copied and must not change.</summary>
     internal static LlmRequest FromBody(string endpoint, ReadOnlyMemory<byte> body, string? customId = null, int sample = 0, string? provider = null) =>
-        new(endpoint, body, RequestKey.Compute(endpoint, body.Span, sample), customId, sample) { Provider = provider };
+        new(body, new RequestFields { Endpoint = endpoint, CustomId = customId, Sample = sample, Provider = provider });
 
-    /// <summary>The same bytes as another sample; for requests that came as JSON.</summary>
-    internal LlmRequest Sampled(int sample) => sample == _sample ? this : FromBody(_endpoint, Body, CustomId, sample, Provider);
+    /// <summary>Creates a request with the same bytes and another sample. Only for requests that came as JSON.</summary>
+    internal LlmRequest Sampled(int sample) => sample == Sample ? this : FromBody(Endpoint, Body, CustomId, sample, Provider);
 
-    /// <summary>Reads the fields of a request that came as JSON, and says whether they are in range.</summary>
-    internal void ReadFields(bool check) => Fill(RequestFields.Read(_body, check));
+    /// <summary>Reads the fields of a request that came as JSON.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A field is out of range, and <paramref name="check"/> is set.</exception>
+    internal void ReadFields(bool check)
+    {
+        // Racing threads read the same body and store equal values; the flag is cleared last.
+        _fields = RequestFields.Read(_body, check, _fields);
+        _unread = false;
+    }
 
-    /// <summary>The key, or why the request has none: a text that UTF-8 cannot carry, a parameter that is no JSON.</summary>
+    /// <summary>Gets the key, or why there is none: a text that UTF-8 cannot carry, or a parameter that is not JSON.</summary>
     internal bool TryGetKey(out RequestKey key, [NotNullWhen(false)] out Exception? fault)
     {
         try
@@ -348,47 +326,27 @@ public sealed record LlmRequest
         }
     }
 
-    /// <summary>The fields as they are, for the body's writer.</summary>
-    internal RequestFields Fields(bool withoutTemperature = false) => new(
-        _model, Read()._messages, _input, withoutTemperature || _input is not null && !_temperatureChosen ? null : _temperature, _maxCompletionTokens,
-        _topP, _presencePenalty, _frequencyPenalty, _stop, _stream, _additional);
+    /// <summary>Gets the body without the temperature, for a model that refuses one.</summary>
+    internal ReadOnlyMemory<byte> BodyWithoutTemperature() => RequestBody.Write(Read() with { Temperature = null });
 
-    private LlmRequest Read()
-    {
-        EnsureRead();
-        return this;
-    }
-
-    private void EnsureRead()
+    private ref readonly RequestFields Read()
     {
         if (_unread)
         {
             ReadFields(check: false);
         }
-    }
 
-    // Racing threads read the same body and store equal values; the flag is cleared last.
-    private void Fill(RequestFields fields)
-    {
-        _messages = fields.Messages;
-        _input = fields.Input;
-        _temperature = fields.Temperature;
-        _temperatureChosen = true;
-        _maxCompletionTokens = fields.MaxCompletionTokens;
-        _topP = fields.TopP;
-        _presencePenalty = fields.PresencePenalty;
-        _frequencyPenalty = fields.FrequencyPenalty;
-        _stop = fields.Stop;
-        _additional = fields.Additional;
-        _unread = false;
+        return ref _fields;
     }
 
     private void Prepare(out ReadOnlyMemory<byte> body, out RequestKey key)
     {
-        body = RequestBody.Write(Fields());
-        key = RequestKey.Compute(_endpoint, body.Span, _sample);
+        // Embeddings have no temperature unless the caller sets one.
+        RequestFields fields = _fields is { Input: not null, IsTemperatureSet: false } ? _fields with { Temperature = null } : _fields;
+        body = RequestBody.Write(fields);
+        key = RequestKey.Compute(fields.Endpoint, body.Span, fields.Sample);
 
-        // Only one thread stores: body and key are wider than what can be written at once.
+        // Only one thread stores: body and key are wider than an atomic write.
         if (Interlocked.CompareExchange(ref _prepared, Prepared.Underway, Prepared.No) == Prepared.No)
         {
             _body = body;

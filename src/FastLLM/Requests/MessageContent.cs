@@ -52,7 +52,7 @@ public sealed class MessageContent : IEnumerable<ContentPart>
     internal static MessageContent? FromJson(JsonElement json) => json.ValueKind switch
     {
         JsonValueKind.Null or JsonValueKind.Undefined => null,
-        JsonValueKind.String => new MessageContent(json.GetString()!),
+        JsonValueKind.String => new MessageContent(JsonText.StringOf(json)),
         JsonValueKind.Array => new MessageContent([.. json.EnumerateArray().Select(ContentPart.FromJson)]),
         _ => throw new JsonException("A message's \"content\" is a text, an array of parts, or null."),
     };

@@ -58,7 +58,7 @@ internal static class MessageJson
                 if (value.ValueKind != JsonValueKind.Null || !IsSet(message, key))
                 {
                     writer.WriteName(key);
-                    writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                    writer.WriteRaw(value);
                 }
             }
         }
@@ -83,8 +83,8 @@ internal static class MessageJson
             {
                 "role" => message,
                 "content" when value.ValueKind != JsonValueKind.Null => message with { Content = MessageContent.FromJson(value) },
-                "name" when value.ValueKind == JsonValueKind.String => message with { Name = value.GetString() },
-                "tool_call_id" when value.ValueKind == JsonValueKind.String => message with { ToolCallId = value.GetString() },
+                "name" when value.ValueKind == JsonValueKind.String => message with { Name = JsonText.StringOf(value) },
+                "tool_call_id" when value.ValueKind == JsonValueKind.String => message with { ToolCallId = JsonText.StringOf(value) },
                 "function_call" when IsFunction(value) => message with { FunctionCall = ReadFunction(value) },
                 "tool_calls" when AreTools(value) => message with { ToolCalls = [.. value.EnumerateArray().Select(ReadTool)] },
                 _ => Keep(message, member),

@@ -95,10 +95,10 @@ internal struct Parameters
                 writer.WriteNumberValue(number);
                 break;
             case JsonElement element:
-                writer.WriteRawValue(element.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(element);
                 break;
             case JsonDocument document:
-                writer.WriteRawValue(document.RootElement.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(document.RootElement);
                 break;
             case JsonNode node:
                 EnsureEncodable(node, name);

@@ -10,7 +10,7 @@ internal static class RequestBody
     private static string? t_lastModel;
 
     /// <summary>Writes the body that is sent. Members stand in alphabetical order, which the key wants anyway.</summary>
-    public static ReadOnlyMemory<byte> Write(RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
+    public static ReadOnlyMemory<byte> Write(in RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
 
     /// <summary>Reads a bare body or a batch line, and throws where a parameter is out of range.</summary>
     public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
@@ -83,7 +83,7 @@ internal static class RequestBody
             return last;
         }
 
-        return t_lastModel = reader.GetString()!;
+        return t_lastModel = JsonText.StringOf(ref reader);
     }
 
     private static LlmRequest FromBare(ReadOnlySpan<byte> utf8Json)
@@ -106,7 +106,7 @@ internal static class RequestBody
             if (member.Name != "provider")
             {
                 writer.WritePropertyName(member.Name);
-                writer.WriteRawValue(member.Value.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(member.Value);
             }
         }
 
@@ -157,7 +157,7 @@ internal static class RequestBody
             foreach ((string name, JsonElement value) in additional)
             {
                 writer.WriteName(name);
-                writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                writer.WriteRaw(value);
             }
         }
 

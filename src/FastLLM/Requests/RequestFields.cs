@@ -3,31 +3,63 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>The parameters of a request that have a name of their own here.</summary>
-internal sealed record RequestFields(
-    string? Model,
-    Message[] Messages,
-    EmbeddingInput? Input,
-    double? Temperature,
-    int? MaxCompletionTokens,
-    double? TopP,
-    double? PresencePenalty,
-    double? FrequencyPenalty,
-    StopSequences? Stop,
-    bool Stream,
-    IReadOnlyDictionary<string, JsonElement>? Additional)
+/// <summary>Represents everything that a caller sets on a request.</summary>
+internal record struct RequestFields
 {
-    /// <summary>The names of the members that have a property of their own.</summary>
+    public RequestFields()
+    {
+    }
+
+    public string? Provider { get; set; }
+
+    public string? CustomId { get; set; }
+
+    public string Endpoint { get; set; } = Endpoints.ChatCompletions;
+
+    public int Sample { get; set; }
+
+    public string? Model { get; set; }
+
+    public Message[] Messages { get; set; } = [];
+
+    public EmbeddingInput? Input { get; set; }
+
+    public double? Temperature { get; set; }
+
+    public bool IsTemperatureSet { get; set; }
+
+    public int? MaxCompletionTokens { get; set; }
+
+    public double? TopP { get; set; }
+
+    public double? PresencePenalty { get; set; }
+
+    public double? FrequencyPenalty { get; set; }
+
+    public StopSequences? Stop { get; set; }
+
+    public bool Stream { get; set; }
+
+    public IReadOnlyDictionary<string, JsonElement>? Additional { get; set; }
+
+    /// <summary>Gets the fields of a request on which nothing is set.</summary>
+    public static RequestFields Defaults => new() { Temperature = 0.7, TopP = 1.0, PresencePenalty = 0.0, FrequencyPenalty = 0.0 };
+
+    /// <summary>The names of the members that have a property.</summary>
     public static readonly HashSet<string> Names =
         ["model", "messages", "input", "temperature", "max_completion_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop", "stream"];
 
-    /// <summary>Reads the fields of a body. What does not fit its field stays among the additional ones, so that nothing is lost.</summary>
+    /// <summary>Reads the fields of a body. Values that do not fit their field are kept as additional parameters, so that nothing is lost.</summary>
     /// <param name="body">A JSON object.</param>
-    /// <param name="check">Whether a value out of range, or of a wrong type, is an error.</param>
-    public static RequestFields Read(ReadOnlyMemory<byte> body, bool check)
+    /// <param name="check">Whether a value that is out of range, or has the wrong type, is an error.</param>
+    /// <param name="known">The fields that are not in the body.</param>
+    public static RequestFields Read(ReadOnlyMemory<byte> body, bool check, in RequestFields known)
     {
         using JsonDocument document = JsonText.Parse(body);
-        var fields = new RequestFields(null, [], null, null, null, null, null, null, null, false, null);
+        var fields = new RequestFields
+        {
+            Provider = known.Provider, CustomId = known.CustomId, Endpoint = known.Endpoint, Sample = known.Sample, IsTemperatureSet = true,
+        };
         Dictionary<string, JsonElement>? additional = null;
         foreach (JsonProperty member in document.RootElement.EnumerateObject())
         {
@@ -53,17 +85,17 @@ internal sealed record RequestFields(
         JsonElement value = member.Value;
         return (member.Name, value.ValueKind) switch
         {
-            ("model", JsonValueKind.String) => this with { Model = value.GetString() },
+            ("model", JsonValueKind.String) => this with { Model = JsonText.StringOf(value) },
             ("messages", JsonValueKind.Array) => ReadMessages(value, check) is { } messages ? this with { Messages = messages } : null,
             ("input", JsonValueKind.String or JsonValueKind.Array) => this with { Input = EmbeddingInput.FromJson(value) },
             ("temperature", JsonValueKind.Number) => this with { Temperature = Number(value, 0, 2, nameof(LlmRequest.Temperature), check) },
             ("top_p", JsonValueKind.Number) => this with { TopP = Number(value, 0, 1, nameof(LlmRequest.TopP), check) },
             ("presence_penalty", JsonValueKind.Number) => this with { PresencePenalty = Number(value, -2, 2, nameof(LlmRequest.PresencePenalty), check) },
             ("frequency_penalty", JsonValueKind.Number) => this with { FrequencyPenalty = Number(value, -2, 2, nameof(LlmRequest.FrequencyPenalty), check) },
-            ("max_completion_tokens", JsonValueKind.Number) when value.TryGetInt32(out int most) => this with { MaxCompletionTokens = check ? Positive(most) : most },
-            ("stop", JsonValueKind.String) => this with { Stop = value.GetString()! },
+            ("max_completion_tokens", JsonValueKind.Number) when value.Whole() is { } most and <= int.MaxValue and >= int.MinValue => this with { MaxCompletionTokens = check ? Positive((int)most) : (int)most },
+            ("stop", JsonValueKind.String) => this with { Stop = JsonText.StringOf(value) },
             ("stop", JsonValueKind.Array) when value.EnumerateArray().All(stop => stop.ValueKind == JsonValueKind.String) =>
-                this with { Stop = StopSequences.Create([.. value.EnumerateArray().Select(stop => stop.GetString()!)]) },
+                this with { Stop = StopSequences.Create([.. value.EnumerateArray().Select(JsonText.StringOf)]) },
             ("stream", JsonValueKind.True or JsonValueKind.False) => this with { Stream = value.GetBoolean() },
             _ => null,
         };

@@ -1,4 +1,4 @@
-using System.Text.Json;
+using FastLLM.Json;
 using FastLLM.Providers;
 
 namespace FastLLM;
@@ -14,15 +14,13 @@ public sealed class ChatCompletion : LlmResponse
     }
 
     /// <summary>Gets the answers; there are several where the request asked for <c>n</c>.</summary>
-    public IReadOnlyList<ChatChoice> Choices => _choices ??= Json.TryGetProperty("choices", out JsonElement choices)
-        ? [.. choices.EnumerateArray().Select(choice => new ChatChoice(choice))]
-        : [];
+    public IReadOnlyList<ChatChoice> Choices => _choices ??= [.. Json.Elements("choices").Select(choice => new ChatChoice(choice))];
 
     /// <summary>Gets the text of the first answer; <see langword="null"/> where the model only calls tools or refuses.</summary>
-    public string? Text => _choices is null && ChoiceText.TryRead(RawBody.Span, out string? text) ? text : First?.Text;
+    public string? Text => (_choices is null ? ChoiceText.Read(RawBody.Span) : null) ?? First?.Text;
 
     /// <summary>Gets why the first answer ended: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a word of the provider's own.</summary>
-    public string? FinishReason => _choices is null && ChoiceText.TryReadFinishReason(RawBody.Span, out string? reason) ? reason : First?.FinishReason;
+    public string? FinishReason => (_choices is null ? ChoiceText.ReadFinishReason(RawBody.Span) : null) ?? First?.FinishReason;
 
     /// <summary>Gets the tools that the first answer calls. Their arguments are untrusted text.</summary>
     public IReadOnlyList<ToolCall> ToolCalls => First?.ToolCalls ?? [];

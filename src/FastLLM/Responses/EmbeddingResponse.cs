@@ -20,14 +20,14 @@ public sealed class EmbeddingResponse : LlmResponse
 
     private ReadOnlyMemory<float>[] ReadAll()
     {
-        JsonElement[] data = [.. JsonFields.Array(Json, "data")];
+        JsonElement[] data = [.. Json.Elements("data")];
         var vectors = new ReadOnlyMemory<float>[data.Length];
         var placed = new bool[data.Length];
         for (var i = 0; i < data.Length; i++)
         {
             int place = IndexOf(data[i], i, data.Length, placed);
             placed[place] = true;
-            vectors[place] = ReadVector(data[i].TryGetProperty("embedding", out JsonElement embedding) ? embedding : default);
+            vectors[place] = ReadVector(data[i].Member("embedding"));
         }
 
         return vectors;
@@ -36,9 +36,9 @@ public sealed class EmbeddingResponse : LlmResponse
     // The list may come in any order; an index that is missing, wrong or taken falls back to the place in the list.
     private static int IndexOf(JsonElement item, int place, int count, bool[] placed)
     {
-        bool told = item.TryGetProperty("index", out JsonElement index) && index.ValueKind == JsonValueKind.Number
-            && index.TryGetInt32(out int value) && value >= 0 && value < count && !placed[value];
-        return told ? index.GetInt32() : placed[place] ? Array.IndexOf(placed, false) : place;
+        return item.Whole("index") is { } index && index >= 0 && index < count && !placed[index] ? (int)index
+            : placed[place] ? Array.IndexOf(placed, false)
+            : place;
     }
 
     private static float[] ReadVector(JsonElement embedding)

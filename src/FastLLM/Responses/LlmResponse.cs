@@ -35,10 +35,10 @@ public abstract class LlmResponse
     }
 
     /// <summary>Gets the provider's id of the answer, if it gave one.</summary>
-    public string? Id => JsonFields.Text(Json, "id");
+    public string? Id => Json.Text("id");
 
     /// <summary>Gets the model that answered, as the provider names it.</summary>
-    public string? Model => JsonFields.Text(Json, "model");
+    public string? Model => Json.Text("model");
 
     /// <summary>Gets the tokens that the answer took, or <see langword="null"/> where the provider did not tell.</summary>
     public Usage? Usage => BodyScan.Read(RawBody.Span).ToUsage();

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Retries;
 
@@ -27,7 +28,7 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
             bool isWord = document.RootElement.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array or JsonValueKind.String);
             return isWord ? PlainText(body) : Read(document.RootElement);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
             return PlainText(body);
         }
@@ -82,17 +83,18 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
 
         if (root.ValueKind != JsonValueKind.Object)
         {
-            return new ErrorBody(root.ValueKind == JsonValueKind.String ? root.GetString() : null, null, null, null);
+            return new ErrorBody(root.Text(), null, null, null);
         }
 
-        if (!root.TryGetProperty("error", out JsonElement error) || error.ValueKind is JsonValueKind.Null)
+        JsonElement error = root.Member("error");
+        if (error.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined)
         {
             error = root;
         }
 
         if (error.ValueKind == JsonValueKind.String)
         {
-            return new ErrorBody(error.GetString(), null, null, null);
+            return new ErrorBody(error.Text(), null, null, null);
         }
 
         if (error.ValueKind != JsonValueKind.Object)
@@ -110,16 +112,12 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
 
     private static ErrorBody WithDetails(ErrorBody read, JsonElement error)
     {
-        if (error.TryGetProperty("metadata", out JsonElement metadata) && metadata.ValueKind == JsonValueKind.Object)
+        if (error.Member("metadata") is { ValueKind: JsonValueKind.Object } metadata)
         {
             return read with { Detail = Text(metadata, "limit_source") ?? Text(metadata, "error_type") };
         }
 
-        if (!error.TryGetProperty("details", out JsonElement details))
-        {
-            return read;
-        }
-
+        JsonElement details = error.Member("details");
         if (details.ValueKind == JsonValueKind.Object)
         {
             return read with { Detail = Text(details, "error_code") };
@@ -138,7 +136,7 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
             }
 
             read = read with { RetryDelay = Text(detail, "retryDelay") ?? read.RetryDelay };
-            if (detail.TryGetProperty("violations", out JsonElement violations) && violations.ValueKind == JsonValueKind.Array)
+            if (detail.Member("violations") is { ValueKind: JsonValueKind.Array } violations)
             {
                 IEnumerable<string?> ids = violations.EnumerateArray()
                     .Where(v => v.ValueKind == JsonValueKind.Object)
@@ -151,23 +149,5 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
     }
 
     private static string? Text(JsonElement parent, string name) =>
-        !parent.TryGetProperty(name, out JsonElement value) ? null : value.ValueKind switch
-        {
-            JsonValueKind.String => Text(value),
-            JsonValueKind.Number => value.GetRawText(),
-            _ => null,
-        };
-
-    // A message may echo half of a surrogate pair, which .NET refuses to decode: the code beside it counts all the same.
-    private static string Text(JsonElement value)
-    {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            return value.GetRawText().Trim('"');
-        }
-    }
+        parent.Member(name) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : parent.Text(name);
 }

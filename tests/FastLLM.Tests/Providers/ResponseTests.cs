@@ -51,11 +51,45 @@ public sealed class ResponseTests
     }
 
     [Fact]
-    public void HalfOfASurrogatePair_IsHandedOutAsItCame()
+    public void Text_HalfOfASurrogatePair_IsReplaced()
     {
         var chat = new ChatCompletionBody("""{"choices":[{"message":{"content":"a\ud83d\n\t\"\\\/\u00e9é😀\ude00z"},"finish_reason":"stop"}]}""").Value;
 
-        Assert.Equal("a\ud83d\n\t\"\\/éé😀\ude00z", chat.Text);
+        Assert.Equal("a\uFFFD\n\t\"\\/éé😀\uFFFDz", chat.Text);
+    }
+
+    [Fact]
+    public void Response_AnyBytesInNamesAndTexts_AreReadWithoutException()
+    {
+        byte[] bad = [0xFF, .. "\\ud83d"u8];
+        byte[] name = [.. "\""u8, .. bad, .. "\":1,"u8];
+        byte[] text = [.. ":\""u8, .. bad, .. "\""u8];
+        byte[] body =
+        [
+            .. "{"u8, .. name, .. "\"id\""u8, .. text, .. ",\"choices\":[{"u8, .. name, .. "\"finish_reason\""u8, .. text, .. ",\"message\":{"u8, .. name,
+            .. "\"content\""u8, .. text, .. ",\"refusal\""u8, .. text, .. ",\"reasoning\""u8, .. text,
+            .. ",\"tool_calls\":[{"u8, .. name, .. "\"id\""u8, .. text, .. ",\"function\":{"u8, .. name, .. "\"arguments\""u8, .. text, .. "}}]}}],\"usage\":{"u8, .. name, .. "\"prompt_tokens\":3.0}}"u8,
+        ];
+
+        var chat = (ChatCompletion)LlmResponse.FromBody(body);
+
+        const string replaced = "\uFFFD\uFFFD";
+        Assert.Equal((replaced, replaced, replaced), (chat.Text, chat.FinishReason, chat.Id));
+        Assert.Equal((replaced, replaced, replaced), (chat.Choices[0].Text, chat.Refusal, chat.Reasoning));
+        Assert.Equal((replaced, "", replaced), (chat.ToolCalls[0].Id, chat.ToolCalls[0].Function.Name, chat.ToolCalls[0].Function.Arguments));
+        Assert.Equal(3, chat.Usage!.PromptTokens);
+        Assert.Null(chat.Model);
+        Assert.True(chat.RawBody.Span.SequenceEqual(body));
+    }
+
+    [Fact]
+    public void Text_DuplicateMembers_LastOneCounts()
+    {
+        const string body = """{"choices":[{"text":"t"}],"choices":[{"message":{"content":"a","content":"b"},"finish_reason":"length","finish_reason":"stop"},{"text":"c"}]}""";
+        ChatCompletion fast = new ChatCompletionBody(body).Value, slow = new ChatCompletionBody(body).Value;
+
+        Assert.Equal(("b", "stop"), (slow.Choices[0].Text, slow.Choices[0].FinishReason));
+        Assert.Equal(("b", "stop"), (fast.Text, fast.FinishReason));
     }
 
     [Fact]
