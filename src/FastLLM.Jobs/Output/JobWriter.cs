@@ -10,7 +10,6 @@ namespace FastLLM.Jobs.Output;
 internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions options)
 {
     private readonly ConcurrentDictionary<long, PlannedRow> _inFlight = new();
-    private readonly List<ResponseWrapper<LlmResponse>> _suspects = [];
     private readonly Lock _writing = new();
     private long _sequence;
 
@@ -34,63 +33,14 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         }
     }
 
-    /// <summary>Writes an outcome, or holds it back until it is known whether it is the row's own.</summary>
-    /// <returns>The cost that the written records state.</returns>
+    /// <summary>Writes the records that the sink holds back.</summary>
+    /// <exception cref="IOException">The output cannot be written.</exception>
+    public void Flush() => sink.Flush();
+
+    /// <summary>Writes an outcome, unless its row stays pending.</summary>
+    /// <returns>The cost that the record states.</returns>
     /// <exception cref="IOException">The output cannot be written.</exception>
     public decimal Write(ResponseWrapper<LlmResponse> outcome)
-    {
-        decimal cost = WriteSuspects(isOver: false);
-        if (outcome.Error is { FailureScope: FailureScope.Suspected })
-        {
-            // If the provider refuses all rows like this one, the next run sends it again, and it must not be in the output as failed.
-            _suspects.Add(outcome);
-            return cost;
-        }
-
-        return cost + WriteRow(outcome);
-    }
-
-    /// <summary>Writes what was held back, and flushes the sink.</summary>
-    /// <param name="isOver">Whether the run has come to its end, so that failures that were held back are the rows' own.</param>
-    /// <exception cref="IOException">The output cannot be written.</exception>
-    public void End(bool isOver)
-    {
-        try
-        {
-            if (isOver)
-            {
-                WriteSuspects(isOver: true);
-            }
-        }
-        finally
-        {
-            sink.Flush();
-        }
-    }
-
-    private decimal WriteSuspects(bool isOver)
-    {
-        decimal cost = 0;
-        for (var i = 0; i < _suspects.Count; i++)
-        {
-            ResponseWrapper<LlmResponse> row = _suspects[i];
-            if (isOver && row.Error is { FailureScope: FailureScope.Suspected } failure)
-            {
-                failure.FailureScope = FailureScope.Own;
-            }
-            else if (row.Error is { FailureScope: FailureScope.Suspected })
-            {
-                continue;
-            }
-
-            _suspects.RemoveAt(i--);
-            cost += WriteRow(row);
-        }
-
-        return cost;
-    }
-
-    private decimal WriteRow(ResponseWrapper<LlmResponse> outcome)
     {
         if (!_inFlight.TryRemove(outcome.OrderId, out PlannedRow row) || StaysPending(outcome))
         {
@@ -116,7 +66,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
 
     // A row that was not sent, or failed for a reason that is not its own, gets no record: the next run sends it.
     private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
-        && (error.FailureScope == FailureScope.Everybody
+        && (error.FailureScope == FailureScope.Run
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
 

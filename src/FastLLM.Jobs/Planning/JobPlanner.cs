@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using FastLLM.Costs;
 using FastLLM.Jobs.Output;
+using FastLLM.Pipeline;
 using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
@@ -52,10 +53,10 @@ internal sealed class JobPlanner(JobSetup setup)
             }
             else if (keys.Add(setup.Index.Rows.KeyOf(row.Place)))
             {
-                if (await setup.Manager.FindCachedAsync(request, cancellationToken).ConfigureAwait(false) is { } answer)
+                if (await FindCachedAsync(request.Key, cancellationToken).ConfigureAwait(false) is { IsFound: true, Response: var answer })
                 {
                     cached++;
-                    Learn(request, answer.Usage);
+                    Learn(request, answer!.Usage);
                     continue;
                 }
 
@@ -85,6 +86,18 @@ internal sealed class JobPlanner(JobSetup setup)
         };
     }
 
+    private async ValueTask<CachedAnswer<LlmResponse>> FindCachedAsync(RequestKey key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return setup.Manager.Answers is { } answers ? await answers.GetAsync(key, cancellationToken).ConfigureAwait(false) : default;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"An answer in the cache cannot be read: {e.Message}", e);
+        }
+    }
+
     private void Learn(in PlannedRow row, RecordReader records)
     {
         if (row.Request is { } request && !setup.Index.Rows.IsFailure(row.Place) && EstimatorOf(request).Seen < MaxLearnedFrom)
@@ -106,7 +119,7 @@ internal sealed class JobPlanner(JobSetup setup)
         string model = request.Model ?? "";
         if (!_estimators.TryGetValue(model, out UsageEstimator? estimator))
         {
-            ModelPrice? price = setup.Manager.Prices is { } prices && prices.TryGet(model, out ModelPrice? known) ? known : null;
+            ModelPrice? price = setup.Manager.Options.Prices is { } prices && prices.TryGet(model, out ModelPrice? known) ? known : null;
             _estimators[model] = estimator = new UsageEstimator(model, price);
         }
 

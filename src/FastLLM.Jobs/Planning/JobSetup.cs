@@ -1,3 +1,4 @@
+using FastLLM.Caching;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Tables;
@@ -19,7 +20,7 @@ internal sealed class JobSetup
         ArgumentNullException.ThrowIfNull(manager);
         ArgumentNullException.ThrowIfNull(options);
         Manager = manager;
-        Options = options.ValidatedCopy(hasBudget: manager.BudgetLedger is not null);
+        Options = options.ValidatedCopy(hasBudget: manager.Options.Budget is not null);
         Shape = OutputShape.Of(Options.Output, Options.OutputFormat);
         Input = new JobInput(Options);
         Index = new InputIndex(Input, Shape.IsLog ? null : Columns);
@@ -48,7 +49,7 @@ internal sealed class JobSetup
     public async Task ReadInputAsync(CancellationToken cancellationToken)
     {
         var check = new InputCheck();
-        await Index.ReadAsync(check, Manager.BudgetLedger is null ? null : FindBound, cancellationToken).ConfigureAwait(false);
+        await Index.ReadAsync(check, Manager.Options.Budget is null ? null : FindBound, cancellationToken).ConfigureAwait(false);
         if (check.ErrorCount > 0 && !Options.SkipInvalid)
         {
             throw new BatchFormatException(check.Errors, check.ErrorCount);
@@ -59,7 +60,7 @@ internal sealed class JobSetup
     }
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
-    public ResumeState NewResumeState() => new(Index, Options.RetryFailed, Manager.IsToRefresh);
+    public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
 
     /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget: it must not turn out in the middle of a run.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>
@@ -79,7 +80,7 @@ internal sealed class JobSetup
 
     private void FindBound(JobRow row)
     {
-        if (row is { IsWithinLimit: true, Request: { } request } && Manager.Unbounded(request) is { } why && _unboundedCount++ < ShownUnbounded)
+        if (row is { IsWithinLimit: true, Request: { } request } && Manager.Costs.Bound(request, out _) is { } why && _unboundedCount++ < ShownUnbounded)
         {
             _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
         }

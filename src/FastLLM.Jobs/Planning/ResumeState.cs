@@ -1,3 +1,4 @@
+using FastLLM.Caching;
 using FastLLM.Jobs.Output;
 
 namespace FastLLM.Jobs.Planning;
@@ -10,7 +11,8 @@ internal sealed class ResumeState
     private const ulong AnyKey = ulong.MaxValue;
 
     private readonly InputIndex _index;
-    private readonly Func<OutputEntry, bool> _isKept;
+    private readonly bool _retryFailed;
+    private readonly RefreshRule _refresh;
     private readonly RowIndex? _waiting;
     private long _changed;
     private long _foreign;
@@ -20,11 +22,12 @@ internal sealed class ResumeState
     /// <summary>Creates the state of a job without an earlier output.</summary>
     /// <param name="index">The rows of the input.</param>
     /// <param name="retryFailed">Whether failed rows are processed again.</param>
-    /// <param name="refresh">Decides whether an answer is requested again because of its finish reason.</param>
-    public ResumeState(InputIndex index, bool retryFailed, Func<OutputEntry, bool> refresh)
+    /// <param name="refresh">Decides which answers are requested again because of their finish reasons.</param>
+    public ResumeState(InputIndex index, bool retryFailed, RefreshRule refresh)
     {
         _index = index;
-        _isKept = entry => entry.Succeeded ? !refresh(entry) : !retryFailed;
+        _retryFailed = retryFailed;
+        _refresh = refresh;
         _waiting = index.IsPipe ? new RowIndex() : null;
         index.Rows.ClearRecords();
     }
@@ -94,6 +97,8 @@ internal sealed class ResumeState
 
     private static ulong KeyOf(in OutputEntry entry) => entry.Key is { } key ? RowIndex.Fingerprint(key) : AnyKey;
 
+    private bool IsKept(in OutputEntry entry) => entry.Succeeded ? !_refresh.Applies(entry.FinishReasons) : !_retryFailed;
+
     private void See(in OutputEntry entry)
     {
         int place = _index.Rows.Find(RowIndex.Fingerprint(entry.CustomId));
@@ -109,7 +114,7 @@ internal sealed class ResumeState
             return;
         }
 
-        bool isKept = _isKept(entry);
+        bool isKept = IsKept(entry);
         _trusted += entry.Key is null ? 1 : 0;
         _refreshed += entry.Succeeded && !isKept ? 1 : 0;
         if (place >= _index.Count)
@@ -149,6 +154,6 @@ internal sealed class ResumeState
         int place = waiting.Add(RowIndex.Fingerprint(entry.CustomId), KeyOf(entry));
         place = place < 0 ? ~place : place;
         waiting.SetKey(place, KeyOf(entry));
-        waiting.SetRecord(place, _isKept(entry) ? entry.Offset : RowIndex.NoRecord, isFailure: !entry.Succeeded);
+        waiting.SetRecord(place, IsKept(entry) ? entry.Offset : RowIndex.NoRecord, isFailure: !entry.Succeeded);
     }
 }

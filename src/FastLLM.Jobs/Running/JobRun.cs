@@ -102,25 +102,31 @@ internal sealed class JobRun(JobSetup setup)
         RowSink sink, ResumeState resume, CostAccount costs, CancellationToken drain, CancellationToken cancellationToken)
     {
         using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);
-        EngineRun? run = null;
-        var record = new OutputRecord(_options.IncludeMetadata, setup.Manager.Clock, () => run!.Bottleneck, withCosts: setup.Manager.Prices is not null);
+        RequestManagerOptions sending = setup.Manager.Options;
+        StreamRun<LlmResponse>? run = null;
+        var record = new OutputRecord(
+            _options.IncludeMetadata, sending.TimeProvider, () => run?.Bottleneck ?? Bottleneck.None, withCosts: sending.Prices is not null);
         var writer = new JobWriter(sink, record, _options);
         long? total = setup.IsPipe ? null : setup.Index.Count - resume.Kept;
         _options.OnPlanned?.Invoke(setup.IsPipe ? null : setup.Index.Count, resume.Kept);
-        run = new EngineRun(
-            setup.Manager,
-            PendingAsync(resume, writer, stopSending.Token),
-            new RunSettings { Total = total, Drain = stopSending.Token, EarlierCost = costs.EarlierCost, AnnounceInFlight = costs.Announce },
-            cancellationToken);
         LlmRunException? stopped = null;
         var isAborted = false;
         if (total != 0)
         {
+            var settings = new RunSettings
+            {
+                Total = total,
+                Drain = stopSending.Token,
+                EarlierCost = costs.EarlierCost,
+                AnnounceInFlight = costs.Announce,
+                HoldsSuspects = true,
+            };
+            run = setup.Manager.Open(PendingAsync(resume, writer, stopSending.Token), settings, cancellationToken);
             (stopped, isAborted) = await WriteAllAsync(run, writer, costs, stopSending, drain, cancellationToken).ConfigureAwait(false);
         }
 
         JobCounts counts = writer.Counts;
-        decimal cost = run.Cost(withReserved: isAborted);
+        decimal cost = run?.Cost(withReserved: isAborted) ?? 0;
         return new JobResult
         {
             Rows = setup.Index.Count,
@@ -133,15 +139,15 @@ internal sealed class JobRun(JobSetup setup)
             FinishReasons = counts.FinishReasons,
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
-            Budget = setup.Manager.BudgetLedger?.Budget,
-            Stats = run.Stats,
+            Budget = sending.Budget,
+            Stats = run?.Stats ?? new TokenStats(),
             Stopped = stopped,
             Interrupted = isAborted || drain.IsCancellationRequested,
         };
     }
 
     private async Task<(LlmRunException? Stopped, bool IsAborted)> WriteAllAsync(
-        EngineRun run, JobWriter writer, CostAccount costs, CancellationTokenSource stopSending, CancellationToken drain, CancellationToken cancellationToken)
+        StreamRun<LlmResponse> run, JobWriter writer, CostAccount costs, CancellationTokenSource stopSending, CancellationToken drain, CancellationToken cancellationToken)
     {
         LlmRunException? stopped = null;
         Exception? fault = null;
@@ -188,7 +194,7 @@ internal sealed class JobRun(JobSetup setup)
 
         try
         {
-            writer.End(isOver: fault is null && stopped is null && !isAborted && !drain.IsCancellationRequested);
+            writer.Flush();
         }
         catch (IOException e)
         {

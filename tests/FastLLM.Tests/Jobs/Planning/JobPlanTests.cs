@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using FastLLM.TestKit;
-using FastLLM.Tests.Engine;
+using FastLLM.Tests.Pipeline;
 using Xunit;
 
 namespace FastLLM.Tests.Jobs.Planning;

@@ -1,3 +1,4 @@
+using FastLLM.Caching;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Planning;
 using Xunit;
@@ -86,7 +87,7 @@ public sealed class ResumeStateTests : IDisposable
     private ResumeState Read(InputIndex index, string[] records, bool retryFailed)
     {
         File.WriteAllText(Log, string.Concat(records.Select(record => record + "\n")));
-        var resume = new ResumeState(index, retryFailed, entry => entry.FinishReasons.Contains("length"));
+        var resume = new ResumeState(index, retryFailed, new RefreshRule(["length"]));
         resume.Read(Log);
         return resume;
     }
