@@ -2,21 +2,18 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>A JSON value that comes in pieces: texts grow at their end, objects by their members, lists by their elements.</summary>
-/// <remarks>
-/// Texts stay as they are escaped, so that nothing is decoded: two escaped texts one after the other are one, also where a
-/// character beyond the basic plane was cut between them.
-/// </remarks>
-internal sealed partial class JsonAccumulator
+/// <summary>Represents a JSON value that arrives in pieces: text grows at its end, an object by its members, a list by its elements.</summary>
+/// <remarks>Text stays escaped, so that nothing is decoded: two pieces of escaped text join to one, also if a surrogate pair was cut between them.</remarks>
+internal sealed class JsonAccumulator
 {
-    /// <summary>More members, or elements that are told apart, are no answer but an attack.</summary>
+    /// <summary>The maximum number of members or elements; more are an attack.</summary>
     private const int MaxParts = 1000;
 
     private Shape _shape;
     private byte[] _bytes = [];
     private int _length;
     private List<(byte[] Name, JsonAccumulator Value)>? _members;
-    private List<JsonAccumulator>? _elements;
+    private AccumulatedList? _list;
 
     private enum Shape : byte
     {
@@ -28,25 +25,33 @@ internal sealed partial class JsonAccumulator
         List,
     }
 
-    /// <summary>Whether it is a text, or a list, that is not empty.</summary>
-    public bool HasContent => _shape is Shape.Text && _length > 0 || _shape is Shape.List && _elements!.Count > 0 || _shape is Shape.Object;
+    /// <summary>Gets whether the value is an object, or text or a list that is not empty.</summary>
+    public bool HasContent => _shape is Shape.Text && _length > 0 || _shape is Shape.List && _list!.Count > 0 || _shape is Shape.Object;
 
-    /// <summary>Whether it is a text without a character.</summary>
+    /// <summary>Gets whether the value is an object that is put together of pieces.</summary>
+    public bool IsObject => _shape is Shape.Object;
+
+    /// <summary>Gets whether the value arrived whole.</summary>
+    public bool IsWhole => _shape is Shape.Whole;
+
+    /// <summary>Gets whether the value is empty text.</summary>
     public bool IsEmptyText => _shape is Shape.Text && _length == 0;
 
-    /// <summary>Whether it is a whole object.</summary>
+    /// <summary>Gets whether the value is an object that arrived whole.</summary>
     public bool IsWholeObject => _shape is Shape.Whole && _bytes[0] == '{';
 
-    /// <summary>Whether it is this value, as it is written.</summary>
+    /// <summary>Returns whether the value arrived whole and is exactly <paramref name="json"/>.</summary>
     public bool Is(ReadOnlySpan<byte> json) => _shape is Shape.Whole && json.SequenceEqual(_bytes.AsSpan(0, _length));
 
-    /// <summary>The members of an object, in the order in which they came.</summary>
+    /// <summary>Gets the members of an object, in the order of arrival.</summary>
     public IReadOnlyList<(byte[] Name, JsonAccumulator Value)> Members => _members is null ? [] : _members;
 
-    /// <summary>The elements of a list that are told apart; one of them may be several that are not.</summary>
-    public IReadOnlyList<JsonAccumulator> Elements => _elements is null ? [] : _elements;
+    /// <summary>Gets the list, if the value is one.</summary>
+    public AccumulatedList? List => _list;
 
-    /// <summary>The member of that name; made where there is none.</summary>
+    public static JsonAccumulator NewObject() => new() { _shape = Shape.Object };
+
+    /// <summary>Gets the member of that name, or adds one.</summary>
     public JsonAccumulator Member(ReadOnlySpan<byte> name)
     {
         _shape = Shape.Object;
@@ -65,7 +70,7 @@ internal sealed partial class JsonAccumulator
         return made;
     }
 
-    /// <summary>The member of that name, if there is one.</summary>
+    /// <summary>Gets the member of that name, if there is one.</summary>
     public JsonAccumulator? Find(ReadOnlySpan<byte> name)
     {
         foreach ((byte[] known, JsonAccumulator value) in Members)
@@ -79,7 +84,7 @@ internal sealed partial class JsonAccumulator
         return null;
     }
 
-    /// <summary>Puts a value in the place of what was there, unless it says nothing: null, an empty text, 0.</summary>
+    /// <summary>Replaces the value, unless the new one has no content: null, empty text, 0.</summary>
     public void Replace(ReadOnlySpan<byte> json, ref long held)
     {
         if (_shape == Shape.None || (json is not [(byte)'0'] && !json.SequenceEqual("null"u8) && !json.SequenceEqual("\"\""u8)))
@@ -92,10 +97,10 @@ internal sealed partial class JsonAccumulator
         }
     }
 
-    /// <summary>Adds the value at which the reader stands, to its end.</summary>
-    /// <param name="reader">Stands at the value's first token.</param>
-    /// <param name="json">What it reads.</param>
-    /// <param name="name">The member's name that the value stands under.</param>
+    /// <summary>Adds the value at the reader to the end of this one.</summary>
+    /// <param name="reader">Stands at the first token of the value.</param>
+    /// <param name="json">The JSON that it reads.</param>
+    /// <param name="name">The name of the member.</param>
     /// <param name="held">Grows by the bytes that are kept.</param>
     public void Add(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ReadOnlySpan<byte> name, ref long held)
     {
@@ -111,7 +116,7 @@ internal sealed partial class JsonAccumulator
                 AddObject(ref reader, json, ref held);
                 break;
             case JsonTokenType.StartArray:
-                AddList(ref reader, json, name, ref held);
+                ToList(ref held).Add(ref reader, json, name, ref held);
                 break;
             default:
                 Clear(Shape.Whole);
@@ -137,7 +142,7 @@ internal sealed partial class JsonAccumulator
                 WriteMembers(output, withoutIndex);
                 break;
             case Shape.List:
-                WriteElements(output, withoutIndex: false);
+                _list!.WriteTo(output, withoutIndex: false);
                 break;
             default:
                 output.Append("null"u8);
@@ -145,20 +150,7 @@ internal sealed partial class JsonAccumulator
         }
     }
 
-    /// <summary>Writes a list whose elements have an index only on their way.</summary>
-    public void WriteElements(ByteBuffer output, bool withoutIndex)
-    {
-        output.Append((byte)'[');
-        foreach (JsonAccumulator element in Elements)
-        {
-            Separate(output, '[');
-            element.WriteTo(output, withoutIndex);
-        }
-
-        output.Append((byte)']');
-    }
-
-    /// <summary>Writes a comma unless something has just been opened.</summary>
+    /// <summary>Writes a comma, unless an object or list has just been opened.</summary>
     public static void Separate(ByteBuffer output, char opened)
     {
         if (output.Last != opened)
@@ -167,7 +159,7 @@ internal sealed partial class JsonAccumulator
         }
     }
 
-    /// <summary>Writes a member's name.</summary>
+    /// <summary>Writes the name of a member.</summary>
     public static void WriteName(ByteBuffer output, ReadOnlySpan<byte> name)
     {
         Separate(output, '{');
@@ -176,7 +168,7 @@ internal sealed partial class JsonAccumulator
         output.Append("\":"u8);
     }
 
-    /// <summary>The bytes of the value at which the reader stands; it goes on to the value's end.</summary>
+    /// <summary>Gets the bytes of the value at the reader, and moves the reader to its end.</summary>
     public static ReadOnlySpan<byte> ValueOf(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
     {
         var start = (int)reader.TokenStartIndex;
@@ -199,14 +191,15 @@ internal sealed partial class JsonAccumulator
         output.Append((byte)'}');
     }
 
-    private void AddText(ReadOnlySpan<byte> escaped, ReadOnlySpan<byte> name, ref long held)
+    /// <summary>Adds text, which stays escaped.</summary>
+    public void AddText(ReadOnlySpan<byte> escaped, ReadOnlySpan<byte> name, ref long held)
     {
-        if (_shape == Shape.List && _elements!.Count > 0)
+        if (_shape == Shape.List && _list!.Count > 0)
         {
-            // A list of parts that goes on as a plain text.
+            // A list of parts that continues as plain text.
             if (!escaped.IsEmpty)
             {
-                AddTextPart(escaped, ref held);
+                _list.AddText(escaped, ref held);
             }
 
             return;
@@ -230,10 +223,39 @@ internal sealed partial class JsonAccumulator
         Append(escaped, ref held);
     }
 
-    // Said whole each time, if it is said more than once; but of a function's name some servers send pieces.
+    // Sent whole each time; only of a function's name some servers send pieces.
     private static bool IsLabel(ReadOnlySpan<byte> name) =>
         name.SequenceEqual("role"u8) || name.SequenceEqual("id"u8) || name.SequenceEqual("type"u8) || name.SequenceEqual("name"u8)
         || name.SequenceEqual("format"u8) || name.SequenceEqual("status"u8);
+
+    /// <summary>Adds a whole value to others that arrived whole, with a comma between them.</summary>
+    public void AppendWhole(ReadOnlySpan<byte> json, ref long held)
+    {
+        if (_shape == Shape.Whole)
+        {
+            Append(","u8, ref held);
+        }
+
+        _shape = Shape.Whole;
+        Append(json, ref held);
+    }
+
+    // Text that continues as a list of parts becomes the first part.
+    private AccumulatedList ToList(ref long held)
+    {
+        if (_shape != Shape.List)
+        {
+            byte[]? text = _shape == Shape.Text && _length > 0 ? _bytes[.._length] : null;
+            Clear(Shape.List);
+            _list = new AccumulatedList();
+            if (text is not null)
+            {
+                _list.AddText(text, ref held);
+            }
+        }
+
+        return _list!;
+    }
 
     private void AddObject(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
     {
@@ -257,7 +279,7 @@ internal sealed partial class JsonAccumulator
         _shape = shape;
         _length = 0;
         _members = null;
-        _elements = null;
+        _list = null;
     }
 
     private void Append(ReadOnlySpan<byte> bytes, ref long held)
@@ -274,7 +296,7 @@ internal sealed partial class JsonAccumulator
         _length = needed;
     }
 
-    private static void ThrowIfTooMany(int count)
+    public static void ThrowIfTooMany(int count)
     {
         if (count >= MaxParts)
         {

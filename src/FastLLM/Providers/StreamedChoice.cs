@@ -60,9 +60,9 @@ internal sealed class StreamedChoice(long index)
                 // Streams begin with an empty text, whatever follows.
                 output.Append("null"u8);
             }
-            else if (named.SequenceEqual("tool_calls"u8) && value.Elements.Count > 0)
+            else if (named.SequenceEqual("tool_calls"u8) && value.List is { Count: > 0 } calls)
             {
-                value.WriteElements(output, withoutIndex: true);
+                calls.WriteTo(output, withoutIndex: true);
             }
             else
             {
