@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>Files that rows name, as data URLs. Rows are not trusted: only what lies in the input's folder, or below it, is read.</summary>
+/// <summary>Reads the files that rows name as data URLs. Rows are not trusted: files outside the input's folder are not read.</summary>
 internal static class DataUrl
 {
     private const long MaxBytes = 50L << 20;
@@ -20,8 +20,8 @@ internal static class DataUrl
         [".mp3"] = "audio/mpeg",
     };
 
-    /// <summary>The file as a data URL.</summary>
-    /// <exception cref="JsonException">It is none that may be read.</exception>
+    /// <summary>Gets a file as a data URL.</summary>
+    /// <exception cref="JsonException">The file may not or cannot be read.</exception>
     public static string Of(string path, string folder)
     {
         string shown = path.Length <= 100 ? path : path[..100] + "…";
@@ -32,16 +32,16 @@ internal static class DataUrl
             string real = Real(Path.GetFullPath(file));
             if (!real.StartsWith(below + Path.DirectorySeparatorChar, StringComparison.Ordinal) && below != Path.GetPathRoot(below))
             {
-                throw new JsonException($"The file \"{shown}\" does not lie in the input's folder, or below it; others are not read.");
+                throw new JsonException($"The file \"{shown}\" is outside the input's folder; only files inside it are read.");
             }
 
             if (!s_types.TryGetValue(Path.GetExtension(real), out string? type))
             {
-                throw new JsonException($"What the file \"{shown}\" holds is not known from its name. Known are {string.Join(", ", s_types.Keys)}.");
+                throw new JsonException($"The type of the file \"{shown}\" is unknown. Known types: {string.Join(", ", s_types.Keys)}.");
             }
 
             var info = new FileInfo(real);
-            return !info.Exists ? throw new JsonException($"There is no file \"{shown}\".")
+            return !info.Exists ? throw new JsonException($"The file \"{shown}\" does not exist.")
                 : info.Length > MaxBytes ? throw new JsonException($"The file \"{shown}\" is larger than {MaxBytes >> 20} MB.")
                 : $"data:{type};base64,{Convert.ToBase64String(File.ReadAllBytes(real))}";
         }
@@ -51,7 +51,7 @@ internal static class DataUrl
         }
     }
 
-    // Where a path leads when every link on its way is followed.
+    // Follows every link in a path.
     private static string Real(string path)
     {
         string root = Path.GetPathRoot(path)!;

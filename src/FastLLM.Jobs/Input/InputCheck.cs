@@ -1,7 +1,7 @@
 namespace FastLLM.Jobs.Input;
 
-/// <summary>Collects what is wrong with an input, and what providers' batch APIs would not take.</summary>
-/// <remarks>Limits of the batch APIs as OpenAI's and Anthropic's documentation tells them: see <c>docs/files.md</c>.</remarks>
+/// <summary>Collects the errors of an input, and what the batch APIs of providers would reject.</summary>
+/// <remarks>The limits are those that OpenAI and Anthropic document: see <c>docs/files.md</c>.</remarks>
 internal sealed class InputCheck
 {
     private const int ShownErrors = 100;
@@ -24,12 +24,9 @@ internal sealed class InputCheck
 
     public long ErrorCount { get; private set; }
 
-    /// <summary>The bytes of the largest body.</summary>
-    public long LargestBody { get; private set; }
-
     public IReadOnlyList<(long Line, string Error)> Errors => _errors;
 
-    /// <summary>Looks at a row.</summary>
+    /// <summary>Checks a row.</summary>
     public void See(in InputRow row)
     {
         Rows++;
@@ -40,7 +37,6 @@ internal sealed class InputCheck
         }
 
         _bytes += request.Body.Length + row.Id.Length + 80;
-        LargestBody = Math.Max(LargestBody, request.Body.Length);
         _longIds += row.Id.Length > MaxIdLength ? 1 : 0;
         _unsafeIds += row.Id.AsSpan().ContainsAnyExcept(SafeIdChars) ? 1 : 0;
         _embeddings += request.Endpoint == Endpoints.Embeddings ? 1 : 0;
@@ -67,18 +63,20 @@ internal sealed class InputCheck
         }
     }
 
-    /// <summary>What the batch APIs would not take.</summary>
+    /// <summary>Gets what the batch APIs would reject.</summary>
     public List<string> Warnings()
     {
         var warnings = new List<string>();
-        Warn(_withoutModel > 0, $"{_withoutModel:N0} rows name no model: give --model.");
-        Warn(Rows > MaxRows, $"{Rows:N0} rows: OpenAI's batch API takes {MaxRows:N0} a file.");
-        Warn(_bytes > MaxBytes, $"{_bytes / (1 << 20):N0} MB: OpenAI's batch API takes {MaxBytes / (1 << 20):N0} MB a file.");
-        Warn(_endpoints.Count > 1, $"Several endpoints ({string.Join(", ", _endpoints.Order(StringComparer.Ordinal))}): OpenAI's batch API takes one a file.");
-        Warn(_models.Count > 1, $"Several models ({string.Join(", ", _models.Order(StringComparer.Ordinal).Take(NamedModels))}{(_models.Count > NamedModels ? " …" : "")}): OpenAI's batch API takes one a file.");
-        Warn(_embeddings > MaxEmbeddingInputs, $"{_embeddings:N0} embedding rows: OpenAI's batch API takes {MaxEmbeddingInputs:N0} inputs a file.");
-        Warn(_longIds > 0, $"{_longIds:N0} ids are longer than {MaxIdLength} characters, which batch APIs do not take.");
-        Warn(_unsafeIds > 0, $"{_unsafeIds:N0} ids have characters other than letters, digits, - and _, which Anthropic's batch API does not take.");
+        string endpoints = string.Join(", ", _endpoints.Order(StringComparer.Ordinal));
+        string models = string.Join(", ", _models.Order(StringComparer.Ordinal).Take(NamedModels)) + (_models.Count > NamedModels ? " …" : "");
+        Warn(_withoutModel > 0, $"{_withoutModel:N0} rows name no model: add --model.");
+        Warn(Rows > MaxRows, $"{Rows:N0} rows: OpenAI's batch API accepts {MaxRows:N0} in a file.");
+        Warn(_bytes > MaxBytes, $"{_bytes / (1 << 20):N0} MB: OpenAI's batch API accepts {MaxBytes / (1 << 20):N0} MB in a file.");
+        Warn(_endpoints.Count > 1, $"Several endpoints ({endpoints}): OpenAI's batch API accepts one in a file.");
+        Warn(_models.Count > 1, $"Several models ({models}): OpenAI's batch API accepts one in a file.");
+        Warn(_embeddings > MaxEmbeddingInputs, $"{_embeddings:N0} embedding rows: OpenAI's batch API accepts {MaxEmbeddingInputs:N0} inputs in a file.");
+        Warn(_longIds > 0, $"{_longIds:N0} ids are longer than {MaxIdLength} characters, which batch APIs reject.");
+        Warn(_unsafeIds > 0, $"{_unsafeIds:N0} ids have characters other than letters, digits, - and _, which Anthropic's batch API rejects.");
         return warnings;
 
         void Warn(bool applies, FormattableString text)

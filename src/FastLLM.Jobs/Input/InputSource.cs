@@ -1,9 +1,9 @@
 namespace FastLLM.Jobs.Input;
 
-/// <summary>What an input is, seen from its name and its first bytes: packed or not, lines or a table.</summary>
+/// <summary>Detects the format of an input from its name and its first bytes.</summary>
 internal static class InputSource
 {
-    /// <summary>The format that a file's name tells, where none was given.</summary>
+    /// <summary>Gets the format that the name of a file implies, if none is given.</summary>
     public static InputFormat ByName(string path, InputFormat format)
     {
         if (format != InputFormat.Auto)
@@ -20,7 +20,7 @@ internal static class InputSource
         };
     }
 
-    /// <summary>Whether plain rows that begin so are a table, and what stands between its cells; <see langword="null"/> for JSON lines.</summary>
+    /// <summary>Gets the separator of the cells if plain rows with this begin are a table; <see langword="null"/> for JSON lines.</summary>
     /// <exception cref="InvalidDataException">The text is UTF-16.</exception>
     public static byte? SeparatorOf(ReadOnlySpan<byte> begin, InputFormat format, bool hasTemplate)
     {
@@ -34,7 +34,7 @@ internal static class InputSource
         ReadOnlySpan<byte> first = lineEnd < 0 ? begin : begin[..lineEnd];
         if (hasTemplate && begin.TrimStart(" \t\r\n"u8) is [(byte)'[', ..] && format is InputFormat.Auto or InputFormat.Jsonl)
         {
-            throw new InvalidDataException("The input begins like a JSON array. Plain rows stand one JSON object a line, or in a table.");
+            throw new InvalidDataException("The input begins like a JSON array. Plain rows are one JSON object per line, or a table.");
         }
 
         bool isTable = format switch
@@ -43,9 +43,10 @@ internal static class InputSource
             InputFormat.Auto => hasTemplate && begin.TrimStart(" \t\r\n"u8) is [not (byte)'{', ..],
             _ => false,
         };
+        bool hasComma = first.Contains((byte)',');
         return !isTable ? null
-            : format == InputFormat.Tsv || (format == InputFormat.Auto && first.Contains((byte)'\t') && !first.Contains((byte)',')) ? (byte)'\t'
-            : first.Contains((byte)';') && !first.Contains((byte)',') ? (byte)';'
+            : format == InputFormat.Tsv || (format == InputFormat.Auto && first.Contains((byte)'\t') && !hasComma) ? (byte)'\t'
+            : first.Contains((byte)';') && !hasComma ? (byte)';'
             : (byte)',';
     }
 }

@@ -3,34 +3,35 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>A piece of JSON in which texts may name columns. Values come in as texts and in no other way.</summary>
+/// <summary>Base class for the parts of a JSON value whose text may name columns. Values are inserted as text, never as JSON.</summary>
 internal abstract class JsonTemplate
 {
-    /// <summary>The columns that are named.</summary>
+    /// <summary>Gets the columns that the text names.</summary>
     public virtual IEnumerable<string> Columns => [];
 
-    /// <summary>A text that names columns.</summary>
+    /// <summary>Creates text that may name columns.</summary>
     public static JsonTemplate Text(string template) => new TextNode(new TextTemplate(template));
 
-    /// <summary>A text in which braces are nothing but braces.</summary>
+    /// <summary>Creates text in which braces are only braces.</summary>
     public static JsonTemplate Verbatim(string text) => new VerbatimNode(text);
 
-    /// <summary>JSON that stays as it is written.</summary>
-    /// <exception cref="JsonException">It is none.</exception>
+    /// <summary>Creates a value that is written as it is.</summary>
+    /// <exception cref="JsonException">The text is not JSON.</exception>
     public static JsonTemplate Raw(string json)
     {
         using JsonDocument document = JsonText.Parse(json);
         return new RawNode(JsonText.BytesOf(document.RootElement));
     }
 
-    /// <summary>A message with a text.</summary>
-    public static JsonTemplate Message(string role, JsonTemplate content) => new ObjectNode([("role", Verbatim(role)), ("content", content)]);
+    /// <summary>Creates a message.</summary>
+    public static JsonTemplate Message(string role, JsonTemplate content) =>
+        new ObjectNode([("role", Verbatim(role)), ("content", content)]);
 
-    /// <summary>Several of them.</summary>
+    /// <summary>Creates an array.</summary>
     public static JsonTemplate Array(JsonTemplate[] items) => new ArrayNode(items);
 
-    /// <summary>The messages of a JSON array.</summary>
-    /// <exception cref="ArgumentException">It is none, or one of them is no message.</exception>
+    /// <summary>Creates the messages of a JSON array.</summary>
+    /// <exception cref="ArgumentException">The text is not a JSON array of messages.</exception>
     public static JsonTemplate[] Messages(string json)
     {
         try
@@ -39,24 +40,27 @@ internal abstract class JsonTemplate
             JsonElement root = document.RootElement;
             return root.ValueKind == JsonValueKind.Array && root.EnumerateArray().All(IsMessage)
                 ? [.. root.EnumerateArray().Select(Of)]
-                : throw new ArgumentException("A template of messages is a JSON array of messages, each with a \"role\": [{\"role\":\"user\",\"content\":\"{{text}}\"}].");
+                : throw new ArgumentException("""
+                    A template of messages is a JSON array of messages, each with a "role": [{"role":"user","content":"{{text}}"}].
+                    """);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
-            throw new ArgumentException($"The template of messages is no JSON: {e.Message}", e);
+            throw new ArgumentException($"The template of messages is not JSON: {e.Message}", e);
         }
     }
 
-    /// <summary>Writes it with a row's values.</summary>
+    /// <summary>Writes the part with the values of a row.</summary>
     public abstract void Write(Utf8JsonWriter writer, RowValues row);
 
-    private static bool IsMessage(JsonElement json) => json.ValueKind == JsonValueKind.Object && JsonText.StringOf(json, "role") is not null;
+    private static bool IsMessage(JsonElement json) =>
+        json.ValueKind == JsonValueKind.Object && JsonText.StringOf(json, "role") is not null;
 
     private static JsonTemplate Of(JsonElement json) => json.ValueKind switch
     {
         JsonValueKind.Array => new ArrayNode([.. json.EnumerateArray().Select(Of)]),
         JsonValueKind.Object => new ObjectNode([.. json.EnumerateObject().Select(member => (member.Name, Of(member.Value)))]),
-        JsonValueKind.String => Text(json.GetString()!),
+        JsonValueKind.String => Text(JsonText.StringOf(json)),
         _ => new RawNode(JsonText.BytesOf(json)),
     };
 

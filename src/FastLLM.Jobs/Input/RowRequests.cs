@@ -5,7 +5,7 @@ using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>Makes requests of plain rows by a <see cref="RowTemplate"/>, which is read and checked once.</summary>
+/// <summary>Makes requests of plain rows by a <see cref="RowTemplate"/>. Immutable.</summary>
 internal sealed class RowRequests
 {
     private const string DefaultIdColumn = "custom_id";
@@ -16,12 +16,12 @@ internal sealed class RowRequests
     private readonly string _endpoint;
     private readonly string? _idColumn;
 
-    /// <summary>Reads a template.</summary>
-    /// <exception cref="ArgumentException">It is wrong; the message says how.</exception>
+    /// <summary>Reads and checks a template.</summary>
+    /// <exception cref="ArgumentException">The template is wrong.</exception>
     public RowRequests(RowTemplate template, string? model, string filesBelow)
     {
         _endpoint = Array.Find(BatchLine.KnownUrls, url => url == template.Endpoint)
-            ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is none of {string.Join(", ", BatchLine.KnownUrls)}.");
+            ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is not one of {string.Join(", ", BatchLine.KnownUrls)}.");
         _idColumn = template.IdColumn;
         AllowMissing = template.AllowMissing;
         FilesBelow = filesBelow;
@@ -40,28 +40,25 @@ internal sealed class RowRequests
         Columns = [.. _members.SelectMany(member => member.Value.Columns).Distinct(StringComparer.Ordinal)];
     }
 
-    /// <summary>The columns that are needed.</summary>
+    /// <summary>Gets the columns that the template names.</summary>
     public string[] Columns { get; }
 
     public bool AllowMissing { get; }
 
     public string FilesBelow { get; }
 
-    /// <summary>The row's own id, or <see langword="null"/> where its line number is to be taken.</summary>
-    /// <exception cref="JsonException">It should have one, and has none.</exception>
+    /// <summary>Gets the row's own id, or <see langword="null"/> if its line number is its id.</summary>
+    /// <exception cref="JsonException">The row must have an id, but has none.</exception>
     public string? IdOf(RowValues row)
     {
-        if (row.TryGet(_idColumn ?? DefaultIdColumn, out string? id, out bool isKnown))
-        {
-            return id;
-        }
-
-        return isKnown ? throw new JsonException($"The column \"{_idColumn ?? DefaultIdColumn}\", which is the row's id, has no value here.")
+        string column = _idColumn ?? DefaultIdColumn;
+        return row.TryGet(column, out string? id, out bool isKnown) ? id
+            : isKnown ? throw new JsonException($"The column \"{column}\", which is the row's id, is empty.")
             : _idColumn is null ? null
-            : throw new JsonException($"There is no column \"{_idColumn}\" for the row's id. The columns are: {RowValues.Listed(row.Columns)}.");
+            : throw new JsonException($"There is no column \"{column}\" for the row's id. The columns are: {RowValues.Listed(row.Columns)}.");
     }
 
-    /// <summary>The request that a row asks.</summary>
+    /// <summary>Creates the request of a row.</summary>
     /// <exception cref="JsonException">A value is missing.</exception>
     public LlmRequest Create(RowValues row, string? id)
     {
@@ -81,11 +78,12 @@ internal sealed class RowRequests
         }
     }
 
-    /// <summary>What is said where columns are named that are not there.</summary>
+    /// <summary>Gets the message about columns that the template names but the input lacks.</summary>
     public static string NoSuchColumn(IEnumerable<string> missing, IEnumerable<string> columns) =>
-        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but there is no such column. The columns are: {RowValues.Listed(columns)}.";
+        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but the input has no such column. "
+        + $"The columns are: {RowValues.Listed(columns)}.";
 
-    /// <summary>Columns that the template needs, or that ids come from, and that a table's header lacks.</summary>
+    /// <summary>Gets the columns of the template and of the ids that a table's header lacks.</summary>
     public IEnumerable<string> MissingIn(IReadOnlyCollection<string> columns) =>
         Columns.Concat(_idColumn is null ? [] : [_idColumn]).Except(columns, StringComparer.Ordinal);
 
@@ -93,7 +91,7 @@ internal sealed class RowRequests
     {
         if (template.Prompt is null == template.Messages is null)
         {
-            throw new ArgumentException("A template is a prompt or messages, one of the two.");
+            throw new ArgumentException("A template needs either a prompt or messages, not both.");
         }
 
         if (string.IsNullOrWhiteSpace(template.Prompt ?? template.Messages))
@@ -103,14 +101,14 @@ internal sealed class RowRequests
 
         bool isChat = _endpoint == Endpoints.ChatCompletions;
         bool isResponses = _endpoint == Endpoints.Responses;
-        if (template.Messages is { } messages && !isChat && !isResponses)
+        if (template.Messages is not null && !isChat && !isResponses)
         {
-            throw new ArgumentException($"Several messages go to {Endpoints.ChatCompletions} or {Endpoints.Responses}, not to {_endpoint}.");
+            throw new ArgumentException($"Messages are for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
         if (template.System is not null && !isChat && !isResponses)
         {
-            throw new ArgumentException($"A system text goes to {Endpoints.ChatCompletions} or {Endpoints.Responses}, not to {_endpoint}.");
+            throw new ArgumentException($"A system text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
         JsonTemplate? system = template.System is { } text ? JsonTemplate.Text(text) : null;
@@ -128,7 +126,8 @@ internal sealed class RowRequests
             _members.Add(("instructions", system));
         }
 
-        _members.Add((_endpoint == Endpoints.Completions ? "prompt" : "input", template.Messages is null ? JsonTemplate.Text(template.Prompt!) : JsonTemplate.Array(list)));
+        JsonTemplate question = template.Messages is null ? JsonTemplate.Text(template.Prompt!) : JsonTemplate.Array(list);
+        _members.Add((_endpoint == Endpoints.Completions ? "prompt" : "input", question));
     }
 
     private void AddParameter(string name, string json)
@@ -141,7 +140,7 @@ internal sealed class RowRequests
 
         if (Array.IndexOf(s_ownNames, name) >= 0)
         {
-            throw new ArgumentException($"\"{name}\" is no parameter to set: it comes from the template, the model or the way of sending.");
+            throw new ArgumentException($"\"{name}\" cannot be set as a parameter: the template, the model or the way of sending sets it.");
         }
 
         try
@@ -150,8 +149,8 @@ internal sealed class RowRequests
         }
         catch (JsonException e)
         {
-            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" A text needs quotes: {name}=\"{json}\"." : "";
-            throw new ArgumentException($"The value of \"{name}\" is no JSON: {json}.{hint}", e);
+            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: {name}=\"{json}\"." : "";
+            throw new ArgumentException($"The value of \"{name}\" is not JSON: {json}.{hint}", e);
         }
     }
 }

@@ -3,41 +3,41 @@ using FastLLM.Requests;
 
 namespace FastLLM;
 
-/// <summary>How a request is made of a plain row: a text with the names of columns in it.</summary>
+/// <summary>Makes a request of a plain row: text in which names of columns stand for the row's values.</summary>
 /// <remarks>
-/// <para><c>{{column}}</c> stands for the row's value, inserted as text: nothing in a value can leave the text that it stands in, or name another
-/// column. <c>{{{{</c> stands for two braces. <c>{{file:column}}</c> stands for the file that the value names, as a data URL: for images; only files in
-/// the input's folder, or below it, are read.</para>
-/// <para>A body made so has the key that the same body has anywhere else. No parameter is sent but those in <see cref="Parameters"/>.
-/// Read when the run begins; later changes have no effect.</para>
+/// <para><c>{{column}}</c> is replaced by the row's value, as text: a value cannot end the text that it stands in, or name another column.
+/// <c>{{{{</c> stands for two braces. <c>{{file:column}}</c> is replaced by the file that the value names, as a data URL, for images; only
+/// files inside the input's folder are read.</para>
+/// <para>The body has the same key as an equal body from elsewhere. Only the parameters in <see cref="Parameters"/> are sent.
+/// Read when a job is planned or run; later changes have no effect.</para>
 /// </remarks>
 public sealed class RowTemplate
 {
-    /// <summary>Gets or sets the text of the user's message, or what is embedded; this or <see cref="Messages"/>.</summary>
+    /// <summary>Gets or sets the user message, or the text to embed. Set this or <see cref="Messages"/>.</summary>
     public string? Prompt { get; set; }
 
-    /// <summary>Gets or sets several messages: a JSON array as the API takes it, in which every text may name columns.</summary>
+    /// <summary>Gets or sets several messages: a JSON array for the API, whose text may name columns.</summary>
     public string? Messages { get; set; }
 
-    /// <summary>Gets or sets the text of the system message; it may name columns too.</summary>
+    /// <summary>Gets or sets the system message; it may name columns too.</summary>
     public string? System { get; set; }
 
-    /// <summary>Gets parameters of the body: each name with its value as JSON, such as <c>temperature</c> and <c>0.2</c>.</summary>
+    /// <summary>Gets the parameters of the body: each name with its JSON value, such as <c>temperature</c> and <c>0.2</c>.</summary>
     public IDictionary<string, string> Parameters { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>Gets or sets where requests go.</summary>
-    /// <value>The default is <see cref="Endpoints.ChatCompletions"/>; the others are <see cref="Endpoints.Embeddings"/>, <see cref="Endpoints.Responses"/> and <see cref="Endpoints.Completions"/>.</value>
+    /// <summary>Gets or sets the endpoint.</summary>
+    /// <value>The default is <see cref="Endpoints.ChatCompletions"/>; any constant of <see cref="Endpoints"/> is valid.</value>
     public string Endpoint { get; set; } = Endpoints.ChatCompletions;
 
-    /// <summary>Gets or sets the column that holds the rows' ids.</summary>
-    /// <value>Left alone: the column <c>custom_id</c>, and where there is none, the line number.</value>
+    /// <summary>Gets or sets the column with the rows' ids.</summary>
+    /// <value>The default is the column <c>custom_id</c>, or the line number without such a column.</value>
     public string? IdColumn { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether a missing value is the empty text, rather than a mistake.</summary>
-    /// <remarks>Missing is a member that a JSON line does not have or has as null, and an empty cell of a table.</remarks>
+    /// <summary>Gets or sets a value indicating whether a missing value is empty text rather than an error.</summary>
+    /// <remarks>A member that a JSON line lacks or has as null is missing, and so is an empty cell of a table.</remarks>
     public bool AllowMissing { get; set; }
 
-    /// <summary>Says whether all of it fits together.</summary>
-    /// <exception cref="ArgumentException">It does not; the message says what is wrong.</exception>
+    /// <summary>Checks the template.</summary>
+    /// <exception cref="ArgumentException">The template is wrong; the message says how.</exception>
     public void Check() => _ = new RowRequests(this, model: null, filesBelow: ".");
 }

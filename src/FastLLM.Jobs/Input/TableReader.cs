@@ -5,11 +5,12 @@ using System.Text.Unicode;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>Cuts a table into records and cells: RFC 4180 over bytes, with any one-byte separator.</summary>
+/// <summary>Splits a table into records and cells: RFC 4180 over bytes, with any one-byte separator.</summary>
 /// <remarks>
-/// <para>Made for mistakes: a record that is wrong is told with the line that it begins in, and the next one is read. Lines end with LF, also CR LF; a quote
-/// counts where a cell begins with it, and is text elsewhere. Cells are what stands there: no trimming, no numbers, no dates.</para>
-/// <para>Memory is bounded by one record. One that would not fit ends the reading: nobody could tell where the next begins.</para>
+/// <para>An invalid record is reported with the line in which it begins, and the next record is read. Lines end with LF or CR LF. A quote
+/// counts at the begin of a cell, and is text elsewhere. Cells are not trimmed or converted.</para>
+/// <para>One record bounds the memory. A record that is too large ends the reading, because the begin of the next one is unknown. The many
+/// fields are the state of one machine, which can stop after any byte.</para>
 /// </remarks>
 internal sealed class TableReader(Stream stream, byte separator) : IDisposable
 {
@@ -30,7 +31,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
     private Place _place;
     private string? _error;
     private bool _wasQuoted; // the record has a quoted cell
-    private bool _isQuoted; // the cell has been closed by a quote, where _quotedEnd is
+    private bool _isQuoted; // a quote closed the cell, at _quotedEnd
     private int _quotedEnd;
 
     private enum Place
@@ -41,11 +42,11 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
         AfterQuote,
     }
 
-    /// <summary>Gets the number of the line that the last record begins in, from 1.</summary>
+    /// <summary>Gets the number of the line in which the last record begins, from 1.</summary>
     public long Line { get; private set; }
 
-    /// <summary>Reads the next record; lines with nothing in them are passed over.</summary>
-    /// <returns>Its cells, or what is wrong with it; neither after the last one.</returns>
+    /// <summary>Reads the next record, without empty lines.</summary>
+    /// <returns>Its cells, or its error; neither after the last record.</returns>
     /// <exception cref="InvalidDataException">A cell or record is too large.</exception>
     public async ValueTask<(string[]? Cells, string? Error)> ReadAsync(CancellationToken cancellationToken)
     {
@@ -67,7 +68,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
                 return Take();
             }
 
-            Begin(); // a line with nothing in it
+            Begin(); // an empty line
         }
     }
 
@@ -91,7 +92,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
     {
         if (_place == Place.Quoted)
         {
-            _error ??= "A quote opens a cell of this row and is never closed.";
+            _error ??= "A quoted cell of this row is never closed.";
         }
         else if (_place == Place.AfterQuote)
         {
@@ -109,9 +110,10 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
 
     private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
     {
-        // A BOM and one byte more: a table of nothing but a BOM is an empty one.
+        // A BOM and one more byte: a table of only a BOM is empty.
         _at = 0;
-        _end = await stream.ReadAtLeastAsync(_buffer, _begun ? 1 : "\uFEFF"u8.Length + 1, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        int min = _begun ? 1 : "\uFEFF"u8.Length + 1;
+        _end = await stream.ReadAtLeastAsync(_buffer, min, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         if (!_begun)
         {
             _begun = true;
@@ -121,7 +123,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
         return _end > _at;
     }
 
-    // Through the buffer, to the record's end or the buffer's; says which.
+    // Scans to the end of the record (true) or of the buffer (false).
     private bool ScanToEnd()
     {
         while (_at < _end)
@@ -207,7 +209,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
 
     private void EndCell(bool isLast)
     {
-        // A CR before the line's end belongs to the end, but for one inside quotes.
+        // A CR before the LF belongs to the end of the line, unless it is inside quotes.
         int end = _cells.WrittenCount;
         int first = _isQuoted ? _quotedEnd : end - CellBytes;
         if (isLast && end > first && _cells.WrittenSpan[end - 1] == (byte)'\r')
@@ -217,7 +219,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
 
         if (_isQuoted && end > _quotedEnd)
         {
-            _error ??= "Text follows the closing quote of a cell. A quote inside a quoted cell stands twice: \"\".";
+            _error ??= "Text follows the closing quote of a cell. Double a quote inside a quoted cell: \"\".";
         }
 
         _isQuoted = false;
@@ -229,12 +231,12 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
         _ends.Add(end);
         if (isLast && end == 0 && _ends.Count == 1)
         {
-            _cells.ResetWrittenCount(); // nothing but a CR
+            _cells.ResetWrittenCount(); // only a CR
         }
     }
 
     private InvalidDataException TooLarge(FormattableString what) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"Line {Line}: {FormattableString.Invariant(what)}. Is a quote opened and never closed?"));
+        new(string.Create(CultureInfo.InvariantCulture, $"Line {Line}: {FormattableString.Invariant(what)}. Is a quote not closed?"));
 
     private (string[]? Cells, string? Error) Take()
     {
@@ -250,7 +252,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
             ReadOnlySpan<byte> cell = _cells.WrittenSpan[start.._ends[i]];
             if (!Utf8.IsValid(cell))
             {
-                return (null, "The row has bytes that are no valid UTF-8. Save the table as UTF-8.");
+                return (null, "The row has bytes that are not valid UTF-8. Save the table as UTF-8.");
             }
 
             cells[i] = Encoding.UTF8.GetString(cell);

@@ -2,18 +2,19 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>A text with places for the values of columns: <c>Classify: {{text}}</c>.</summary>
-/// <remarks><c>{{{{</c> is two braces as text; of three braces in a row, the first is text. Braces that stand alone are text.</remarks>
+/// <summary>Represents text with placeholders for columns: <c>Classify: {{text}}</c>.</summary>
+/// <remarks><c>{{{{</c> is two braces as text; of three braces in a row, the first is text. Single braces are text.</remarks>
 internal sealed class TextTemplate
 {
     private const string Open = "{{";
     private const string Close = "}}";
     private const string FilePrefix = "file:";
+    private const string Help = "A column is {{name}}; two braces as text are {{{{.";
 
     private readonly List<Piece> _pieces = [];
 
     /// <summary>Reads a template.</summary>
-    /// <exception cref="ArgumentException">A place is not closed, or has no name.</exception>
+    /// <exception cref="ArgumentException">A placeholder is not closed, or has no name.</exception>
     public TextTemplate(string text)
     {
         JsonText.EnsureEncodable(text, "template");
@@ -40,7 +41,7 @@ internal sealed class TextTemplate
             int close = text.IndexOf(Close, name, StringComparison.Ordinal);
             if (close < 0)
             {
-                throw new ArgumentException($"The template's \"{Shown(text[open..])}\" is never closed. A column stands as {{{{name}}}}; two braces as text are {{{{{{{{.");
+                throw new ArgumentException($"The template's \"{Shown(text[open..])}\" is never closed. {Help}");
             }
 
             Add(literal.ToString(), text[name..close].Trim());
@@ -51,16 +52,16 @@ internal sealed class TextTemplate
         Tail = literal.ToString();
     }
 
-    /// <summary>The columns that are named.</summary>
+    /// <summary>Gets the columns that the text names.</summary>
     public IEnumerable<string> Columns => _pieces.Select(piece => piece.Column);
 
-    /// <summary>Whether nothing has to be put in.</summary>
+    /// <summary>Gets a value indicating whether the text has no placeholders.</summary>
     public bool IsPlain => _pieces.Count == 0;
 
-    /// <summary>What stands behind the last place.</summary>
+    /// <summary>Gets the text after the last placeholder.</summary>
     public string Tail { get; }
 
-    /// <summary>The text with the row's values.</summary>
+    /// <summary>Gets the text with the values of a row.</summary>
     /// <exception cref="System.Text.Json.JsonException">A value is missing, or a file cannot be read.</exception>
     public string Fill(RowValues values)
     {
@@ -86,7 +87,7 @@ internal sealed class TextTemplate
         name = isFile ? name[FilePrefix.Length..].Trim() : name;
         if (name.Length == 0 || name.Contains('{', StringComparison.Ordinal))
         {
-            throw new ArgumentException($"The template's {{{{{Shown(name)}}}}} names no column. A column stands as {{{{name}}}}; two braces as text are {{{{{{{{.");
+            throw new ArgumentException($"The template's {{{{{Shown(name)}}}}} names no column. {Help}");
         }
 
         _pieces.Add(new Piece(before, name, isFile));

@@ -1,36 +1,33 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>What an answer says, as a person would read it: words, refusal, tools called; for vectors, how many.</summary>
+/// <summary>Turns an answer into text for people: words, refusal, tool calls; for vectors, their number.</summary>
 internal static class AnswerText
 {
-    /// <summary>Reads the body of a success, of any of the known endpoints; of another one, the body as it is.</summary>
+    /// <summary>Reads the body of a successful answer of any known endpoint. The body of another endpoint is returned as it is.</summary>
     public static string Of(JsonElement body)
     {
         var text = new StringBuilder();
-        if (Text.Member(body, "choices") is { ValueKind: JsonValueKind.Array } choices)
+        foreach (JsonElement choice in body.Elements("choices"))
         {
-            foreach (JsonElement choice in choices.EnumerateArray())
-            {
-                AddChoice(text, choice);
-            }
+            AddChoice(text, choice);
         }
-        else if (Text.Member(body, "output") is { ValueKind: JsonValueKind.Array } output)
+
+        foreach (JsonElement item in body.Elements("output"))
         {
-            foreach (JsonElement item in output.EnumerateArray())
-            {
-                AddPart(text, item);
-            }
+            AddPart(text, item);
         }
-        else if (Text.Member(body, "data") is { ValueKind: JsonValueKind.Array } data)
+
+        if (text.Length == 0 && body.Member("data") is { ValueKind: JsonValueKind.Array } data)
         {
             AddVectors(text, data);
         }
 
-        return text.Length > 0 || body.ValueKind == JsonValueKind.Undefined ? text.ToString() : body.GetRawText();
+        return text.Length > 0 || body.ValueKind == JsonValueKind.Undefined ? text.ToString() : body.RawText();
     }
 
     private static void AddChoice(StringBuilder text, JsonElement choice)
@@ -40,47 +37,37 @@ internal static class AnswerText
             text.Append("\n\n— another choice —\n\n");
         }
 
-        if (Text.Of(choice, "text") is { } words)
+        if (choice.Text("text") is { } words)
         {
             text.Append(words);
         }
-        else if (Text.Member(choice, "message") is { } message)
+        else
         {
-            AddPart(text, message);
+            AddPart(text, choice.Member("message"));
         }
     }
 
     // A message, an item of a response's output, or a part of either.
     private static void AddPart(StringBuilder text, JsonElement part)
     {
-        Add(text, Text.Of(part, "text") ?? Text.Of(part, "content"));
-        Add(text, Text.Of(part, "refusal"));
-        if (Text.Member(part, "content") is { ValueKind: JsonValueKind.Array } parts)
+        Add(text, part.Text("text") ?? part.Text("content"));
+        Add(text, part.Text("refusal"));
+        foreach (JsonElement inner in part.Elements("content"))
         {
-            foreach (JsonElement inner in parts.EnumerateArray())
-            {
-                AddPart(text, inner);
-            }
+            AddPart(text, inner);
         }
 
         AddCall(text, part);
-        if (Text.Member(part, "function_call") is { } old)
+        AddCall(text, part.Member("function_call"));
+        foreach (JsonElement call in part.Elements("tool_calls"))
         {
-            AddCall(text, old);
-        }
-
-        if (Text.Member(part, "tool_calls") is { ValueKind: JsonValueKind.Array } calls)
-        {
-            foreach (JsonElement call in calls.EnumerateArray())
-            {
-                AddCall(text, Text.Member(call, "function") ?? call);
-            }
+            AddCall(text, call.Member("function") is { ValueKind: JsonValueKind.Object } function ? function : call);
         }
     }
 
     private static void AddCall(StringBuilder text, JsonElement call)
     {
-        if (Text.Of(call, "name") is { } name && Text.Of(call, "arguments") is { } arguments)
+        if (call.Text("name") is { } name && call.Text("arguments") is { } arguments)
         {
             Add(text, $"{name}({arguments})");
         }
@@ -89,11 +76,10 @@ internal static class AnswerText
     private static void AddVectors(StringBuilder text, JsonElement data)
     {
         int vectors = data.GetArrayLength();
-        int? length = vectors > 0 && Text.Member(data[0], "embedding") is { ValueKind: JsonValueKind.Array } numbers ? numbers.GetArrayLength() : null;
         text.Append(CultureInfo.InvariantCulture, $"{vectors} vector{(vectors == 1 ? "" : "s")}");
-        if (length is not null)
+        if (vectors > 0 && data[0].Member("embedding") is { ValueKind: JsonValueKind.Array } numbers)
         {
-            text.Append(CultureInfo.InvariantCulture, $" of {length} numbers");
+            text.Append(CultureInfo.InvariantCulture, $" of {numbers.GetArrayLength()} numbers");
         }
     }
 

@@ -1,6 +1,6 @@
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Draws how a number is spread.</summary>
+/// <summary>Draws the distribution of a number.</summary>
 internal static class BarChart
 {
     private const int MaxBars = 40;
@@ -12,21 +12,23 @@ internal static class BarChart
 
     private static readonly int[] s_labelEvery = [1, 2, 5, 10, 20];
 
-    /// <summary>A picture with one bar for each step of the number, and one for all that is above the last step.</summary>
-    /// <param name="name">What is counted.</param>
+    /// <summary>Draws one bar for each step of the number, and one for everything above the last step.</summary>
+    /// <param name="name">The name of the number.</param>
     /// <param name="histogram">The counts, at least one.</param>
-    /// <param name="unit">Prints a number.</param>
+    /// <param name="unit">Formats a number.</param>
     public static Markup Draw(string name, Histogram histogram, Func<long, string> unit)
     {
         (long width, long[] bars, long above) = histogram.Bars(MaxBars);
         long most = Math.Max(above, bars.Max());
         double step = Math.Min(Widest, (Width - (2.0 * Left)) / (bars.Length + (above > 0 ? 1.5 : 0)));
         var svg = new Markup();
-        svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 22}\" role=\"img\" aria-label=\"{name}: half of {histogram.Count:N0} have at most {unit(histogram.Quantile(0.5))}, the most is {unit(histogram.Max)}\">");
+        svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 22}\" role=\"img\" aria-label=\"{name}: ");
+        svg.Add($"half of {histogram.Count:N0} have at most {unit(histogram.Quantile(0.5))}, the maximum is {unit(histogram.Max)}\">");
         svg.Add($"<line class=\"axis\" x1=\"0\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
         for (var i = 0; i < bars.Length; i++)
         {
-            Bar(svg, "bar", Left + (i * step), step, bars[i], most, width == 1 ? unit(i) : $"{unit(i * width)} – {unit((i + 1) * width)}");
+            string range = width == 1 ? unit(i) : $"{unit(i * width)} – {unit((i + 1) * width)}";
+            Bar(svg, "bar", Left + (i * step), step, bars[i], most, range);
         }
 
         if (above > 0)
@@ -38,11 +40,12 @@ internal static class BarChart
         double room = above > 0 ? Left + (step * bars.Length) - 20 : Width - 20;
         for (var i = 0; i < bars.Length + (width > 1 ? 1 : 0); i += every)
         {
-            // A bar that stands for one number has it under its middle, a wider one its beginning under its left edge.
+            // The bar of one number has its label under its middle, a wider bar that of its start under its left edge.
             double x = Left + ((i + (width == 1 ? 0.5 : 0)) * step);
             if (x < room)
             {
-                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{(i == 0 && width > 1 ? "start" : "middle")}\">{unit(i * width)}</text>");
+                string anchor = i == 0 && width > 1 ? "start" : "middle";
+                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{anchor}\">{unit(i * width)}</text>");
             }
         }
 
@@ -63,7 +66,8 @@ internal static class BarChart
         }
 
         double height = Math.Max(1.5, (Bottom - Top) * (count / (double)most));
-        svg.Add($"<rect class=\"{kind}\" x=\"{x + (step * 0.06):0.##}\" y=\"{Bottom - height:0.##}\" width=\"{step * 0.88:0.##}\" height=\"{height:0.##}\"><title>{range}: {count:N0} rows</title></rect>");
+        svg.Add($"<rect class=\"{kind}\" x=\"{x + (step * 0.06):0.##}\" y=\"{Bottom - height:0.##}\" ");
+        svg.Add($"width=\"{step * 0.88:0.##}\" height=\"{height:0.##}\"><title>{range}: {count:N0} rows</title></rect>");
     }
 
     private static void Marker(Markup svg, string name, long value, long width, int bars, double step, Func<long, string> unit)
@@ -71,6 +75,7 @@ internal static class BarChart
         double x = Left + (Math.Min((value + 0.5) / width, bars) * step);
         bool atRight = x > Width * 0.7;
         svg.Add($"<line class=\"marker\" x1=\"{x:0.#}\" x2=\"{x:0.#}\" y1=\"4\" y2=\"{Bottom}\"/>");
-        svg.Add($"<text class=\"strong\" x=\"{x + (atRight ? -5 : 5):0.#}\" y=\"12\" text-anchor=\"{(atRight ? "end" : "start")}\">{name} {unit(value)}</text>");
+        svg.Add($"<text class=\"strong\" x=\"{x + (atRight ? -5 : 5):0.#}\" y=\"12\" ");
+        svg.Add($"text-anchor=\"{(atRight ? "end" : "start")}\">{name} {unit(value)}</text>");
     }
 }

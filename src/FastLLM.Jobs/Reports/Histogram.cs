@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Counts numbers from 0 up, each to within 0.1 %, in memory that does not grow with how many there are.</summary>
-/// <remarks>1,024 steps between a power of two and the next; below 1,024 each number has a step of its own.</remarks>
+/// <summary>Counts numbers from 0 up, each to within 0.1 %, in memory that does not grow with their count.</summary>
+/// <remarks>There are 1,024 steps between a power of two and the next; below 1,024 each number has its own step.</remarks>
 internal sealed class Histogram
 {
     private const int Bits = 10;
@@ -32,7 +32,10 @@ internal sealed class Histogram
         Sum = Sum > long.MaxValue - value ? long.MaxValue : Sum + value;
     }
 
-    /// <summary>The smallest number that at least this share of all numbers does not pass.</summary>
+    /// <summary>Gets the number of values, their sum and their quantiles.</summary>
+    public ReportSpread Spread() => Count == 0 ? default : new ReportSpread(Count, Sum, Quantile(0.5), Quantile(0.9), Quantile(0.99), Max);
+
+    /// <summary>Gets the smallest number that at least this share of all numbers does not exceed.</summary>
     public long Quantile(double share)
     {
         long rank = Math.Max(1, (long)Math.Ceiling(share * Count));
@@ -49,12 +52,12 @@ internal sealed class Histogram
         return Max;
     }
 
-    /// <summary>The counts in bars of one width that ends on 1, 2 or 5: as far as all but the largest hundredth reach; that stands in a bar of its own.</summary>
-    /// <param name="most">How many bars at most.</param>
-    public (long Width, long[] Bars, long Above) Bars(int most)
+    /// <summary>Gets the counts in bars of one width: 1, 2 or 5 times a power of ten. The largest hundredth shares one bar.</summary>
+    /// <param name="max">The maximum number of bars.</param>
+    public (long Width, long[] Bars, long Above) Bars(int max)
     {
         long top = Quantile(0.99);
-        long width = NiceWidth(top + 1, most);
+        long width = NiceWidth(top + 1, max);
         var bars = new long[(top / width) + 1];
         long above = 0;
         for (var index = 0; index < _counts.Length; index++)
@@ -73,13 +76,13 @@ internal sealed class Histogram
         return (width, bars, above);
     }
 
-    private static long NiceWidth(long range, int most)
+    private static long NiceWidth(long range, int max)
     {
         for (long power = 1; ; power *= 10)
         {
             foreach (long width in (ReadOnlySpan<long>)[power, 2 * power, 5 * power])
             {
-                if ((range + width - 1) / width <= most)
+                if ((range + width - 1) / width <= max)
                 {
                     return width;
                 }

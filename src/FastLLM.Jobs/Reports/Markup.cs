@@ -5,7 +5,7 @@ using System.Text.Unicode;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>HTML in the making. All that is put into a hole of an interpolated text is encoded, whoever wrote it; only <see cref="Markup"/> itself goes in as it is.</summary>
+/// <summary>Builds HTML. Encodes every value of an interpolated text, except another <see cref="Markup"/>.</summary>
 internal sealed class Markup
 {
     private static readonly EncodingFormat s_format = new();
@@ -22,7 +22,7 @@ internal sealed class Markup
 
     private sealed class EncodingFormat : IFormatProvider, ICustomFormatter
     {
-        // Letters of all scripts stay as they are; control characters do not.
+        // Keeps the letters of all scripts, but not control characters.
         private static readonly HtmlEncoder s_encoder = HtmlEncoder.Create(UnicodeRanges.All);
 
         public object? GetFormat(Type? formatType) => formatType == typeof(ICustomFormatter) ? this : null;

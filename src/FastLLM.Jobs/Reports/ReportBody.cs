@@ -2,32 +2,44 @@ using System.Globalization;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>The page as one sees it: what the rows add up to, and the place for their table.</summary>
+/// <summary>Builds the visible page: the totals of the rows, and the place for their table.</summary>
 internal static class ReportBody
 {
     public static Markup Of(string name, OutputReport report, Totals totals, int textLength)
     {
         var body = new Markup();
-        body.Add($"<main>\n<header>\n<p class=\"kind\">fastllm report</p>\n<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}</p>\n</header>\n");
+        body.Add($"<main>\n<header>\n<p class=\"kind\">fastllm report</p>\n");
+        body.Add($"<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}</p>\n</header>\n");
         body.Add($"{Notes(report, totals, textLength)}{Tiles(report)}{Outcomes(report)}{OverTime(totals)}<div class=\"cards\">\n");
-        body.Add($"{Spread("Latency of the last send", totals.Latency, Units.Time)}{Spread("Output tokens of an answer", totals.CompletionTokens, Units.Number)}{Spread("Input tokens of a request", totals.PromptTokens, Units.Number)}");
-        body.Add($"<div class=\"stack\">{Ranking("How answers end", "Finish reason", report.FinishReasons, report.Succeeded)}{Ranking("Models", "Model", report.Models, report.Succeeded)}</div></div>\n{Failures(report)}");
+        body.Add($"{Spread("Latency of the last send", totals.Latency, Units.Time)}");
+        body.Add($"{Spread("Output tokens of an answer", totals.CompletionTokens, Units.Number)}");
+        body.Add($"{Spread("Input tokens of a request", totals.PromptTokens, Units.Number)}<div class=\"stack\">");
+        body.Add($"{Ranking("How answers end", "Finish reason", report.FinishReasons, report.Succeeded)}");
+        body.Add($"{Ranking("Models", "Model", report.Models, report.Succeeded)}</div></div>\n{Failures(report)}");
         return body.Add($$"""
             <section class="rows" aria-labelledby="rows-title">
             <h2 id="rows-title">Rows</h2>
-            <noscript><p class="note">The table of rows needs JavaScript. All else on this page does without.</p></noscript>
+            <noscript><p class="note">The table of rows needs JavaScript. The rest of this page does not.</p></noscript>
             <form id="find" role="search">
-            <label for="text">Find</label><input id="text" type="search" placeholder="text, id, model, failure …" autocomplete="off" spellcheck="false">
+            <label for="text">Find</label>
+            <input id="text" type="search" placeholder="text, id, model, failure …" autocomplete="off" spellcheck="false">
             <label for="filter">Show</label><select id="filter"></select>
             <output id="found" for="text filter"></output>
             </form>
             <table>
             <thead><tr>
-            <th aria-sort="ascending"><button type="button" data-sort="0">Line</button></th><th><button type="button" data-sort="1">Id</button></th><th><button type="button" data-sort="2">Outcome</button></th><th class="number"><button type="button" data-sort="5">Latency</button></th><th class="number"><button type="button" data-sort="7">Output</button></th><th class="wide">Answer, or why there is none</th>
+            <th aria-sort="ascending"><button type="button" data-sort="0">Line</button></th>
+            <th><button type="button" data-sort="1">Id</button></th>
+            <th><button type="button" data-sort="2">Outcome</button></th>
+            <th class="number"><button type="button" data-sort="5">Latency</button></th>
+            <th class="number"><button type="button" data-sort="7">Output</button></th>
+            <th class="wide">Answer or failure</th>
             </tr></thead>
             <tbody id="table"></tbody>
             </table>
-            <nav aria-label="Pages"><button type="button" id="back">Back</button><span id="page"></span><button type="button" id="next">Next</button></nav>
+            <nav aria-label="Pages">
+            <button type="button" id="back">Back</button><span id="page"></span><button type="button" id="next">Next</button>
+            </nav>
             </section>
             </main>
 
@@ -38,7 +50,7 @@ internal static class ReportBody
     {
         if (totals.Times.IsEmpty)
         {
-            return "The file does not say when.";
+            return "The file does not state when.";
         }
 
         string from = totals.Times.First.UtcDateTime.ToString("MMMM d, yyyy, HH:mm:ss", CultureInfo.InvariantCulture);
@@ -52,36 +64,44 @@ internal static class ReportBody
         var notes = new Markup();
         if (report.Damaged > 0)
         {
-            notes.Add($"<li><b>{report.Damaged:N0} line{Plural(report.Damaged)}</b> of the file {(report.Damaged == 1 ? "is no record" : "are no records")}, and not counted here.</li>");
+            string are = report.Damaged == 1 ? "is no record" : "are no records";
+            notes.Add($"<li><b>{report.Damaged:N0} line{Plural(report.Damaged)}</b> of the file {are} and not counted here.</li>");
         }
 
         if (report.Replaced > 0)
         {
-            notes.Add($"<li>{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were asked again {(report.Replaced == 1 ? "is" : "are")} not counted: the last one of a row stands.</li>");
+            string are = report.Replaced == 1 ? "is" : "are";
+            notes.Add($"<li>{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were sent again {are} not counted: ");
+            notes.Add($"the last record of a row counts.</li>");
         }
 
         if (report.MaybeBilled > 0)
         {
-            notes.Add($"<li>{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} brought no answer, but may be billed.</li>");
+            notes.Add($"<li>{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} got no answer but may be billed.</li>");
         }
 
         if (totals.Own == 0 && report.Rows > 0)
         {
-            notes.Add($"<li>Written by another tool, or without the member <code>fastllm</code>: latency, sends, cached and shared answers are not known.</li>");
+            notes.Add($"<li>Written by another tool, or without the member <code>fastllm</code>: ");
+            notes.Add($"latency, sends, cached and shared answers are unknown.</li>");
         }
         else if (totals.Own < report.Rows)
         {
-            notes.Add($"<li>{report.Rows - totals.Own:N0} rows do not have the member <code>fastllm</code>: their latency and sends are not known.</li>");
+            notes.Add($"<li>{report.Rows - totals.Own:N0} rows lack the member <code>fastllm</code>: ");
+            notes.Add($"their latency and sends are unknown.</li>");
         }
 
         if (report.RowsInPage < report.Rows)
         {
-            notes.Add($"<li>The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: the failures{(report.FailedInPage < report.Failed ? " as far as they fit" : "")}, and an even choice of the others. Numbers and pictures count all of them.</li>");
+            notes.Add($"<li>The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: ");
+            notes.Add($"the failures{(report.FailedInPage < report.Failed ? " that fit" : "")}, and an even choice of the others. ");
+            notes.Add($"Numbers and charts count all rows.</li>");
         }
 
         if (report.CutInPage > 0)
         {
-            notes.Add($"<li>In the table {report.CutInPage:N0} answer{Plural(report.CutInPage)} {(report.CutInPage == 1 ? "is" : "are")} cut at {textLength:N0} characters; the file has them whole.</li>");
+            notes.Add($"<li>The table cuts {report.CutInPage:N0} answer{Plural(report.CutInPage)} at {textLength:N0} characters; ");
+            notes.Add($"the file has the whole text.</li>");
         }
 
         return notes.ToString().Length == 0 ? notes : new Markup().Add($"<ul class=\"notes\">{notes}</ul>\n");
@@ -110,13 +130,15 @@ internal static class ReportBody
 
         if (report.Cost is { } cost)
         {
-            Tile(tiles, "Cost", string.Create(CultureInfo.InvariantCulture, $"${cost:#,0.00##}"), report.RowsWithCost < report.Rows ? $"of the {report.RowsWithCost:N0} rows that say it" : "");
+            string rows = report.RowsWithCost < report.Rows ? $"of the {Whole(report.RowsWithCost)} rows that state it" : "";
+            Tile(tiles, "Cost", string.Create(CultureInfo.InvariantCulture, $"${cost:#,0.00##}"), rows);
         }
 
         return new Markup().Add($"<dl class=\"tiles\">{tiles}</dl>\n");
     }
 
-    private static void Tile(Markup tiles, string name, string value, FormattableString more) => Tile(tiles, name, value, FormattableString.Invariant(more));
+    private static void Tile(Markup tiles, string name, string value, FormattableString more) =>
+        Tile(tiles, name, value, FormattableString.Invariant(more));
 
     private static void Tile(Markup tiles, string name, string value, string more) =>
         tiles.Add($"<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>");
@@ -140,12 +162,18 @@ internal static class ReportBody
         {
             double width = Math.Max(2, 1140.0 * count / report.Rows);
             bar.Add($"<rect class=\"{kind}\" x=\"{x:0.##}\" width=\"{width:0.##}\" height=\"14\"><title>{count:N0} {name}</title></rect>");
-            legend.Add($"<li><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"{kind}\" width=\"10\" height=\"10\"/></svg>{count:N0} {name} <span>{Units.Percent(count, report.Rows)}</span></li>");
+            legend.Add($"<li>{Key(kind)}{count:N0} {name} <span>{Units.Percent(count, report.Rows)}</span></li>");
             x += width;
         }
 
-        return new Markup().Add($"<section aria-label=\"Outcomes\" class=\"outcomes\"><svg viewBox=\"0 0 {x:0.##} 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{bar}</svg><ul class=\"legend\">{legend}</ul></section>\n");
+        return new Markup()
+            .Add($"<section aria-label=\"Outcomes\" class=\"outcomes\">")
+            .Add($"<svg viewBox=\"0 0 {x:0.##} 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{bar}</svg>")
+            .Add($"<ul class=\"legend\">{legend}</ul></section>\n");
     }
+
+    private static Markup Key(string kind) => new Markup()
+        .Add($"<svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"{kind}\" width=\"10\" height=\"10\"/></svg>");
 
     private static Markup OverTime(Totals totals)
     {
@@ -159,14 +187,17 @@ internal static class ReportBody
         long all = factors.Sum(factor => factor.Count);
         foreach (ReportCount factor in factors.Take(8))
         {
-            legend.Add($"<li><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"{TimeChart.ClassOf(factor.Name)}\" width=\"10\" height=\"10\"/></svg>{factor.Name.Replace('_', ' ')} <span>{Units.Percent(factor.Count, all)}</span></li>");
+            string name = factor.Name.Replace('_', ' ');
+            legend.Add($"<li>{Key(TimeChart.ClassOf(factor.Name))}{name} <span>{Units.Percent(factor.Count, all)}</span></li>");
         }
 
-        string source = totals.TimesAreTheProviders ? "by when the provider made the answers, UTC" : "by when they were written, UTC";
-        var section = new Markup().Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2><div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>");
+        string source = totals.TimesAreTheProviders ? "by the provider's time of creation, UTC" : "by the time of writing, UTC";
+        Markup section = new Markup()
+            .Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2>")
+            .Add($"<div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>");
         if (all > 0)
         {
-            section.Add($"<ul class=\"legend\"><li class=\"title\">The strip: what kept the run from being faster, by rows</li>{legend}</ul>");
+            section.Add($"<ul class=\"legend\"><li class=\"title\">The strip: the bottleneck, by rows</li>{legend}</ul>");
         }
 
         return section.Add($"</section>\n");
@@ -176,7 +207,10 @@ internal static class ReportBody
         ? new Markup()
         : new Markup().Add($"""
             <section class="card"><h2>{title} <small>{histogram.Count:N0} rows</small></h2>{BarChart.Draw(title, histogram, unit)}
-            <p class="spread"><span>median <b>{unit(histogram.Quantile(0.5))}</b></span><span>90 % <b>{unit(histogram.Quantile(0.9))}</b></span><span>99 % <b>{unit(histogram.Quantile(0.99))}</b></span><span>most <b>{unit(histogram.Max)}</b></span></p></section>
+            <p class="spread"><span>median <b>{unit(histogram.Quantile(0.5))}</b></span>
+            <span>90 % <b>{unit(histogram.Quantile(0.9))}</b></span>
+            <span>99 % <b>{unit(histogram.Quantile(0.99))}</b></span>
+            <span>max <b>{unit(histogram.Max)}</b></span></p></section>
 
             """);
 
@@ -190,16 +224,24 @@ internal static class ReportBody
         var rows = new Markup();
         foreach (ReportCount count in counts.Take(12))
         {
-            rows.Add($"<tr><td><button type=\"button\" data-show=\"{count.Name}\"><bdi>{count.Name}</bdi></button></td><td class=\"number\">{count.Count:N0}</td><td class=\"number\">{Units.Percent(count.Count, all)}</td></tr>");
+            rows.Add($"<tr>{Cells(count, all)}</tr>");
         }
 
         if (counts.Count > 12)
         {
-            rows.Add($"<tr><td>{counts.Count - 12:N0} more</td><td class=\"number\">{counts.Skip(12).Sum(count => count.Count):N0}</td><td></td></tr>");
+            long more = counts.Skip(12).Sum(count => count.Count);
+            rows.Add($"<tr><td>{counts.Count - 12:N0} more</td><td class=\"number\">{more:N0}</td><td></td></tr>");
         }
 
-        return new Markup().Add($"<section class=\"card\"><h2>{title}</h2><table class=\"ranking\"><thead><tr><th>{column}</th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead><tbody>{rows}</tbody></table></section>\n");
+        return new Markup()
+            .Add($"<section class=\"card\"><h2>{title}</h2><table class=\"ranking\">")
+            .Add($"<thead><tr><th>{column}</th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
+            .Add($"<tbody>{rows}</tbody></table></section>\n");
     }
+
+    private static Markup Cells(ReportCount count, long all) => new Markup()
+        .Add($"<td><button type=\"button\" data-show=\"{count.Name}\"><bdi>{count.Name}</bdi></button></td>")
+        .Add($"<td class=\"number\">{count.Count:N0}</td><td class=\"number\">{Units.Percent(count.Count, all)}</td>");
 
     private static Markup Failures(OutputReport report)
     {
@@ -211,10 +253,13 @@ internal static class ReportBody
         var rows = new Markup();
         foreach (ReportCount count in report.Failures.Take(25))
         {
-            rows.Add($"<tr><td><button type=\"button\" data-show=\"{count.Name}\"><bdi>{count.Name}</bdi></button></td><td class=\"number\">{count.Count:N0}</td><td class=\"number\">{Units.Percent(count.Count, report.Failed)}</td><td class=\"wide\" dir=\"auto\">{count.Example}</td></tr>");
+            rows.Add($"<tr>{Cells(count, report.Failed)}<td class=\"wide\" dir=\"auto\">{count.Example}</td></tr>");
         }
 
-        return new Markup().Add($"<section class=\"card\"><h2>Failures by kind</h2><table class=\"ranking\"><thead><tr><th>Kind</th><th class=\"number\">Rows</th><th class=\"number\">Share</th><th class=\"wide\">The first one says</th></tr></thead><tbody>{rows}</tbody></table></section>\n");
+        return new Markup()
+            .Add($"<section class=\"card\"><h2>Failures by kind</h2><table class=\"ranking\"><thead><tr><th>Kind</th>")
+            .Add($"<th class=\"number\">Rows</th><th class=\"number\">Share</th><th class=\"wide\">First message</th></tr></thead>")
+            .Add($"<tbody>{rows}</tbody></table></section>\n");
     }
 
     private static string Whole(long count) => count.ToString("N0", CultureInfo.InvariantCulture);

@@ -7,15 +7,16 @@ using System.Text.Unicode;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Writes the page: head, then the rows as they are read, then what they add up to. One file, that loads nothing and sends nothing.</summary>
+/// <summary>Writes the page: the head, the rows as they are read, and their totals. It loads nothing and sends nothing.</summary>
 /// <remarks>
-/// Words of models reach the page in two ways only: as data in a JSON block, with all that means something to HTML escaped, which the script puts into
-/// the page as text; and through <see cref="Markup"/>, which encodes them. Scripts and styles run by their hashes, so that nothing else ever does.
+/// Text of models reaches the page in two ways only: as data in a JSON block, escaped for HTML, which the script inserts as text; and
+/// through <see cref="Markup"/>, which encodes it. The content security policy allows the page's own script and style only, by their hashes.
 /// </remarks>
 internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposable
 {
-    /// <summary>How each page begins: only a file that begins like this is overwritten.</summary>
-    public const string Mark = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" content=\"fastllm report\">\n";
+    /// <summary>The first bytes of each page: only a file that begins with them is overwritten.</summary>
+    public const string Mark =
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" content=\"fastllm report\">\n";
 
     private const int MaxMetadata = 2048;
     private const int MaxId = 512;
@@ -27,25 +28,27 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
 
     private readonly Utf8JsonWriter _json = new(Stream.Null, new JsonWriterOptions
     {
-        // Letters of all scripts as they are; < > & ' " and U+2028, U+2029 as \uXXXX.
+        // Keeps the letters of all scripts; escapes < > & ' " and U+2028, U+2029 as \uXXXX.
         Encoder = JavaScriptEncoder.Create(UnicodeRanges.All),
         SkipValidation = true,
     });
 
-    /// <summary>Gets how many rows the page holds.</summary>
+    /// <summary>Gets the number of rows in the page.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>Gets how many of them failed.</summary>
+    /// <summary>Gets the number of failed rows among them.</summary>
     public long FailedRows { get; private set; }
 
-    /// <summary>Gets how many of their answers are cut.</summary>
+    /// <summary>Gets the number of answers that are cut.</summary>
     public long CutRows { get; private set; }
 
     public void Begin(string name)
     {
         Put(Mark);
+        string policy = $"default-src 'none'; script-src '{Hash(s_script)}'; style-src '{Hash(s_style)}'; base-uri 'none'; form-action 'none'; "
+            + "require-trusted-types-for 'script'; trusted-types 'none'";
+        Put($"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n");
         Put(new Markup().Add($"""
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{Hash(s_script)}'; style-src '{Hash(s_style)}'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'">
             <meta name="referrer" content="no-referrer">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <title>{name} · fastllm report</title>
@@ -105,7 +108,7 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
 
     private void Put(string text) => Encoding.UTF8.GetBytes(text, _buffer);
 
-    // Half of a surrogate pair becomes U+FFFD: the writer sees to that.
+    // The writer replaces half of a surrogate pair by U+FFFD.
     private void Write(string text) => _json.WriteStringValue(text);
 
     private void Write(long? number)
@@ -125,6 +128,6 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
     private static string Resource(string name)
     {
         using var reader = new StreamReader(typeof(ReportPage).Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
-        return reader.ReadToEnd().ReplaceLineEndings("\n"); // a browser sees LF, and so must the hash
+        return reader.ReadToEnd().ReplaceLineEndings("\n"); // browsers hash the text with LF
     }
 }

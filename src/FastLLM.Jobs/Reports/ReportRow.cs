@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>What a report tells of one row. What the file does not say is null.</summary>
+/// <summary>Represents one row in a report. Values that the file lacks are null.</summary>
 internal sealed class ReportRow
 {
-    private const decimal Most = 1_000_000_000_000; // so that a sum never overflows
+    private const decimal MaxCost = 1_000_000_000_000; // so that a sum never overflows
 
     public required long Line { get; init; }
 
@@ -20,7 +21,7 @@ internal sealed class ReportRow
 
     public required string Model { get; init; }
 
-    /// <summary>The answer, or the failure's message.</summary>
+    /// <summary>Gets the answer, or the message of the failure.</summary>
     public required string Words { get; init; }
 
     public string? Metadata { get; init; }
@@ -57,55 +58,66 @@ internal sealed class ReportRow
     /// <param name="succeeded">Whether it is a success.</param>
     public static ReportRow Read(JsonElement record, long line, bool succeeded)
     {
-        JsonElement response = Text.Member(record, "response") ?? default;
-        JsonElement body = Text.Member(response, "body") ?? default;
-        JsonElement own = Text.Member(record, "fastllm") ?? default;
-        JsonElement usage = Text.Member(body, "usage") ?? default;
-        JsonElement error = Text.Member(record, "error") ?? Text.Member(body, "error") ?? default;
-        long? status = Text.Number(response, "status_code");
+        JsonElement response = record.Member("response");
+        JsonElement body = response.Member("body");
+        JsonElement own = record.Member("fastllm");
+        JsonElement usage = body.Member("usage");
+        JsonElement error = record.Member("error");
+        error = error.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? body.Member("error") : error;
+        JsonElement metadata = own.Member("metadata");
+        long? status = response.Whole("status_code");
         return new ReportRow
         {
             Line = line,
-            Id = Text.Of(record, "custom_id") ?? "",
+            Id = record.Text("custom_id") ?? "",
             Succeeded = succeeded,
-            FinishReason = succeeded ? EndOf(body) : "",
-            Failure = succeeded ? "" : Text.Of(own, "failure") ?? CodeOf(error) ?? (status is { } code ? string.Create(CultureInfo.InvariantCulture, $"http_{code}") : "unknown"),
-            Words = succeeded ? AnswerText.Of(body) : Text.Of(own, "message") ?? Text.Of(error, "message") ?? Text.Of(error) ?? "",
-            Model = Text.Of(body, "model") ?? "",
-            Metadata = Text.Member(own, "metadata")?.GetRawText(),
+            FinishReason = succeeded ? FinishReasonOf(body) : "",
+            Failure = succeeded ? "" : own.Text("failure") ?? error.Text("code") ?? error.Text("type")
+                ?? (status is { } code ? string.Create(CultureInfo.InvariantCulture, $"http_{code}") : "unknown"),
+            Words = succeeded ? AnswerText.Of(body) : own.Text("message") ?? error.Text("message") ?? error.Text() ?? "",
+            Model = body.Text("model") ?? "",
+            Metadata = metadata.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : metadata.RawText(),
             IsOwn = own.ValueKind == JsonValueKind.Object,
-            IsCached = Text.Member(own, "cached")?.ValueKind == JsonValueKind.True,
-            IsShared = Text.Member(own, "shared")?.ValueKind == JsonValueKind.True,
+            IsCached = own.Member("cached").ValueKind == JsonValueKind.True,
+            IsShared = own.Member("shared").ValueKind == JsonValueKind.True,
             Status = status,
-            Attempts = Text.Number(own, "attempts"),
-            Latency = Text.Number(own, "latency_ms"),
-            PromptTokens = Text.Number(usage, "prompt_tokens") ?? Text.Number(usage, "input_tokens"),
-            CompletionTokens = Text.Number(usage, "completion_tokens") ?? Text.Number(usage, "output_tokens"),
-            MaybeBilled = Text.Number(own, "maybe_billed"),
-            Cost = Text.Member(own, "cost") is { } cost ? Money(cost) : null,
-            At = DateTimeOffset.TryParse(Text.Of(own, "at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset at) ? at : null,
-            Created = (Text.Number(body, "created") ?? Text.Number(body, "created_at")) is { } seconds and > 0 and < 100_000_000_000 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null,
-            LimitedBy = Text.Of(own, "limited_by"),
+            Attempts = own.Whole("attempts"),
+            Latency = own.Whole("latency_ms"),
+            PromptTokens = usage.Whole("prompt_tokens") ?? usage.Whole("input_tokens"),
+            CompletionTokens = usage.Whole("completion_tokens") ?? usage.Whole("output_tokens"),
+            MaybeBilled = own.Whole("maybe_billed"),
+            Cost = CostOf(own.Member("cost")),
+            At = TimeOf(own.Text("at")),
+            Created = (body.Whole("created") ?? body.Whole("created_at")) is { } seconds and > 0 and < 100_000_000_000
+                ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+                : null,
+            LimitedBy = own.Text("limited_by"),
         };
     }
 
-    // The first choice's; a responses object has a status and, where it was cut, a reason.
-    private static string EndOf(JsonElement body)
+    // That of the first choice. An object of /v1/responses has a status and, if it was cut off, a reason.
+    private static string FinishReasonOf(JsonElement body)
     {
-        if (Text.Member(body, "choices") is { ValueKind: JsonValueKind.Array } choices && choices.GetArrayLength() > 0)
+        if (body.Member("choices") is { ValueKind: JsonValueKind.Array } choices && choices.GetArrayLength() > 0)
         {
-            return Text.Of(choices[0], "finish_reason") ?? "";
+            return choices[0].Text("finish_reason") ?? "";
         }
 
-        return Text.Of(Text.Member(body, "incomplete_details") ?? default, "reason") ?? Text.Of(body, "status") ?? "";
+        return body.Member("incomplete_details").Text("reason") ?? body.Text("status") ?? "";
     }
 
-    private static string? CodeOf(JsonElement error) => Text.Of(error, "code") ?? Text.Of(error, "type");
-
-    private static decimal? Money(JsonElement cost) => cost.ValueKind switch
+    private static DateTimeOffset? TimeOf(string? text)
     {
-        JsonValueKind.Number when cost.TryGetDecimal(out decimal number) && Math.Abs(number) < Most => number,
-        JsonValueKind.String when decimal.TryParse(Text.Of(cost), NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number) && Math.Abs(number) < Most => number,
-        _ => null,
-    };
+        const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, Utc, out DateTimeOffset time) ? time : null;
+    }
+
+    private static decimal? CostOf(JsonElement cost)
+    {
+        decimal number;
+        bool isNumber = cost.ValueKind == JsonValueKind.Number
+            ? cost.TryGetDecimal(out number)
+            : decimal.TryParse(cost.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out number);
+        return isNumber && Math.Abs(number) < MaxCost ? number : null;
+    }
 }

@@ -1,10 +1,10 @@
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Chooses, after a first look through the file, which rows the page holds and how much of each: so that it opens, whatever the file's size.</summary>
+/// <summary>Chooses which rows the page holds and how much of each, so that it opens for a file of any size.</summary>
 /// <remarks>Every failure and an even choice of the other rows; of too many failures an even choice too.</remarks>
-/// <param name="mostRows">How many rows the page holds at most.</param>
-/// <param name="mostBytes">How many bytes of texts, about.</param>
-internal sealed class Selection(int mostRows, long mostBytes)
+/// <param name="maxRows">The maximum number of rows in the page.</param>
+/// <param name="maxBytes">The approximate maximum of bytes of text.</param>
+internal sealed class Selection(int maxRows, long maxBytes)
 {
     private const int StepBytes = 256;
     private const int LongestText = 32 * 1024;
@@ -18,12 +18,12 @@ internal sealed class Selection(int mostRows, long mostBytes)
 
     public long Failed { get; private set; }
 
-    /// <summary>Gets how many characters of an answer are kept: as many as fit if the rows are as long as their lines.</summary>
+    /// <summary>Gets the number of characters of an answer that the page keeps: as many as fit if texts are as long as lines.</summary>
     public int TextLength
     {
         get
         {
-            double kept = Math.Min(1, mostRows / (double)Math.Max(1, Rows));
+            double kept = Math.Min(1, maxRows / (double)Math.Max(1, Rows));
             for (int step = _lengths.Length - 1; step * StepBytes > ShortestText; step--)
             {
                 double bytes = 0;
@@ -32,7 +32,7 @@ internal sealed class Selection(int mostRows, long mostBytes)
                     bytes += _lengths[i] * (double)Math.Min(i, step) * StepBytes;
                 }
 
-                if (bytes * kept <= mostBytes)
+                if (bytes * kept <= maxBytes)
                 {
                     return step * StepBytes;
                 }
@@ -42,7 +42,7 @@ internal sealed class Selection(int mostRows, long mostBytes)
         }
     }
 
-    /// <summary>Counts a row in the first look.</summary>
+    /// <summary>Counts a row, in the first read of the file.</summary>
     public void Count(int lineLength, bool succeeded)
     {
         Rows++;
@@ -50,7 +50,7 @@ internal sealed class Selection(int mostRows, long mostBytes)
         _lengths[Math.Min(lineLength, LongestText) / StepBytes]++;
     }
 
-    /// <summary>Takes back what was counted: a later record of the same row stands instead.</summary>
+    /// <summary>Removes a counted row: a later record of it replaces it.</summary>
     public void Discount(int lineLength, bool succeeded)
     {
         Rows--;
@@ -58,18 +58,18 @@ internal sealed class Selection(int mostRows, long mostBytes)
         _lengths[Math.Min(lineLength, LongestText) / StepBytes]--;
     }
 
-    /// <summary>Whether the page holds this row; asked once for each, in the order of the file.</summary>
+    /// <summary>Decides whether the page holds a row. Called once for each row, in the order of the file.</summary>
     public bool Takes(bool succeeded)
     {
-        if (Rows <= mostRows)
+        if (Rows <= maxRows)
         {
             return true;
         }
 
-        // Failures may fill the page but for a tenth, so that one sees what the others look like.
-        double failures = Math.Min(Failed, mostRows * 0.9);
+        // Failures fill at most nine tenths of the page, so that it shows other rows too.
+        double failures = Math.Min(Failed, maxRows * 0.9);
         return succeeded
-            ? Spend(ref _credit, (mostRows - failures) / Math.Max(1, Rows - Failed))
+            ? Spend(ref _credit, (maxRows - failures) / Math.Max(1, Rows - Failed))
             : Spend(ref _failureCredit, failures / Math.Max(1, Failed));
     }
 

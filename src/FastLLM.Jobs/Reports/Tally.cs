@@ -1,6 +1,6 @@
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Counts names, with an example of each. Whoever wrote the file chose them: after the first hundred, new ones count as others.</summary>
+/// <summary>Counts names, with an example of each. After the first hundred, new names count as others: any file is read.</summary>
 internal sealed class Tally
 {
     public const string Others = "(others)";
@@ -12,9 +12,8 @@ internal sealed class Tally
 
     public bool IsEmpty => _names.Count == 0;
 
-    /// <summary>Counts one.</summary>
-    /// <returns>The name that it is counted under.</returns>
-    public string Add(string name, string example = "")
+    /// <summary>Counts a name.</summary>
+    public void Add(string name, string example = "")
     {
         name = name.Length == 0 ? "(none)" : Text.Cut(name, MaxCharacters);
         if (!_names.TryGetValue(name, out (long Count, string Example) entry) && _names.Count >= MaxNames)
@@ -24,10 +23,12 @@ internal sealed class Tally
         }
 
         _names[name] = (entry.Count + 1, entry.Count == 0 ? example : entry.Example);
-        return name;
     }
 
-    /// <summary>The most frequent first.</summary>
+    /// <summary>Gets the counts, the most frequent first.</summary>
     public IReadOnlyList<ReportCount> Ranked() =>
-        [.. _names.Select(name => new ReportCount(name.Key, name.Value.Count, name.Value.Example)).OrderByDescending(count => count.Count).ThenBy(count => count.Name, StringComparer.Ordinal)];
+    [
+        .. _names.Select(name => new ReportCount(name.Key, name.Value.Count, name.Value.Example))
+            .OrderByDescending(count => count.Count).ThenBy(count => count.Name, StringComparer.Ordinal),
+    ];
 }

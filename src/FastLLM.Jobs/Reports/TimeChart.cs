@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Draws how many rows came when, and what held them up.</summary>
+/// <summary>Draws the rows over time, and the bottleneck at each time.</summary>
 internal static class TimeChart
 {
     private const int MaxBars = 110;
@@ -12,12 +12,17 @@ internal static class TimeChart
     private const int Bottom = 150;
     private const int Gap = 22;
 
-    private static readonly string[] s_known = ["requests_per_minute", "tokens_per_minute", "concurrency", "provider_latency", "back_off", "input", "output"];
+    private static readonly string[] s_known =
+        ["requests_per_minute", "tokens_per_minute", "concurrency", "provider_latency", "back_off", "input", "output"];
 
-    /// <summary>The class that gives a factor its colour.</summary>
-    public static string ClassOf(string factor) => string.Create(CultureInfo.InvariantCulture, $"f{(Array.IndexOf(s_known, factor) is >= 0 and int known ? known : s_known.Length)}");
+    /// <summary>Gets the CSS class of a bottleneck.</summary>
+    public static string ClassOf(string bottleneck)
+    {
+        int known = Array.IndexOf(s_known, bottleneck);
+        return string.Create(CultureInfo.InvariantCulture, $"f{(known < 0 ? s_known.Length : known)}");
+    }
 
-    /// <summary>A picture with one bar for each stretch of time, and under it a strip of what limited.</summary>
+    /// <summary>Draws one bar for each interval, and a strip of bottlenecks below.</summary>
     public static Markup Draw(Timeline timeline)
     {
         (int seconds, IReadOnlyList<Timeline.Stretch> stretches) = timeline.Bars(MaxBars);
@@ -29,16 +34,22 @@ internal static class TimeChart
         bool hasBottlenecks = timeline.Bottlenecks.Count > 0;
 
         var svg = new Markup();
-        svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 38}\" role=\"img\" aria-label=\"Rows over time: at most {most * scale:0.#} {unit}\">");
-        svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Top}\" y2=\"{Top}\"/><line class=\"axis\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
-        svg.Add($"<text x=\"{Left - 6}\" y=\"{Top + 4}\" text-anchor=\"end\">{most * scale:#,0.#}</text><text x=\"{Left - 6}\" y=\"{Top + 18}\" text-anchor=\"end\">{unit}</text><text x=\"{Left - 6}\" y=\"{Bottom}\" text-anchor=\"end\">0</text>");
+        svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 38}\" role=\"img\" ");
+        svg.Add($"aria-label=\"Rows over time: at most {most * scale:0.#} {unit}\">");
+        svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Top}\" y2=\"{Top}\"/>");
+        svg.Add($"<line class=\"axis\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
+        svg.Add($"<text x=\"{Left - 6}\" y=\"{Top + 4}\" text-anchor=\"end\">{most * scale:#,0.#}</text>");
+        svg.Add($"<text x=\"{Left - 6}\" y=\"{Top + 18}\" text-anchor=\"end\">{unit}</text>");
+        svg.Add($"<text x=\"{Left - 6}\" y=\"{Bottom}\" text-anchor=\"end\">0</text>");
         double x = Left;
         for (var i = 0; i < stretches.Count; i++)
         {
             if (i > 0)
             {
                 long pause = (stretches[i].FirstBar - stretches[i - 1].LastBar - 1) * seconds;
-                svg.Add($"<line class=\"pause\" x1=\"{x + (gap / 2.0):0.#}\" x2=\"{x + (gap / 2.0):0.#}\" y1=\"{Top}\" y2=\"{Bottom}\"><title>nothing for {Units.Time(pause * 1000)}</title></line>");
+                double middle = x + (gap / 2.0);
+                svg.Add($"<line class=\"pause\" x1=\"{middle:0.#}\" x2=\"{middle:0.#}\" y1=\"{Top}\" y2=\"{Bottom}\">");
+                svg.Add($"<title>nothing for {Units.Time(pause * 1000)}</title></line>");
                 x += gap;
             }
 
@@ -50,7 +61,8 @@ internal static class TimeChart
         return svg.Add($"</svg>");
     }
 
-    private static void Draw(Markup svg, Timeline timeline, Timeline.Stretch stretch, double x, double step, int seconds, int most, double scale, string unit)
+    private static void Draw(
+        Markup svg, Timeline timeline, Timeline.Stretch stretch, double x, double step, int seconds, int most, double scale, string unit)
     {
         for (var i = 0; i < stretch.Bars.Count; i++, x += step)
         {
@@ -61,13 +73,16 @@ internal static class TimeChart
             }
 
             double y = Bottom;
-            svg.Add($"<g><title>{When(stretch.FirstBar + i, seconds)}: {bar.All * scale:#,0.##} {unit}, {bar.Failed:N0} failed{(bar.Factor >= 0 ? ", limited by " + timeline.Bottlenecks[bar.Factor].Replace('_', ' ') : "")}</title>");
+            string limit = bar.Factor >= 0 ? ", limited by " + timeline.Bottlenecks[bar.Factor].Replace('_', ' ') : "";
+            svg.Add($"<g><title>{When(stretch.FirstBar + i, seconds)}: ");
+            svg.Add($"{bar.All * scale:#,0.##} {unit}, {bar.Failed:N0} failed{limit}</title>");
             Piece(svg, "answered", x, step, ref y, bar.Answered, most);
             Piece(svg, "cached", x, step, ref y, bar.Known, most);
             Piece(svg, "failed", x, step, ref y, bar.Failed, most);
             if (bar.Factor >= 0)
             {
-                svg.Add($"<rect class=\"{ClassOf(timeline.Bottlenecks[bar.Factor])}\" x=\"{x:0.##}\" y=\"{Bottom + 6}\" width=\"{step:0.##}\" height=\"8\"/>");
+                string kind = ClassOf(timeline.Bottlenecks[bar.Factor]);
+                svg.Add($"<rect class=\"{kind}\" x=\"{x:0.##}\" y=\"{Bottom + 6}\" width=\"{step:0.##}\" height=\"8\"/>");
             }
 
             svg.Add($"</g>");
@@ -80,11 +95,12 @@ internal static class TimeChart
         {
             double height = Math.Max(0.75, (Bottom - Top) * (count / (double)most));
             y -= height;
-            svg.Add($"<rect class=\"{kind}\" x=\"{x + (step * 0.05):0.##}\" y=\"{y:0.##}\" width=\"{step * 0.9:0.##}\" height=\"{height:0.##}\"/>");
+            svg.Add($"<rect class=\"{kind}\" x=\"{x + (step * 0.05):0.##}\" y=\"{y:0.##}\" ");
+            svg.Add($"width=\"{step * 0.9:0.##}\" height=\"{height:0.##}\"/>");
         }
     }
 
-    // The beginning of each stretch, and moments in between, as far as there is room; the day where it is a new one.
+    // Labels the start of each stretch and times in between, if there is room, with the date where it changes.
     private static void Labels(Markup svg, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
     {
         const double Time = 65;
@@ -105,7 +121,8 @@ internal static class TimeChart
                 {
                     string label = When(stretch.FirstBar + i, seconds);
                     label = time.Date == day ? label[(label.IndexOf(',', StringComparison.Ordinal) + 2)..] : label;
-                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 16}\" y2=\"{y - 12}\"/><text x=\"{at:0.#}\" y=\"{y}\">{label}</text>");
+                    svg.Add($"<line class=\"axis\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{y - 16}\" y2=\"{y - 12}\"/>");
+                    svg.Add($"<text x=\"{at:0.#}\" y=\"{y}\">{label}</text>");
                     day = time.Date;
                     free = at + room;
                 }

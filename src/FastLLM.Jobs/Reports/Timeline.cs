@@ -1,6 +1,6 @@
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Rows over time: counted by the second, told in bars of one width, with the pauses between runs left out.</summary>
+/// <summary>Counts rows over time: by the second, shown in bars of one width, without the pauses between runs.</summary>
 internal sealed class Timeline
 {
     private const int MaxSeconds = 1 << 16;
@@ -44,8 +44,8 @@ internal sealed class Timeline
         }
     }
 
-    /// <summary>The stretches in which rows came, in bars of one width.</summary>
-    /// <param name="most">About how many bars in all.</param>
+    /// <summary>Gets the stretches of time that have rows, in bars of one width.</summary>
+    /// <param name="most">The approximate number of bars.</param>
     public (int Width, IReadOnlyList<Stretch> Stretches) Bars(int most)
     {
         long busy = 0;
@@ -73,8 +73,12 @@ internal sealed class Timeline
         return (width, stretches);
     }
 
-    /// <summary>A stretch of time that people count in, at least this long, and a multiple of a bar's.</summary>
-    public static int RoundWidth(long seconds, int bar) => s_widths.FirstOrDefault(width => width >= seconds && width % bar == 0, (int)Math.Min(int.MaxValue / bar * bar, (seconds + bar - 1) / bar * bar));
+    /// <summary>Rounds a time up to a usual one (5 s, 10 min, 1 h …) that is a multiple of a bar's width.</summary>
+    public static int RoundWidth(long seconds, int bar)
+    {
+        var multiple = (int)Math.Min(int.MaxValue / bar * bar, (seconds + bar - 1) / bar * bar);
+        return s_widths.FirstOrDefault(width => width >= seconds && width % bar == 0, multiple);
+    }
 
     private static long PauseAfter(int width) => Math.Max(120, 3L * width);
 
@@ -90,7 +94,7 @@ internal sealed class Timeline
         return place < 0 ? MaxNames - 1 : place;
     }
 
-    // A day by the second is more than a picture shows: from here on by two seconds, ten, a minute …
+    // A day by the second is more than a chart shows: count by two seconds, ten, a minute … from now on.
     private void Coarsen()
     {
         int finer = _slot;
@@ -111,7 +115,7 @@ internal sealed class Timeline
         }
     }
 
-    /// <summary>The rows of one bar.</summary>
+    /// <summary>Counts the rows of one bar.</summary>
     internal sealed class Counts
     {
         private int[] _factors = [];
@@ -124,7 +128,7 @@ internal sealed class Timeline
 
         public int All => Answered + Known + Failed;
 
-        /// <summary>The place of the factor that most rows name; -1 where none does.</summary>
+        /// <summary>Gets the place of the bottleneck that most rows name; −1 if none does.</summary>
         public int Factor => _factors.Length == 0 ? -1 : Array.IndexOf(_factors, _factors.Max());
 
         public void AddBottleneck(int place, int count)
@@ -149,7 +153,7 @@ internal sealed class Timeline
         }
     }
 
-    /// <summary>Bars without a pause between them.</summary>
+    /// <summary>Represents bars without a pause between them.</summary>
     internal sealed class Stretch(long firstBar)
     {
         public long FirstBar => firstBar;

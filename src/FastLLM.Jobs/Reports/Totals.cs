@@ -1,6 +1,6 @@
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Adds up rows.</summary>
+/// <summary>Adds up the rows of an output. Each property is a number of the report.</summary>
 internal sealed class Totals
 {
     private readonly Timeline _written = new();
@@ -38,10 +38,10 @@ internal sealed class Totals
 
     public Histogram CompletionTokens { get; } = new();
 
-    /// <summary>When rows were written; where no row says so, when the provider says that it made them.</summary>
+    /// <summary>Gets when rows were written or, if no row states that, when the provider created their answers.</summary>
     public Timeline Times => _written.IsEmpty ? _created : _written;
 
-    /// <summary>Whether <see cref="Times"/> are the provider's.</summary>
+    /// <summary>Gets a value indicating whether <see cref="Times"/> are the provider's.</summary>
     public bool TimesAreTheProviders => _written.IsEmpty && !_created.IsEmpty;
 
     public void Add(ReportRow row)

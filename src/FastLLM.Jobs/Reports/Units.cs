@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Numbers as people read them.</summary>
+/// <summary>Formats numbers for people.</summary>
 internal static class Units
 {
     public static string Time(long milliseconds) => milliseconds switch
@@ -21,7 +21,7 @@ internal static class Units
         _ => string.Create(CultureInfo.InvariantCulture, $"{number / 1e9:0.##}G"),
     };
 
-    /// <summary>A share in percent; what is little is not shown as nothing, nor what is nearly all as all.</summary>
+    /// <summary>Formats a share in percent. A small share is not shown as 0 %, nor one of nearly all as 100 %.</summary>
     public static string Percent(long part, long whole)
     {
         double percent = whole == 0 ? 0 : 100.0 * part / whole;
