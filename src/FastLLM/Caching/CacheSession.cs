@@ -4,7 +4,7 @@ using System.Text;
 namespace FastLLM.Caching;
 
 /// <summary>Represents an open disk cache: its writer, its readers, and the lock that tells other processes that the folder is in use.</summary>
-internal sealed class CacheSession
+internal sealed class CacheSession : IDisposable
 {
     private readonly IDisposable _use;
 
@@ -39,11 +39,11 @@ internal sealed class CacheSession
     }
 
     /// <summary>Commits pending entries and closes the files. Blocks until that is done.</summary>
-    public void Close()
+    public void Dispose()
     {
         // Readers first: the log can only be emptied without readers.
         Readers.Dispose();
-        Writer.Close();
+        Writer.Dispose();
         _use.Dispose();
     }
 
@@ -63,7 +63,7 @@ internal sealed class CacheSession
         }
         catch
         {
-            writer?.Close();
+            writer?.Dispose();
             use.Dispose();
             throw;
         }

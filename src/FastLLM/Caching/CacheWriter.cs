@@ -7,7 +7,7 @@ namespace FastLLM.Caching;
 /// Every transaction and every checkpoint of any process runs under the write lock of the folder. SQLite 3.50.4 can damage a database when two
 /// connections write or checkpoint at once (the WAL-reset bug, sqlite.org/wal.html), and with the lock processes wait for each other without errors.
 /// </remarks>
-internal sealed class CacheWriter
+internal sealed class CacheWriter : IDisposable
 {
     private const long MaxUnwritten = 64L << 20;
     private const long CheckpointFrom = 64L << 20;
@@ -59,7 +59,7 @@ internal sealed class CacheWriter
     public Task DoAsync(Action<CacheDatabase> change) => _queue.Add(change);
 
     /// <summary>Commits pending entries, empties the log unless it is being read, and ends. Blocks until that is done.</summary>
-    public void Close()
+    public void Dispose()
     {
         _queue.Close();
         _thread.Join();

@@ -109,7 +109,7 @@ public sealed class DiskCache : CacheProvider
     {
         lock (_closing)
         {
-            _closed ??= Task.Run(_session.Close, CancellationToken.None);
+            _closed ??= Task.Run(_session.Dispose, CancellationToken.None);
         }
 
         return new ValueTask(Cancellable(_closed, cancellationToken));

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using Xunit;
@@ -6,6 +7,62 @@ namespace FastLLM.Tests.Requests;
 
 public sealed class LlmRequestTests
 {
+    // Another value than the default for each type that a property has.
+    private static readonly Dictionary<Type, object> s_samples = new()
+    {
+        [typeof(string)] = "/v1/text",
+        [typeof(double?)] = 0.5,
+        [typeof(int?)] = 7,
+        [typeof(int)] = 7,
+        [typeof(bool)] = true,
+        [typeof(IReadOnlyList<Message>)] = new[] { Message.User("hi") },
+        [typeof(EmbeddingInput)] = EmbeddingInput.FromString("hi"),
+        [typeof(StopSequences)] = StopSequences.FromString("."),
+        [typeof(IReadOnlyDictionary<string, JsonElement>)] = new Dictionary<string, JsonElement> { ["n"] = JsonElement.Parse("2") },
+    };
+
+    public static TheoryData<string> Properties => [.. Settable.Select(property => property.Name)];
+
+    private static IEnumerable<PropertyInfo> Settable => typeof(LlmRequest).GetProperties().Where(property => property.CanWrite);
+
+    [Theory]
+    [MemberData(nameof(Properties))]
+    public void With_EveryProperty_IsCopied(string name)
+    {
+        var request = new LlmRequest();
+        PropertyInfo property = typeof(LlmRequest).GetProperty(name)!;
+        property.SetValue(request, s_samples[property.PropertyType]);
+
+        LlmRequest copy = request with { };
+
+        Assert.NotEqual(property.GetValue(new LlmRequest()), property.GetValue(copy));
+        Assert.Equal(Settable.Select(each => each.GetValue(request)), Settable.Select(each => each.GetValue(copy)));
+        Assert.Equal((request.Key, request.TemperatureLeftAlone), (copy.Key, copy.TemperatureLeftAlone));
+    }
+
+    [Fact]
+    public void Fields_AllThatIsSet_IsInOneValue()
+    {
+        IEnumerable<string> fields = typeof(LlmRequest).GetFields(BindingFlags.Instance | BindingFlags.NonPublic).Select(field => field.Name);
+
+        // The others are derived from _fields, and a copy starts without them.
+        Assert.Equal(["<IsVerbatim>k__BackingField", "_body", "_fields", "_key", "_prepared", "_unread"], fields.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void With_PreparedOrVerbatimRequest_HasItsOwnBodyAndKey()
+    {
+        foreach (LlmRequest request in (LlmRequest[])[LlmRequest.FromPrompt("p", "hi", "m"), LlmRequest.FromJson(Chat)])
+        {
+            RequestKey key = request.Key;
+            LlmRequest copy = request with { Model = "other" };
+
+            Assert.NotEqual(key, copy.Key);
+            Assert.Contains("other", Text(copy), StringComparison.Ordinal);
+            Assert.False(copy.IsVerbatim);
+        }
+    }
+
     private const string Chat = """{ "messages" : [ {"role":"user", "content":"h\u0069"} ], "model":"m", "temperature": 0.70 , "top_p":1, "stop":null }""";
 
     [Fact]
