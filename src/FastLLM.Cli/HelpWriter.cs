@@ -11,7 +11,6 @@ internal sealed class HelpWriter(TextWriter output, int width)
     private const int DefaultWidth = 80;
     private const int MinWidth = 50;
     private const int MaxWidth = 120;
-    private const int MaxTermWidth = 28;
     private const string GeneralHeading = "Display";
 
     /// <summary>Returns the action of <c>--help</c>.</summary>
@@ -52,7 +51,7 @@ internal sealed class HelpWriter(TextWriter output, int width)
             ("Commands", [.. command.Subcommands.Select(subcommand => (subcommand.Name, subcommand.Description ?? ""))]),
             .. groups.Select(group => (group.Heading, group.Options.Select(option => (TermOf(option), DescriptionOf(option))).ToList())),
         ];
-        int termWidth = Math.Min(MaxTermWidth, sections.SelectMany(section => section.Rows).Max(row => row.Term.Length));
+        int termWidth = Math.Min(width * 35 / 100, sections.SelectMany(section => section.Rows).Max(row => row.Term.Length));
         foreach ((string heading, List<(string Term, string Text)> rows) in sections.Where(section => section.Rows.Count > 0))
         {
             WriteHeading(heading);
