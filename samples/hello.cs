@@ -2,7 +2,7 @@
 #:project ../src/FastLLM.Simulator/FastLLM.Simulator.csproj
 #:property PublishAot=false
 
-// Ten questions to a simulated provider: no key, no network, no cost.
+// Sends ten questions to a simulated provider: no API key, no network, no cost.
 using FastLLM;
 using FastLLM.Simulator;
 

@@ -2,7 +2,7 @@
 #:project ../src/FastLLM.Simulator/FastLLM.Simulator.csproj
 #:property PublishAot=false
 
-// A provider of one's own: cache, sharing, limits, retries and progress come from the manager.
+// Implements a custom provider. The manager adds cache, sharing, limits, retries and progress.
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;

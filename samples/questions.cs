@@ -2,11 +2,11 @@
 #:project ../src/FastLLM.Simulator/FastLLM.Simulator.csproj
 #:property PublishAot=false
 
-// Asks every question of a JSONL file (one JSON object a line, with a member "question"):
+// Sends every question of a JSONL file (one JSON object per line, with a member "question"):
 //
-//     dotnet run samples/questions.cs -- FILE [IN-FLIGHT]
+//     dotnet run samples/questions.cs -- FILE [CONCURRENCY]
 //
-// With OPENAI_API_KEY set, of OpenAI (or of OPENAI_BASE_URL); without, of a simulated provider that takes 200 ms an answer.
+// If OPENAI_API_KEY is set, it uses OpenAI (or OPENAI_BASE_URL), otherwise a simulated provider that takes 200 ms per response.
 using System.Diagnostics;
 using System.Text.Json;
 using FastLLM;
@@ -14,22 +14,22 @@ using FastLLM.Simulator;
 
 if (args is not [string file, ..] || !File.Exists(file))
 {
-    Console.Error.WriteLine("Give a JSONL file whose lines have a member \"question\": dotnet run samples/questions.cs -- FILE [IN-FLIGHT]");
+    Console.Error.WriteLine("Usage: dotnet run samples/questions.cs -- FILE [CONCURRENCY], where FILE is a JSONL file whose lines have a member \"question\".");
     return 2;
 }
 
-int inFlight = args.Length > 1 ? int.Parse(args[1]) : 200;
+int concurrency = args.Length > 1 ? int.Parse(args[1]) : 200;
 SimulatorServer? simulator = null;
 if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OPENAI_API_KEY")))
 {
     simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(200) });
-    Console.Error.WriteLine("No OPENAI_API_KEY is set: the simulator answers.");
+    Console.Error.WriteLine("OPENAI_API_KEY is not set: using the simulator.");
 }
 
 await using OptionalServer server = new(simulator);
 OpenAIProvider provider = simulator is null ? OpenAIProvider.FromEnvironment() : new OpenAIProvider("", simulator.ApiBase);
 string model = Environment.GetEnvironmentVariable("OPENAI_MODEL") ?? "gpt-4o-mini";
-await using var manager = new RequestManager(provider, new RequestManagerOptions { Concurrency = inFlight, Cache = new InMemoryCache() });
+await using var manager = new RequestManager(provider, new RequestManagerOptions { Concurrency = concurrency, Cache = new InMemoryCache() });
 
 string[] questions = [.. File.ReadLines(file).Where(line => line.Trim().Length > 0).Select(QuestionOf)];
 var batch = new RequestBatch();
@@ -54,7 +54,7 @@ TokenStats stats = manager.Stats;
 Console.Error.WriteLine($"{outcomes.Count} questions, {outcomes.Count(o => o.IsSuccess)} answered, {stats.Sent} sent, {took.TotalSeconds:0.00} s, {stats.TotalTokens:N0} tokens");
 if (simulator is not null)
 {
-    // The simulator repeats the question in its answer: each row must have its own.
+    // The simulator repeats the question in its response, so this checks that each row has its own.
     Console.Error.WriteLine($"{own} answers belong to their own question, {simulator.Stats.DistinctBodies} distinct requests seen, at most {simulator.Stats.PeakInFlight} in flight");
 }
 

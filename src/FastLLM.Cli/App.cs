@@ -1,20 +1,40 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 
 namespace FastLLM.Cli;
 
-/// <summary>The command line as a function: arguments, environment, clock and writers in, exit code out.</summary>
+/// <summary>Runs one command line: takes arguments, environment, clock and writers, and returns an exit code.</summary>
 internal sealed class App(Func<string, string?> environment, TextWriter output, TextWriter error, TimeProvider time)
 {
-    /// <summary>Carries out one command line.</summary>
+    private readonly SynchronousCommandLineAction _help = HelpWriter.Action();
+
+    /// <summary>Creates the command with all its subcommands.</summary>
+    public Command CreateRoot()
+    {
+        var root = new CliCommand("fastllm", "Send many LLM requests in parallel, without paying twice for the same answer.");
+        root.Options.Add(new HelpOption { Description = "Show help.", Action = _help });
+        root.Options.Add(new VersionOption { Description = "Show the version." });
+        root.Subcommands.Add(RunCommand.Create(environment, time));
+        root.Subcommands.Add(ValidateCommand.Create());
+        root.Subcommands.Add(ReportCommand.Create());
+        root.Subcommands.Add(CacheCommand.Create(time));
+        root.Subcommands.Add(SimulateCommand.Create(time));
+        root.Subcommands.Add(ProvidersCommand.Create(environment));
+        root.AddExample("Try it without an API key:", "fastllm run samples/questions.jsonl --provider simulator");
+        root.AddExample("Show the options of a command:", "fastllm run --help");
+        return root;
+    }
+
+    /// <summary>Runs a command line.</summary>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
-        ParseResult result = Root().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (result.Errors.Count > 0 && result.Action is not HelpAction)
+        ParseResult result = CreateRoot().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (result.Errors.Count > 0 && result.Action != _help)
         {
-            return Refuse(result);
+            return Reject(result);
         }
 
         try
@@ -24,7 +44,7 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
                 Output = output,
                 Error = error,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null, // Signals does that
+                ProcessTerminationTimeout = null, // Signals handles termination
             }).ConfigureAwait(false);
         }
         catch (UsageException e)
@@ -34,28 +54,14 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         }
     }
 
-    private RootCommand Root()
-    {
-        var root = new RootCommand("Sends the requests of a file in parallel, as fast as the provider allows and never twice for the same answer, and writes the answers to a file.");
-        root.HelpName = "fastllm";
-        root.Subcommands.Add(RunCommand.Create(environment, time));
-        root.Subcommands.Add(ValidateCommand.Create());
-        root.Subcommands.Add(ReportCommand.Create());
-        root.Subcommands.Add(CacheCommand.Create(time));
-        root.Subcommands.Add(SimulateCommand.Create(time));
-        root.Subcommands.Add(ProvidersCommand.Create(environment));
-        return root;
-    }
-
-    private int Refuse(ParseResult result)
+    private int Reject(ParseResult result)
     {
         foreach (ParseError problem in result.Errors)
         {
             error.WriteLine($"fastllm: {TerminalText.Clean(problem.Message, 400)}");
         }
 
-        string command = result.CommandResult.Command is RootCommand ? "" : $" {result.CommandResult.Command.Name}";
-        error.WriteLine($"See: fastllm{command} --help");
+        error.WriteLine($"See: {HelpWriter.PathOf(result.CommandResult.Command)} --help");
         return ExitCode.Usage;
     }
 }

@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>The words for what limits a run, and what one can do about it.</summary>
+/// <summary>Names the bottleneck of a run, and what to change.</summary>
 internal static class BottleneckText
 {
-    /// <summary>As it stands in a line of progress.</summary>
-    public static string Name(Bottleneck factor) => factor switch
+    /// <summary>Returns the name shown to users.</summary>
+    public static string Name(Bottleneck bottleneck) => bottleneck switch
     {
         Bottleneck.RequestsPerMinute => "requests/min",
         Bottleneck.TokensPerMinute => "tokens/min",
@@ -19,8 +19,8 @@ internal static class BottleneckText
         _ => "nothing",
     };
 
-    /// <summary>As it stands in an event.</summary>
-    public static string Id(Bottleneck factor) => factor switch
+    /// <summary>Returns the name used in events.</summary>
+    public static string Id(Bottleneck bottleneck) => bottleneck switch
     {
         Bottleneck.RequestsPerMinute => "requests_per_minute",
         Bottleneck.TokensPerMinute => "tokens_per_minute",
@@ -33,44 +33,45 @@ internal static class BottleneckText
         _ => "none",
     };
 
-    /// <summary>Whole percentages that add up to 100, the largest first; those that would be 0 are left out.</summary>
-    public static IReadOnlyList<(Bottleneck Factor, int Percent)> Percentages(IReadOnlyDictionary<Bottleneck, double> shares)
+    /// <summary>Converts shares to whole percentages that add up to 100, the largest first, without those of 0.</summary>
+    public static IReadOnlyList<(Bottleneck Bottleneck, int Percent)> Percentages(IReadOnlyDictionary<Bottleneck, double> shares)
     {
-        List<(Bottleneck Factor, double Exact, int Percent)> rows = [.. shares.Select(share => (share.Key, share.Value * 100, (int)(share.Value * 100)))];
+        List<(Bottleneck Bottleneck, double Exact, int Percent)> rows =
+            [.. shares.Select(share => (share.Key, share.Value * 100, (int)(share.Value * 100)))];
         int missing = rows.Count == 0 ? 0 : 100 - rows.Sum(row => row.Percent);
         return
         [
             .. rows.OrderByDescending(row => row.Exact - row.Percent)
-                .Select((row, i) => (row.Factor, Percent: row.Percent + (i < missing ? 1 : 0)))
+                .Select((row, i) => (row.Bottleneck, Percent: row.Percent + (i < missing ? 1 : 0)))
                 .Where(row => row.Percent > 0)
-                .OrderByDescending(row => row.Percent).ThenBy(row => row.Factor),
+                .OrderByDescending(row => row.Percent).ThenBy(row => row.Bottleneck),
         ];
     }
 
-    /// <summary>One line on what to change; <see langword="null"/> where there is nothing to say.</summary>
+    /// <summary>Returns one sentence on what to change; <see langword="null"/> if there is no bottleneck.</summary>
     public static string? Advice(TokenStats stats)
     {
-        if (Percentages(stats.LimitedByShares) is not [(var most, _), ..])
+        if (Percentages(stats.LimitedByShares) is not [(var largest, _), ..])
         {
             return null;
         }
 
-        string what = most switch
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        return largest switch
         {
-            Bottleneck.RequestsPerMinute when stats.RequestLimit is { } told => string.Create(
-                CultureInfo.InvariantCulture, $"ask the provider for more than {told:N0} requests a minute, or put more into each request."),
-            Bottleneck.RequestsPerMinute => "the provider refused more. Ask for a higher limit, and tell it with --rpm.",
-            Bottleneck.TokensPerMinute => "ask for a higher limit, or allow less output (max_completion_tokens): what is allowed counts.",
+            Bottleneck.RequestsPerMinute when stats.RequestLimit is { } limit => string.Create(
+                culture, $"Ask the provider for more than {limit:N0} requests per minute, or combine requests."),
+            Bottleneck.RequestsPerMinute => "The provider rejected a higher rate. Ask for a higher limit, and configure it with --rpm.",
+            Bottleneck.TokensPerMinute => "Ask for a higher limit, or lower max_completion_tokens: the allowed output counts.",
             Bottleneck.Concurrency when stats.ConcurrencyLimit < stats.ConcurrencyCeiling => string.Create(
-                CultureInfo.InvariantCulture, $"how many the provider takes was still being learned ({stats.ConcurrencyLimit:N0} at the end). To begin with more: --concurrency N."),
+                culture, $"The limit was still rising ({stats.ConcurrencyLimit:N0} at the end). To start higher, use --concurrency N."),
             Bottleneck.Concurrency => string.Create(
-                CultureInfo.InvariantCulture, $"raise --concurrency (it was {stats.ConcurrencyLimit:N0}), or give --concurrency auto."),
-            Bottleneck.ProviderLatency => "all that was left was in flight. A faster model, or shorter answers.",
-            Bottleneck.BackOff => "the provider failed or asked to wait. -v says what is retried, and why.",
-            Bottleneck.Input => "rows did not come as fast as they could be sent.",
-            Bottleneck.Budget => "what was left was set aside for what was in flight. A higher --max-cost, or less output allowed (max_completion_tokens).",
-            _ => "outcomes were not written as fast as they came. A faster disk, or a faster reader.",
+                culture, $"Raise --concurrency (it was {stats.ConcurrencyLimit:N0}), or use --concurrency auto."),
+            Bottleneck.ProviderLatency => "All remaining requests were in flight. Use a faster model, or shorter answers.",
+            Bottleneck.BackOff => "The provider failed or asked for a pause. Use -v to see retries and their reasons.",
+            Bottleneck.Input => "The input was read more slowly than requests could be sent.",
+            Bottleneck.Budget => "The rest of the budget was reserved. Raise --max-cost, or lower max_completion_tokens.",
+            _ => "The output was written more slowly than responses arrived. Use a faster disk or reader.",
         };
-        return $"mostly {Name(most)}: {what}";
     }
 }

@@ -2,33 +2,33 @@ using System.CommandLine;
 
 namespace FastLLM.Cli;
 
-/// <summary>Where a run keeps answers, and which of them it asks for again.</summary>
+/// <summary>Reads the options of the response cache.</summary>
 internal sealed class CacheOptions
 {
     private const string All = "all";
 
     private readonly Option<string?> _folder = FolderOption();
-    private readonly Option<bool> _none = new("--no-cache") { Description = "Keep no answers besides the output, and use none that were kept." };
-    private readonly Option<string?> _refresh = new("--refresh") { HelpName = "KINDS", Description = "Ask again where the answer that is there ended so: length,content_filter … or all." };
-    private readonly Option<string> _durability = new("--durability") { HelpName = "power-loss|process-kill", Description = "What a kept answer survives.", DefaultValueFactory = _ => "power-loss" };
+    private readonly Option<bool> _none = CliOption.Flag("--no-cache", "Neither read nor write the cache.");
+    private readonly Option<string?> _refresh = CliOption.Text("--refresh", "REASONS",
+        "Ignore existing responses with these finish reasons and request them again, such as length,content_filter, or all.");
+
+    private readonly Option<string> _durability = CliOption.WithDefault(
+        "--durability", "LEVEL", "power-loss", "What cached responses survive: power-loss (flush every commit) or process-kill (faster).");
+
     private readonly Option<bool> _network = NetworkOption();
 
-    /// <summary>The option that names a cache's folder.</summary>
-    public static Option<string?> FolderOption() => new("--cache") { HelpName = "DIR", Description = $"The folder where answers are kept. Left out: {TerminalText.Clean(DiskCache.DefaultDirectory)}." };
+    /// <summary>Creates the option that names the folder of the cache.</summary>
+    public static Option<string?> FolderOption() => CliOption.Text(
+        "--cache", "DIR", "Folder of the cache. Default: fastllm in the cache folder of the user.");
 
-    /// <summary>The option that lets a cache stand on a network file system.</summary>
-    public static Option<bool> NetworkOption() => new("--cache-on-network") { Description = "Accept a folder on a network file system. No other machine may use it." };
+    /// <summary>Creates the option that allows a cache on a network file system.</summary>
+    public static Option<bool> NetworkOption() => CliOption.Flag(
+        "--cache-on-network", "Allow a folder on a network file system. No other machine may use it.");
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[_folder, _none, _refresh, _durability, _network])
-        {
-            command.Options.Add(option);
-        }
-    }
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) => command.Add("Cache", _folder, _none, _refresh, _durability, _network);
 
-    /// <summary>Opens the cache that was asked for; <see langword="null"/> for none.</summary>
+    /// <summary>Opens the cache; returns <see langword="null"/> with <c>--no-cache</c>.</summary>
     /// <exception cref="UsageException">The options contradict each other, or the cache cannot be opened.</exception>
     public DiskCache? Open(ParseResult result, Action<string> notice)
     {
@@ -41,22 +41,25 @@ internal sealed class CacheOptions
         {
             "power-loss" => Durability.PowerLoss,
             "process-kill" => Durability.ProcessKill,
-            var other => throw new UsageException($"--durability \"{TerminalText.Clean(other, 40)}\" is neither power-loss nor process-kill."),
+            var other => throw UsageException.Invalid("--durability", other, "Use power-loss or process-kill."),
         };
-        var options = new DiskCacheOptions { Durability = durability, AllowNetworkFileSystem = result.GetValue(_network), OnNotice = notice };
-        return Open(result.GetValue(_folder), options, ", or --no-cache for a run without");
+        var options = new DiskCacheOptions
+        {
+            Durability = durability, AllowNetworkFileSystem = result.GetValue(_network), OnNotice = notice,
+        };
+        return Open(result.GetValue(_folder), options, " or run without a cache (--no-cache)");
     }
 
     /// <summary>Opens a cache.</summary>
-    /// <param name="folder">Its folder; <see langword="null"/> for the user's own.</param>
-    /// <param name="options">How.</param>
-    /// <param name="otherWay">What else one may do where it cannot be opened.</param>
-    /// <exception cref="UsageException">It cannot be opened.</exception>
-    public static DiskCache Open(string? folder, DiskCacheOptions options, string otherWay = "")
+    /// <param name="folder">The folder; <see langword="null"/> for the default.</param>
+    /// <param name="options">The options of the cache.</param>
+    /// <param name="alternative">The text that the error message adds to "use another folder".</param>
+    /// <exception cref="UsageException">The cache cannot be opened.</exception>
+    public static DiskCache Open(string? folder, DiskCacheOptions options, string alternative = "")
     {
         if (folder is not null && string.IsNullOrWhiteSpace(folder))
         {
-            throw new UsageException("--cache names no folder.");
+            throw new UsageException("--cache requires the name of a folder.");
         }
 
         try
@@ -65,12 +68,13 @@ internal sealed class CacheOptions
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UsageException($"{TerminalText.Clean(e.Message, 1000)} Nothing was sent. Another folder: --cache DIR{otherWay}.", e);
+            throw new UsageException(
+                $"{TerminalText.Clean(e.Message, 1000)} Nothing was sent. Use another folder (--cache DIR){alternative}.", e);
         }
     }
 
-    /// <summary>For which finish reasons answers are asked for again.</summary>
-    /// <exception cref="UsageException">No reason stands there.</exception>
+    /// <summary>Reads the finish reasons of responses to request again.</summary>
+    /// <exception cref="UsageException">The list is empty.</exception>
     public IReadOnlyCollection<string> ReadRefresh(ParseResult result)
     {
         if (result.GetValue(_refresh) is not { } text)
@@ -78,9 +82,9 @@ internal sealed class CacheOptions
             return [];
         }
 
-        string[] kinds = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        return kinds.Length == 0
-            ? throw new UsageException("--refresh wants finish reasons, such as length,content_filter, or all.")
-            : kinds.Contains(All) ? [RequestManagerOptions.AnyFinishReason] : kinds;
+        string[] reasons = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return reasons.Length == 0
+            ? throw new UsageException("--refresh requires finish reasons, such as length,content_filter, or all.")
+            : reasons.Contains(All) ? [RequestManagerOptions.AnyFinishReason] : reasons;
     }
 }

@@ -5,16 +5,17 @@ using System.Text.Json;
 
 namespace FastLLM.Cli;
 
-/// <summary>What <c>fastllm cache</c> prints.</summary>
+/// <summary>Formats what <c>fastllm cache</c> prints.</summary>
 internal static class CacheReport
 {
-    /// <summary>What the cache holds, for people.</summary>
+    /// <summary>Formats statistics as text.</summary>
     public static string Table(string folder, DiskCacheStats stats)
     {
         CultureInfo culture = CultureInfo.InvariantCulture;
         var text = new StringBuilder();
         text.AppendLine(culture, $"folder   {TerminalText.Clean(folder)}");
-        text.AppendLine(culture, $"answers  {stats.Entries:N0}, {SizeText.Print(stats.AnswerBytes)}; on disk {SizeText.Print(stats.FileBytes)}");
+        string onDisk = SizeText.Print(stats.FileBytes);
+        text.AppendLine(culture, $"entries  {stats.Entries:N0}, {SizeText.Print(stats.AnswerBytes)}; on disk {onDisk}");
         if (stats is { Oldest: { } oldest, Newest: { } newest })
         {
             text.AppendLine(culture, $"from     {oldest.UtcDateTime:yyyy-MM-dd HH:mm} to {newest.UtcDateTime:yyyy-MM-dd HH:mm} UTC");
@@ -22,14 +23,15 @@ internal static class CacheReport
 
         foreach (DiskCacheShare share in stats.Shares)
         {
-            string model = share.Model.Length == 0 ? "(no model named)" : TerminalText.Clean(share.Model, 80);
-            text.AppendLine(culture, $"{share.Entries,9:N0}  {SizeText.Print(share.AnswerBytes),9}  {TerminalText.Clean(share.Scope, 120)}  {model}");
+            string model = share.Model.Length == 0 ? "(no model)" : TerminalText.Clean(share.Model, 80);
+            string scope = TerminalText.Clean(share.Scope, 120);
+            text.AppendLine(culture, $"{share.Entries,9:N0}  {SizeText.Print(share.AnswerBytes),9}  {scope}  {model}");
         }
 
         return text.ToString().TrimEnd();
     }
 
-    /// <summary>The same for programs.</summary>
+    /// <summary>Formats statistics as JSON.</summary>
     public static string Json(string folder, DiskCacheStats stats) => Write(json =>
     {
         json.WriteString("folder", folder);
@@ -64,25 +66,25 @@ internal static class CacheReport
         }
     });
 
-    /// <summary>What a look at every answer has found, for people.</summary>
+    /// <summary>Formats a verification as text.</summary>
     public static string Table(DiskCacheVerification found)
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{found.Sound:N0} answers are sound, {found.Damaged:N0} are damaged.");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{found.Sound:N0} responses are intact, {found.Damaged:N0} are damaged.");
         foreach (string problem in found.Problems)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"damage   {TerminalText.Clean(problem, 300)}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"problem  {TerminalText.Clean(problem, 300)}");
         }
 
         if (!found.IsSound)
         {
-            text.AppendLine("The next run or command that opens this cache sets the damaged database aside and saves what is sound.");
+            text.AppendLine("The next command that opens this cache moves the damaged database aside and recovers the intact responses.");
         }
 
         return text.ToString().TrimEnd();
     }
 
-    /// <summary>The same for programs.</summary>
+    /// <summary>Formats a verification as JSON.</summary>
     public static string Json(DiskCacheVerification found, string? repair) => Write(json =>
     {
         json.WriteBoolean("sound", found.IsSound && repair is null);

@@ -1,11 +1,11 @@
 namespace FastLLM.Cli;
 
-/// <summary>Asks a person before money is spent.</summary>
-/// <param name="canAsk">Whether somebody sits at a terminal.</param>
-/// <param name="ask">Puts a question, and gives the line that was typed.</param>
+/// <summary>Asks the user to confirm an expensive run.</summary>
+/// <param name="canAsk">Returns whether there is a terminal to ask on.</param>
+/// <param name="ask">Shows a question and returns the answer.</param>
 internal sealed class Confirmation(Func<bool> canAsk, Func<string, string?> ask)
 {
-    /// <summary>On the process's own terminal.</summary>
+    /// <summary>Creates a confirmation on the terminal of the process.</summary>
     public static Confirmation OnTerminal(TextWriter error) => new(
         () => !Console.IsInputRedirected && !Console.IsErrorRedirected,
         question =>
@@ -15,27 +15,27 @@ internal sealed class Confirmation(Func<bool> canAsk, Func<string, string?> ask)
             return Console.ReadLine();
         });
 
-    /// <summary>Lets a run through that costs no more than was said, or that a person agrees to.</summary>
-    /// <param name="estimate">What it would cost.</param>
-    /// <param name="above">From which cost on a person must agree.</param>
-    /// <exception cref="UsageException">Nobody agreed; nothing was sent.</exception>
-    public void Require(JobPlan estimate, decimal above)
+    /// <summary>Requires confirmation if the run may cost more than <paramref name="limit"/>, or if its cost is unknown.</summary>
+    /// <exception cref="UsageException">The user did not confirm; nothing was sent.</exception>
+    public void Require(JobPlan estimate, decimal limit)
     {
         ArgumentNullException.ThrowIfNull(estimate);
-        if (estimate.HighCost <= above)
+        if (estimate.HighCost <= limit)
         {
             return;
         }
 
-        string cost = $"This run sends {estimate.ToSend.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} requests; its cost: {EstimateText.Cost(estimate)}.";
+        string cost = FormattableString.Invariant(
+            $"This run sends {estimate.ToSend:N0} requests. Estimated cost: {EstimateText.Cost(estimate)}.");
         if (!canAsk())
         {
-            throw new UsageException($"{cost} That may be above {CostText.Dollars(above)} (--confirm-above), and there is no terminal to ask on. Nothing was sent.");
+            throw new UsageException(
+                $"{cost} It may exceed {CostText.Dollars(limit)} (--confirm-above), and there is no terminal to ask on. Nothing was sent.");
         }
 
-        if (ask($"{cost} Go on? [y/N] ")?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
+        if (ask($"{cost} Continue? [y/N] ")?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
         {
-            throw new UsageException("Not agreed to. Nothing was sent.");
+            throw new UsageException("Not confirmed. Nothing was sent.");
         }
     }
 }

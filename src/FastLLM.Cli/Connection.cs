@@ -2,15 +2,15 @@ using FastLLM.Simulator;
 
 namespace FastLLM.Cli;
 
-/// <summary>A provider that is ready to be asked. Disposing it stops the simulator, if one was started for it.</summary>
+/// <summary>Represents a provider that is ready to use. Disposing it stops the simulator, if one was started.</summary>
 internal sealed class Connection : IAsyncDisposable
 {
-    // Long enough for progress to be seen, short enough for a thousand rows to be done in seconds.
+    // Long enough to show progress, short enough to process a thousand rows in seconds.
     private static readonly TimeSpan SimulatedLatency = TimeSpan.FromMilliseconds(200);
 
     private readonly IAsyncDisposable? _server;
 
-    /// <summary>Takes a provider that needs nothing started.</summary>
+    /// <summary>Initializes a connection.</summary>
     public Connection(OpenAIProvider provider, string baseUrl, IAsyncDisposable? server = null)
     {
         Provider = provider;
@@ -18,10 +18,10 @@ internal sealed class Connection : IAsyncDisposable
         _server = server;
     }
 
-    /// <summary>Gets who answers.</summary>
+    /// <summary>Gets the provider.</summary>
     public OpenAIProvider Provider { get; }
 
-    /// <summary>Gets where it is.</summary>
+    /// <summary>Gets the base URL of the provider.</summary>
     public string BaseUrl { get; }
 
     /// <summary>Starts the built-in simulator on a free loopback port.</summary>
@@ -35,7 +35,7 @@ internal sealed class Connection : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    // The port is another one each time, the answers are the same.
+    // The port differs between runs, but the answers are the same: the cache scope must not depend on it.
     private sealed class SimulatorProvider(string apiBase, int seed) : OpenAIProvider("", apiBase)
     {
         public override string CacheScope { get; } = FormattableString.Invariant($"simulator {seed}");

@@ -2,35 +2,36 @@ using System.CommandLine;
 
 namespace FastLLM.Cli;
 
-/// <summary>The options that say what things cost, and how much they may.</summary>
+/// <summary>Reads the options of prices, estimates and the budget.</summary>
 internal sealed class CostOptions
 {
-    private readonly Option<string?> _prices = new("--prices") { HelpName = "FILE", Description = "Prices of models, in the form of model_prices_and_context_window.json; they go before the small table that is built in." };
-    private readonly Option<string?> _maxCost = new("--max-cost") { HelpName = "USD", Description = "What the job may cost, all runs that build OUTPUT together; before each send its worst case is set aside." };
-    private readonly Option<string?> _confirmAbove = new("--confirm-above") { HelpName = "USD", Description = "Ask before a run that may cost more, or nobody knows how much; without a terminal, refuse it." };
-    private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Send nothing: tell rows, tokens, cost and the first request." };
+    private readonly Option<string?> _prices = CliOption.Text(
+        "--prices", "FILE", "Price table in the format of LiteLLM's model_prices_and_context_window.json. Precedes the built-in table.");
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
-    {
-        foreach (Option option in (Option[])[_dryRun, _confirmAbove, _maxCost, _prices])
-        {
-            command.Options.Add(option);
-        }
-    }
+    private readonly Option<string?> _maxCost = CliOption.Text(
+        "--max-cost", "USD", "Budget for all runs that write OUTPUT. A request whose worst case exceeds the remainder is not sent.");
 
-    /// <summary>Whether nothing is to be sent.</summary>
+    private readonly Option<string?> _confirmAbove = CliOption.Text("--confirm-above", "USD",
+        "Ask for confirmation if the estimate exceeds USD or is unknown. Without a terminal, the run is rejected.");
+
+    private readonly Option<bool> _dryRun = CliOption.Flag(
+        "--dry-run", "Send nothing; print the number of rows, tokens, cost and the first request.");
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) => command.Add("Cost", _dryRun, _confirmAbove, _maxCost, _prices);
+
+    /// <summary>Returns whether this is a dry run.</summary>
     public bool IsDryRun(ParseResult result) => result.GetValue(_dryRun);
 
-    /// <summary>From which cost on a person must agree.</summary>
+    /// <summary>Returns the cost above which the user must confirm the run; <see langword="null"/> for none.</summary>
     public decimal? ConfirmAbove(ParseResult result) => Amount(result, _confirmAbove);
 
-    /// <summary>Sets what was given.</summary>
-    /// <exception cref="UsageException">An amount or the table is none.</exception>
-    public void Apply(ParseResult result, RequestManagerOptions sending)
+    /// <summary>Applies prices and budget.</summary>
+    /// <exception cref="UsageException">An amount or the price table is invalid.</exception>
+    public void Apply(ParseResult result, RequestManagerOptions options)
     {
-        sending.Prices = result.GetValue(_prices) is { } file ? Read(file).Over(PriceTable.BuiltIn) : PriceTable.BuiltIn;
-        sending.Budget = Amount(result, _maxCost);
+        options.Prices = result.GetValue(_prices) is { } file ? Read(file).Over(PriceTable.BuiltIn) : PriceTable.BuiltIn;
+        options.Budget = Amount(result, _maxCost);
     }
 
     private static decimal? Amount(ParseResult result, Option<string?> option) =>
@@ -42,7 +43,7 @@ internal sealed class CostOptions
         {
             using FileStream stream = File.OpenRead(file);
             PriceTable table = PriceTable.Read(stream);
-            return table.Count > 0 ? table : throw new UsageException($"--prices {TerminalText.Clean(file)} has no price for any model.");
+            return table.Count > 0 ? table : throw new UsageException($"--prices {TerminalText.Clean(file)} contains no prices.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {

@@ -3,12 +3,12 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>Times as people write them on a command line: <c>200ms</c>, <c>1.5s</c>, <c>2m</c>, <c>1h</c>, <c>30d</c>; a plain number is seconds.</summary>
+/// <summary>Parses durations such as <c>200ms</c>, <c>1.5s</c>, <c>2m</c>, <c>1h</c> and <c>30d</c>. The default unit is seconds.</summary>
 internal static class DurationText
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(3650);
 
-    /// <summary>Reads a time that is not negative and at most ten years.</summary>
+    /// <summary>Parses a duration from zero to ten years.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out TimeSpan duration)
     {
         duration = default;
@@ -40,15 +40,13 @@ internal static class DurationText
         return true;
     }
 
-    /// <summary>Reads a time, or says what is wrong with it.</summary>
-    /// <param name="option">The option that it was given for.</param>
-    /// <param name="text">What was given.</param>
-    /// <exception cref="UsageException">It is no time.</exception>
+    /// <summary>Parses the duration of an option.</summary>
+    /// <exception cref="UsageException">The text is not a duration.</exception>
     public static TimeSpan Parse(string option, string text) => TryParse(text, out TimeSpan duration)
         ? duration
-        : throw new UsageException($"{option} \"{TerminalText.Clean(text, 40)}\" is no time. Write 200ms, 1.5s, 2m or 1h; a plain number is seconds.");
+        : throw UsageException.Invalid(option, text, "Use a duration such as 200ms, 1.5s, 2m or 1h. The default unit is seconds.");
 
-    /// <summary>A time as a clock shows it: <c>0:07</c>, <c>12:05</c>, <c>1:02:03</c>.</summary>
+    /// <summary>Formats a duration like a clock: <c>0:07</c>, <c>12:05</c>, <c>1:02:03</c>.</summary>
     public static string Clock(TimeSpan time) => time.TotalHours >= 1
         ? string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}")
         : string.Create(CultureInfo.InvariantCulture, $"{time.Minutes}:{time.Seconds:00}");

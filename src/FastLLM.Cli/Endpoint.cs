@@ -3,18 +3,19 @@ using System.Net.Sockets;
 
 namespace FastLLM.Cli;
 
-/// <summary>What a user said about where to send, before it is known what that means.</summary>
+/// <summary>Represents the endpoint options as given on the command line.</summary>
 /// <param name="Provider">The name of a preset.</param>
-/// <param name="BaseUrl">A base URL.</param>
-/// <param name="ApiKeyEnv">The name of the variable that holds the key; no option ever takes the key itself.</param>
-/// <param name="AllowHttp">Whether http:// may leave the private network.</param>
+/// <param name="BaseUrl">The base URL.</param>
+/// <param name="ApiKeyEnv">The environment variable that holds the API key. No option takes the key itself.</param>
+/// <param name="AllowHttp">Whether http:// is allowed outside private networks.</param>
 internal sealed record EndpointChoice(string? Provider = null, string? BaseUrl = null, string? ApiKeyEnv = null, bool AllowHttp = false);
 
-/// <summary>Where requests go, and with which key: worked out from options and environment alone, so that nothing is sent or started yet.</summary>
-/// <remarks>A class, not a record: a record's text would show the key.</remarks>
+/// <summary>Represents the base URL and the API key of a run, resolved from options and environment without sending anything.</summary>
+/// <remarks>This is a class because the text of a record would show the key.</remarks>
 internal sealed class Endpoint
 {
-    private const string KeyIsNoName = "--api-key-env takes the name of an environment variable, never the key itself: set the variable, and give its name.";
+    private const string KeyIsNoName =
+        "--api-key-env takes the name of an environment variable, not the key. Set the variable, and pass its name.";
 
     private readonly string? _key;
     private readonly string? _organization;
@@ -29,25 +30,25 @@ internal sealed class Endpoint
         Notices = notices;
     }
 
-    /// <summary>Gets the preset in force; <see langword="null"/> for a server that is not known by name.</summary>
+    /// <summary>Gets the preset; <see langword="null"/> for an unknown server.</summary>
     public Preset? Preset { get; }
 
-    /// <summary>Gets a value indicating whether the built-in simulator is to be started.</summary>
+    /// <summary>Gets a value indicating whether the built-in simulator is used.</summary>
     public bool IsSimulator => Preset?.IsSimulator == true;
 
-    /// <summary>Gets the base URL; <see langword="null"/> for the simulator, which has one once it runs.</summary>
+    /// <summary>Gets the base URL; <see langword="null"/> for the simulator, which gets one when it starts.</summary>
     public string? BaseUrl { get; }
 
-    /// <summary>Gets the variable whose key is sent; <see langword="null"/> where none is sent.</summary>
+    /// <summary>Gets the environment variable whose key is sent; <see langword="null"/> if no key is sent.</summary>
     public string? KeyVariable { get; }
 
-    /// <summary>Gets what the user must be told on standard error before anything is sent.</summary>
+    /// <summary>Gets the notices that the user must see before the first send.</summary>
     public IReadOnlyList<string> Notices { get; }
 
-    /// <summary>Works out where to send.</summary>
-    /// <param name="choice">What the options say.</param>
+    /// <summary>Resolves the endpoint.</summary>
+    /// <param name="choice">The options.</param>
     /// <param name="environment">Reads an environment variable.</param>
-    /// <exception cref="UsageException">The options do not say enough, or something that must not be done; the message says what to do.</exception>
+    /// <exception cref="UsageException">The options are incomplete or unsafe; the message says what to do.</exception>
     public static Endpoint Resolve(EndpointChoice choice, Func<string, string?> environment)
     {
         ArgumentNullException.ThrowIfNull(choice);
@@ -72,7 +73,8 @@ internal sealed class Endpoint
         if (uri.Scheme == "http" && !choice.AllowHttp && !IsPrivate(uri))
         {
             throw new UsageException(
-                $"{source} \"{TerminalText.Clean(address, 200)}\" is http:// to a host outside this machine and the private network: prompts and key would travel readable. Use https://, or give --allow-http.");
+                $"{source} \"{TerminalText.Clean(address, 200)}\" uses http:// outside this machine and private networks, which exposes "
+                + "prompts and key. Use https://, or allow it with --allow-http.");
         }
 
         List<string> notices = [];
@@ -85,14 +87,14 @@ internal sealed class Endpoint
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(e.Message, e); // names the parameter at fault, never a key
+            throw new UsageException(e.Message, e); // names the invalid parameter, never a key
         }
 
         return endpoint;
     }
 
-    /// <summary>The provider that sends there.</summary>
-    /// <exception cref="InvalidOperationException">This is the simulator, which must be started first: <see cref="ConnectAsync"/> does both.</exception>
+    /// <summary>Creates the provider.</summary>
+    /// <exception cref="InvalidOperationException">The simulator has no base URL yet; use <see cref="ConnectAsync"/>.</exception>
     public OpenAIProvider CreateProvider()
     {
         if (BaseUrl is null)
@@ -105,18 +107,19 @@ internal sealed class Endpoint
             : new OpenAIProvider(_key ?? "", BaseUrl, _organization);
     }
 
-    /// <summary>The provider that sends there; the simulator is started if it is the one.</summary>
-    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <summary>Creates the provider, and starts the simulator if it is used.</summary>
+    /// <param name="cancellationToken">Cancels the start of the simulator.</param>
     public Task<Connection> ConnectAsync(CancellationToken cancellationToken = default) =>
         IsSimulator ? Connection.ToSimulatorAsync(cancellationToken) : Task.FromResult(new Connection(CreateProvider(), BaseUrl!));
 
-    /// <summary>Whether http:// may be used: this machine and private addresses.</summary>
+    /// <summary>Returns whether an address is on this machine or a private network, where http:// is allowed.</summary>
     internal static bool IsPrivate(Uri address)
     {
         string host = address.IdnHost.TrimEnd('.');
         if (!IPAddress.TryParse(host, out IPAddress? ip))
         {
-            return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.EndsWith(".local", StringComparison.OrdinalIgnoreCase);
+            return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+                || host.EndsWith(".local", StringComparison.OrdinalIgnoreCase);
         }
 
         if (ip.IsIPv4MappedToIPv6)
@@ -133,8 +136,8 @@ internal sealed class Endpoint
     private static Endpoint Simulator(EndpointChoice choice) => choice switch
     {
         { BaseUrl: not null } => throw new UsageException(
-            "--provider simulator starts a simulator of its own, so --base-url has no place. For one that runs already, leave --provider out."),
-        { ApiKeyEnv: not null } => throw new UsageException("--provider simulator takes no key. Leave --api-key-env out."),
+            "--provider simulator starts its own simulator and does not accept --base-url. To use a running one, omit --provider."),
+        { ApiKeyEnv: not null } => throw new UsageException("--provider simulator does not use a key. Omit --api-key-env."),
         _ => new Endpoint(Presets.Simulator, null, null, null, null, []),
     };
 
@@ -162,33 +165,35 @@ internal sealed class Endpoint
 
         return named.BaseUrl is { } address
             ? (address, named.Name)
-            : throw new UsageException($"Where is your {named.Title}? Set {named.BaseUrlVariable}, or give --base-url.");
+            : throw new UsageException($"{named.Title} has no default base URL. Set {named.BaseUrlVariable}, or use --base-url.");
     }
 
     private static string NoProvider(Func<string, string?> read)
     {
         const string ways = """
-            No provider, no key and no base URL: there is nobody to ask. Three ways on:
-              set a key:              export OPENAI_API_KEY=...   (other providers: fastllm providers)
-              name a server:          --base-url http://localhost:8000/v1
-              try it without either:  --provider simulator
+            No provider is configured. Do one of the following:
+              Set an API key:        export OPENAI_API_KEY=...   (other providers: fastllm providers)
+              Specify a server:      --base-url http://localhost:8000/v1
+              Try it without a key:  --provider simulator
             """;
-        Preset[] ready = [.. Presets.All.Where(preset => preset is { KeyVariable: not null, IsOwnServer: false } && read(preset.KeyVariable) is not null)];
-        return ready.Length == 0
-            ? ways
-            : $"{ways}{Environment.NewLine}{string.Join(", ", ready.Select(preset => $"{preset.KeyVariable} is set: --provider {preset.Name} uses it"))}.";
+        IEnumerable<string> ready = Presets.All
+            .Where(preset => preset is { KeyVariable: not null, IsOwnServer: false } && read(preset.KeyVariable) is not null)
+            .Select(preset => $"{preset.KeyVariable} is set: use --provider {preset.Name}.");
+        return string.Join(Environment.NewLine, [ways, .. ready]);
     }
 
     private static Uri Parse(string address, string source)
     {
         if (!Uri.TryCreate(address.Trim(), UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https"))
         {
-            throw new UsageException($"{source} \"{TerminalText.Clean(address, 200)}\" is no base URL. Give an http(s) address such as https://api.openai.com/v1.");
+            throw new UsageException(
+                $"{source} \"{TerminalText.Clean(address, 200)}\" is not a base URL. Use an address such as https://api.openai.com/v1.");
         }
 
         return uri is { UserInfo.Length: 0, Query.Length: 0, Fragment.Length: 0 }
             ? uri
-            : throw new UsageException($"{source} has user info, a query or a fragment. Leave only the address; the key comes from an environment variable (--api-key-env).");
+            : throw new UsageException(
+                $"{source} must not contain user info, a query or a fragment. The key comes from an environment variable (--api-key-env).");
     }
 
     private static (string? Variable, string? Key) Key(
@@ -199,34 +204,39 @@ internal sealed class Endpoint
             bool isName = chosen.Length > 0 && !char.IsAsciiDigit(chosen[0]) && chosen.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
             return !isName ? throw new UsageException(KeyIsNoName)
                 : read(chosen) is { } value ? (chosen, Checked(value, chosen))
-                // Somebody may have put the key here, and a key must not be shown: only what looks like a variable is.
-                : chosen.Any(char.IsAsciiLetterLower) ? throw new UsageException($"There is no environment variable of the name given with --api-key-env. {KeyIsNoName}")
-                : throw new UsageException($"--api-key-env {chosen}: the variable is not set.");
+                // The text may be the key itself, which must not be shown, so only names in capitals are repeated.
+                : chosen.Any(char.IsAsciiLetterLower)
+                    ? throw new UsageException($"The variable named by --api-key-env is not set. {KeyIsNoName}")
+                : throw new UsageException($"The variable {chosen}, named by --api-key-env, is not set.");
         }
 
-        // The key follows the host: that of one provider is never sent to another's.
+        // The key follows the host: the key of one provider is never sent to another.
         Preset? preset = owner ?? named;
         string? variable = preset is null ? Presets.DefaultKeyVariable : preset.KeyVariable;
         if (variable is null || read(variable) is not { } key)
         {
             return owner is { NeedsKey: true }
-                ? throw new UsageException($"{variable} is not set. Set it to your {owner.Title} key, or name the variable that holds it with --api-key-env.")
+                ? throw new UsageException(
+                    $"{variable} is not set. Set it to your {owner.Title} key, or name another variable with --api-key-env.")
                 : (null, null);
         }
 
         if (owner is null && preset is not { IsOwnServer: true })
         {
-            notices.Add($"The key in {variable} is sent to {Shown(uri)}, which is not known as a host of {(preset ?? Presets.OpenAI).Title}. --api-key-env NAME chooses another.");
+            notices.Add(
+                $"The key in {variable} is sent to {Shown(uri)}, which is not a known host of {(preset ?? Presets.OpenAI).Title}. "
+                + "To use another key, pass --api-key-env NAME.");
         }
 
         return (variable, Checked(key, variable));
     }
 
-    // The name as it is looked up: one that only looks like a provider's shows as xn--.
+    // The ASCII form of the host: a lookalike of a provider shows as xn--.
     private static string Shown(Uri uri) => uri.HostNameType != UriHostNameType.Dns ? uri.Authority
         : uri.IsDefaultPort ? uri.IdnHost : FormattableString.Invariant($"{uri.IdnHost}:{uri.Port}");
 
     private static string Checked(string key, string variable) => key.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E')
-        ? throw new UsageException($"{variable} has blanks, line breaks or characters outside ASCII, which no key has. Check where it was copied from.")
+        ? throw new UsageException(
+            $"{variable} contains blanks, line breaks or non-ASCII characters, which are not valid in a key. Copy the key again.")
         : key;
 }

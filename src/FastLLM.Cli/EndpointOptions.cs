@@ -2,24 +2,24 @@ using System.CommandLine;
 
 namespace FastLLM.Cli;
 
-/// <summary>The options that say where to send, for every command that sends.</summary>
+/// <summary>Reads the options that select the provider, for every command that sends requests.</summary>
 internal sealed class EndpointOptions
 {
-    private readonly Option<string?> _provider = new("--provider") { HelpName = "NAME", Description = "Who answers; `fastllm providers` lists the names." };
-    private readonly Option<string?> _baseUrl = new("--base-url") { HelpName = "URL", Description = "Base URL of an OpenAI-compatible server, with its /v1." };
-    private readonly Option<string?> _apiKeyEnv = new("--api-key-env") { HelpName = "NAME", Description = "Environment variable that holds the key." };
-    private readonly Option<bool> _allowHttp = new("--allow-http") { Description = "Allow http:// beyond this machine and private addresses." };
+    private readonly Option<string?> _provider = CliOption.Text(
+        "--provider", "NAME", "Provider to send to. `fastllm providers` lists the names. Default: openai.");
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
-    {
-        command.Options.Add(_provider);
-        command.Options.Add(_baseUrl);
-        command.Options.Add(_apiKeyEnv);
-        command.Options.Add(_allowHttp);
-    }
+    private readonly Option<string?> _baseUrl = CliOption.Text(
+        "--base-url", "URL", "Base URL of an OpenAI-compatible server, such as http://localhost:8000/v1.");
 
-    /// <summary>What was given.</summary>
+    private readonly Option<string?> _apiKeyEnv = CliOption.Text(
+        "--api-key-env", "NAME", "Environment variable that holds the API key. Default: the variable of the provider.");
+
+    private readonly Option<bool> _allowHttp = CliOption.Flag("--allow-http", "Allow http:// outside this machine and private networks.");
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) => command.Add("Endpoint", _provider, _baseUrl, _apiKeyEnv, _allowHttp);
+
+    /// <summary>Reads the options.</summary>
     public EndpointChoice Read(ParseResult result) =>
         new(result.GetValue(_provider), result.GetValue(_baseUrl), result.GetValue(_apiKeyEnv), result.GetValue(_allowHttp));
 }

@@ -2,81 +2,92 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>What a run would send and cost, in lines for a person.</summary>
+/// <summary>Formats what a run would send and cost.</summary>
 internal static class EstimateText
 {
     private const int MaxModels = 10;
-    private const int MaxOfBody = 4_000;
+    private const int MaxBodyLength = 4_000;
 
-    /// <summary>Writes it.</summary>
+    /// <summary>Writes the estimate.</summary>
     public static void Write(TextWriter writer, JobPlan estimate)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(estimate);
-        CultureInfo culture = CultureInfo.InvariantCulture;
-        void Line(FormattableString text) => writer.WriteLine(text.ToString(culture));
+        void Line(string label, FormattableString text) =>
+            writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(10) + text.ToString(CultureInfo.InvariantCulture));
 
-        string invalid = estimate.Invalid > 0 ? string.Create(culture, $" · {estimate.Invalid:N0} wrong lines") : "";
-        Line($"rows    {estimate.Rows:N0} · {estimate.Distinct:N0} different · {estimate.Kept:N0} stand in the output · {estimate.Cached:N0} more in the cache · {estimate.ToSend:N0} to send{invalid}");
-        Line($"tokens  prompts {Range(Sum(estimate, m => m.PromptTokens.Low), Sum(estimate, m => m.PromptTokens.Likely), Sum(estimate, m => m.PromptTokens.High))}");
-        long? most = estimate.Models.Any(model => model.CompletionTokens.High is null) ? null : Sum(estimate, m => m.CompletionTokens.High!.Value);
-        Line($"        answers {Range(Sum(estimate, m => m.CompletionTokens.Low), Sum(estimate, m => m.CompletionTokens.Likely), most)}");
-        Line($"cost    {Cost(estimate)}");
+        string invalid = estimate.Invalid > 0 ? FormattableString.Invariant($" · {estimate.Invalid:N0} invalid") : "";
+        string done = FormattableString.Invariant($"{estimate.Kept:N0} in the output · {estimate.Cached:N0} in the cache");
+        Line("rows", $"{estimate.Rows:N0} · {estimate.Distinct:N0} distinct · {done} · {estimate.ToSend:N0} to send{invalid}");
+        Line("tokens", $"prompt {Range(estimate, model => model.PromptTokens)}");
+        Line("", $"completion {Range(estimate, model => model.CompletionTokens)}");
+        Line("cost", $"{Cost(estimate)}");
         if (estimate.Spent > 0)
         {
-            Line($"        {CostText.Dollars(estimate.Spent)} were spent on this output until now");
+            Line("", $"{CostText.Dollars(estimate.Spent)} for earlier runs of this output");
         }
 
         foreach (ModelEstimate model in estimate.Models.Take(MaxModels))
         {
-            Line($"assumed {Assumption(model)}");
+            Line("assumed", $"{Assumption(model)}");
         }
 
         if (estimate.Models.Count > 0)
         {
-            Line($"        no request is sent twice, nothing is read from the provider's own cache, and a price holds for prompts of any length");
+            Line("", $"no retries, no discount for the prompt cache of the provider, and one price for prompts of any length");
         }
 
         if (estimate.FirstBody is { } body)
         {
-            string more = body.Length > MaxOfBody ? string.Create(culture, $" … ({body.Length - MaxOfBody:N0} more characters)") : "";
-            Line($"first   POST {TerminalText.Clean(estimate.FirstEndpoint!)} {TerminalText.Clean(body[..Math.Min(body.Length, MaxOfBody)])}{more}");
+            string shown = TerminalText.Clean(body[..Math.Min(body.Length, MaxBodyLength)]);
+            int rest = body.Length - MaxBodyLength;
+            string more = rest > 0 ? FormattableString.Invariant($" … ({rest:N0} more characters)") : "";
+            Line("first", $"POST {TerminalText.Clean(estimate.FirstEndpoint!)} {shown}{more}");
         }
 
         writer.WriteLine("Nothing was sent.");
     }
 
-    /// <summary><c>$0.12 (0.08 to 0.31)</c>, or why it is not known.</summary>
+    /// <summary>Formats the cost as <c>$0.12 ($0.08 to $0.31)</c>, or the reason why it is unknown.</summary>
     public static string Cost(JobPlan estimate)
     {
         if (estimate.LikelyCost is not { } likely)
         {
-            IEnumerable<string> unknown = estimate.Models.Where(model => model.Price is null).Select(model => $"\"{TerminalText.Clean(model.Model, 60)}\"");
-            return $"not known: no price for {string.Join(", ", unknown.Take(MaxModels))}; give it with --prices FILE";
+            IEnumerable<string> unknown =
+                estimate.Models.Where(model => model.Price is null).Select(model => $"\"{TerminalText.Clean(model.Model, 60)}\"");
+            return $"unknown: no price for {string.Join(", ", unknown.Take(MaxModels))}; use --prices FILE to add one";
         }
 
-        string high = estimate.HighCost is { } most ? CostText.Dollars(most) : "no bound, since nothing limits the answers";
+        string high = estimate.HighCost is { } most ? CostText.Dollars(most) : "unlimited, because the output has no limit";
         return $"{CostText.Dollars(likely)} ({CostText.Dollars(estimate.LowCost!.Value)} to {high})";
     }
 
     private static string Assumption(ModelEstimate model)
     {
         string price = model.Price is { } known
-            ? string.Create(CultureInfo.InvariantCulture, $"; ${known.Input * 1_000_000:0.####} and ${known.Output * 1_000_000:0.####} for a million tokens in and out")
-            : "; price not known";
+            ? FormattableString.Invariant(
+                $"${known.Input * 1_000_000:0.####} input and ${known.Output * 1_000_000:0.####} output per million tokens")
+            : "price unknown";
         string source = model.LearntFrom > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"learned from {model.LearntFrom:N0} earlier answers")
-            : "nothing is known yet: run a few rows (--limit 50), and ask again";
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{TerminalText.Clean(model.Model, 60)}: {model.BytesPerToken:0.0} bytes of text a token, {model.TokensPerAnswer:0} tokens an answer ({source}){price}");
+            ? FormattableString.Invariant($"measured on {model.LearntFrom:N0} earlier responses")
+            : "no data yet: process some rows with --limit 50, then estimate again";
+        string name = TerminalText.Clean(model.Model, 60);
+        return FormattableString.Invariant(
+            $"{name}: {model.BytesPerToken:0.0} bytes per token, {model.TokensPerAnswer:0} tokens per response ({source}); {price}");
     }
 
-    private static long Sum(JobPlan estimate, Func<ModelEstimate, long> number) => estimate.Models.Sum(number);
-
-    private static string Range(long low, long likely, long? high)
+    private static string Range(JobPlan estimate, Func<ModelEstimate, (long Low, long Likely, long? High)> tokens)
     {
-        string most = high is { } known ? known.ToString("N0", CultureInfo.InvariantCulture) : "no bound";
-        return string.Create(CultureInfo.InvariantCulture, $"{likely:N0} ({low:N0} to {most})");
+        long? high = 0;
+        (long low, long likely) = (0, 0);
+        foreach ((long Low, long Likely, long? High) model in estimate.Models.Select(tokens))
+        {
+            low += model.Low;
+            likely += model.Likely;
+            high += model.High; // null if one of them is unlimited
+        }
+
+        string most = high is { } known ? known.ToString("N0", CultureInfo.InvariantCulture) : "unlimited";
+        return FormattableString.Invariant($"{likely:N0} ({low:N0} to {most})");
     }
 }

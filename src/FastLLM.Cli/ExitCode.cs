@@ -1,20 +1,30 @@
 namespace FastLLM.Cli;
 
-/// <summary>What the process ends with: a contract with scripts.</summary>
+/// <summary>Defines the exit codes of the process. Scripts rely on them.</summary>
 internal static class ExitCode
 {
     /// <summary>All rows succeeded.</summary>
     public const int Ok = 0;
 
-    /// <summary>Finished; some rows failed.</summary>
+    /// <summary>The run finished; some rows failed.</summary>
     public const int SomeFailed = 1;
 
-    /// <summary>Wrong usage or input; nothing was sent.</summary>
+    /// <summary>The usage or the input is invalid; nothing was sent.</summary>
     public const int Usage = 2;
 
-    /// <summary>Stopped early; the same command goes on.</summary>
+    /// <summary>The run stopped early; the same command resumes it.</summary>
     public const int Stopped = 3;
 
-    /// <summary>Interrupted by Ctrl-C or SIGTERM; the same command goes on.</summary>
+    /// <summary>Ctrl-C or SIGTERM interrupted the run; the same command resumes it.</summary>
     public const int Interrupted = 130;
+
+    /// <summary>Returns the exit code for the result of a job.</summary>
+    public static int Of(JobResult result) => result switch
+    {
+        { Stopped: not null } => Stopped,
+        { Interrupted: true } => Interrupted,
+        { Pending: > 0 } => Stopped,
+        { Failed: > 0 } => SomeFailed,
+        _ => Ok,
+    };
 }

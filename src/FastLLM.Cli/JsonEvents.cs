@@ -4,10 +4,11 @@ using System.Text.Json;
 
 namespace FastLLM.Cli;
 
-/// <summary>What <c>--json</c> prints: one event a line, described in <c>docs/json-events.md</c>. Names and meanings are a contract; members may be added.</summary>
+/// <summary>Writes the events of <c>--json</c>, one JSON object per line.</summary>
 /// <remarks>
-/// Safe for concurrent use. Each line is one write. Once the reader is gone (a closed pipe) events go nowhere, and <see cref="IsClosed"/> says so:
-/// the run itself goes on. All that is not ASCII is escaped, so that no control character reaches a terminal.
+/// <c>docs/json-events.md</c> describes the events. Members may be added, but the existing ones keep their meaning.
+/// Safe for concurrent use. Each line is one write. After the reader closes the pipe, events are dropped and the run continues.
+/// Non-ASCII characters are escaped, so that no control character reaches a terminal.
 /// </remarks>
 internal sealed class JsonEvents : IProgress<TokenStats>
 {
@@ -19,22 +20,22 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     private readonly TimeProvider _time;
     private long? _lastProgress;
 
-    /// <summary>Writes to a stream, which stays open.</summary>
+    /// <summary>Initializes the events of a run. The stream is not closed.</summary>
     public JsonEvents(Stream output, TimeProvider time)
     {
         _output = output;
         _time = time;
     }
 
-    /// <summary>Gets a value indicating whether the reader is gone.</summary>
+    /// <summary>Gets a value indicating whether the reader has closed the pipe.</summary>
     public bool IsClosed { get; private set; }
 
-    /// <summary>Before the first send.</summary>
-    /// <param name="input">The input's name; <c>-</c> for standard input.</param>
-    /// <param name="output">The output's name; <c>-</c> for standard output.</param>
-    /// <param name="baseUrl">Who is asked.</param>
-    /// <param name="rows">How many rows the input has; <see langword="null"/> where it is not known.</param>
-    /// <param name="kept">How many stand in the output already.</param>
+    /// <summary>Writes <c>start</c>, before the first send.</summary>
+    /// <param name="input">The name of the input; <c>-</c> for standard input.</param>
+    /// <param name="output">The name of the output; <c>-</c> for standard output.</param>
+    /// <param name="baseUrl">The base URL that requests are sent to.</param>
+    /// <param name="rows">The number of rows; <see langword="null"/> if it is unknown.</param>
+    /// <param name="kept">The number of rows that are in the output already.</param>
     public void Start(string input, string output, string baseUrl, long? rows, long kept) => Write("start", json =>
     {
         json.WriteString("version", Program.Version);
@@ -48,9 +49,9 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     /// <inheritdoc cref="Progress"/>
     public void Report(TokenStats value) => Progress(value);
 
-    /// <summary>How far it is; at most one event a second, the others are dropped.</summary>
-    /// <param name="stats">The numbers.</param>
-    /// <param name="total">How many requests there are, where the numbers do not say it.</param>
+    /// <summary>Writes <c>progress</c>, at most once per second; other calls are ignored.</summary>
+    /// <param name="stats">The statistics.</param>
+    /// <param name="total">The number of requests, if it is not in <paramref name="stats"/>.</param>
     public void Progress(TokenStats stats, long? total = null)
     {
         lock (_gate)
@@ -66,10 +67,8 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         Write("progress", json => Numbers(json, stats, total));
     }
 
-    /// <summary>A row has failed for good.</summary>
-    /// <param name="customId">The row's id.</param>
-    /// <param name="failure">Why.</param>
-    public void OnRowFailed(string customId, LlmException failure) => Write("row_failed", json =>
+    /// <summary>Writes <c>row_failed</c>, when a row has failed for good.</summary>
+    public void RowFailed(string customId, LlmException failure) => Write("row_failed", json =>
     {
         json.WriteString("custom_id", customId);
         json.WriteString("kind", failure.Kind.ToString());
@@ -78,29 +77,28 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteString("message", failure.Message);
     });
 
-    /// <summary>Something that a person should know and that is no failure.</summary>
-    public void OnNotice(string message) => Write("notice", json => json.WriteString("message", message));
+    /// <summary>Writes <c>notice</c>, for information that is not a failure.</summary>
+    public void Notice(string message) => Write("notice", json => json.WriteString("message", message));
 
-    /// <summary>The end of a run that began; the last event.</summary>
-    /// <param name="exitCode">What the process ends with.</param>
-    /// <param name="summary">What was done.</param>
+    /// <summary>Writes <c>done</c>, the last event of a run.</summary>
     public void Done(int exitCode, Summary summary) => Write("done", json =>
     {
         json.WriteNumber("exit_code", exitCode);
-        Number(json, "rows", summary.Rows);
-        json.WriteNumber("kept", summary.Kept);
-        json.WriteNumber("duplicates", summary.Duplicates);
-        Number(json, "answered", summary.Answered);
-        Number(json, "rows_failed", summary.Failed);
-        Numbers(json, summary.Stats, summary.Rows - summary.Kept);
-        json.WriteNumber("job_cost", summary.JobCost);
-        if (summary.Budget is { } budget)
+        JobResult result = summary.Result;
+        json.WriteNumber("rows", result.Rows);
+        json.WriteNumber("kept", result.Kept);
+        json.WriteNumber("duplicates", result.Equal);
+        json.WriteNumber("answered", result.Answered);
+        json.WriteNumber("rows_failed", result.Failed);
+        Numbers(json, result.Stats, result.Rows - result.Kept);
+        json.WriteNumber("job_cost", result.JobCost);
+        if (result.Budget is { } budget)
         {
             json.WriteNumber("max_cost", budget);
         }
 
         json.WriteStartArray("failures");
-        foreach ((FailureKind kind, long count, string example) in summary.Failures.ToList())
+        foreach ((FailureKind kind, long count, string example) in summary.Failures)
         {
             json.WriteStartObject();
             json.WriteString("kind", kind.ToString());
@@ -111,7 +109,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
 
         json.WriteEndArray();
         json.WriteStartObject("finish_reasons");
-        foreach ((string reason, long count) in summary.FinishReasons)
+        foreach ((string reason, long count) in result.FinishReasons)
         {
             json.WriteNumber(reason, count);
         }
@@ -122,13 +120,13 @@ internal sealed class JsonEvents : IProgress<TokenStats>
             json.WriteString("output", summary.Output);
         }
 
-        if (summary.GoOn is not null)
+        if (summary.ResumeCommand is not null)
         {
-            json.WriteString("go_on", summary.GoOn);
+            json.WriteString("resume", summary.ResumeCommand);
         }
     });
 
-    /// <summary>What a run would send and cost; the only event of a dry run.</summary>
+    /// <summary>Writes <c>estimate</c>, the only event of a dry run.</summary>
     public void Estimate(JobPlan estimate) => Write("estimate", json =>
     {
         json.WriteNumber("rows", estimate.Rows);
@@ -164,16 +162,16 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
     });
 
-    /// <summary>The command could not be carried out; the last event.</summary>
-    /// <param name="exitCode">What the process ends with.</param>
-    /// <param name="message">Why, and what to do.</param>
+    /// <summary>Writes <c>error</c>, the last event of a command that could not run.</summary>
+    /// <param name="exitCode">The exit code of the process.</param>
+    /// <param name="message">What is wrong, and what to do.</param>
     public void Error(int exitCode, string message) => Write("error", json =>
     {
         json.WriteNumber("exit_code", exitCode);
         json.WriteString("message", message);
     });
 
-    // What is not known is null: a price, or the most that nothing limits.
+    // Unknown values are null: a missing price, or a maximum without a limit.
     private static void Range(Utf8JsonWriter json, string name, decimal? low, decimal? likely, decimal? high)
     {
         json.WriteStartObject(name);
@@ -220,9 +218,9 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("concurrency_limit", stats.ConcurrencyLimit);
         json.WriteString("limited_by", BottleneckText.Id(stats.LimitedBy));
         json.WriteStartObject("limited_by_shares");
-        foreach ((Bottleneck factor, int percent) in BottleneckText.Percentages(stats.LimitedByShares))
+        foreach ((Bottleneck bottleneck, int percent) in BottleneckText.Percentages(stats.LimitedByShares))
         {
-            json.WriteNumber(BottleneckText.Id(factor), percent);
+            json.WriteNumber(BottleneckText.Id(bottleneck), percent);
         }
 
         json.WriteEndObject();

@@ -3,30 +3,43 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>The options that tell what the provider allows.</summary>
+/// <summary>Reads the options that limit concurrency and rate.</summary>
 internal sealed class LimitOptions
 {
+    private const int MaxAutoConcurrency = 1_000;
+
+    private readonly Option<string> _concurrency = CliOption.WithDefault(
+        "--concurrency", "N|auto", "auto", "Maximum number of requests in flight; auto adapts to the provider, up to 1,000.");
+
     private readonly (Option<string?> Option, Action<RateLimits, long> Set)[] _limits =
     [
-        (New("--rpm", "Requests a minute that the provider allows, for each model. Left out: learned from its refusals."), (limits, n) => limits.RequestsPerMinute = n),
-        (New("--tpm", "Tokens a minute, prompts and allowed answers together (OpenAI, Azure)."), (limits, n) => limits.TokensPerMinute = n),
-        (New("--input-tpm", "Tokens of prompts a minute (Anthropic, Gemini)."), (limits, n) => limits.InputTokensPerMinute = n),
-        (New("--output-tpm", "Tokens of answers a minute (Anthropic)."), (limits, n) => limits.OutputTokensPerMinute = n),
-        (New("--rpd", "Requests a day; once they are used up, the run stops and can go on later."), (limits, n) => limits.RequestsPerDay = n),
+        (New("--rpm", "Requests per minute for each model. Default: learned from 429 responses."), (r, n) => r.RequestsPerMinute = n),
+        (New("--tpm", "Tokens per minute for each model, prompt and maximum output together."), (r, n) => r.TokensPerMinute = n),
+        (New("--input-tpm", "Prompt tokens per minute for each model (Anthropic, Gemini)."), (r, n) => r.InputTokensPerMinute = n),
+        (New("--output-tpm", "Completion tokens per minute for each model (Anthropic)."), (r, n) => r.OutputTokensPerMinute = n),
+        (New("--rpd", "Requests per day for each model. The run stops at the limit; resume it later."), (r, n) => r.RequestsPerDay = n),
     ];
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) => command.Add("Limits", [_concurrency, .. _limits.Select(limit => limit.Option)]);
+
+    /// <summary>Applies the options.</summary>
+    /// <exception cref="UsageException">A limit is not a number, or is out of range.</exception>
+    public void Apply(ParseResult result, RequestManagerOptions options)
     {
-        foreach ((Option<string?> option, _) in _limits)
+        string concurrency = result.GetValue(_concurrency)!;
+        options.AdaptiveConcurrency = concurrency == "auto";
+        int slots = MaxAutoConcurrency;
+        if (!options.AdaptiveConcurrency && (!int.TryParse(concurrency, out slots) || slots is < 1 or > 100_000))
         {
-            command.Options.Add(option);
+            throw UsageException.Invalid("--concurrency", concurrency, "Use a number from 1 to 100,000, or auto.");
         }
+
+        options.Concurrency = slots;
+        options.RateLimits = ReadRates(result);
     }
 
-    /// <summary>What was given; <see langword="null"/> for nothing.</summary>
-    /// <exception cref="UsageException">One of them is no number, or out of range.</exception>
-    public RateLimits? Read(ParseResult result)
+    private RateLimits? ReadRates(ParseResult result)
     {
         RateLimits? limits = null;
         foreach ((Option<string?> option, Action<RateLimits, long> set) in _limits)
@@ -36,9 +49,10 @@ internal sealed class LimitOptions
                 continue;
             }
 
-            if (!long.TryParse(text, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out long limit) || limit is < 1 or > 1_000_000_000_000)
+            if (!long.TryParse(text, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out long limit)
+                || limit is < 1 or > 1_000_000_000_000)
             {
-                throw new UsageException($"{option.Name} \"{TerminalText.Clean(text, 40)}\" is no whole number from 1 to 1,000,000,000,000.");
+                throw UsageException.Invalid(option.Name, text, "Use a whole number from 1 to 1,000,000,000,000.");
             }
 
             set(limits ??= new RateLimits(), limit);

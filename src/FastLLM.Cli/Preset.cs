@@ -1,21 +1,21 @@
 namespace FastLLM.Cli;
 
-/// <summary>What the command knows of one provider: where it is, which variable holds its key, and what is odd about it.</summary>
+/// <summary>Represents a provider that the command knows: its base URL, the variable of its key, and its peculiarities.</summary>
 internal sealed record Preset(string Name, string Title)
 {
-    /// <summary>Gets the base URL; <see langword="null"/> where each customer has one of their own, or where it is known only once it runs.</summary>
+    /// <summary>Gets the base URL; <see langword="null"/> if it differs per customer, or if the server is started on demand.</summary>
     public string? BaseUrl { get; init; }
 
-    /// <summary>Gets the environment variable that says where the provider is, in place of <see cref="BaseUrl"/>.</summary>
+    /// <summary>Gets the environment variable that overrides <see cref="BaseUrl"/>.</summary>
     public string? BaseUrlVariable { get; init; }
 
-    /// <summary>Gets what follows a base URL that names only the host.</summary>
+    /// <summary>Gets the path to add to a base URL that consists of a host only.</summary>
     public string? DefaultPath { get; init; }
 
-    /// <summary>Gets the environment variable that holds the key; <see langword="null"/> where there is none.</summary>
+    /// <summary>Gets the environment variable that holds the key; <see langword="null"/> if the provider has no keys.</summary>
     public string? KeyVariable { get; init; }
 
-    /// <summary>Gets a value indicating whether nothing can be asked without a key.</summary>
+    /// <summary>Gets a value indicating whether a key is required.</summary>
     public bool NeedsKey { get; init; } = true;
 
     /// <summary>Gets the header that carries the key; <see langword="null"/> for <c>Authorization: Bearer</c>.</summary>
@@ -24,20 +24,20 @@ internal sealed record Preset(string Name, string Title)
     /// <summary>Gets the environment variable that names the organization to bill.</summary>
     public string? OrganizationVariable { get; init; }
 
-    /// <summary>Gets the ends of the host names that belong to this provider alone; with a dot at the front any name before it will do.</summary>
-    /// <remarks>Servers of one's own have none: what listens on a port of this machine is not known by its address.</remarks>
+    /// <summary>Gets the hosts of this provider; an entry with a leading dot matches all subdomains.</summary>
+    /// <remarks>Self-hosted servers have none, because an address does not identify them.</remarks>
     public IReadOnlyList<string> Hosts { get; init; } = [];
 
-    /// <summary>Gets what a user should know.</summary>
+    /// <summary>Gets a note for users.</summary>
     public string? Note { get; init; }
 
     /// <summary>Gets a value indicating whether this is the built-in simulator.</summary>
     public bool IsSimulator { get; init; }
 
-    /// <summary>Gets a value indicating whether this is a server that people run themselves.</summary>
+    /// <summary>Gets a value indicating whether this is a self-hosted server.</summary>
     public bool IsOwnServer => Hosts.Count == 0;
 
-    /// <summary>Whether <paramref name="host"/> belongs to this provider.</summary>
+    /// <summary>Returns whether <paramref name="host"/> belongs to this provider.</summary>
     public bool Owns(string host) => Hosts.Any(known => known[0] == '.'
         ? host.EndsWith(known, StringComparison.OrdinalIgnoreCase)
         : host.Equals(known, StringComparison.OrdinalIgnoreCase));

@@ -1,12 +1,12 @@
 namespace FastLLM.Cli;
 
-/// <summary>The providers that the command knows by name. A new one is a new entry here and nothing else.</summary>
+/// <summary>Provides the presets of all known providers. To add a provider, add an entry here.</summary>
 internal static class Presets
 {
-    /// <summary>The variable whose key is used where nothing says otherwise.</summary>
+    /// <summary>The variable of the key for unknown servers.</summary>
     public const string DefaultKeyVariable = "OPENAI_API_KEY";
 
-    /// <summary>OpenAI, the provider where none is named.</summary>
+    /// <summary>OpenAI, the default provider.</summary>
     public static readonly Preset OpenAI = new("openai", "OpenAI")
     {
         BaseUrl = OpenAIProvider.DefaultApiBase,
@@ -21,10 +21,10 @@ internal static class Presets
     {
         NeedsKey = false,
         IsSimulator = true,
-        Note = "Starts on a free loopback port; made-up answers, no key, no cost.",
+        Note = "Starts on a free loopback port; generated answers, no key, no cost.",
     };
 
-    /// <summary>All of them, in the order in which they are shown.</summary>
+    /// <summary>All presets, in display order.</summary>
     public static readonly IReadOnlyList<Preset> All =
     [
         OpenAI,
@@ -35,14 +35,14 @@ internal static class Presets
             KeyVariable = "AZURE_OPENAI_API_KEY",
             KeyHeader = "api-key",
             Hosts = [".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"],
-            Note = "The resource comes from AZURE_OPENAI_ENDPOINT or --base-url; \"model\" is the name of the deployment.",
+            Note = "Set the resource in AZURE_OPENAI_ENDPOINT or --base-url; \"model\" is the name of the deployment.",
         },
         new("openrouter", "OpenRouter")
         {
             BaseUrl = "https://openrouter.ai/api/v1",
             KeyVariable = "OPENROUTER_API_KEY",
             Hosts = ["openrouter.ai"],
-            Note = "Model names carry their maker: openai/gpt-4o-mini.",
+            Note = "Model names include the vendor, such as openai/gpt-4o-mini.",
         },
         new("groq", "Groq") { BaseUrl = "https://api.groq.com/openai/v1", KeyVariable = "GROQ_API_KEY", Hosts = ["api.groq.com"] },
         new("together", "Together AI")
@@ -56,14 +56,14 @@ internal static class Presets
             BaseUrl = "https://api.mistral.ai/v1",
             KeyVariable = "MISTRAL_API_KEY",
             Hosts = ["api.mistral.ai"],
-            Note = "Knows max_tokens, not max_completion_tokens; rows are sent as they are.",
+            Note = "Supports max_tokens, not max_completion_tokens; rows are sent unchanged.",
         },
         new("deepseek", "DeepSeek")
         {
             BaseUrl = "https://api.deepseek.com/v1",
             KeyVariable = "DEEPSEEK_API_KEY",
             Hosts = ["api.deepseek.com"],
-            Note = "Under load it keeps a request waiting for minutes before it answers: do not lower --timeout.",
+            Note = "May take minutes to respond under load; do not lower --timeout.",
         },
         new("gemini", "Google Gemini (compatible endpoint)")
         {
@@ -76,7 +76,7 @@ internal static class Presets
             BaseUrl = "https://api.anthropic.com/v1",
             KeyVariable = "ANTHROPIC_API_KEY",
             Hosts = ["api.anthropic.com"],
-            Note = "Ignores some parameters without a word, response_format and seed among them.",
+            Note = "Silently ignores some parameters, such as response_format and seed.",
         },
         new("xai", "xAI") { BaseUrl = "https://api.x.ai/v1", KeyVariable = "XAI_API_KEY", Hosts = ["api.x.ai"] },
         new("fireworks", "Fireworks AI")
@@ -92,27 +92,28 @@ internal static class Presets
             BaseUrl = "http://localhost:11434/v1",
             KeyVariable = "OLLAMA_API_KEY",
             NeedsKey = false,
-            Note = "Drops the oldest messages without a word where a prompt is longer than its context (OLLAMA_CONTEXT_LENGTH).",
+            Note = "Silently drops the oldest messages of prompts that exceed its context (OLLAMA_CONTEXT_LENGTH).",
         },
         new("llamacpp", "llama.cpp server")
         {
             BaseUrl = "http://localhost:8080/v1",
             KeyVariable = "LLAMA_API_KEY",
             NeedsKey = false,
-            Note = "Answers as many at once as it has slots (--parallel); more in flight only wait there.",
+            Note = "Processes as many requests at once as it has slots (--parallel); further requests wait on the server.",
         },
         new("lmstudio", "LM Studio") { BaseUrl = "http://localhost:1234/v1", NeedsKey = false },
         Simulator,
     ];
 
-    /// <summary>The preset of this name.</summary>
-    /// <exception cref="UsageException">There is none.</exception>
+    /// <summary>Returns the preset with a name.</summary>
+    /// <exception cref="UsageException">The name is unknown.</exception>
     public static Preset Named(string name) =>
         All.FirstOrDefault(preset => preset.Name.Equals(name.Trim(), StringComparison.OrdinalIgnoreCase))
         ?? throw new UsageException(
-            $"There is no provider \"{TerminalText.Clean(name, 40)}\". Known: {string.Join(", ", All.Select(preset => preset.Name))}. For any other server give --base-url instead.");
+            $"Unknown provider \"{TerminalText.Clean(name, 40)}\". For other servers, use --base-url. "
+            + $"Known providers: {string.Join(", ", All.Select(preset => preset.Name))}.");
 
-    /// <summary>The preset to which a host belongs, if any.</summary>
+    /// <summary>Returns the preset that owns the host of an address, if any.</summary>
     public static Preset? OfHost(Uri address)
     {
         string host = address.IdnHost.TrimEnd('.');

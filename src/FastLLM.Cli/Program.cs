@@ -4,16 +4,16 @@ using System.Text;
 
 namespace FastLLM.Cli;
 
-/// <summary>The process: hands its arguments, environment and streams to <see cref="App"/>.</summary>
+/// <summary>Passes the arguments, environment and streams of the process to <see cref="App"/>.</summary>
 internal static class Program
 {
-    /// <summary>Gets the version, as released.</summary>
+    /// <summary>Gets the version.</summary>
     public static string Version { get; } =
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+', 2)[0];
 
     private static int Main(string[] args)
     {
-        // Scripts ask this before each use, so it loads neither the parser nor anything behind it.
+        // Scripts call this often, so it does not load the parser.
         if (args is ["--version"])
         {
             using Stream output = Console.OpenStandardOutput();
@@ -26,5 +26,6 @@ internal static class Program
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(string[] args) =>
-        new App(Environment.GetEnvironmentVariable, Console.Out, Console.Error, TimeProvider.System).RunAsync(args).GetAwaiter().GetResult();
+        new App(Environment.GetEnvironmentVariable, Console.Out, Console.Error, TimeProvider.System)
+            .RunAsync(args).GetAwaiter().GetResult();
 }

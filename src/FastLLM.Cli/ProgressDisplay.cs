@@ -5,11 +5,11 @@ using Spectre.Console.Rendering;
 
 namespace FastLLM.Cli;
 
-/// <summary>Shows how a run comes along: a live display on an interactive terminal, else a plain line every 10 s, or nothing.</summary>
+/// <summary>Shows the progress of a run: live on an interactive terminal, in a plain line every 10 s elsewhere, or not at all.</summary>
 /// <remarks>
-/// <para>Feed it as an <see cref="IProgress{T}"/>; reports only replace the latest numbers, drawing happens on a timer, at most ten times a second.
-/// Give a <see cref="Source"/> where the numbers can be asked for, so that elapsed time and in flight stay true while nothing completes.</para>
-/// <para>Safe for concurrent use. Dispose it before anything else is written to the terminal: only then the cursor is back.</para>
+/// <para>A report only replaces the latest statistics; a timer draws them, at most ten times per second. Set <see cref="Source"/> to keep
+/// the numbers current while no request completes.</para>
+/// <para>Safe for concurrent use. Dispose it before writing anything else to the terminal, to restore the cursor.</para>
 /// </remarks>
 internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 {
@@ -42,27 +42,22 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
     }
 
-    /// <summary>Gets or sets where fresh numbers are asked for at each drawing; <see langword="null"/> for what was reported last.</summary>
+    /// <summary>Gets or sets the callback that returns current statistics; <see langword="null"/> to show the last report.</summary>
     public Func<TokenStats>? Source { get; set; }
 
-    /// <summary>A display that says nothing (<c>--quiet</c>).</summary>
+    /// <summary>Creates a display that shows nothing (<c>--quiet</c>).</summary>
     public static ProgressDisplay None() => new(null, null, null, TimeProvider.System);
 
-    /// <summary>A plain line every 10 s.</summary>
-    /// <param name="writer">Where to.</param>
-    /// <param name="total">How many requests there are, where known.</param>
-    /// <param name="time">The clock.</param>
+    /// <summary>Creates a display that writes a plain line every 10 s.</summary>
     public static ProgressDisplay Lines(TextWriter writer, long? total, TimeProvider time) => new(writer, null, total, time);
 
-    /// <summary>A live display.</summary>
-    /// <param name="console">The terminal.</param>
-    /// <param name="total">How many requests there are, where known.</param>
-    /// <param name="time">The clock.</param>
-    public static ProgressDisplay Live(IAnsiConsole console, long? total, TimeProvider time) => new(null, first => new LiveScreen(console, first), total, time);
+    /// <summary>Creates a live display on a terminal.</summary>
+    public static ProgressDisplay Live(IAnsiConsole console, long? total, TimeProvider time) =>
+        new(null, first => new LiveScreen(console, first), total, time);
 
-    /// <summary>What fits standard error: live on an interactive terminal, else plain lines.</summary>
-    /// <param name="total">How many requests there are, where known.</param>
-    /// <param name="quiet">Whether to say nothing.</param>
+    /// <summary>Creates the display for standard error: live on an interactive terminal, plain lines elsewhere.</summary>
+    /// <param name="total">The number of requests; <see langword="null"/> if it is unknown.</param>
+    /// <param name="quiet">Whether to show nothing.</param>
     /// <param name="environment">Reads an environment variable.</param>
     /// <param name="time">The clock.</param>
     public static ProgressDisplay OnStandardError(long? total, bool quiet, Func<string, string?> environment, TimeProvider time) =>
@@ -71,9 +66,9 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         : Live(Terminal(environment), total, time);
 
     /// <inheritdoc/>
-    public void Report(TokenStats value) => _stats = value; // no lock: a terminal that stands still (Ctrl-S) must not hold up who reports
+    public void Report(TokenStats value) => _stats = value; // no lock: a suspended terminal (Ctrl-S) must not block the caller
 
-    /// <summary>Writes a line of text above the display, or on its own. Control characters are taken out.</summary>
+    /// <summary>Writes a line above the display, or on its own, without control characters.</summary>
     public void WriteLine(string text) => Guarded(() =>
     {
         if (_screen is not null && !_disposed)
@@ -86,7 +81,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
     });
 
-    /// <summary>From now on says how many are awaited, each second where there is no live display: nothing new is sent any more.</summary>
+    /// <summary>Shows from now on how many requests in flight the run waits for; without a live display once per second.</summary>
     public void BeginDrain() => Guarded(() =>
     {
         if (_draining || _disposed)
@@ -103,7 +98,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         Show();
     });
 
-    /// <summary>Takes the live display off the screen.</summary>
+    /// <summary>Removes the live display from the screen.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -134,7 +129,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
     }
 
-    // Spectre is loaded here and no earlier: other commands start without it.
+    // Loads Spectre.Console only here, so that other commands start without it.
     private static IAnsiConsole Terminal(Func<string, string?> environment) => AnsiConsole.Create(new AnsiConsoleSettings
     {
         Ansi = AnsiSupport.Yes,
@@ -145,7 +140,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 
     private void Tick()
     {
-        // Where the terminal stands still, ticks are dropped instead of waiting in line for it.
+        // While the terminal is suspended, ticks are dropped instead of queued.
         if (!_gate.TryEnter())
         {
             return;
@@ -172,7 +167,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "A display that fails must not end the run.")]
+    [SuppressMessage("Design", "CA1031", Justification = "A failing display must not stop the run.")]
     private void Guarded(Action action)
     {
         lock (_gate)
@@ -196,7 +191,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
         else
         {
-            _writer?.WriteLine(_draining ? Awaited() : ProgressText.Line(_stats, Total, Elapsed));
+            _writer?.WriteLine(_draining ? DrainText() : ProgressText.Line(_stats, Total, Elapsed));
         }
     }
 
@@ -204,8 +199,8 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 
     private TimeSpan Elapsed => _time.GetElapsedTime(_started);
 
-    private string Awaited() => string.Create(
-        CultureInfo.InvariantCulture, $"Stopping: waiting for {_stats.InFlight:N0} in flight, they are paid. Ctrl-C again: leave now.");
+    private string DrainText() => string.Create(
+        CultureInfo.InvariantCulture, $"Stopping: waiting for {_stats.InFlight:N0} in flight. Press Ctrl-C again to exit at once.");
 
     private Rows Draw(bool unicode)
     {
@@ -220,16 +215,17 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
 
         head.Append($"{ProgressText.Done(_stats, Total)} · {ProgressText.Clock(_stats, Total, Elapsed)}");
-        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats)), new Text(ProgressText.Speed(_stats, Elapsed))]; // each fits 80 columns
+        // Each line fits in 80 columns.
+        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats)), new Text(ProgressText.Speed(_stats, Elapsed))];
         if (_draining)
         {
-            lines.Add(new Text(Awaited(), new Style(Color.Yellow)));
+            lines.Add(new Text(DrainText(), new Style(Color.Yellow)));
         }
 
         return new Rows(lines);
     }
 
-    /// <summary>Spectre's live display, held open while the run goes on. It only knows how to run inside a callback; the callback waits for the end.</summary>
+    /// <summary>Keeps Spectre's live display open during the run. Spectre needs a callback for that, which waits for the end.</summary>
     private sealed class LiveScreen
     {
         private readonly IAnsiConsole _console;

@@ -5,16 +5,17 @@ using System.Text.Json;
 
 namespace FastLLM.Cli;
 
-/// <summary><c>fastllm providers</c>: the table of presets, with whether each key is there, never the key.</summary>
+/// <summary>Represents <c>fastllm providers</c>, which lists the presets and whether their keys are set, but never a key.</summary>
 internal static class ProvidersCommand
 {
-    /// <summary>The command.</summary>
+    /// <summary>Creates the command.</summary>
     /// <param name="environment">Reads an environment variable.</param>
     public static Command Create(Func<string, string?> environment)
     {
-        var command = new Command("providers", "List the providers that --provider knows: where they are, which variable holds their key, and what is odd about them.");
-        var json = new Option<bool>("--json") { Description = "As one JSON array." };
+        var command = new CliCommand("providers", "List the providers that --provider accepts, with base URL and API key variable.");
+        var json = CliOption.Flag("--json", "Print a JSON array.");
         command.Options.Add(json);
+        command.AddExample("List the providers:", "fastllm providers");
         command.SetAction(result =>
         {
             TextWriter output = result.InvocationConfiguration.Output;
@@ -29,7 +30,8 @@ internal static class ProvidersCommand
         string[][] rows =
         [
             ["NAME", "BASE URL", "KEY", ""],
-            .. Presets.All.Select(preset => new[] { preset.Name, Where(preset, environment), preset.KeyVariable ?? "none", State(preset, environment) }),
+            .. Presets.All.Select(preset => (string[])
+                [preset.Name, Where(preset, environment), preset.KeyVariable ?? "none", State(preset, environment)]),
         ];
         int[] widths = [.. Enumerable.Range(0, 4).Select(column => rows.Max(row => row[column].Length))];
         var text = new StringBuilder();
@@ -81,7 +83,7 @@ internal static class ProvidersCommand
     private static string Where(Preset preset, Func<string, string?> environment) =>
         Address(preset, environment) ?? (preset.BaseUrlVariable is { } variable ? $"from {variable}" : "built in");
 
-    // A variable may hold anything, user info with a password included: only what Endpoint would take is shown.
+    // The variable may contain a password as user info, so only addresses that Endpoint accepts are shown.
     private static string? Address(Preset preset, Func<string, string?> environment)
     {
         if (preset.BaseUrlVariable is { } variable && environment(variable) is { } value && !string.IsNullOrWhiteSpace(value)

@@ -2,18 +2,19 @@ using System.Net;
 
 namespace FastLLM.Cli;
 
-/// <summary>Says when requests go through a proxy, which reads what is not encrypted, and through which; never with the credentials that may stand in its address.</summary>
+/// <summary>Reports the proxy that requests go through, without its credentials: a proxy can read unencrypted requests.</summary>
 internal static class ProxyNotice
 {
-    /// <summary>The line, or <see langword="null"/> where there is none in the way.</summary>
-    /// <param name="baseUrl">Where requests go.</param>
-    /// <param name="proxy">What the environment says of proxies.</param>
+    /// <summary>Returns the notice; <see langword="null"/> without a proxy.</summary>
+    /// <param name="baseUrl">The base URL that requests are sent to.</param>
+    /// <param name="proxy">The proxy settings of the environment.</param>
     public static string? For(Uri baseUrl, IWebProxy proxy)
     {
         ArgumentNullException.ThrowIfNull(baseUrl);
         ArgumentNullException.ThrowIfNull(proxy);
         return !proxy.IsBypassed(baseUrl) && proxy.GetProxy(baseUrl) is { } address && address != baseUrl
-            ? $"Requests to {baseUrl.IdnHost} go through the proxy {address.Scheme}://{address.IdnHost}:{address.Port} (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY; NO_PROXY={baseUrl.IdnHost} for none)."
+            ? $"Requests to {baseUrl.IdnHost} go through the proxy {address.Scheme}://{address.IdnHost}:{address.Port} "
+                + $"(HTTPS_PROXY, HTTP_PROXY or ALL_PROXY). To bypass it, set NO_PROXY={baseUrl.IdnHost}."
             : null;
     }
 }

@@ -3,38 +3,44 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary><c>fastllm report</c>: one page that shows what became of a run.</summary>
+/// <summary>Represents <c>fastllm report</c>, which creates an HTML report of a run.</summary>
 internal static class ReportCommand
 {
     private const string Ending = ".report.html";
 
-    /// <summary>The command.</summary>
+    /// <summary>Creates the command.</summary>
     public static Command Create()
     {
-        var output = new Argument<string>("OUTPUT") { Description = "What a run has written (of a table the log beside it is read); or the output of OpenAI's batches, or of vLLM's run-batch." };
-        var html = new Option<string?>("-o", "--output") { HelpName = "FILE", Description = "The page; an earlier report there is replaced. - is standard output. [default: OUTPUT's name with .report.html, beside it]" };
-        var json = new Option<bool>("--json") { Description = "Print the numbers of the page as one JSON object." };
-        var command = new Command("report", "Make one page of an output that shows what became of the rows: failures by kind, latency, tokens, rows over time, and a table to search.");
+        var output = new Argument<string>("OUTPUT")
+        {
+            Description = "Output of a run (for a table, its log is read), of the OpenAI Batch API, or of vLLM's run-batch.",
+        };
+        var html = CliOption.Text("--output", "FILE",
+            "Report file; - for standard output. Replaces an earlier report. Default: the name of OUTPUT with .report.html.", "-o");
+        var json = CliOption.Flag("--json", "Print the numbers of the report as a JSON object.");
+        var command = new CliCommand("report", "Create a searchable HTML report of a run.");
         command.Arguments.Add(output);
         command.Options.Add(html);
         command.Options.Add(json);
-        command.SetAction((result, cancellationToken) =>
-            ReportAsync(result.GetValue(output)!, result.GetValue(html), result.GetValue(json), result.InvocationConfiguration, cancellationToken));
+        command.AddExample("Create samples/questions.out.report.html:", "fastllm report samples/questions.out.jsonl");
+        command.SetAction((result, cancellationToken) => ReportAsync(
+            result.GetValue(output)!, result.GetValue(html), result.GetValue(json), result.InvocationConfiguration, cancellationToken));
         return command;
     }
 
-    private static async Task<int> ReportAsync(string output, string? html, bool json, InvocationConfiguration console, CancellationToken cancellationToken)
+    private static async Task<int> ReportAsync(
+        string output, string? html, bool json, InvocationConfiguration console, CancellationToken cancellationToken)
     {
         if (!File.Exists(output))
         {
             throw new UsageException(Directory.Exists(output)
-                ? $"{TerminalText.Clean(output)} is a folder. Give the output of a run."
-                : $"There is no file {TerminalText.Clean(output)}.");
+                ? $"{TerminalText.Clean(output)} is a folder. Name the output of a run."
+                : $"File not found: {TerminalText.Clean(output)}.");
         }
 
         if (html == Job.Pipe && json)
         {
-            throw new UsageException("With -o - the page goes to standard output; --json would mix with it. Leave one of them out.");
+            throw new UsageException("-o - and --json both write to standard output. Use one of them.");
         }
 
         html ??= DefaultPage(output);
@@ -45,8 +51,8 @@ internal static class ReportCommand
         }
         else
         {
-            await console.Error.WriteLineAsync(string.Create(
-                CultureInfo.InvariantCulture, $"{report.Rows:N0} rows: {report.Succeeded:N0} answered, {report.Failed:N0} failed{Damaged(report)}."));
+            await console.Error.WriteLineAsync(FormattableString.Invariant(
+                $"{report.Rows:N0} rows: {report.Succeeded:N0} answered, {report.Failed:N0} failed{Damaged(report)}."));
             if (html != Job.Pipe)
             {
                 await console.Output.WriteLineAsync(TerminalText.Clean(html));
@@ -75,7 +81,7 @@ internal static class ReportCommand
     }
 
     private static string Damaged(OutputReport report) =>
-        report.Damaged == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"; {report.Damaged:N0} lines are no records");
+        report.Damaged == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"; {report.Damaged:N0} lines are not records");
 
     private static string DefaultPage(string output)
     {

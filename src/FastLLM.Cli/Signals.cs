@@ -3,23 +3,25 @@ using System.Runtime.InteropServices;
 
 namespace FastLLM.Cli;
 
-/// <summary>Turns signals into tokens. The first Ctrl-C or SIGTERM asks for an orderly end, the second for one at once; a third is left to the system.</summary>
-/// <remarks>After a SIGTERM the orderly end has 25 s, since whoever sent it kills after 30 s. Callbacks of the tokens run on the signal's thread.</remarks>
+/// <summary>Maps signals to tokens: the first Ctrl-C or SIGTERM drains the run, the second aborts it, the third ends the process.</summary>
+/// <remarks>
+/// After a SIGTERM, draining is limited to 25 s, because service managers send SIGKILL after 30 s. Callbacks run on the signal's thread.
+/// </remarks>
 internal sealed class Signals : IDisposable
 {
-    /// <summary>How long an orderly end may take after a SIGTERM.</summary>
-    public static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(25);
+    /// <summary>The maximum duration of draining after a SIGTERM.</summary>
+    public static readonly TimeSpan MaxDrain = TimeSpan.FromSeconds(25);
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _drain = new();
     private readonly CancellationTokenSource _abort = new();
     private readonly TimeProvider _time;
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private ITimer? _patience;
+    private ITimer? _drainTimer;
     private int _seen;
     private bool _disposed;
 
-    /// <summary>Begins to listen.</summary>
+    /// <summary>Registers the signal handlers.</summary>
     /// <param name="time">The clock.</param>
     public Signals(TimeProvider time)
         : this(time, register: true)
@@ -33,18 +35,18 @@ internal sealed class Signals : IDisposable
         {
             foreach (PosixSignal signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM])
             {
-                _registrations.Add(PosixSignalRegistration.Create(signal, context => context.Cancel = Arrived(context.Signal)));
+                _registrations.Add(PosixSignalRegistration.Create(signal, context => context.Cancel = Handle(context.Signal)));
             }
         }
     }
 
-    /// <summary>Gets the token of the first signal: send nothing new, wait for what is in flight.</summary>
+    /// <summary>Gets the token of the first signal: send no more, and wait for requests in flight.</summary>
     public CancellationToken Drain => _drain.Token;
 
-    /// <summary>Gets the token of the second signal, or of a SIGTERM 25 s ago: leave at once.</summary>
+    /// <summary>Gets the token of the second signal, or of a SIGTERM 25 s ago: stop at once.</summary>
     public CancellationToken Abort => _abort.Token;
 
-    /// <summary>Stops listening: from then on signals end the process, as they do by themselves.</summary>
+    /// <summary>Removes the signal handlers, so that signals end the process again.</summary>
     public void Dispose()
     {
         foreach (PosixSignalRegistration registration in _registrations)
@@ -55,15 +57,15 @@ internal sealed class Signals : IDisposable
         lock (_gate)
         {
             _disposed = true;
-            _patience?.Dispose();
+            _drainTimer?.Dispose();
         }
 
-        // The sources stay: a signal on its way may still cancel them, and they hold nothing.
+        // The sources are not disposed: a concurrent signal may still cancel them, and they hold no resources.
     }
 
-    /// <summary>A signal came.</summary>
-    /// <returns>Whether it is dealt with here, so that the process lives on.</returns>
-    internal bool Arrived(PosixSignal signal)
+    /// <summary>Handles a signal.</summary>
+    /// <returns>Whether the signal was handled, so that it does not end the process.</returns>
+    internal bool Handle(PosixSignal signal)
     {
         int place;
         lock (_gate)
@@ -76,7 +78,8 @@ internal sealed class Signals : IDisposable
             place = ++_seen;
             if (place == 1 && signal == PosixSignal.SIGTERM)
             {
-                _patience = _time.CreateTimer(static signals => Cancel(((Signals)signals!)._abort), this, LongestDrain, Timeout.InfiniteTimeSpan);
+                _drainTimer = _time.CreateTimer(
+                    static signals => Cancel(((Signals)signals!)._abort), this, MaxDrain, Timeout.InfiniteTimeSpan);
             }
         }
 
@@ -88,7 +91,7 @@ internal sealed class Signals : IDisposable
         return place <= 2;
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "What a listener does wrong must not end the process from a signal handler.")]
+    [SuppressMessage("Design", "CA1031", Justification = "A failing callback must not end the process from a signal handler.")]
     private static void Cancel(CancellationTokenSource source)
     {
         try

@@ -2,15 +2,13 @@ using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary>Numbers of bytes as people write and read them: <c>500MB</c>, <c>2GB</c>; a plain number is bytes.</summary>
+/// <summary>Parses and formats sizes such as <c>500MB</c> and <c>2GB</c>; the default unit is bytes.</summary>
 internal static class SizeText
 {
     private static readonly (string Unit, long Bytes)[] s_units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000), ("B", 1)];
 
-    /// <summary>Reads a size, or says what is wrong with it.</summary>
-    /// <param name="option">The option that it was given for.</param>
-    /// <param name="text">What was given.</param>
-    /// <exception cref="UsageException">It is no size.</exception>
+    /// <summary>Parses the size of an option.</summary>
+    /// <exception cref="UsageException">The text is not a size.</exception>
     public static long Parse(string option, string text)
     {
         ReadOnlySpan<char> number = text.AsSpan().Trim();
@@ -25,12 +23,13 @@ internal static class SizeText
             }
         }
 
-        return decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value) && value * unit is >= 0 and <= long.MaxValue
+        return decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value)
+            && value * unit is >= 0 and <= long.MaxValue
             ? (long)(value * unit)
-            : throw new UsageException($"{option} \"{TerminalText.Clean(text, 40)}\" is no size. Write 500MB or 2GB; a plain number is bytes.");
+            : throw UsageException.Invalid(option, text, "Use a size such as 500MB or 2GB. The default unit is bytes.");
     }
 
-    /// <summary>A size as people read it: <c>1.2 GB</c>.</summary>
+    /// <summary>Formats a size, such as <c>1.2 GB</c>.</summary>
     public static string Print(long bytes)
     {
         foreach ((string name, long unit) in s_units)

@@ -1,36 +1,47 @@
 using System.CommandLine;
+using System.Text;
 
 namespace FastLLM.Cli;
 
-/// <summary>The options that make requests of plain rows.</summary>
+/// <summary>Reads the options that turn rows into requests.</summary>
 internal sealed class TemplateOptions
 {
     private const long MaxTemplateBytes = 16 << 20;
 
-    private readonly Option<string?> _template = new("--template") { HelpName = "TEXT|@FILE", Description = "What to ask of each row: {{column}} stands for its value. @FILE.json holds several messages." };
-    private readonly Option<string?> _system = new("--system") { HelpName = "TEXT|@FILE", Description = "The system message; it may name columns too." };
-    private readonly Option<string[]> _set = new("--set") { HelpName = "NAME=JSON|NAME=@FILE", Description = "A parameter of the requests made by --template, such as temperature=0.2; may be given several times." };
-    private readonly Option<string?> _endpoint = new("--endpoint") { HelpName = "PATH", Description = "Where the requests made by --template go. Left out: /v1/chat/completions." };
-    private readonly Option<string?> _idColumn = new("--id-column") { HelpName = "NAME", Description = "The column that holds the rows' ids. Left out: custom_id, else the line number." };
-    private readonly Option<bool> _allowMissing = new("--allow-missing") { Description = "Take a missing value for the empty text." };
+    private readonly Option<string?> _template = CliOption.Text("--template", "TEXT|@FILE",
+        "Prompt for each row; {{column}} inserts the value of a column. @FILE reads the prompt from a file, and @FILE.json reads a "
+        + "list of messages.");
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
+    private readonly Option<string?> _system = CliOption.Text(
+        "--system", "TEXT|@FILE", "System message for --template. It may contain {{column}}.");
+
+    private readonly Option<string[]> _set = new("--set")
     {
-        foreach (Option option in (Option[])[_template, _system, _set, _endpoint, _idColumn, _allowMissing])
-        {
-            command.Options.Add(option);
-        }
-    }
+        HelpName = "NAME=JSON",
+        Description = "Request parameter for --template, such as temperature=0.2. NAME=@FILE reads the value from a file. May be repeated.",
+    };
 
-    /// <summary>What was given; <see langword="null"/> without a template.</summary>
-    /// <exception cref="UsageException">It is wrong.</exception>
+    private readonly Option<string?> _endpoint = CliOption.Text(
+        "--endpoint", "PATH", "Endpoint of the requests made by --template. Default: /v1/chat/completions.");
+
+    private readonly Option<string?> _idColumn = CliOption.Text(
+        "--id-column", "NAME", "Column that holds the IDs of the rows. Default: custom_id if there is one, otherwise the line number.");
+
+    private readonly Option<bool> _allowMissing = CliOption.Flag("--allow-missing", "Replace missing values with empty text.");
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) => command.Add("Requests", _template, _system, _set, _endpoint, _idColumn, _allowMissing);
+
+    /// <summary>Returns the template; <see langword="null"/> without <c>--template</c>.</summary>
+    /// <exception cref="UsageException">The template or one of its parameters is invalid.</exception>
     public RowTemplate? Read(ParseResult result)
     {
         if (result.GetValue(_template) is not { } given)
         {
-            Option? alone = Array.Find((Option[])[_system, _set, _endpoint, _idColumn, _allowMissing], option => result.GetResult(option) is { Implicit: false });
-            return alone is null ? null : throw new UsageException($"{alone.Name} goes with --template.");
+            Option? alone = Array.Find(
+                (Option[])[_system, _set, _endpoint, _idColumn, _allowMissing],
+                option => result.GetResult(option) is { Implicit: false });
+            return alone is null ? null : throw new UsageException($"{alone.Name} requires --template.");
         }
 
         bool isMessages = given.StartsWith('@') && given.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
@@ -56,7 +67,7 @@ internal sealed class TemplateOptions
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(TerminalText.Clean(e.Message.Split(" (Parameter", 2)[0], 1000), e);
+            throw UsageException.From(e);
         }
     }
 
@@ -64,16 +75,16 @@ internal sealed class TemplateOptions
     {
         if (parameter.Split('=', 2) is not [{ Length: > 0 } name, var value])
         {
-            throw new UsageException($"--set \"{TerminalText.Clean(parameter, 40)}\" is not NAME=JSON, such as temperature=0.2.");
+            throw UsageException.Invalid("--set", parameter, "Use NAME=JSON, such as temperature=0.2.");
         }
 
         if (!template.Parameters.TryAdd(name, TextOf(value, "--set")))
         {
-            throw new UsageException($"--set {TerminalText.Clean(name, 40)} is given twice.");
+            throw new UsageException($"--set {TerminalText.Clean(name, 40)} occurs twice.");
         }
     }
 
-    // @FILE is the file's text without the line feed that editors put at its end; @@ is an @.
+    // @FILE stands for the text of the file without the final line feed that editors add; @@ stands for a literal @.
     private static string TextOf(string given, string option)
     {
         if (!given.StartsWith('@'))
@@ -94,12 +105,14 @@ internal sealed class TemplateOptions
                 throw new UsageException($"{option}: {TerminalText.Clean(path)} is larger than {MaxTemplateBytes >> 20} MB.");
             }
 
-            string text = File.ReadAllText(path, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+            string text = File.ReadAllText(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
             return text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new UsageException($"{option}: {TerminalText.Clean(path)} cannot be read: {TerminalText.Clean(e.Message, 300)} (A text that begins with @: write @@.)", e);
+            throw new UsageException(
+                $"{option}: cannot read {TerminalText.Clean(path)}. {TerminalText.Clean(e.Message, 300)} To begin a text with @, use @@.",
+                e);
         }
     }
 }

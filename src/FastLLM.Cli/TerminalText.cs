@@ -3,18 +3,27 @@ using System.Text;
 
 namespace FastLLM.Cli;
 
-/// <summary>Words of models and providers, made harmless for a terminal and fit for one line.</summary>
+/// <summary>Makes untrusted text safe for a terminal, and arguments safe for a shell.</summary>
 internal static class TerminalText
 {
-    // C0 with ESC, DEL, C1; line and paragraph separator; marks that turn the direction of writing and so disguise what stands there.
+    // C0 with ESC, DEL, C1; line and paragraph separators; bidirectional marks, which can disguise text.
     private static readonly SearchValues<char> Harmful = SearchValues.Create(
         [.. Enumerable.Range(0, 0x20).Concat(Enumerable.Range(0x7F, 0x21)).Select(c => (char)c),
-        '\u061C', '\u200E', '\u200F', '\u2028', '\u2029', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E', '\u2066', '\u2067', '\u2068', '\u2069']);
+        '\u061C', '\u200E', '\u200F', '\u2028', '\u2029', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E',
+        '\u2066', '\u2067', '\u2068', '\u2069']);
 
-    /// <summary>The text without control characters; each run of blanks and line breaks becomes one blank.</summary>
+    private static readonly SearchValues<char> NeedNoQuotes =
+        SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_@%+=:,./-");
+
+    /// <summary>Returns an argument as a POSIX shell reads it back.</summary>
+    public static string Quote(string word) => word.Length > 0 && !word.AsSpan().ContainsAnyExcept(NeedNoQuotes)
+        ? word
+        : "'" + word.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+
+    /// <summary>Returns the text without control characters; tabs and line breaks become blanks.</summary>
     /// <param name="text">Untrusted text.</param>
-    /// <param name="most">How many UTF-16 units to keep; what is longer ends with an ellipsis.</param>
-    public static string Clean(string? text, int most = int.MaxValue)
+    /// <param name="maxLength">The maximum number of UTF-16 units; longer text ends with an ellipsis.</param>
+    public static string Clean(string? text, int maxLength = int.MaxValue)
     {
         if (string.IsNullOrEmpty(text))
         {
@@ -26,7 +35,7 @@ internal static class TerminalText
             var clean = new StringBuilder(Math.Min(text.Length, 4096));
             foreach (char c in text)
             {
-                if (clean.Length > most)
+                if (clean.Length > maxLength)
                 {
                     break;
                 }
@@ -48,12 +57,12 @@ internal static class TerminalText
         }
 
         text = text.Trim();
-        if (text.Length <= most)
+        if (text.Length <= maxLength)
         {
             return text;
         }
 
-        int end = Math.Max(0, most - 1);
+        int end = Math.Max(0, maxLength - 1);
         return (end > 0 && char.IsHighSurrogate(text[end - 1]) ? text[..(end - 1)] : text[..end]) + "…";
     }
 }

@@ -2,29 +2,48 @@ using System.CommandLine;
 
 namespace FastLLM.Cli;
 
-/// <summary>The options that say how long things may take, and whether answers are streamed so that a stall is seen early.</summary>
+/// <summary>Reads the options of timeouts, streaming, retries and the error limit.</summary>
 internal sealed class TimeOptions
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
-    private readonly Option<string> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long one send may take.", DefaultValueFactory = _ => "600s" };
-    private readonly Option<string?> _firstByte = new("--first-byte-timeout") { HelpName = "TIME", Description = "How long an answer's first byte may take. Left out: as long as --timeout." };
-    private readonly Option<string?> _idle = new("--idle-timeout") { HelpName = "TIME", Description = "How long an answer may fall silent once it has begun. Left out: 60s in a stream that has begun to speak, else as long as --timeout." };
-    private readonly Option<string?> _total = new("--total-timeout") { HelpName = "TIME", Description = "How long a row may take in all, with its retries and waits. Left out: for ever." };
-    private readonly Option<string> _stream = new("--stream") { HelpName = "auto|off", Description = "auto asks for the answers as streams, so that a stall is seen in seconds; rows and keys stay the same. off sends each row as it stands.", DefaultValueFactory = _ => "off" };
+    private readonly Option<string> _timeout = CliOption.WithDefault("--timeout", "TIME", "600s", "Maximum duration of one attempt.");
+    private readonly Option<string?> _firstByte = CliOption.Text(
+        "--first-byte-timeout", "TIME", "Maximum wait for the first byte of a response. Default: the value of --timeout.");
 
-    /// <summary>Adds them to a command.</summary>
-    public void AddTo(Command command)
+    private readonly Option<string?> _idle = CliOption.Text("--idle-timeout", "TIME",
+        "Maximum silence within a response. Default: 60s in a stream after its first content, else the value of --timeout.");
+
+    private readonly Option<string?> _total = CliOption.Text(
+        "--total-timeout", "TIME", "Maximum duration of a row, including retries and waits. Default: none.");
+
+    private readonly Option<string> _stream = CliOption.WithDefault("--stream", "auto|off", "off",
+        "auto requests streamed responses to detect stalls early; the output stays the same. off sends each row as it is.");
+
+    private readonly Option<int> _retries = CliOption.WithDefault("--retries", "N", 2, "Maximum number of retries for transient failures.");
+    private readonly Option<string?> _maxErrors = CliOption.Text("--max-errors", "N|P%",
+        "Stop when more than N rows or P% of the rows have failed; a percentage applies from 100 rows on. 100% disables fail-fast.");
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(CliCommand command) =>
+        command.Add("Time and retries", _timeout, _firstByte, _idle, _total, _stream, _retries, _maxErrors);
+
+    /// <summary>Applies the options.</summary>
+    /// <exception cref="UsageException">A value is invalid, or a timeout is longer than the one that includes it.</exception>
+    public void Apply(ParseResult result, RequestManagerOptions options)
     {
-        foreach (Option option in (Option[])[_timeout, _firstByte, _idle, _total, _stream])
+        int retries = result.GetValue(_retries);
+        if (retries is < 0 or > 1000)
         {
-            command.Options.Add(option);
+            throw new UsageException($"--retries {retries} is not between 0 and 1,000.");
         }
+
+        options.RetryAttempts = retries + 1;
+        ErrorLimit.Apply(result.GetValue(_maxErrors), options);
+        ApplyTimeouts(result, options);
     }
 
-    /// <summary>Sets what was given.</summary>
-    /// <exception cref="UsageException">A time is none, or longer than one that it is a part of.</exception>
-    public void Apply(ParseResult result, RequestManagerOptions sending)
+    private void ApplyTimeouts(ParseResult result, RequestManagerOptions options)
     {
         TimeSpan timeout = Read(_timeout, result.GetValue(_timeout))!.Value;
         TimeSpan? total = Read(_total, result.GetValue(_total));
@@ -33,15 +52,15 @@ internal sealed class TimeOptions
             timeout = total!.Value;
         }
 
-        sending.Timeout = timeout;
-        sending.TotalTimeout = NotBelow(_timeout, timeout, _total, total);
-        sending.FirstByteTimeout = NotAbove(_firstByte, Read(_firstByte, result.GetValue(_firstByte)), timeout);
-        sending.IdleTimeout = NotAbove(_idle, Read(_idle, result.GetValue(_idle)), timeout);
-        sending.StreamMode = result.GetValue(_stream) switch
+        options.Timeout = timeout;
+        options.TotalTimeout = NotBelow(_timeout, timeout, _total, total);
+        options.FirstByteTimeout = NotAbove(_firstByte, Read(_firstByte, result.GetValue(_firstByte)), timeout);
+        options.IdleTimeout = NotAbove(_idle, Read(_idle, result.GetValue(_idle)), timeout);
+        options.StreamMode = result.GetValue(_stream) switch
         {
             "auto" => StreamMode.Auto,
             "off" => StreamMode.AsRequested,
-            var other => throw new UsageException($"--stream \"{TerminalText.Clean(other!, 40)}\" is neither auto nor off."),
+            var other => throw UsageException.Invalid("--stream", other, "Use auto or off."),
         };
     }
 
@@ -55,14 +74,15 @@ internal sealed class TimeOptions
         TimeSpan time = DurationText.Parse(option.Name, text);
         return time > TimeSpan.Zero && time <= Longest
             ? time
-            : throw new UsageException($"{option.Name} must be more than nothing and at most 7 days.");
+            : throw new UsageException($"{option.Name} must be more than 0 and at most 7 days.");
     }
 
-    private static TimeSpan? NotBelow(Option part, TimeSpan least, Option whole, TimeSpan? time) => time < least
-        ? throw new UsageException(FormattableString.Invariant($"{part.Name} ({least.TotalSeconds} s) is longer than {whole.Name} ({time!.Value.TotalSeconds} s). Lower the first or raise the second."))
-        : time;
+    private static TimeSpan? NotBelow(Option part, TimeSpan least, Option whole, TimeSpan? time) =>
+        time < least ? throw TooLong(part, least, whole, time!.Value) : time;
 
-    private TimeSpan? NotAbove(Option part, TimeSpan? time, TimeSpan most) => time > most
-        ? throw new UsageException(FormattableString.Invariant($"{part.Name} ({time!.Value.TotalSeconds} s) is longer than {_timeout.Name} ({most.TotalSeconds} s). Lower the first or raise the second."))
-        : time;
+    private TimeSpan? NotAbove(Option part, TimeSpan? time, TimeSpan most) =>
+        time > most ? throw TooLong(part, time!.Value, _timeout, most) : time;
+
+    private static UsageException TooLong(Option part, TimeSpan time, Option whole, TimeSpan most) => new(FormattableString.Invariant(
+        $"{part.Name} ({time.TotalSeconds} s) is longer than {whole.Name} ({most.TotalSeconds} s). Lower the first or raise the second."));
 }

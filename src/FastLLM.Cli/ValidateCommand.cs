@@ -1,18 +1,23 @@
 using System.CommandLine;
-using System.Globalization;
 
 namespace FastLLM.Cli;
 
-/// <summary><c>fastllm validate</c>: the check that a run makes before its first send, and nothing else.</summary>
+/// <summary>Represents <c>fastllm validate</c>, which checks an input as a run does before its first send.</summary>
 internal static class ValidateCommand
 {
-    /// <summary>The command.</summary>
+    /// <summary>Creates the command.</summary>
     public static Command Create()
     {
-        var input = new InputArguments();
-        var command = new Command("validate", "Check a file of requests without sending anything: name each mistake with its line, and what batch APIs would not take.");
+        var input = new InputOptions();
+        var command = new CliCommand(
+            "validate", "Check an input without sending anything. Report invalid lines, and what batch APIs would reject.");
         input.AddTo(command);
-        command.SetAction((result, cancellationToken) => ValidateAsync(input.Read(result, output: null), result.InvocationConfiguration, cancellationToken));
+        command.AddExample("Check a file of requests:", "fastllm validate samples/questions.jsonl");
+        command.AddExample(
+            "Check a table with a template:",
+            "fastllm validate samples/jobs/reviews.csv --model m --template 'Good or bad? {{text}}'");
+        command.SetAction((result, cancellationToken) =>
+            ValidateAsync(input.Read(result, output: null), result.InvocationConfiguration, cancellationToken));
         return command;
     }
 
@@ -28,7 +33,7 @@ internal static class ValidateCommand
         }
         catch (ArgumentException e)
         {
-            throw new UsageException(e.Message.Split(" (Parameter", 2)[0], e);
+            throw UsageException.From(e);
         }
     }
 
@@ -37,12 +42,13 @@ internal static class ValidateCommand
         InputReport report = await CheckAsync(file, cancellationToken);
         foreach ((long line, string error) in report.Errors)
         {
-            await console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{file.Input}: line {line}: {TerminalText.Clean(error, 1000)}"));
+            await console.Error.WriteLineAsync(FormattableString.Invariant(
+                $"{file.Input}: line {line}: {TerminalText.Clean(error, 1000)}"));
         }
 
         if (report.ErrorCount > report.Errors.Count)
         {
-            await console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"… and {report.ErrorCount - report.Errors.Count:N0} more"));
+            await console.Error.WriteLineAsync(FormattableString.Invariant($"… and {report.ErrorCount - report.Errors.Count:N0} more"));
         }
 
         foreach (string warning in report.Warnings)
@@ -50,8 +56,8 @@ internal static class ValidateCommand
             await console.Error.WriteLineAsync($"note: {TerminalText.Clean(warning, 1000)}");
         }
 
-        await console.Output.WriteLineAsync(string.Create(
-            CultureInfo.InvariantCulture, $"{report.Rows:N0} rows, {report.Distinct:N0} different questions, {report.ErrorCount:N0} mistakes"));
+        await console.Output.WriteLineAsync(FormattableString.Invariant(
+            $"{report.Rows:N0} rows, {report.Distinct:N0} distinct requests, {report.ErrorCount:N0} errors"));
         return report.ErrorCount == 0 ? ExitCode.Ok : ExitCode.Usage;
     }
 }

@@ -26,7 +26,7 @@ public sealed class CostTests : IDisposable
         ToolResult before = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--prices", "prices.json", "--dry-run");
         Assert.True(before.Exit == 0, before.Messages);
         Assert.All(
-            (string[])["200 different", "200 to send", "cost    $", "nothing is known yet", "first   POST /v1/chat/completions {\"model\":\"m\"", "Nothing was sent."],
+            (string[])["200 distinct", "200 to send", "cost:     $", "no data yet", "first:    POST /v1/chat/completions {\"model\":\"m\"", "Nothing was sent."],
             text => Assert.Contains(text, before.Output, StringComparison.Ordinal));
         Assert.Equal(0, simulator.Stats.Sends);
         Assert.False(File.Exists(_tool.PathOf("in.out.jsonl")));
@@ -66,7 +66,7 @@ public sealed class CostTests : IDisposable
 
         Assert.True(first.Exit == 3, first.Messages);
         Assert.All(
-            (string[])["The budget of $0.01 is used up", "raise --max-cost", "go on   fastllm run in.jsonl"],
+            (string[])["The budget of $0.01 is used up", "raise --max-cost", "resume:      fastllm run in.jsonl"],
             text => Assert.Contains(text, first.Messages, StringComparison.Ordinal));
         Assert.InRange(RowCosts().Sum(), 0.005m, 0.01m);
         Assert.Equal(simulator.Stats.Sends, RowCosts().Count);

@@ -57,7 +57,7 @@ public sealed class RunTests : IDisposable
         Assert.True(result.Exit == 0, result.Messages);
         Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.Equal("hello", row.Text));
         Assert.Equal(10, server.Requests.Count);
-        Assert.Contains("5 sends failed after they had gone out whole", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("5 sends failed after the whole request was sent", result.Messages, StringComparison.Ordinal);
         Assert.Empty(server.Errors);
     }
 
@@ -85,7 +85,7 @@ public sealed class RunTests : IDisposable
 
         Assert.True(result.Exit == 0, result.Messages);
         Assert.Equal(300, simulator.Stats.Sends);
-        Assert.Contains("mostly requests/min", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("bottleneck:  requests/min", result.Messages, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class RunTests : IDisposable
         ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
         Assert.Equal(3, stopped.Exit);
         Assert.Equal(20, simulator.Stats.Sends);
-        Assert.Contains("go on   fastllm run in.jsonl", stopped.Messages, StringComparison.Ordinal);
+        Assert.Contains("resume:      fastllm run in.jsonl", stopped.Messages, StringComparison.Ordinal);
 
         ToolResult done = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
         Assert.Equal(0, done.Exit);

@@ -151,7 +151,7 @@ public sealed class StopTests : IDisposable
 
     private static string GoOn(ToolResult stopped)
     {
-        string line = stopped.Messages.Split('\n').Single(line => line.Contains("go on   fastllm", StringComparison.Ordinal));
+        string line = stopped.Messages.Split('\n').Single(line => line.Contains("resume:      fastllm", StringComparison.Ordinal));
         return line[line.IndexOf("fastllm", StringComparison.Ordinal)..].Trim();
     }
 

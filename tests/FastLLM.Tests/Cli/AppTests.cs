@@ -35,7 +35,7 @@ public sealed class AppTests : IDisposable
     [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --rpd -5")]
     [InlineData("run in.jsonl --base-url http://127.0.0.1:1/v1 --concurrency 0")]
     [InlineData("")]
-    public async Task WrongUsage_Is2_AndSaysWhatIsWrong(string line)
+    public async Task InvalidUsage_Is2_OnStandardError(string line)
     {
         Assert.Equal(ExitCode.Usage, await RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
         Assert.StartsWith("fastllm: ", _error.ToString(), StringComparison.Ordinal);
@@ -43,46 +43,57 @@ public sealed class AppTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--max-cost much", "--max-cost \"much\" is no amount of US dollars")]
+    [InlineData("--max-cost much", "--max-cost \"much\" is not valid. Use an amount in US dollars")]
     [InlineData("--confirm-above -1", "--confirm-above")]
     [InlineData("--prices nowhere.json", "--prices nowhere.json: ")]
     [InlineData("--max-cost 1 --no-fastllm-member", "rows must say what they cost")]
-    public async Task Run_SaysWhatIsWrongWithItsMoney(string options, string says)
+    public async Task Run_InvalidCostOption_IsReported(string options, string message)
     {
         Assert.Equal(ExitCode.Usage, await RunAsync(["run", typeof(AppTests).Assembly.Location, "--base-url", "http://127.0.0.1:1/v1", "--no-cache", .. options.Split(' ')]));
-        Assert.Contains(says, _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains(message, _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("--timeout soon", "--timeout")]
-    [InlineData("--timeout 0", "--timeout must be more than nothing")]
-    [InlineData("--idle-timeout 0s", "--idle-timeout must be more than nothing")]
+    [InlineData("--timeout 0", "--timeout must be more than 0")]
+    [InlineData("--idle-timeout 0s", "--idle-timeout must be more than 0")]
     [InlineData("--idle-timeout 11m", "--idle-timeout (660 s) is longer than --timeout (600 s)")]
     [InlineData("--first-byte-timeout 3s --timeout 2s", "--first-byte-timeout (3 s) is longer than --timeout (2 s)")]
     [InlineData("--total-timeout 10s --timeout 20s", "--timeout (20 s) is longer than --total-timeout (10 s)")]
     [InlineData("--total-timeout 10s --idle-timeout 20s", "--idle-timeout (20 s) is longer than --timeout (10 s)")]
-    [InlineData("--total-timeout 8000h", "--total-timeout must be more than nothing and at most 7 days")]
-    [InlineData("--stream maybe", "--stream \"maybe\" is neither auto nor off")]
-    public async Task Run_SaysWhatIsWrongWithItsTimes(string options, string says)
+    [InlineData("--total-timeout 8000h", "--total-timeout must be more than 0 and at most 7 days")]
+    [InlineData("--stream maybe", "--stream \"maybe\" is not valid. Use auto or off.")]
+    public async Task Run_InvalidTimeOption_IsReported(string options, string message)
     {
-        // A file that is there: what is wrong must be the options.
+        // An existing file: only the options are invalid.
         Assert.Equal(ExitCode.Usage, await RunAsync(["run", typeof(AppTests).Assembly.Location, .. options.Split(' ')]));
-        Assert.Contains(says, _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains(message, _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nonsense", "fastllm")]
+    [InlineData("run", "fastllm run")]
+    [InlineData("cache stats --nonsense", "fastllm cache stats")]
+    public async Task InvalidUsage_NamesTheHelpOfTheCommand(string line, string command)
+    {
+        Assert.Equal(ExitCode.Usage, await RunAsync(line.Split(' ')));
+        Assert.EndsWith($"See: {command} --help{Environment.NewLine}", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("--help")]
-    [InlineData("simulate --help")]
+    [InlineData("run -h")]
+    [InlineData("cache stats --help")]
     public async Task Help_Is0_OnStandardOutput(string line)
     {
         Assert.Equal(ExitCode.Ok, await RunAsync(line.Split(' ')));
-        Assert.Contains("fastllm", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Usage:", _output.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("FastLLM.Cli", _output.ToString(), StringComparison.Ordinal);
         Assert.Empty(_error.ToString());
     }
 
     [Fact]
-    public async Task Providers_ShowsWhichKeyIsSet_NeverTheKey()
+    public async Task Providers_ShowsWhichKeysAreSet_NotTheKeys()
     {
         Assert.Equal(ExitCode.Ok, await RunAsync("providers"));
 
@@ -94,7 +105,7 @@ public sealed class AppTests : IDisposable
     }
 
     [Fact]
-    public async Task Providers_AsJson_SaysTheSame()
+    public async Task Providers_Json_ListsTheSame()
     {
         Assert.Equal(ExitCode.Ok, await RunAsync("providers", "--json"));
 

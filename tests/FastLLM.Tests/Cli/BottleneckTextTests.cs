@@ -6,37 +6,37 @@ namespace FastLLM.Tests.Cli;
 public sealed class BottleneckTextTests
 {
     [Fact]
-    public void Percentages_AddUpTo100_WhateverTheShares()
+    public void Percentages_AnyShares_AddUpTo100()
     {
         var random = new Random(3);
         for (var round = 0; round < 500; round++)
         {
             double[] parts = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.NextDouble())];
-            var shares = parts.Select((part, i) => (Factor: (Bottleneck)(i + 1), Share: part / parts.Sum())).ToDictionary(row => row.Factor, row => row.Share);
+            var shares = parts.Select((part, i) => (Bottleneck: (Bottleneck)(i + 1), Share: part / parts.Sum())).ToDictionary(row => row.Bottleneck, row => row.Share);
 
-            IReadOnlyList<(Bottleneck Factor, int Percent)> percentages = BottleneckText.Percentages(shares);
+            IReadOnlyList<(Bottleneck Bottleneck, int Percent)> percentages = BottleneckText.Percentages(shares);
 
             Assert.Equal(100, percentages.Sum(row => row.Percent));
-            Assert.All(percentages, row => Assert.InRange(row.Percent - (shares[row.Factor] * 100), -1, 1));
+            Assert.All(percentages, row => Assert.InRange(row.Percent - (shares[row.Bottleneck] * 100), -1, 1));
         }
 
         Assert.Empty(BottleneckText.Percentages(new Dictionary<Bottleneck, double>()));
     }
 
     [Fact]
-    public void EveryFactor_HasAName_AnIdAndAdviceOfItsOwn()
+    public void EveryBottleneck_HasItsOwnNameIdAndAdvice()
     {
-        Bottleneck[] factors = [.. Enum.GetValues<Bottleneck>().Where(factor => factor != Bottleneck.None)];
+        Bottleneck[] bottlenecks = [.. Enum.GetValues<Bottleneck>().Where(value => value != Bottleneck.None)];
 
-        Assert.Equal(factors.Length, factors.Select(BottleneckText.Name).Distinct().Count());
-        Assert.Equal(factors.Length, factors.Select(BottleneckText.Id).Distinct().Count());
-        Assert.Equal(factors.Length, factors.Select(factor => Advice(factor)).Distinct().Count());
+        Assert.Equal(bottlenecks.Length, bottlenecks.Select(BottleneckText.Name).Distinct().Count());
+        Assert.Equal(bottlenecks.Length, bottlenecks.Select(BottleneckText.Id).Distinct().Count());
+        Assert.Equal(bottlenecks.Length, bottlenecks.Select(value => Advice(value)).Distinct().Count());
         Assert.Contains("--concurrency", Advice(Bottleneck.Concurrency), StringComparison.Ordinal);
         Assert.Contains("--rpm", Advice(Bottleneck.RequestsPerMinute), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void WhereTheNumberInFlightIsLearnt_NobodyIsToldToHaveItLearnt()
+    public void Advice_AdaptiveConcurrency_DoesNotSuggestAuto()
     {
         var shares = new Dictionary<Bottleneck, double> { [Bottleneck.Concurrency] = 1 };
 
@@ -44,6 +44,6 @@ public sealed class BottleneckTextTests
         Assert.Contains("auto", BottleneckText.Advice(new TokenStats { LimitedByShares = shares, ConcurrencyLimit = 40, ConcurrencyCeiling = 40 }), StringComparison.Ordinal);
     }
 
-    private static string? Advice(Bottleneck factor) =>
-        BottleneckText.Advice(new TokenStats { LimitedByShares = new Dictionary<Bottleneck, double> { [factor] = 1 } });
+    private static string? Advice(Bottleneck bottleneck) =>
+        BottleneckText.Advice(new TokenStats { LimitedByShares = new Dictionary<Bottleneck, double> { [bottleneck] = 1 } });
 }

@@ -3,7 +3,6 @@ using Xunit;
 
 namespace FastLLM.Tests.Cli;
 
-/// <summary>Nobody's money is spent without a word where they wanted one.</summary>
 public sealed class ConfirmationTests
 {
     private static readonly ModelPrice s_price = new() { Input = 1, Output = 1 };
@@ -14,7 +13,7 @@ public sealed class ConfirmationTests
     [InlineData("", false)]
     [InlineData("n", false)]
     [InlineData(null, false)]
-    public void AboveTheBound_APersonIsAsked_AndOnlyYesIsYes(string? answer, bool agrees)
+    public void Require_AboveTheLimit_NeedsYes(string? answer, bool agrees)
     {
         string? asked = null;
         var confirmation = new Confirmation(() => true, question =>
@@ -31,13 +30,13 @@ public sealed class ConfirmationTests
     }
 
     [Fact]
-    public void BelowTheBound_NobodyIsAsked()
+    public void Require_BelowTheLimit_DoesNotAsk()
     {
         new Confirmation(() => true, _ => throw new InvalidOperationException("asked")).Require(Estimate(10), 30);
     }
 
     [Fact]
-    public void WhatNobodyKnows_IsAskedFor_WhateverTheBound()
+    public void Require_UnknownCost_Asks()
     {
         Assert.Throws<UsageException>(() => new Confirmation(() => false, _ => "y").Require(Estimate(null), 1_000_000));
     }

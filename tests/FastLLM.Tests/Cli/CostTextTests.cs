@@ -15,7 +15,7 @@ public sealed class CostTextTests
     [InlineData("0.01234", "$0.0123")]
     [InlineData("0.0000012345", "$0.00000123")]
     [InlineData("0.00000000001", "$0.00")]
-    public void Dollars_HaveTheDigitsThatSaySomething(string amount, string text)
+    public void Dollars_KeepThreeSignificantDigits(string amount, string text)
     {
         Assert.Equal(text, CostText.Dollars(decimal.Parse(amount, CultureInfo.InvariantCulture)));
     }
@@ -24,7 +24,7 @@ public sealed class CostTextTests
     [InlineData("2.50", "2.50")]
     [InlineData("$3", "3")]
     [InlineData("0", "0")]
-    public void Parse_TakesDollars(string text, string amount)
+    public void Parse_ValidAmount(string text, string amount)
     {
         Assert.Equal(decimal.Parse(amount, CultureInfo.InvariantCulture), CostText.Parse("--max-cost", text));
     }
@@ -36,7 +36,7 @@ public sealed class CostTextTests
     [InlineData("1e3")]
     [InlineData("much")]
     [InlineData("99999999999")]
-    public void Parse_RefusesWhatIsNone_NamingTheOption(string text)
+    public void Parse_InvalidAmount_NamesTheOption(string text)
     {
         Assert.Contains("--max-cost", Assert.Throws<UsageException>(() => CostText.Parse("--max-cost", text)).Message, StringComparison.Ordinal);
     }

@@ -13,7 +13,7 @@ public sealed class DurationTextTests
     [InlineData("3", 3_000)]
     [InlineData(" 0.25 S ", 250)]
     [InlineData("0", 0)]
-    public void Parse_ReadsWhatPeopleWrite(string text, double milliseconds) =>
+    public void Parse_ValidDuration(string text, double milliseconds) =>
         Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), DurationText.Parse("--latency", text));
 
     [Theory]
@@ -26,7 +26,7 @@ public sealed class DurationTextTests
     [InlineData("99999999h")]
     [InlineData("1 day")]
     [InlineData("1\u001b[2Js")]
-    public void Parse_RefusesTheRest_AndNamesTheOption(string text)
+    public void Parse_InvalidDuration_NamesTheOption(string text)
     {
         string message = Assert.Throws<UsageException>(() => DurationText.Parse("--latency", text)).Message;
 

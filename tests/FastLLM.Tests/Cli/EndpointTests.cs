@@ -8,7 +8,7 @@ public sealed class EndpointTests
     private const string Canary = "sk-canary-0123456789";
 
     [Fact]
-    public void NothingGiven_NamesTheThreeWaysOn()
+    public void NoProvider_NamesThreeWaysToContinue()
     {
         string message = Refused(new EndpointChoice());
 
@@ -18,7 +18,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void NothingGiven_TheKeyOfAnotherProviderIsNamed_NotUsed()
+    public void NoProvider_NamesOtherKeysButDoesNotUseThem()
     {
         string message = Refused(new EndpointChoice(), ("GROQ_API_KEY", Canary));
 
@@ -27,7 +27,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void OnlyAKey_IsOpenAI()
+    public void KeyOnly_IsOpenAI()
     {
         Endpoint endpoint = Resolve(new EndpointChoice(), ("OPENAI_API_KEY", $" {Canary}\n"), ("OPENAI_ORG_ID", "org-1"));
 
@@ -60,7 +60,7 @@ public sealed class EndpointTests
     [Theory]
     [InlineData("https://api.groq.com/openai/v1", "GROQ_API_KEY")]
     [InlineData("https://r.openai.azure.com", "AZURE_OPENAI_API_KEY")]
-    public void OpenAIsKey_NeverGoesToAnotherProvider(string baseUrl, string wanted)
+    public void OpenAIKey_IsNotSentToAnotherProvider(string baseUrl, string wanted)
     {
         string message = Refused(new EndpointChoice(BaseUrl: baseUrl), ("OPENAI_API_KEY", Canary));
 
@@ -73,7 +73,7 @@ public sealed class EndpointTests
     [InlineData("https://notapi.openai.com/v1", "notapi.openai.com")]
     [InlineData("http://localhost:8000/v1", "localhost:8000")]
     [InlineData("https://api.оpenai.com/v1", "xn--")] // a Cyrillic о
-    public void OpenAIsKey_GoesToAnUnknownHost_OnlyWithALineThatNamesBoth(string baseUrl, string host)
+    public void OpenAIKey_UnknownHost_AddsANotice(string baseUrl, string host)
     {
         foreach (Endpoint endpoint in (Endpoint[])[
             Resolve(new EndpointChoice(BaseUrl: baseUrl), ("OPENAI_API_KEY", Canary)),
@@ -89,7 +89,7 @@ public sealed class EndpointTests
     [Theory]
     [InlineData("lmstudio")]
     [InlineData("ollama")]
-    public void AServerOfOnesOwn_GetsNoKeyOfOpenAI(string provider)
+    public void SelfHostedServer_GetsNoOpenAIKey(string provider)
     {
         Endpoint endpoint = Resolve(new EndpointChoice(provider), ("OPENAI_API_KEY", Canary));
 
@@ -98,7 +98,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void AnUnknownHost_NeedsNoKey()
+    public void UnknownHost_NeedsNoKey()
     {
         Endpoint endpoint = Resolve(new EndpointChoice(BaseUrl: "https://llm.example/v1/"));
 
@@ -108,7 +108,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void ApiKeyEnv_WinsOverTheHost_WithoutANotice()
+    public void ApiKeyEnv_OverridesTheHost()
     {
         Endpoint endpoint = Resolve(new EndpointChoice(BaseUrl: "https://llm.example/v1", ApiKeyEnv: "MY_KEY"), ("MY_KEY", "mine"), ("OPENAI_API_KEY", Canary));
 
@@ -119,13 +119,13 @@ public sealed class EndpointTests
     [Theory]
     [InlineData(Canary)]
     [InlineData("gskcanary0123456789")]
-    public void ApiKeyEnv_GivenAKey_DoesNotRepeatIt(string key)
+    public void ApiKeyEnv_Key_IsNotRepeated(string key)
     {
         Assert.DoesNotContain(key, Refused(new EndpointChoice(BaseUrl: "https://llm.example/v1", ApiKeyEnv: key)), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void ABadKey_IsRefusedWithoutBeingShown()
+    public void InvalidKey_IsNotShown()
     {
         string message = Refused(new EndpointChoice(), ("OPENAI_API_KEY", $"{Canary}\nX: y"));
 
@@ -136,7 +136,7 @@ public sealed class EndpointTests
     [Theory]
     [InlineData("https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1")]
     [InlineData("https://r.openai.azure.com/openai/v1/", "https://r.openai.azure.com/openai/v1")]
-    public void Azure_TakesItsResourceFromEitherSide_AndItsKeyInAHeaderOfItsOwn(string given, string baseUrl)
+    public void Azure_ResolvesResourceAndKeyHeader(string given, string baseUrl)
     {
         foreach (Endpoint endpoint in (Endpoint[])[
             Resolve(new EndpointChoice("azure"), ("AZURE_OPENAI_ENDPOINT", given), ("AZURE_OPENAI_API_KEY", "azure")),
@@ -149,7 +149,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void Azure_WithoutAResource_AsksForIt() =>
+    public void Azure_WithoutResource_IsRejected() =>
         Assert.Contains("AZURE_OPENAI_ENDPOINT", Refused(new EndpointChoice("azure"), ("AZURE_OPENAI_API_KEY", "k")), StringComparison.Ordinal);
 
     [Theory]
@@ -163,7 +163,7 @@ public sealed class EndpointTests
     [InlineData("http://192.168.1.1/v1")]
     [InlineData("http://[fd12:3456::1]/v1")]
     [InlineData("http://box.local/v1")]
-    public void Http_IsForThisMachineAndPrivateAddresses(string baseUrl) => Assert.Equal(baseUrl, Resolve(new EndpointChoice(BaseUrl: baseUrl)).BaseUrl);
+    public void Http_PrivateAddress_IsAllowed(string baseUrl) => Assert.Equal(baseUrl, Resolve(new EndpointChoice(BaseUrl: baseUrl)).BaseUrl);
 
     [Theory]
     [InlineData("http://api.example/v1")]
@@ -174,7 +174,7 @@ public sealed class EndpointTests
     [InlineData("http://localhost.example/v1")]
     [InlineData("http://[fe00::1]/v1")]
     [InlineData("http://[::ffff:8.8.8.8]/v1")]
-    public void Http_Elsewhere_NeedsAllowHttp(string baseUrl)
+    public void Http_PublicAddress_NeedsAllowHttp(string baseUrl)
     {
         Assert.Contains("--allow-http", Refused(new EndpointChoice(BaseUrl: baseUrl)), StringComparison.Ordinal);
         Assert.NotNull(Resolve(new EndpointChoice(BaseUrl: baseUrl, AllowHttp: true)).BaseUrl);
@@ -185,7 +185,7 @@ public sealed class EndpointTests
     [InlineData("llm.example/v1")]
     [InlineData("https://user:pass@llm.example/v1")]
     [InlineData("https://llm.example/v1?key=1")]
-    public void ABaseUrlThatIsNone_IsRefused(string baseUrl)
+    public void InvalidBaseUrl_IsRejected(string baseUrl)
     {
         string message = Refused(new EndpointChoice(BaseUrl: baseUrl));
 
@@ -194,10 +194,10 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void AnUnknownProvider_NamesTheKnownOnes() => Assert.Contains("openrouter", Refused(new EndpointChoice("opnrouter")), StringComparison.Ordinal);
+    public void UnknownProvider_NamesKnownProviders() => Assert.Contains("openrouter", Refused(new EndpointChoice("opnrouter")), StringComparison.Ordinal);
 
     [Fact]
-    public async Task Simulator_IsStartedOnlyWhenAsked_AndHasAScopeWithoutItsPort()
+    public async Task Simulator_ScopeDoesNotIncludeThePort()
     {
         Endpoint endpoint = Resolve(new EndpointChoice("simulator"), ("OPENAI_API_KEY", Canary));
         Assert.True(endpoint.IsSimulator);
@@ -213,7 +213,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public void EveryPreset_CanBeResolvedByItsNameAndByItsHost()
+    public void EveryPreset_ResolvesByNameAndHost()
     {
         Assert.Equal(16, Presets.All.Count);
         foreach (Preset preset in Presets.All.Where(preset => preset.BaseUrl is not null))

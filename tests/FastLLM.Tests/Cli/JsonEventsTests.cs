@@ -14,16 +14,14 @@ public sealed class JsonEventsTests : IDisposable
     public void Dispose() => _written.Dispose();
 
     [Fact]
-    public void EveryEvent_IsOneLineOfJson_WithItsNameAndTime()
+    public void EveryEvent_IsOneLine_WithNameAndTime()
     {
         var events = new JsonEvents(_written, _time);
         events.Start("in.jsonl", "out.jsonl", "http://127.0.0.1:1/v1", 10, 2);
         events.Progress(new TokenStats { RequestsCompleted = 3, Failed = 1 }, 8);
-        events.OnRowFailed("a\u001b\n", new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
-        events.OnNotice("watch");
-        var failures = new FailureGroups();
-        failures.Add(FailureKind.InvalidRequest, "no");
-        events.Done(1, new Summary { Stats = new TokenStats { RequestsCompleted = 8, Failed = 1, ElapsedTime = TimeSpan.FromSeconds(1.5), LimitedBy = Bottleneck.BackOff, LimitedByShares = new Dictionary<Bottleneck, double> { [Bottleneck.BackOff] = 0.75, [Bottleneck.RequestsPerMinute] = 0.25 } }, Failures = failures, Rows = 10, Kept = 2, GoOn = "again" });
+        events.RowFailed("a\u001b\n", new LlmException(FailureKind.InvalidRequest, "no\u009b") { StatusCode = 400 });
+        events.Notice("watch");
+        events.Done(1, new Summary(Result, ResumeCommand: "again"));
         events.Error(2, "wrong");
 
         JsonElement[] lines = Lines();
@@ -38,11 +36,12 @@ public sealed class JsonEventsTests : IDisposable
         Assert.Equal("back_off", lines[4].GetProperty("limited_by").GetString());
         Assert.Equal("""{"back_off":75,"requests_per_minute":25}""", lines[4].GetProperty("limited_by_shares").GetRawText());
         Assert.Equal(1, lines[4].GetProperty("failures")[0].GetProperty("count").GetInt64());
+        Assert.Equal("again", lines[4].GetProperty("resume").GetString());
         Assert.DoesNotContain(_written.ToArray(), b => b is (< 0x20 and not (byte)'\n') or > 0x7E);
     }
 
     [Fact]
-    public void Progress_AtMostOnceASecond()
+    public void Progress_IsLimitedToOncePerSecond()
     {
         var events = new JsonEvents(_written, _time);
         for (var i = 0; i < 25; i++)
@@ -55,14 +54,29 @@ public sealed class JsonEventsTests : IDisposable
     }
 
     [Fact]
-    public void AClosedPipe_EndsTheEvents_NotTheRun()
+    public void ClosedPipe_DropsEvents()
     {
         var events = new JsonEvents(new ClosedPipe(), _time);
-        events.OnNotice("x");
-        events.OnNotice("y");
+        events.Notice("x");
+        events.Notice("y");
 
         Assert.True(events.IsClosed);
     }
+
+    private static JobResult Result => new()
+    {
+        Rows = 10,
+        Kept = 2,
+        Failures = new Dictionary<FailureKind, (long, string)> { [FailureKind.InvalidRequest] = (1, "no") },
+        Stats = new TokenStats
+        {
+            RequestsCompleted = 8,
+            Failed = 1,
+            ElapsedTime = TimeSpan.FromSeconds(1.5),
+            LimitedBy = Bottleneck.BackOff,
+            LimitedByShares = new Dictionary<Bottleneck, double> { [Bottleneck.BackOff] = 0.75, [Bottleneck.RequestsPerMinute] = 0.25 },
+        },
+    };
 
     private JsonElement[] Lines() =>
         [.. Encoding.UTF8.GetString(_written.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];

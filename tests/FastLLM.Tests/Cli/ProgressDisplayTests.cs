@@ -26,7 +26,7 @@ public sealed class ProgressDisplayTests : IDisposable
     public void Dispose() => _written.Dispose();
 
     [Fact]
-    public async Task Lines_OneEveryTenSeconds_WithAllThatMatters()
+    public async Task Lines_AppearEveryTenSeconds()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
         display.Report(s_stats);
@@ -43,7 +43,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task Lines_FreshNumbersAreAskedFor()
+    public async Task Lines_WithSource_ShowCurrentStatistics()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
         display.Source = () => s_stats with { InFlight = 7 };
@@ -55,7 +55,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task Lines_NameTheLiveLimitAndWhatKeepsItFromBeingFaster()
+    public async Task Lines_ShowConcurrencyLimitAndBottleneck()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
         display.Report(s_stats with { InFlight = 18, ConcurrencyLimit = 20, LimitedBy = Bottleneck.RequestsPerMinute });
@@ -65,7 +65,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task Drain_SaysEachSecondHowManyAreAwaited()
+    public async Task Drain_ShowsRequestsInFlightEachSecond()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
         display.Report(s_stats);
@@ -79,7 +79,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task None_SaysNothing()
+    public async Task None_WritesNothing()
     {
         await using ProgressDisplay display = ProgressDisplay.None();
         display.Report(s_stats);
@@ -88,7 +88,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task AfterTheEnd_NothingIsDrawn_AndNoTimerIsLeft()
+    public async Task Dispose_StopsTheTimer()
     {
         ProgressDisplay display = ProgressDisplay.Lines(_written, 10, _time);
         await display.DisposeAsync();
@@ -100,7 +100,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task Live_DrawsAtMostTenTimesASecond_HoweverManyReports()
+    public async Task Live_DrawsAtMostTenTimesPerSecond()
     {
         await using ProgressDisplay display = ProgressDisplay.Live(Terminal(ColorSystemSupport.NoColors), 1_000, _time);
         for (var i = 0; i < 1_000; i++)
@@ -116,7 +116,7 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task Live_WithoutColours_KeepsTheBarAndMovesOnlyTheCursor()
+    public async Task Live_NoColor_WritesNoStyles()
     {
         ProgressDisplay display = ProgressDisplay.Live(Terminal(ColorSystemSupport.NoColors), 1_000, _time);
         display.Report(s_stats);
@@ -128,12 +128,12 @@ public sealed class ProgressDisplayTests : IDisposable
         Assert.Contains("250/1,000 (25%)", screen, StringComparison.Ordinal);
         Assert.Contains("246 ok · 4 failed · 20 cached · 12 shared", screen, StringComparison.Ordinal);
         Assert.Contains("provider said [31mred", screen, StringComparison.Ordinal);
-        Assert.DoesNotMatch("\u001b\\[[0-9;]*m", screen); // no colour, no style
+        Assert.DoesNotMatch("\u001b\\[[0-9;]*m", screen); // no color, no style
         Assert.EndsWith("\u001b[?25h", screen, StringComparison.Ordinal); // the cursor is back
     }
 
     [Fact]
-    public async Task ATerminalThatFails_EndsNothing()
+    public async Task FailingTerminal_IsIgnored()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(new BrokenWriter(), 10, _time);
         _time.Advance(TimeSpan.FromSeconds(10));
@@ -142,9 +142,9 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
-    public async Task ATerminalThatStandsStill_HoldsUpNobodyWhoReports()
+    public async Task SuspendedTerminal_DoesNotBlockReports()
     {
-        using var writer = new StandingWriter();
+        using var writer = new SuspendedWriter();
         await using ProgressDisplay display = ProgressDisplay.Lines(writer, 10, _time);
         Task tick = Task.Run(() => _time.Advance(TimeSpan.FromSeconds(10)), TestContext.Current.CancellationToken);
         await writer.Entered.Task;
@@ -157,13 +157,13 @@ public sealed class ProgressDisplayTests : IDisposable
         await tick;
     }
 
-    private IAnsiConsole Terminal(ColorSystemSupport colours)
+    private IAnsiConsole Terminal(ColorSystemSupport colors)
     {
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Ansi = AnsiSupport.Yes,
             Interactive = InteractionSupport.Yes,
-            ColorSystem = colours,
+            ColorSystem = colors,
             Out = new AnsiConsoleOutput(_written),
         });
         console.Profile.Width = 200;
@@ -172,7 +172,7 @@ public sealed class ProgressDisplayTests : IDisposable
 
     private string[] Lines() => _written.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
 
-    private sealed class StandingWriter : StringWriter
+    private sealed class SuspendedWriter : StringWriter
     {
         public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace FastLLM.Tests.Cli;
 
-/// <summary>What <c>--max-errors</c> takes, and what is said of a proxy.</summary>
+/// <summary>Parsing of <c>--max-errors</c>, and the notice about a proxy.</summary>
 public sealed class RunChoicesTests
 {
     [Theory]
@@ -14,7 +14,7 @@ public sealed class RunChoicesTests
     [InlineData("2.5%", null, 0.025)]
     [InlineData("100%", null, 1.0)]
     [InlineData(null, null, null)]
-    public void MaxErrors_IsANumberOrAShare(string? text, long? errors, double? share)
+    public void MaxErrors_NumberOrPercentage(string? text, long? errors, double? share)
     {
         var sending = new RequestManagerOptions();
         ErrorLimit.Apply(text, sending);
@@ -29,11 +29,11 @@ public sealed class RunChoicesTests
     [InlineData("1e3")]
     [InlineData("NaN%")]
     [InlineData("5 rows")]
-    public void MaxErrors_ThatIsNeither_IsRefused(string text) =>
+    public void MaxErrors_Invalid_IsRejected(string text) =>
         Assert.Contains("--max-errors", Assert.Throws<UsageException>(() => ErrorLimit.Apply(text, new RequestManagerOptions())).Message, StringComparison.Ordinal);
 
     [Fact]
-    public void AProxy_IsNamed_WithoutItsCredentials()
+    public void Proxy_IsNamedWithoutCredentials()
     {
         var proxy = new WebProxy("http://proxy.example:3128") { Credentials = new NetworkCredential("user", "hush") };
         string said = ProxyNotice.For(new Uri("https://api.example.com/v1"), proxy)!;
@@ -43,7 +43,7 @@ public sealed class RunChoicesTests
     }
 
     [Fact]
-    public void WhereNoProxyIsInTheWay_NothingIsSaid()
+    public void NoProxy_NoNotice()
     {
         Assert.Null(ProxyNotice.For(new Uri("https://api.example.com/v1"), new WebProxy()));
         Assert.Null(ProxyNotice.For(new Uri("http://localhost:8000/v1"), new WebProxy("http://proxy.example:3128") { BypassList = ["localhost"] }));

@@ -10,24 +10,24 @@ public sealed class SignalsTests
     private readonly ManualTimeProvider _time = new();
 
     [Fact]
-    public void FirstDrains_SecondAborts_ThirdIsLeftToTheSystem()
+    public void FirstDrains_SecondAborts_ThirdIsNotHandled()
     {
         using var signals = new Signals(_time, register: false);
 
-        Assert.True(signals.Arrived(PosixSignal.SIGINT));
+        Assert.True(signals.Handle(PosixSignal.SIGINT));
         Assert.True(signals.Drain.IsCancellationRequested);
         Assert.False(signals.Abort.IsCancellationRequested);
 
-        Assert.True(signals.Arrived(PosixSignal.SIGINT));
+        Assert.True(signals.Handle(PosixSignal.SIGINT));
         Assert.True(signals.Abort.IsCancellationRequested);
-        Assert.False(signals.Arrived(PosixSignal.SIGINT));
+        Assert.False(signals.Handle(PosixSignal.SIGINT));
     }
 
     [Fact]
-    public void AfterSigterm_TheDrainHas25Seconds()
+    public void Sigterm_AbortsAfter25Seconds()
     {
         using var signals = new Signals(_time, register: false);
-        signals.Arrived(PosixSignal.SIGTERM);
+        signals.Handle(PosixSignal.SIGTERM);
 
         _time.Advance(TimeSpan.FromSeconds(24.9));
         Assert.False(signals.Abort.IsCancellationRequested);
@@ -36,21 +36,21 @@ public sealed class SignalsTests
     }
 
     [Fact]
-    public void AfterCtrlC_TheDrainHasAllTheTimeItNeeds()
+    public void CtrlC_DoesNotLimitTheDrain()
     {
         using var signals = new Signals(_time, register: false);
-        signals.Arrived(PosixSignal.SIGINT);
+        signals.Handle(PosixSignal.SIGINT);
 
         _time.Advance(TimeSpan.FromHours(1));
         Assert.False(signals.Abort.IsCancellationRequested);
     }
 
     [Fact]
-    public void AListenerThatThrows_EndsNothing()
+    public void FailingCallback_IsIgnored()
     {
         using var signals = new Signals(_time, register: false);
         using CancellationTokenRegistration registration = signals.Drain.Register(static () => throw new InvalidOperationException());
 
-        Assert.True(signals.Arrived(PosixSignal.SIGINT));
+        Assert.True(signals.Handle(PosixSignal.SIGINT));
     }
 }

@@ -6,15 +6,10 @@ namespace FastLLM.Tests.Cli;
 public sealed class SummaryTests
 {
     [Fact]
-    public void Write_SaysWhatWasDone_AndWhatFailedAndWhy()
+    public void Write_ListsResultsFailuresAndBottlenecks()
     {
-        var failures = new FailureGroups();
-        failures.Add(FailureKind.Timeout, "first \u001b[31mexample");
-        failures.Add(FailureKind.Timeout, "second");
-        failures.Add(new LlmException(FailureKind.InvalidRequest, "bad"));
         using var writer = new StringWriter();
-
-        new Summary
+        var result = new JobResult
         {
             Stats = new TokenStats
             {
@@ -26,30 +21,35 @@ public sealed class SummaryTests
                 },
                 RequestLimit = 1_200,
             },
-            Failures = failures,
+            Failures = new Dictionary<FailureKind, (long, string)>
+            {
+                [FailureKind.InvalidRequest] = (1, "bad"), [FailureKind.Timeout] = (2, "first \u001b[31mexample"),
+            },
             Rows = 2_000,
+            Answered = 1_197,
+            Failed = 3,
             Kept = 800,
-            Duplicates = 50,
+            Equal = 50,
             FinishReasons = new Dictionary<string, long> { ["stop"] = 1_100, ["length"] = 97 },
-            Output = "in.out.jsonl",
-            GoOn = "fastllm run in.jsonl",
-        }.Write(writer);
+        };
+
+        new Summary(result, "in.out.jsonl", "fastllm run in.jsonl").Write(writer);
 
         Assert.Equal(
             """
-            rows    2,000: 1,197 ok · 3 failed · 100 cached · 50 shared · 800 kept
-            sends   1,300 · 40 retries · 9 throttled
-            tokens  10,000 prompt · 5,000 completion · 700 for reasoning
-            time    1:00 · 20.0 rows/s
-            slow?   67% requests/min · 17% back-off · 16% provider latency
-                    mostly requests/min: ask the provider for more than 1,200 requests a minute, or put more into each request.
-            ended   97 by length
-            failed  2 × Timeout, for example: first [31mexample
-            failed  1 × InvalidRequest, for example: bad
-            equal   50 rows ask what another row asks, and share its answer. --no-dedup asks each of them, --samples N asks every row N times.
-            billed? 2 sends failed after they had gone out whole, and may be billed. If they timed out, raise --timeout.
-            output  in.out.jsonl
-            go on   fastllm run in.jsonl
+            rows:        2,000 · 1,197 ok · 3 failed · 100 cached · 50 shared · 800 kept
+            sends:       1,300 · 40 retries · 9 throttled
+            tokens:      10,000 prompt · 5,000 completion · 700 of them reasoning
+            time:        1:00 · 20.0 rows/s
+            bottleneck:  requests/min 67%, back-off 17%, provider latency 16%
+                         Ask the provider for more than 1,200 requests per minute, or combine requests.
+            finished:    97 × length
+            failed:      2 × Timeout, for example: first [31mexample
+            failed:      1 × InvalidRequest, for example: bad
+            duplicates:  50 rows are identical to another row and share its response. Use --no-dedup to send each of them, or --samples N for N responses per row.
+            warning:     2 sends failed after the whole request was sent, and may be billed. If they timed out, raise --timeout.
+            output:      in.out.jsonl
+            resume:      fastllm run in.jsonl
 
             """,
             writer.ToString(),
@@ -57,14 +57,22 @@ public sealed class SummaryTests
     }
 
     [Fact]
-    public void Write_SaysWhatItCost_WhatIsNotCounted_AndWhatToDoWhenTheBudgetIsUsedUp()
+    public void Write_BudgetExhausted_ShowsCostAndBudget()
     {
         using var writer = new StringWriter();
+        var result = new JobResult
+        {
+            Stats = new TokenStats { Unpriced = 3 },
+            Cost = 0.01234m,
+            JobCost = 1.5m,
+            Budget = 2,
+            Stopped = new LlmRunException("The budget is used up.", new LlmException(FailureKind.BudgetExhausted, "used up"), []),
+        };
 
-        new Summary { Stats = new TokenStats { Unpriced = 3 }, Cost = 0.01234m, JobCost = 1.5m, Budget = 2, NeedsLargerBudget = true, GoOn = "fastllm run in.jsonl" }.Write(writer);
+        new Summary(result, ResumeCommand: "fastllm run in.jsonl").Write(writer);
 
-        Assert.Contains("cost    $0.0123 · $1.50 in all runs of this output · of $2.00 (--max-cost)", writer.ToString(), StringComparison.Ordinal);
-        Assert.Contains("price?  3 answers are not counted", writer.ToString(), StringComparison.Ordinal);
-        Assert.Contains("budget  $1.50 of $2.00 are spent", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("cost:        $0.0123 · $1.50 for all runs of this output · budget $2.00", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("warning:     3 responses are not included in the cost", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains("budget:      $1.50 of $2.00 used", writer.ToString(), StringComparison.Ordinal);
     }
 }

@@ -25,11 +25,11 @@ public sealed class FailureRowsTests
 
     private static string Words(FailureAction action) => action switch
     {
-        FailureAction.Wait => "waits, sends again; counts as no attempt",
-        FailureAction.Retry => "sends again, up to `RetryAttempts`",
+        FailureAction.Wait => "waits and retries; does not count as an attempt",
+        FailureAction.Retry => "retries, up to `RetryAttempts`",
         FailureAction.FailRow => "the row fails",
         FailureAction.StopRun => "the run stops",
-        _ => "sends again; then the run stops",
+        _ => "retries; then the run stops",
     };
 
     private static string Root()

@@ -1,0 +1,77 @@
+namespace FastLLM.Cli;
+
+/// <summary>Shows the progress and the notices of a run, on standard error and as events.</summary>
+/// <param name="events">The events of <c>--json</c>, if any.</param>
+/// <param name="openDisplay">Creates the display once the number of requests is known.</param>
+/// <param name="messages">Receives notices while there is no display.</param>
+internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages)
+    : IProgress<TokenStats>, IAsyncDisposable
+{
+    private readonly List<string> _early = []; // notices that precede the event "start"
+    private ProgressDisplay? _display;
+    private bool _started;
+
+    /// <summary>Gets or sets the callback that returns the current statistics.</summary>
+    public Func<TokenStats>? Source { get; set; }
+
+    /// <inheritdoc/>
+    public void Report(TokenStats value)
+    {
+        if (_display is { } display)
+        {
+            events?.Report(value);
+            display.Report(value);
+        }
+    }
+
+    /// <summary>Begins to show progress, unless all rows are in the output already.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="baseUrl">The base URL that requests are sent to.</param>
+    /// <param name="rows">The number of rows; <see langword="null"/> if it is unknown.</param>
+    /// <param name="kept">The number of rows that are in the output already.</param>
+    public void Start(JobOptions job, string baseUrl, long? rows, long kept)
+    {
+        events?.Start(job.Input, job.Output, baseUrl, rows, kept);
+        _started = true;
+        _early.ForEach(text => events?.Notice(text));
+        if (rows != kept)
+        {
+            _display = openDisplay(rows - kept);
+            _display.Source = Source;
+        }
+    }
+
+    /// <summary>Shows a notice of one line.</summary>
+    public void Notice(string text)
+    {
+        if (_started)
+        {
+            events?.Notice(text);
+        }
+        else
+        {
+            _early.Add(text);
+        }
+
+        if (_display is { } display)
+        {
+            display.WriteLine(text);
+        }
+        else
+        {
+            messages.WriteLine(TerminalText.Clean(text));
+        }
+    }
+
+    /// <summary>Shows that the run waits for requests in flight and sends no more.</summary>
+    public void BeginDrain() => _display?.BeginDrain();
+
+    /// <summary>Removes the display.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _display, null) is { } display)
+        {
+            await display.DisposeAsync();
+        }
+    }
+}
