@@ -31,6 +31,10 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
         "tokens",
         Code: "rate_limit_exceeded");
 
+    /// <summary>A law of throttling refuses a request.</summary>
+    public static Problem Throttled(ThrottleLaw law) =>
+        new(429, $"Simulated: rate limit reached ({law}). Please try again later.", "requests", Code: "rate_limit_exceeded");
+
     public static Problem Missing(string param) =>
         new(400, $"Missing required parameter: '{param}'.", Param: param, Code: "missing_required_parameter");
 
