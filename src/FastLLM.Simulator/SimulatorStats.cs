@@ -54,38 +54,30 @@ public sealed class SimulatorStats
     internal void WriteTo(JsonOut output)
     {
         output.Open('{');
-        output.Name("requests"u8);
-        output.Open('{');
+        output.Open("requests"u8, '{');
         foreach ((string path, IReadOnlyDictionary<int, long> statuses) in Requests)
         {
             Write(Encoding.UTF8.GetBytes(path), statuses, static status => Encoding.UTF8.GetBytes($"{status}"), output);
         }
 
         output.Close('}');
-        Write("sends"u8, Sends, output);
-        Write("distinct_bodies"u8, DistinctBodies, output);
-        Write("in_flight"u8, InFlight, output);
-        Write("peak_in_flight"u8, PeakInFlight, output);
-        Write("bodies_sent"u8, BodiesSent, output);
-        Write("rejected"u8, Rejected, output);
+        output.Member("sends"u8, Sends);
+        output.Member("distinct_bodies"u8, DistinctBodies);
+        output.Member("in_flight"u8, InFlight);
+        output.Member("peak_in_flight"u8, PeakInFlight);
+        output.Member("bodies_sent"u8, BodiesSent);
+        output.Member("rejected"u8, Rejected);
         Write("faults"u8, Faults, NameOf, output);
         Write("throttled"u8, Throttled, static law => Encoding.UTF8.GetBytes(law.ToString()), output);
         output.Close('}');
     }
 
-    private static void Write(ReadOnlySpan<byte> name, long number, JsonOut output)
-    {
-        output.Name(name);
-        output.Number(number);
-    }
-
     private static void Write<T>(ReadOnlySpan<byte> name, IReadOnlyDictionary<T, long> counts, Func<T, byte[]> nameOf, JsonOut output)
     {
-        output.Name(name);
-        output.Open('{');
+        output.Open(name, '{');
         foreach ((T key, long count) in counts)
         {
-            Write(nameOf(key), count, output);
+            output.Member(nameOf(key), count);
         }
 
         output.Close('}');

@@ -27,7 +27,7 @@ public abstract record ThrottleLaw
     }
 
     /// <summary>Creates a law that refuses a share of all requests at random, like an overloaded upstream.</summary>
-    /// <remarks>The draw depends on seed, body and how often the body was sent: equal runs are equal. The law knows no retry time.</remarks>
+    /// <remarks>The draw depends on the seed, the body and how often it was sent. The law knows no retry time.</remarks>
     /// <param name="share">The share of requests to refuse, from 0 to 1.</param>
     /// <returns>The law <c>random:P%</c>.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="share"/> is not between 0 and 1.</exception>
