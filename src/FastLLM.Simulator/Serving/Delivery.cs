@@ -5,7 +5,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>Hands JSON answers to the connection, and gives their buffer back.</summary>
+/// <summary>Sends JSON answers, and returns their buffers.</summary>
 internal static class Delivery
 {
     private const int LedgerPiece = 4096;
@@ -16,12 +16,12 @@ internal static class Delivery
     public static ValueTask<bool> WholeAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length);
 
-    /// <summary>Promises the whole body and sends half of it.</summary>
-    /// <remarks>Kestrel ends a connection whose answer is too short once it has sent what there is; a reset could overtake the half.</remarks>
+    /// <summary>Announces the whole body and sends half of it.</summary>
+    /// <remarks>Kestrel closes a connection whose answer is too short after sending it; a reset could overtake the half.</remarks>
     public static ValueTask<bool> HalfAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length / 2);
 
-    /// <summary>Hands out the ledger as it is now, piece by piece: it may be long.</summary>
+    /// <summary>Sends the ledger piece by piece: it may be long.</summary>
     public static async Task LedgerAsync(IFeatureCollection context, Ledger ledger)
     {
         context.Get<IHttpResponseFeature>()!.Headers.ContentType = Ledger.ContentType;
@@ -40,11 +40,12 @@ internal static class Delivery
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // Whoever asked has left.
+            // The client has left.
         }
     }
 
-    private static async ValueTask<bool> WriteAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output, int length)
+    private static async ValueTask<bool> WriteAsync(
+        IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output, int length)
     {
         response.StatusCode = status;
         response.Headers.ContentType = s_json;
