@@ -117,8 +117,10 @@ public partial class RequestManager<TResponse>
                 break;
             }
 
-            // 7 retry
-            if (NextDelay(worker, failure) is not { } delay)
+            // 7 retry; until it is known whether there is one, a run that stops waits for this row's outcome
+            TimeSpan? next = NextDelay(worker, failure);
+            worker.InFlightRequest.EndSend(isFinal: next is null);
+            if (next is not { } delay)
             {
                 failure = failure.After(worker.Attempts);
                 if (run.FailFastDetector.IsOpen)
@@ -222,8 +224,11 @@ public partial class RequestManager<TResponse>
                 worker.LastFailure = worker.InFlightRequest.LastFailure = failure;
                 CountFailedSend(run, worker, failure, charge);
             }
+            else
+            {
+                worker.InFlightRequest.EndSend(isFinal: true);
+            }
 
-            worker.InFlightRequest.EndSend(isAnswered: reply.Failure is null);
             return reply;
         }
         finally
