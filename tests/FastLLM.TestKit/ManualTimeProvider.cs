@@ -15,11 +15,10 @@ public sealed class ManualTimeProvider : TimeProvider
 
     private readonly Lock _gate = new();
     private readonly DateTimeOffset _start;
-    private readonly List<(int Count, TaskCompletionSource Reached)> _waiters = [];
+    private readonly Gauge _active = new();
     private PriorityQueue<(ManualTimer Timer, long Version), (long Due, long Order)> _heap = new(); // holds outdated entries too
     private long _now; // ticks since _start
     private long _order;
-    private int _active;
 
     public ManualTimeProvider(DateTimeOffset? start = null) => _start = start ?? new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -29,16 +28,7 @@ public sealed class ManualTimeProvider : TimeProvider
     public TimeSpan Elapsed => TimeSpan.FromTicks(Interlocked.Read(ref _now));
 
     /// <summary>How many timers are armed.</summary>
-    public int ActiveTimers
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _active;
-            }
-        }
-    }
+    public int ActiveTimers => _active.Value;
 
     /// <summary>How long until the next timer is due; null when none is armed.</summary>
     public TimeSpan? NextDue
@@ -104,20 +94,7 @@ public sealed class ManualTimeProvider : TimeProvider
     }
 
     /// <summary>Completes when at least <paramref name="count"/> timers are armed: the way to wait for code that is about to wait.</summary>
-    public Task WaitForTimersAsync(int count, CancellationToken cancellationToken = default)
-    {
-        lock (_gate)
-        {
-            if (_active >= count)
-            {
-                return Task.CompletedTask;
-            }
-
-            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _waiters.Add((count, reached));
-            return reached.Task.WaitAsync(cancellationToken);
-        }
-    }
+    public Task WaitForTimersAsync(int count, CancellationToken cancellationToken = default) => _active.WaitForAsync(count, cancellationToken);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
@@ -170,16 +147,8 @@ public sealed class ManualTimeProvider : TimeProvider
     private void Arm(ManualTimer timer, long due)
     {
         timer.Armed = true;
-        _active++;
         _heap.Enqueue((timer, timer.Version), (due, _order++));
-        for (int i = _waiters.Count - 1; i >= 0; i--)
-        {
-            if (_waiters[i].Count <= _active)
-            {
-                _waiters[i].Reached.TrySetResult();
-                _waiters.RemoveAt(i);
-            }
-        }
+        _active.Add(1);
     }
 
     private void Disarm(ManualTimer timer)
@@ -191,10 +160,10 @@ public sealed class ManualTimeProvider : TimeProvider
         }
 
         timer.Armed = false;
-        _active--;
+        _active.Add(-1);
 
         // Timers that are mostly cancelled (time-outs) must not pile up until they would have been due.
-        if (_heap.Count > 64 && _heap.Count > 4 * _active)
+        if (_heap.Count > 64 && _heap.Count > 4 * _active.Value)
         {
             _heap = new(_heap.UnorderedItems.Where(item => item.Element.Version == item.Element.Timer.Version));
         }

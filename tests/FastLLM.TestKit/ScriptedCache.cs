@@ -4,6 +4,7 @@ namespace FastLLM.TestKit;
 public sealed class ScriptedCache : CacheProvider
 {
     private readonly InMemoryCache _inner = new();
+    private readonly Gauge _puts = new();
 
     /// <summary>Runs before a look-up.</summary>
     public Func<RequestKey, Task>? BeforeGet { get; set; }
@@ -30,7 +31,11 @@ public sealed class ScriptedCache : CacheProvider
     {
         await (BeforePut?.Invoke(key) ?? Task.CompletedTask);
         await _inner.PutAsync(key, entry, cancellationToken);
+        _puts.Add(1);
     }
+
+    /// <summary>Completes when at least <paramref name="count"/> entries have been kept.</summary>
+    public Task WaitForPutsAsync(int count, CancellationToken cancellationToken = default) => _puts.WaitForAsync(count, cancellationToken);
 
     /// <inheritdoc/>
     public override ValueTask ClearAsync(CancellationToken cancellationToken = default) => _inner.ClearAsync(cancellationToken);

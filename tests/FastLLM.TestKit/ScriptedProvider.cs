@@ -8,9 +8,8 @@ public sealed class ScriptedProvider(Func<LlmRequest, int, CancellationToken, Ta
     : Provider<string>("", apiBase)
 {
     private readonly ConcurrentDictionary<RequestKey, int> _sends = new();
-    private int _total;
-    private int _inFlight;
-    private int _peak;
+    private readonly Gauge _total = new();
+    private readonly Gauge _inFlight = new();
 
     /// <summary>A provider that answers at once with the request's key.</summary>
     public static ScriptedProvider Echo() => new((request, _, _) => Task.FromResult(AnswerTo(request)));
@@ -19,13 +18,13 @@ public sealed class ScriptedProvider(Func<LlmRequest, int, CancellationToken, Ta
     public static string AnswerTo(LlmRequest request) => $"answer to {request.Key}";
 
     /// <summary>All sends so far.</summary>
-    public int Sends => Volatile.Read(ref _total);
+    public int Sends => _total.Value;
 
     /// <summary>The most sends that were under way at once.</summary>
-    public int PeakInFlight => Volatile.Read(ref _peak);
+    public int PeakInFlight => _inFlight.Peak;
 
     /// <summary>Sends that are under way.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public int InFlight => _inFlight.Value;
 
     /// <summary>How often each key was sent.</summary>
     public IReadOnlyDictionary<RequestKey, int> SendsByKey => _sends;
@@ -33,29 +32,26 @@ public sealed class ScriptedProvider(Func<LlmRequest, int, CancellationToken, Ta
     /// <summary>The timeouts that the manager allowed, send by send.</summary>
     public ConcurrentQueue<TimeSpan> Timeouts { get; } = new();
 
+    /// <summary>Completes when at least <paramref name="count"/> sends have begun since the provider was made.</summary>
+    public Task WaitForSendsAsync(int count, CancellationToken cancellationToken = default) => _total.WaitForAsync(count, cancellationToken);
+
     /// <inheritdoc/>
     public override IReadOnlyDictionary<string, string> GetRequestHeaders() => new Dictionary<string, string>();
 
     /// <inheritdoc/>
     public override async Task<string> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout, CancellationToken cancellationToken = default)
     {
-        Interlocked.Increment(ref _total);
         Timeouts.Enqueue(timeout);
         int nth = _sends.AddOrUpdate(request.Key, 1, static (_, count) => count + 1);
-        int now = Interlocked.Increment(ref _inFlight);
-        int peak;
-        while ((peak = Volatile.Read(ref _peak)) < now && Interlocked.CompareExchange(ref _peak, now, peak) != peak)
-        {
-            // Somebody else raised the peak meanwhile.
-        }
-
+        _inFlight.Add(1);
+        _total.Add(1);
         try
         {
             return await script(request, nth, cancellationToken);
         }
         finally
         {
-            Interlocked.Decrement(ref _inFlight);
+            _inFlight.Add(-1);
         }
     }
 }

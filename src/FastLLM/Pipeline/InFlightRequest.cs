@@ -39,8 +39,8 @@ internal sealed class InFlightRequest<TCaller>
     /// <returns>Whether it may be: not when the request was called off meanwhile.</returns>
     public bool BeginSend() => Change(InFlightPhase.Waiting, InFlightPhase.Sending);
 
-    /// <summary>Marks that the send is over: with an answer, which nobody can call off any more, or without.</summary>
-    public void EndSend(bool isAnswered) => Change(InFlightPhase.Sending, isAnswered ? InFlightPhase.Answered : InFlightPhase.Waiting);
+    /// <summary>Marks the end of a send: a final one can no longer be called off, after another one the request waits for its next send.</summary>
+    public void EndSend(bool isFinal) => Change(InFlightPhase.Sending, isFinal ? InFlightPhase.Final : InFlightPhase.Waiting);
 
     internal void Prepare(RequestKey key)
     {
@@ -88,8 +88,8 @@ internal enum InFlightPhase
     /// <summary>Being sent.</summary>
     Sending,
 
-    /// <summary>Answered; the answer is being recorded, whoever leaves.</summary>
-    Answered,
+    /// <summary>The last send has ended; its answer is being recorded, or its failure handed out, whoever leaves.</summary>
+    Final,
 
     /// <summary>Nobody waits for it, or nobody may send it: it ends without another send.</summary>
     CalledOff,

@@ -91,7 +91,7 @@ internal sealed class InFlightTable<TCaller>
             {
                 foreach (InFlightRequest<TCaller> request in shard.Requests())
                 {
-                    if (request.Phase is InFlightPhase.Sending or InFlightPhase.Answered)
+                    if (request.Phase is InFlightPhase.Sending or InFlightPhase.Final)
                     {
                         inFlight.AddRange(request.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, request.Key, null)));
                     }

@@ -88,8 +88,9 @@ internal sealed class RequestPipeline<TResponse>(
                     break;
                 }
 
-                // 7 Retry: no lease is held while the request backs off
+                // 7 Retry: no lease is held while the request backs off. Until it is decided, a run that stops waits for this row's outcome.
                 RetryDecision decision = Decide(context, reply.Failure);
+                context.InFlight.EndSend(isFinal: decision.Action == RetryAction.GiveUp);
                 if (decision.Action == RetryAction.GiveUp)
                 {
                     context.Outcome = GivenUp(context, reply.Failure);
@@ -199,10 +200,9 @@ internal sealed class RequestPipeline<TResponse>(
             }
             else
             {
+                context.InFlight.EndSend(isFinal: true);
                 retryBudget.Succeeded(context.Retry.Failures);
             }
-
-            context.InFlight.EndSend(isAnswered: reply.Failure is null);
             return reply;
         }
         finally

@@ -1,106 +1,107 @@
-using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 
 namespace FastLLM.Tests.Pipeline;
 
-/// <summary>Why is it slow: four runs of which it is known. Time passes only when all stands still.</summary>
+/// <summary>Runs with one known bottleneck. Time passes only while all sends are held.</summary>
 public sealed class BottleneckTests : EngineTest
 {
-    private volatile int _armed;
+    private readonly HeldSends _sends = new();
 
     [Fact]
-    public async Task RequestsAMinuteThatWereTold()
+    public async Task ConfiguredRequestsPerMinute_AreTheBottleneck()
     {
-        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), OnManualClock(o => o.RateLimits = new RateLimits { RequestsPerMinute = 60 }));
-        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(20), Ended);
+        await using var manager = Manager(ScriptedProvider.Echo(), o => o.RateLimits = new RateLimits { RequestsPerMinute = 60 });
+        await using var outcomes = manager.ProcessAsync(AskMany(20).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
         for (var done = 1; done < 20; done++)
         {
-            await Until(manager, stats => stats.RequestsCompleted == done && stats.LimitedBy == Bottleneck.RequestsPerMinute);
+            await TakeAsync(outcomes, 1);
+            await Time.WaitForTimersAsync(1, Ended);
             Time.Advance(TimeSpan.FromSeconds(1.05));
         }
 
-        await batch;
-        AssertMostly(Bottleneck.RequestsPerMinute, 0.95, manager.Stats);
+        await TakeAsync(outcomes, 1);
+        Assert.False(await outcomes.MoveNextAsync());
+        AssertMostly(Bottleneck.RequestsPerMinute, 0.9, manager.Stats);
     }
 
     [Fact]
-    public async Task TooFewInFlight()
+    public async Task Concurrency_IsTheBottleneck_WhileRowsWait()
     {
-        await using var manager = new RequestManager<string>(Slow(TimeSpan.FromSeconds(1)), OnManualClock(o => o.Concurrency = 2));
-        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(20), Ended);
-        for (var done = 0; done < 18; done += 2)
+        await using var manager = Manager(new ScriptedProvider(_sends.HoldAsync), o => o.Concurrency = 2);
+        Task batch = manager.ProcessBatchAsync(AskMany(22), Ended);
+
+        // No time passes in the first round, in which the workers start.
+        for (var done = 0; done < 22; done += 2)
         {
-            await Until(manager, stats => stats.RequestsCompleted == done && _armed == done + 2 && stats.LimitedBy == Bottleneck.Concurrency);
-            Time.Advance(TimeSpan.FromSeconds(1));
+            await _sends.WaitForAsync(2, Ended);
+            Assert.Equal(done < 20 ? Bottleneck.Concurrency : Bottleneck.ProviderLatency, done == 0 ? Bottleneck.Concurrency : manager.Stats.LimitedBy);
+            Time.Advance(done == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(1));
+            _sends.Answer();
+            _sends.Answer();
         }
 
-        // The last two are all that is left.
-        await Until(manager, stats => stats.InFlight == 2 && _armed == 20 && stats.LimitedBy == Bottleneck.ProviderLatency);
-        Time.Advance(TimeSpan.FromSeconds(1));
         await batch;
         AssertMostly(Bottleneck.Concurrency, 0.85, manager.Stats);
     }
 
     [Fact]
-    public async Task ASlowProvider_WhenAllIsInFlight()
+    public async Task ProviderLatency_IsTheBottleneck_WhenAllRowsAreInFlight()
     {
-        await using var manager = new RequestManager<string>(Slow(TimeSpan.FromSeconds(10)), OnManualClock(o => o.Concurrency = 100));
-        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(20), Ended);
-        await Until(manager, stats => _armed == 20 && stats.LimitedBy == Bottleneck.ProviderLatency);
+        await using var manager = Manager(new ScriptedProvider(_sends.HoldAsync), o => o.Concurrency = 100);
+        Task batch = manager.ProcessBatchAsync(AskMany(20), Ended);
+        await _sends.WaitForAsync(20, Ended);
+        _sends.Answer();
         Time.Advance(TimeSpan.FromSeconds(10));
+        _sends.Release();
 
         await batch;
         AssertMostly(Bottleneck.ProviderLatency, 0.95, manager.Stats);
     }
 
     [Fact]
-    public async Task BackOffAfterErrors()
+    public async Task BackOff_IsTheBottleneck_AfterErrors()
     {
-        var provider = new ScriptedProvider((_, nth, _) => nth == 1 ? throw new LlmException(FailureKind.ServerError, "500") : Task.FromResult("fine"));
-        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.RetryDelay = TimeSpan.FromSeconds(10)));
+        await using var manager = Manager(new ScriptedProvider(_sends.HoldAsync), o => o.RetryDelay = TimeSpan.FromSeconds(10));
         Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(5), Ended);
-        await Until(manager, stats => stats is { Sent: 5, InFlight: 0, LimitedBy: Bottleneck.BackOff } && Time.ActiveTimers >= 5);
+        await _sends.WaitForAsync(5, Ended);
+        for (var i = 0; i < 5; i++)
+        {
+            _sends.Fail(new LlmException(FailureKind.ServerError, "500"));
+        }
+
+        Assert.Equal(5, Time.ActiveTimers);
         Time.Advance(TimeSpan.FromSeconds(10));
+        _sends.Release();
 
         Assert.All(await batch, outcome => Assert.True(outcome.IsSuccess));
         AssertMostly(Bottleneck.BackOff, 0.95, manager.Stats);
     }
 
     [Fact]
-    public async Task AProviderThatAsksToWait_IsBackOffToo()
+    public async Task BackOff_IsTheBottleneck_WhenTheProviderAsksToWait()
     {
-        var provider = new ScriptedProvider((_, nth, _) => nth == 1
-            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(30) }
-            : Task.FromResult("fine"));
-        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.Concurrency = 1));
+        await using var manager = Manager(new ScriptedProvider(_sends.HoldAsync), o => o.Concurrency = 1);
         Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(3), Ended);
+        await _sends.WaitForAsync(1, Ended);
+        _sends.Fail(new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(30) });
 
-        await Until(manager, stats => stats is { Sent: 1, LimitedBy: Bottleneck.BackOff });
+        Assert.Equal(Bottleneck.BackOff, manager.Stats.LimitedBy);
+        _sends.Release();
         Assert.All(await RunClockAsync(batch), outcome => Assert.True(outcome.IsSuccess));
     }
 
-    private static void AssertMostly(Bottleneck factor, double least, TokenStats stats)
+    private static void AssertMostly(Bottleneck bottleneck, double least, TokenStats stats)
     {
-        Assert.InRange(stats.LimitedByShares.GetValueOrDefault(factor), least, 1);
+        Assert.InRange(stats.LimitedByShares.GetValueOrDefault(bottleneck), least, 1);
         Assert.Equal(1, stats.LimitedByShares.Values.Sum(), 6);
         Assert.Equal(Bottleneck.None, stats.LimitedBy);
     }
 
-    private static async Task Until(RequestManager<string> manager, Func<TokenStats, bool> condition)
+    // Without a timeout, the only timers are those of the limiter and of back-offs.
+    private RequestManager<string> Manager(ScriptedProvider provider, Action<RequestManagerOptions> change) => new(provider, OnManualClock(o =>
     {
-        while (!condition(manager.Stats))
-        {
-            Ended.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
-
-    private ScriptedProvider Slow(TimeSpan latency) => new(async (_, _, token) =>
-    {
-        Task answer = Task.Delay(latency, Time, token);
-        Interlocked.Increment(ref _armed);
-        await answer;
-        return "fine";
-    });
+        o.Timeout = Timeout.InfiniteTimeSpan;
+        change(o);
+    }));
 }

@@ -32,6 +32,19 @@ public abstract class EngineTest
         return options;
     }
 
+    /// <summary>Takes the next outcomes of a stream: the signal that so many requests are done.</summary>
+    protected static async Task<List<ResponseWrapper<string>>> TakeAsync(IAsyncEnumerator<ResponseWrapper<string>> outcomes, int count)
+    {
+        var taken = new List<ResponseWrapper<string>>();
+        while (taken.Count < count && await outcomes.MoveNextAsync())
+        {
+            taken.Add(outcomes.Current);
+        }
+
+        Assert.Equal(count, taken.Count);
+        return taken;
+    }
+
     /// <summary>Lets the manual clock run from timer to timer until the work is done.</summary>
     protected async Task<T> RunClockAsync<T>(Task<T> work)
     {

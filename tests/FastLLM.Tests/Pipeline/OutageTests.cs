@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using FastLLM.RateLimiting;
 using FastLLM.TestKit;
 using Xunit;
 
@@ -7,50 +7,68 @@ namespace FastLLM.Tests.Pipeline;
 /// <summary>A provider that is down: nothing fails, hardly anything is sent, and it goes on by itself.</summary>
 public sealed class OutageTests : EngineTest
 {
-    private static readonly TimeSpan DownFrom = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan UpFrom = TimeSpan.FromSeconds(65);
-    private readonly ConcurrentQueue<TimeSpan> _sends = new();
-
     [Theory]
     [InlineData(FailureKind.Overloaded)]
     [InlineData(FailureKind.ServerError)]
     [InlineData(FailureKind.ConnectionRefused)]
     [InlineData(FailureKind.ConnectionLost)]
-    public async Task AnOutageOfAMinute_FailsNothing_AsksOnceABreak_AndEndsWithinTenSecondsOfIt(FailureKind kind)
+    public async Task Outage_SendsOneProbePerBreak_FailsNothing_AndEndsAtFullConcurrency(FailureKind kind)
     {
-        var provider = new ScriptedProvider(async (_, _, cancellationToken) =>
-        {
-            TimeSpan now = Time.Elapsed;
-            _sends.Enqueue(now);
-            if (now >= DownFrom && now < UpFrom)
-            {
-                throw new LlmException(kind, "down");
-            }
+        const int Rows = 100;
+        const int Concurrency = 20;
+        var down = new LlmException(kind, "down");
+        var sends = new HeldSends();
+        var provider = new ScriptedProvider(sends.HoldAsync);
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = Concurrency; o.Timeout = Timeout.InfiniteTimeSpan; }));
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(Rows), Ended);
 
-            await Task.Delay(TimeSpan.FromMilliseconds(100), Time, cancellationToken);
-            return "fine";
-        });
-        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.Timeout = Timeout.InfiniteTimeSpan; }));
-
-        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(3000), Ended);
-        while (!batch.IsCompleted)
+        // The provider goes down. Another row takes the place of each request that backs off, until the breaker opens.
+        for (var failed = 0; failed < CircuitBreaker.InARow; failed++)
         {
-            await SettleAsync(() => provider.Sends + Time.ActiveTimers, batch);
-            Time.AdvanceToNext();
+            await sends.WaitForAsync(Concurrency, Ended);
+            sends.Fail(down);
         }
 
-        var outcomes = await batch;
+        for (var left = Concurrency - 1; left > 0; left--)
+        {
+            sends.Fail(down);
+        }
 
-        Assert.All(outcomes, outcome => Assert.True(outcome.IsSuccess));
+        const int BeforeItOpened = Concurrency + CircuitBreaker.InARow - 1;
+        Time.Advance(TimeSpan.FromSeconds(4.9));
+        Assert.Equal(BeforeItOpened, provider.Sends);
 
-        TimeSpan[] during = [.. _sends.Where(at => at >= DownFrom && at < UpFrom).Order()];
-        TimeSpan[] probes = [.. during.Where(at => at >= DownFrom + TimeSpan.FromSeconds(4))];
-        Assert.InRange(probes.Length, 8, 12);
-        Assert.All(probes.Zip(probes.Skip(1)), pair => Assert.True(pair.Second - pair.First >= TimeSpan.FromSeconds(5)));
-        Assert.InRange(during.Length - probes.Length, 12, 40);
+        var probes = new List<TimeSpan>();
+        await NextProbeAsync();
+        while (Time.Elapsed < TimeSpan.FromMinutes(1))
+        {
+            sends.Fail(down);
+            await NextProbeAsync();
+        }
 
-        // Up again: at full width within ten seconds.
-        Assert.Contains(_sends.Where(at => at >= UpFrom).GroupBy(at => at), group => group.Count() >= 19 && group.Key < UpFrom + TimeSpan.FromSeconds(10));
+        Assert.Equal(BeforeItOpened + probes.Count, provider.Sends);
+        Assert.All(probes.Prepend(TimeSpan.Zero).Zip(probes), pair => Assert.InRange((pair.Second - pair.First).TotalSeconds, 5, 10));
+
+        // The provider is up again.
+        sends.Answer();
+        await sends.WaitForAsync(Concurrency, Ended);
+        Assert.Equal(Concurrency, manager.Stats.InFlight);
+        sends.Release();
+        Assert.All(await batch, outcome => Assert.True(outcome.IsSuccess));
+        Assert.Equal(Rows + BeforeItOpened + probes.Count - 1, provider.Sends);
+
+        async Task NextProbeAsync()
+        {
+            // The only timer is the limiter's. It may fire a fraction of a millisecond early, and is set again then.
+            while (manager.Stats.InFlight == 0)
+            {
+                Assert.Equal(1, Time.ActiveTimers);
+                Time.AdvanceToNext();
+            }
+
+            probes.Add(Time.Elapsed);
+            await sends.WaitForAsync(1, Ended);
+        }
     }
 
     [Fact]
@@ -109,18 +127,5 @@ public sealed class OutageTests : EngineTest
         Assert.Contains("when the provider is up", stopped.Message, StringComparison.Ordinal);
         Assert.InRange(Time.Elapsed, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(6));
         Assert.Equal(200, stopped.Responses.Count);
-    }
-
-    // Time stands still until everybody has done what there is to do at this moment.
-    private static async Task SettleAsync(Func<int> state, Task batch)
-    {
-        int last = state();
-        for (var still = 0; still < 20 && !batch.IsCompleted; still++)
-        {
-            await Task.Yield();
-            int now = state();
-            still = now == last && ThreadPool.PendingWorkItemCount == 0 ? still : 0;
-            last = now;
-        }
     }
 }

@@ -109,17 +109,14 @@ public sealed class RetryTests : EngineTest
             : Task.FromResult("fine"));
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 2; Untimed(o); }));
 
-        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(200), Ended);
-        await Time.WaitForTimersAsync(20, Ended);
+        await using var outcomes = manager.ProcessAsync(AskMany(200).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
 
         // Twenty requests back off, two may be in flight, and time stands still: the others are answered all the same.
-        while (manager.Stats.RequestsCompleted < 180)
-        {
-            await Task.Yield();
-        }
+        var answered = await TakeAsync(outcomes, 180);
+        await Time.WaitForTimersAsync(20, Ended);
 
         Assert.Equal(0, manager.Stats.InFlight);
-        Assert.All(await RunClockAsync(batch), outcome => Assert.True(outcome.IsSuccess));
+        Assert.All(answered.Concat(await RunClockAsync(TakeAsync(outcomes, 20))), outcome => Assert.True(outcome.IsSuccess));
     }
 
     [Fact]

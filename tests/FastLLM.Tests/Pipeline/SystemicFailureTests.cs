@@ -92,7 +92,7 @@ public sealed class SystemicFailureTests : EngineTest
 
     [Theory]
     [InlineData(null, 0.05, 100, 120)]
-    [InlineData(7L, null, 16, 30)]
+    [InlineData(7L, null, 15, 30)]
     public async Task MoreFailuresThanAllowed_StopTheRun(long? errors, double? share, int fewest, int most)
     {
         var provider = new ScriptedProvider((request, _, _) => NumberOf(request) % 2 == 0 ? Task.FromResult("fine") : throw Refusal(request));
@@ -116,9 +116,56 @@ public sealed class SystemicFailureTests : EngineTest
         Assert.Equal(20, outcomes.Count(outcome => !outcome.IsSuccess));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task Stop_BetweenTheLastSendAndItsOutcome_KeepsTheFailure(int reading)
+    {
+        using var drain = new CancellationTokenSource();
+        var clock = new CountingClock();
+        var provider = new ScriptedProvider((_, _, _) =>
+        {
+            clock.CallAtReading(reading, drain.Cancel);
+            throw new LlmException(FailureKind.ServerError, "500");
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.TimeProvider = clock; o.RetryAttempts = 1; }));
+        var outcomes = new List<ResponseWrapper<string>>();
+
+        await Record.ExceptionAsync(async () =>
+        {
+            await foreach (ResponseWrapper<string> outcome in manager.ProcessAsync(AskMany(1).ToAsyncEnumerable(), null, drain.Token, Ended))
+            {
+                outcomes.Add(outcome);
+            }
+        });
+
+        Assert.Equal((FailureKind.ServerError, 1), (Assert.Single(outcomes).Error?.Kind, outcomes[0].Attempts));
+    }
+
     private static LlmException Refusal(LlmRequest request) =>
         new(FailureKind.InvalidRequest, $"Row {NumberOf(request)}: unknown parameter 'x{NumberOf(request)}'") { StatusCode = 400, Code = "unknown_parameter" };
 
     private static int NumberOf(LlmRequest request) =>
         int.Parse(request.Messages[0].Content!.ToString().Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>The system's clock, which calls back when it is read for the n-th time from now.</summary>
+    private sealed class CountingClock : TimeProvider
+    {
+        private Action? _callback;
+        private int _left;
+
+        public void CallAtReading(int nth, Action callback) => (_left, _callback) = (nth, callback);
+
+        public override long GetTimestamp()
+        {
+            if (_callback is { } callback && Interlocked.Decrement(ref _left) == 0)
+            {
+                callback();
+            }
+
+            return base.GetTimestamp();
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using FastLLM.RateLimiting;
 using FastLLM.TestKit;
 using Xunit;
@@ -34,25 +35,21 @@ public sealed class ModelRateLimiterTests
         using RateLimiters limiters = Fixed(1);
         ModelRateLimiter limiter = limiters.Of("m");
         await limiter.EnterAsync(_lease, false, Ended);
-        var order = new List<string>();
+        var order = Channel.CreateUnbounded<string>();
         Task[] waiting = [Enter("a", false), Enter("b", false), Enter("retry", true)];
 
-        for (var i = 0; i < 3; i++)
+        foreach (string next in (string[])["retry", "a", "b"])
         {
             limiter.Leave(_lease, LeaseEnd.Answered);
-            while (order.Count == i)
-            {
-                await Task.Yield();
-            }
+            Assert.Equal(next, await order.Reader.ReadAsync(Ended));
         }
 
         await Task.WhenAll(waiting);
-        Assert.Equal(["retry", "a", "b"], order);
 
         async Task Enter(string name, bool isRetry)
         {
             await limiter.EnterAsync(_lease, isRetry, Ended);
-            order.Add(name);
+            order.Writer.TryWrite(name);
         }
     }
 

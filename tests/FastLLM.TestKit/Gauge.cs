@@ -1,0 +1,51 @@
+namespace FastLLM.TestKit;
+
+/// <summary>Represents a number that other threads change and a test waits for.</summary>
+/// <remarks>Thread-safe. Waiting is a signal, not a loop: the change that meets a condition completes its task.</remarks>
+public sealed class Gauge
+{
+    private readonly Lock _gate = new();
+    private readonly List<(int AtLeast, TaskCompletionSource Reached)> _waiters = [];
+    private int _value;
+    private int _peak;
+
+    /// <summary>Gets the present value.</summary>
+    public int Value => Volatile.Read(ref _value);
+
+    /// <summary>Gets the highest value so far.</summary>
+    public int Peak => Volatile.Read(ref _peak);
+
+    /// <summary>Changes the value.</summary>
+    public void Add(int change)
+    {
+        lock (_gate)
+        {
+            _value += change;
+            _peak = Math.Max(_peak, _value);
+            for (int i = _waiters.Count - 1; i >= 0; i--)
+            {
+                if (_waiters[i].AtLeast <= _value)
+                {
+                    _waiters[i].Reached.TrySetResult();
+                    _waiters.RemoveAt(i);
+                }
+            }
+        }
+    }
+
+    /// <summary>Completes when the value is at least <paramref name="atLeast"/>.</summary>
+    public Task WaitForAsync(int atLeast, CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+        {
+            if (_value >= atLeast)
+            {
+                return Task.CompletedTask;
+            }
+
+            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiters.Add((atLeast, reached));
+            return reached.Task.WaitAsync(cancellationToken);
+        }
+    }
+}
