@@ -91,6 +91,17 @@ public sealed class SimulatorServer : IAsyncDisposable
     /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent.</summary>
     public void ResetStats() => _counters.Reset();
 
+    /// <summary>Waits until <see cref="Stats"/> satisfies a condition, so that a test need not poll.</summary>
+    /// <param name="condition">The condition, checked now and whenever a request meets a fault, is answered or is given up.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that completes when the condition is met.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="condition"/> is <see langword="null"/>.</exception>
+    public Task UntilAsync(Func<SimulatorStats, bool> condition, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        return _counters.UntilAsync(condition).WaitAsync(cancellationToken);
+    }
+
     /// <summary>Stops listening and aborts what is in flight, also sends that wait. Does nothing the second time.</summary>
     /// <param name="cancellationToken">Cancels the wait for the end; the server stops all the same.</param>
     /// <returns>A task that completes when the port is free.</returns>

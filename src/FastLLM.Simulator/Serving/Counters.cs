@@ -25,6 +25,7 @@ internal sealed class Counters
     private long _bodiesSent;
     private int _inFlight;
     private int _peak;
+    private volatile (Func<SimulatorStats, bool> Condition, TaskCompletionSource Met)[] _waiters = [];
 
     public Counters()
     {
@@ -56,6 +57,7 @@ internal sealed class Counters
     {
         Interlocked.Increment(ref _requests[((int)path * Statuses) + status]);
         Interlocked.Decrement(ref _inFlight);
+        Changed();
     }
 
     /// <returns>How often this body has been sent, with this time.</returns>
@@ -69,7 +71,11 @@ internal sealed class Counters
         }
     }
 
-    public void Meet(SimulatorFault fault) => Interlocked.Increment(ref _faults[(int)fault]);
+    public void Meet(SimulatorFault fault)
+    {
+        Interlocked.Increment(ref _faults[(int)fault]);
+        Changed();
+    }
 
     public void Refuse(ThrottleLaw law)
     {
@@ -80,6 +86,19 @@ internal sealed class Counters
     }
 
     public void BodySent(int change) => Interlocked.Add(ref _bodiesSent, change);
+
+    /// <summary>Completes when the counts satisfy a condition after a request has met a fault or has left.</summary>
+    public Task UntilAsync(Func<SimulatorStats, bool> condition)
+    {
+        var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_bodies)
+        {
+            _waiters = [.. _waiters, (condition, met)];
+        }
+
+        Changed();
+        return met.Task;
+    }
 
     public void Reset()
     {
@@ -136,6 +155,20 @@ internal sealed class Counters
             Faults = NotZero(_faults, static fault => (SimulatorFault)fault),
             Throttled = Throttled(),
         };
+    }
+
+    private void Changed()
+    {
+        if (_waiters.Length == 0)
+        {
+            return;
+        }
+
+        SimulatorStats stats = Snapshot();
+        lock (_bodies)
+        {
+            _waiters = [.. _waiters.Where(waiter => !waiter.Condition(stats) || !waiter.Met.TrySetResult())];
+        }
     }
 
     private static SortedDictionary<T, long> NotZero<T>(Span<long> counts, Func<int, T> key)

@@ -8,15 +8,20 @@ internal sealed class LawTrace
 {
     private const double SettledShare = 0.8; // of the ideal: random refusals and probing may cost some of it in a short stretch
 
+    private const double StalledShare = 0.05;
+
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_startsWithin = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_startsWithin = TimeSpan.FromSeconds(60);
 
     private readonly List<Sample> _samples = [];
 
-    /// <summary>Gets whether nothing was sent any more in the last third of the run.</summary>
-    public bool HasStalled => _samples.Count == 0 || At(End * 2 / 3).Sends == _samples[^1].Sends;
+    /// <summary>Gets whether nothing was ever sent.</summary>
+    public bool IsEmpty => _samples.Count == 0;
 
-    private double End => _samples[^1].At;
+    /// <summary>Gets whether this machine was too busy for the figures to mean much: looks that are due each 100 ms came late.</summary>
+    public bool IsUnsteady => _samples.Count < End / s_lookEvery.TotalSeconds * 2 / 3;
+
+    private double End => _samples.Count == 0 ? 0 : _samples[^1].At;
 
     /// <summary>Reads a server's counts until that many seconds after its first send, or for a while where nobody sends.</summary>
     public static async Task<LawTrace> WatchAsync(string apiBase, double seconds)
@@ -41,6 +46,9 @@ internal sealed class LawTrace
 
         return trace;
     }
+
+    /// <summary>Computes whether the last third of the run brought next to nothing.</summary>
+    public bool HasStalled(double ideal) => Goodput(End * 2 / 3) < StalledShare * ideal;
 
     /// <summary>Computes the answers a second from a time on.</summary>
     public double Goodput(double after)

@@ -77,7 +77,8 @@ internal static class Laws
         var text = new StringBuilder();
         text.AppendLine("S13 in detail. Goodput / ideal: in the whole run, and once the law should be known. Refused: the share of sends");
         text.AppendLine("that other laws than random ones refused, in the whole run, and from then on. Settled: the seconds after which each");
-        text.AppendLine("stretch of the run brings 80 % of the ideal.").AppendLine();
+        text.AppendLine("stretch of the run brings 80 % of the ideal. Stalled: the last third brings less than 5 % of it. Machine busy: other");
+        text.AppendLine("programs slowed this one down, so that the figures mean little.").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"| Law | Ideal/s | Bar | Met | {string.Join(" | ", clients.Select(client => client.Name))} |");
         text.AppendLine(CultureInfo.InvariantCulture, $"|---|---|---|---|{string.Concat(clients.Select(_ => "---|"))}");
         for (int i = 0; i < cases.Length; i++)
@@ -95,6 +96,11 @@ internal static class Laws
     private static string Describe(LawCase one, LawResult result)
     {
         LawTrace trace = result.Trace;
+        if (trace.IsEmpty)
+        {
+            return "sent nothing";
+        }
+
         string settled = trace.Settled(one.Ideal, one.Stretch) is { } seconds
             ? string.Create(CultureInfo.InvariantCulture, $"settled after {seconds:F1} s")
             : "never settled";
@@ -102,12 +108,13 @@ internal static class Laws
             CultureInfo.InvariantCulture,
             $"{trace.Goodput(0) / one.Ideal:F2}, {trace.Goodput(one.KnownAfter) / one.Ideal:F2} after {one.KnownAfter:0} s; "
             + $"refused {trace.Refused(0):P1}, {trace.Refused(one.QuietAfter):P1} after {one.QuietAfter:0} s; {settled}")
-            + (trace.HasStalled ? "; stalled" : "")
+            + (trace.HasStalled(one.Ideal) ? "; stalled" : "")
+            + (trace.IsUnsteady ? "; machine busy" : "")
             + (result.Failed is > 0 and var failed ? $"; {failed} rows failed" : "");
     }
 
     private static bool Meets(LawCase one, LawResult result) =>
-        !result.Trace.HasStalled && result.Failed is null or 0
+        result.Failed is null or 0
         && result.Trace.Goodput(one.KnownAfter) >= one.Goodput * one.Ideal
         && result.Trace.Refused(one.QuietAfter) <= one.Refused;
 

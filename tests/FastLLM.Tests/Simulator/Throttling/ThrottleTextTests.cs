@@ -77,8 +77,11 @@ public sealed class ThrottleTextTests
     }
 
     [Fact]
-    public void ParseChange_WithBadLaw_NamesTheLaw() =>
-        Assert.StartsWith("\"bucket:x\" is not", Assert.Throws<FormatException>(() => ThrottleChange.Parse("1s=bucket:x")).Message, StringComparison.Ordinal);
+    public void ParseChange_WithBadLaw_NamesTheLaw()
+    {
+        FormatException error = Assert.Throws<FormatException>(() => ThrottleChange.Parse("1s=bucket:x"));
+        Assert.StartsWith("\"bucket:x\" is not", error.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void ParseRetryAfter_WellFormed_GivesTheRule()

@@ -112,7 +112,10 @@ public sealed class ThrottledServerTests : IDisposable
     [Fact]
     public async Task Change_InMidRun_TakesEffect()
     {
-        var options = new SimulatorOptions { ThrottleChanges = [ThrottleChange.Parse("20s=random:100%"), ThrottleChange.Parse("25s=none")] };
+        var options = new SimulatorOptions
+        {
+            ThrottleChanges = [ThrottleChange.Parse("20s=random:100%"), ThrottleChange.Parse("25s=none")],
+        };
         await using SimulatorServer server = await StartAsync(options);
         int before = await StatusAsync(server);
         _time.Advance(TimeSpan.FromSeconds(20));
