@@ -203,6 +203,7 @@ internal sealed class RequestPipeline<TResponse>(
                 context.InFlight.EndSend(isFinal: true);
                 retryBudget.Succeeded(context.Retry.Failures);
             }
+
             return reply;
         }
         finally
