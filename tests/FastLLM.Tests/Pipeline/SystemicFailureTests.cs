@@ -135,7 +135,7 @@ public sealed class SystemicFailureTests : EngineTest
 
         await Record.ExceptionAsync(async () =>
         {
-            await foreach (ResponseWrapper<string> outcome in manager.ProcessAsync(AskMany(1).ToAsyncEnumerable(), null, drain.Token, Ended))
+            await foreach (ResponseWrapper<string> outcome in manager.Open(AskMany(1).ToAsyncEnumerable(), new RunSettings { Drain = drain.Token }, Ended).Outcomes)
             {
                 outcomes.Add(outcome);
             }
