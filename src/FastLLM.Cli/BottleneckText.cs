@@ -67,7 +67,7 @@ internal static class BottleneckText
                 culture, $"The limit was still rising ({stats.ConcurrencyLimit:N0} at the end). To start higher, use --concurrency N."),
             Bottleneck.Concurrency => string.Create(
                 culture, $"Raise --concurrency (it was {stats.ConcurrencyLimit:N0}), or use --concurrency auto."),
-            Bottleneck.ProviderLatency => "All remaining requests were in flight. Use a faster model, or shorter answers.",
+            Bottleneck.ProviderLatency => "All remaining requests were in flight. Use a faster model, or shorter responses.",
             Bottleneck.BackOff => "The provider failed or asked for a pause. Use -v to see retries and their reasons.",
             Bottleneck.Input => "The input was read more slowly than requests could be sent.",
             Bottleneck.Budget => "The rest of the budget was reserved. Raise --max-cost, or lower max_completion_tokens.",

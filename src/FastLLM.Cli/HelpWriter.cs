@@ -94,14 +94,13 @@ internal sealed class HelpWriter(TextWriter output, int width)
     private void WriteRow(string term, string text, int termWidth)
     {
         int indent = termWidth + 4;
-        string head = $"  {term}".PadRight(indent);
         if (term.Length > termWidth)
         {
-            output.WriteLine(head);
-            head = new string(' ', indent);
+            output.WriteLine($"  {term}");
+            term = "";
         }
 
-        output.Write(head);
+        output.Write($"  {term}".PadRight(indent));
         WriteWrapped(text, indent, isFirstIndented: true);
     }
 

@@ -66,10 +66,10 @@ public sealed class ReportTests : IDisposable
 
     [Theory]
     [InlineData("is no output", "in.jsonl")]
-    [InlineData("There is no file", "missing.jsonl")]
+    [InlineData("File not found", "missing.jsonl")]
     [InlineData("is not overwritten", "a.jsonl", "-o", "in.jsonl")]
     [InlineData("is not overwritten", "a.jsonl", "-o", "a.jsonl")]
-    [InlineData("--json would mix", "a.jsonl", "-o", "-", "--json")]
+    [InlineData("both write to standard output", "a.jsonl", "-o", "-", "--json")]
     [InlineData("is a folder", ".")]
     public async Task WhatCannotBeDone_Is2_SaysWhy_AndTouchesNothing(string says, params string[] arguments)
     {

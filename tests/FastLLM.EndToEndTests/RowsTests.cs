@@ -91,16 +91,16 @@ public sealed class RowsTests : IDisposable
         { ["--template", "{{txt}}"], "The columns are: text, label." },
         { ["--template", "{{text}}"], "line 3: The column \"text\" has no value here." },
         { ["--template", "{{text"], "never closed" },
-        { ["--template", "@none.txt"], "cannot be read" },
+        { ["--template", "@none.txt"], "cannot read none.txt" },
         { ["--template", "{{text}}", "--set", "effort=high"], "A text needs quotes: effort=\"high\"" },
-        { ["--template", "{{text}}", "--set", "temperature"], "is not NAME=JSON" },
-        { ["--template", "{{text}}", "--set", "seed=1", "--set", "seed=2"], "given twice" },
+        { ["--template", "{{text}}", "--set", "temperature"], "Use NAME=JSON" },
+        { ["--template", "{{text}}", "--set", "seed=1", "--set", "seed=2"], "occurs twice" },
         { ["--template", "{{text}}", "--endpoint", "/v1/other"], "is none of /v1/chat/completions" },
         { ["--template", "{{text}}", "--endpoint", "/v1/embeddings", "--system", "x"], "A system text goes to" },
         { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "no such column" },
         { ["--template", "{{text}}", "--input-format", "openai"], "A template is for plain rows" },
-        { ["--system", "x"], "--system goes with --template" },
-        { ["--set", "seed=1"], "--set goes with --template" },
+        { ["--system", "x"], "--system requires --template" },
+        { ["--set", "seed=1"], "--set requires --template" },
     };
 
     [Theory]

@@ -31,7 +31,6 @@ internal static class Vocabulary
         Ban(@"of one's own", "custom"),
         Ban(@"for ever", "indefinitely"),
         Ban(@"without a word", "silently"),
-        Ban(@"says? (?:so|nothing)", "reports it"),
         Ban(@"is (?:not )?said", "is reported"),
         Ban(@"left out", "omitted; in help: Default"),
         Ban(@"stands? (?:there|in|beside|behind)", "is in"),
