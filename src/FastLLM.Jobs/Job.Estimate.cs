@@ -119,7 +119,7 @@ public sealed partial class Job
 
     private async ValueTask<bool> FromCacheAsync(LlmRequest request, CancellationToken cancellationToken)
     {
-        if (_manager.Cache is not { } cache || await cache.GetAsync(request.Key, _manager.Scope, cancellationToken).ConfigureAwait(false) is not { } entry)
+        if (_manager.Answers is not { } answers)
         {
             return false;
         }
@@ -127,17 +127,16 @@ public sealed partial class Job
         LlmResponse response;
         try
         {
-            response = LlmResponse.FromBody(entry.Body);
+            if (await answers.GetAsync(request.Key, cancellationToken).ConfigureAwait(false) is not { IsFound: true, Response: { } found })
+            {
+                return false;
+            }
+
+            response = found;
         }
         catch (JsonException)
         {
             return true;
-        }
-
-        if (_manager.RefreshFinishReasons.Count > 0 && response is ChatCompletion { FinishReason: { } reason }
-            && (_manager.RefreshFinishReasons.Contains(reason) || _manager.RefreshFinishReasons.Contains(RequestManagerOptions.AnyFinishReason)))
-        {
-            return false;
         }
 
         if (ForecastOf(request) is var forecast && forecast.Seen < MaxLearntFrom && response.Usage is { } usage)
@@ -153,7 +152,7 @@ public sealed partial class Job
         string model = request.Model ?? "";
         if (!_forecasts.TryGetValue(model, out UsageEstimator? forecast))
         {
-            _forecasts[model] = forecast = new UsageEstimator(model, _manager.Prices is { } prices && prices.TryGet(model, out ModelPrice? price) ? price : null);
+            _forecasts[model] = forecast = new UsageEstimator(model, _manager.Options.Prices is { } prices && prices.TryGet(model, out ModelPrice? price) ? price : null);
         }
 
         return forecast;

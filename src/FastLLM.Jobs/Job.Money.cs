@@ -1,5 +1,6 @@
 using FastLLM.Costs;
 using FastLLM.Jobs.Output;
+using FastLLM.Pipeline;
 
 namespace FastLLM;
 
@@ -10,12 +11,12 @@ public sealed partial class Job
 
     private decimal _recorded; // what records tell that stood in the output before this run
     private decimal _written;  // what records of this run tell
-    private decimal _spentBefore;
+    private RunSettings _settings = new();
     private bool _isAborted;
     private bool _mayDropCosts;
 
     // A run that ends otherwise has waited for its sends: what is still set aside then, was not sent.
-    private decimal Paid => Math.Max(0, _manager.TotalCost(withReserved: _isAborted) - _spentBefore);
+    private decimal Paid => _run?.Cost(withReserved: _isAborted) ?? 0;
 
     // A budget is of no use if rows turn out in the middle of a run to have no bound.
     private void RefuseUnbounded(long count, List<string> examples)
@@ -31,13 +32,12 @@ public sealed partial class Job
     private void BeginMoney(CostJournal spent)
     {
         spent.Read();
-        _spentBefore = _manager.TotalCost();
         if (spent.InFlight is { } inFlight)
         {
             Say($"An earlier run of {_options.Output} was killed. At most ${inFlight:0.##########} were in flight then and may be paid without a record; they are not counted.");
         }
 
-        _manager.BudgetLedger?.Begin(_recorded + spent.Unrecorded, inFlight => Announce(spent, inFlight));
+        _settings = new RunSettings { EarlierCost = _recorded + spent.Unrecorded, AnnounceInFlight = inFlight => Announce(spent, inFlight) };
     }
 
     private static void Announce(CostJournal spent, decimal inFlight)
@@ -55,7 +55,6 @@ public sealed partial class Job
     // What was paid and what records tell: the difference is kept beside them.
     private JobResult EndMoney(CostJournal spent, OutputFile output, JobResult result, bool isSorted)
     {
-        _manager.BudgetLedger?.End();
         decimal job = _recorded + spent.Unrecorded + Paid;
         decimal told = isSorted && _mayDropCosts ? output.Scan().Sum(entry => entry.Cost ?? 0) : _recorded + _written;
         try
@@ -75,7 +74,7 @@ public sealed partial class Job
         if (_options.IncludeMetadata && outcome.Cost is { } cost and > 0)
         {
             _written += cost;
-            _manager.BudgetLedger?.Recorded(cost);
+            _run!.RecordCost(cost);
         }
     }
 }

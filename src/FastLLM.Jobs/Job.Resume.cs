@@ -1,3 +1,4 @@
+using FastLLM.Caching;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
 
@@ -8,6 +9,7 @@ public sealed partial class Job
 {
     private readonly RowIndex _earlier = new();
     private readonly HashSet<long> _earlierFailures = [];
+    private readonly RefreshRule _refresh;
     private long _kept;
     private long _keptFailures;
 
@@ -72,12 +74,7 @@ public sealed partial class Job
         SayIf(_kept == _rows ? 0 : _kept, $"{_kept:N0} of {_rows:N0} rows stand finished in {_shape.Log} and are not sent again.");
     }
 
-    private bool IsToRefresh(in OutputEntry entry)
-    {
-        IReadOnlyCollection<string> reasons = _manager.RefreshFinishReasons;
-        return reasons.Count > 0 && entry.Succeeded
-            && (reasons.Contains(RequestManagerOptions.AnyFinishReason) || entry.FinishReasons.Any(reason => reasons.Contains(reason)));
-    }
+    private bool IsToRefresh(in OutputEntry entry) => entry.Succeeded && _refresh.Applies(entry.FinishReasons);
 
     // A later record of a row counts, whatever an earlier one said.
     private void Keep(int place, long offset, bool succeeded, bool isToRefresh = false)

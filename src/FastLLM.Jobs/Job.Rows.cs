@@ -174,9 +174,9 @@ public sealed partial class Job
     {
         var unbounded = 0L;
         List<string> examples = [];
-        Func<AskedRow, ValueTask>? bound = _manager.BudgetLedger is null ? null : row =>
+        Func<AskedRow, ValueTask>? bound = _manager.Options.Budget is null ? null : row =>
         {
-            if (row is { IsWithinLimit: true, Request: { } request } && _manager.Unbounded(request) is { } why && unbounded++ < NamedUnbounded)
+            if (row is { IsWithinLimit: true, Request: { } request } && _manager.Costs.Bound(request, out _) is { } why && unbounded++ < NamedUnbounded)
             {
                 examples.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
             }

@@ -13,7 +13,6 @@ public sealed partial class Job
     private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
     private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
     private readonly Lock _writing = new();
-    private readonly List<ResponseWrapper<LlmResponse>> _suspects = [];
     private RowSink _sink = RowSink.None;
     private long _sequence;
     private long _answered;
@@ -31,11 +30,11 @@ public sealed partial class Job
         {
             try
             {
-                IAsyncEnumerable<ResponseWrapper<LlmResponse>> outcomes =
-                    _manager.ProcessAsync(PendingAsync(stopSending.Token), total, stopSending.Token, cancellationToken);
-                await foreach (ResponseWrapper<LlmResponse> outcome in outcomes.ConfigureAwait(false))
+                _run = _manager.Open(
+                    PendingAsync(stopSending.Token), _settings with { Total = total, Drain = stopSending.Token, HoldsSuspects = true }, cancellationToken);
+                await foreach (ResponseWrapper<LlmResponse> outcome in _run.Outcomes.ConfigureAwait(false))
                 {
-                    if (writeFault is null && !TryWrite(outcome, out writeFault))
+                    if (writeFault is null && !TryWriteRow(outcome, out writeFault))
                     {
                         // Nothing more is paid for that cannot be written; what is in flight is waited for.
                         await stopSending.CancelAsync().ConfigureAwait(false);
@@ -61,12 +60,6 @@ public sealed partial class Job
             }
         }
 
-        if (writeFault is null && stopped is null && !interrupted && !drain.IsCancellationRequested)
-        {
-            // Of a run that ended before it was known whose fault they are, they are asked again: a refusal costs nothing.
-            TryWriteSuspects(isOver: true, out writeFault);
-        }
-
         try
         {
             _sink.Flush();
@@ -89,29 +82,11 @@ public sealed partial class Job
             FinishReasons = _finishReasons,
             Cost = Paid,
             JobCost = Paid,
-            Budget = _manager.BudgetLedger?.Budget,
-            Stats = _manager.Stats,
+            Budget = _manager.Options.Budget,
+            Stats = _run?.Stats ?? new TokenStats(),
             Stopped = stopped,
             Interrupted = interrupted || drain.IsCancellationRequested,
         };
-    }
-
-    private bool TryWrite(ResponseWrapper<LlmResponse> outcome, out Exception? fault)
-    {
-        fault = null;
-        if (_suspects.Count > 0 && !TryWriteSuspects(isOver: false, out fault))
-        {
-            return false;
-        }
-
-        if (outcome.Error is { FailureScope: FailureScope.Suspected })
-        {
-            // Perhaps all rows will be refused like this one. Then it is asked again, and must not stand in the output as failed.
-            _suspects.Add(outcome);
-            return true;
-        }
-
-        return TryWriteRow(outcome, out fault);
     }
 
     private bool TryWriteRow(ResponseWrapper<LlmResponse> outcome, out Exception? fault)
@@ -141,34 +116,9 @@ public sealed partial class Job
         }
     }
 
-    private bool TryWriteSuspects(bool isOver, out Exception? fault)
-    {
-        fault = null;
-        for (var i = 0; i < _suspects.Count; i++)
-        {
-            if (isOver && _suspects[i].Error is { FailureScope: FailureScope.Suspected } failure)
-            {
-                failure.FailureScope = FailureScope.Own;
-            }
-            else if (_suspects[i].Error is { FailureScope: FailureScope.Suspected })
-            {
-                continue;
-            }
-
-            ResponseWrapper<LlmResponse> row = _suspects[i];
-            _suspects.RemoveAt(i--);
-            if (!TryWriteRow(row, out fault))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
     // What was not sent, and what failed for a reason that is not the row's, is asked by the next run: it gets no record.
     private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
-        && (error.FailureScope == FailureScope.Everybody
+        && (error.FailureScope == FailureScope.Run
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
 

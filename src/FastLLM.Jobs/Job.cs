@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
+using FastLLM.Caching;
 using FastLLM.Costs;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Tables;
+using FastLLM.Pipeline;
 using FastLLM.Retries;
 
 namespace FastLLM;
@@ -25,6 +27,7 @@ public sealed partial class Job
     private readonly OutputRecord _record;
     private readonly OutputShape _shape;
     private InputReader? _piped;
+    private StreamRun<LlmResponse>? _run;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="manager">Sends.</param>
@@ -41,7 +44,7 @@ public sealed partial class Job
             throw new ArgumentException("The input is the output, or a file that stands beside it (.tmp, .lock, .bak, .torn, .damaged, .spent), but an input is never written to. Give another output.", nameof(options));
         }
 
-        if (manager.BudgetLedger is not null && !options.IncludeMetadata)
+        if (manager.Options.Budget is not null && !options.IncludeMetadata)
         {
             throw new ArgumentException("With a budget, rows must say what they cost, which stands in the member \"fastllm\".", nameof(options));
         }
@@ -50,7 +53,8 @@ public sealed partial class Job
         CheckView(options);
         _manager = manager;
         _options = options;
-        _record = new OutputRecord(options.IncludeMetadata, manager.Clock, () => manager.LimitedBy, withCosts: manager.Prices is not null);
+        _refresh = new RefreshRule(manager.Options.RefreshFinishReasons);
+        _record = new OutputRecord(options.IncludeMetadata, manager.Options.TimeProvider, () => _run?.Bottleneck ?? Bottleneck.None, withCosts: manager.Options.Prices is not null);
     }
 
     private bool InputIsPipe => _options.Input == Pipe;

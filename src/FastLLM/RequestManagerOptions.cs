@@ -297,6 +297,7 @@ public sealed class RequestManagerOptions
 
         var copy = (RequestManagerOptions)MemberwiseClone();
         copy.RateLimits = RateLimits?.Copy();
+        copy.TotalTimeout = TotalTimeout == System.Threading.Timeout.InfiniteTimeSpan ? null : TotalTimeout;
         return copy;
     }
 

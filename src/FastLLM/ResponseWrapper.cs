@@ -1,3 +1,5 @@
+using FastLLM.Retries;
+
 namespace FastLLM;
 
 /// <summary>What became of one request: a response or a failure, and how it came about.</summary>
@@ -45,7 +47,7 @@ public abstract class ResponseWrapper
     public bool IsSuccess => Error is null;
 
     /// <summary>Gets why there is no response; <see langword="null"/> where there is one.</summary>
-    public LlmException? Error { get; }
+    public LlmException? Error { get; private set; }
 
     /// <summary>Gets the tokens that the answer took when it was made, also for one from the cache; <see langword="null"/> where nobody told.</summary>
     public abstract Usage? Usage { get; }
@@ -82,10 +84,20 @@ public abstract class ResponseWrapper
     /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
     internal int MaybeBilled { get; init; }
 
+    /// <summary>Gets the episode of the run's detector in which the failure is suspected to be the whole run's; 0 for none.</summary>
+    internal int SuspectedIn { get; init; }
+
     private protected abstract object Untyped { get; }
 
     /// <summary>Prints id, order and outcome, never the content.</summary>
     public override string ToString() => $"#{OrderId} {RequestId}: {Error?.Kind.ToString() ?? (IsCacheHit ? "cached" : IsShared ? "shared" : "answered")}";
+
+    private protected ResponseWrapper CloneWithError(LlmException error)
+    {
+        var clone = (ResponseWrapper)MemberwiseClone();
+        clone.Error = error;
+        return clone;
+    }
 
     // A request that cannot be written has no key; that is another failure's business.
     private static RequestKey KeyOf(LlmRequest request) => request.TryGetKey(out RequestKey key, out _) ? key : default;
@@ -144,6 +156,10 @@ public sealed class ResponseWrapper<TResponse> : ResponseWrapper
     public override Usage? Usage => _usage ?? (_response as LlmResponse)?.Usage;
 
     private protected override object Untyped => _response!;
+
+    /// <summary>Returns the failure with its final scope.</summary>
+    internal ResponseWrapper<TResponse> WithScope(FailureScope scope) =>
+        Error is null || Error.FailureScope == scope ? this : (ResponseWrapper<TResponse>)CloneWithError(Error.WithScope(scope));
 
     private static T NotNull<T>(T? value)
         where T : class

@@ -1,105 +1,52 @@
 namespace FastLLM.Costs;
 
-/// <summary>A budget, and what of it is spent or set aside: before a send its worst case is, and afterwards that becomes what it cost.</summary>
+/// <summary>Keeps a budget: the worst case of a send is reserved before it, and replaced by its cost afterwards.</summary>
 /// <remarks>
-/// <para>Spent and set aside together never pass the budget. Who finds too little left waits, first come first served, for as long as sends in flight may turn out
-/// cheaper than they might have been; who would not fit even if they all cost nothing is told so at once.</para>
-/// <para>Safe for concurrent use. A reservation allocates only where it has to wait.</para>
+/// <para>Spent and reserved money together never exceed the budget, neither over all accounts nor for one account and its earlier costs. A request that finds
+/// too little left waits, first come first served, while sends in flight may turn out cheaper than reserved. A request that would not fit even if those sends
+/// were free is refused at once.</para>
+/// <para>Safe for concurrent use. A reservation allocates only if it has to wait.</para>
 /// </remarks>
 internal sealed class BudgetLedger(decimal budget)
 {
-    private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _waiters = [];
-    private decimal _earlier;
     private decimal _spent;
     private decimal _reserved;
-    private decimal _recorded;
-    private decimal _announced;
-    private Action<decimal>? _announce;
     private int _waiting;
 
-    /// <summary>The money that there is.</summary>
+    /// <summary>Gets the budget in US dollars.</summary>
     public decimal Budget { get; } = budget;
 
-    /// <summary>Whether somebody waits until sends in flight turn out cheaper than they might have been.</summary>
+    /// <summary>Gets a value indicating whether a request waits until sends in flight turn out cheaper than reserved.</summary>
     public bool IsShort => Volatile.Read(ref _waiting) > 0;
 
-    /// <summary>What is spent, by earlier runs of the job too, as far as they were told.</summary>
-    public decimal Spent
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _earlier + _spent;
-            }
-        }
-    }
+    /// <summary>Gets the lock of the ledger and its accounts.</summary>
+    internal Lock Gate { get; } = new();
 
-    /// <summary>What is spent, without earlier runs.</summary>
-    /// <param name="withReserved">Whether what is set aside counts too: for sends that nobody waits for any more.</param>
-    public decimal CurrentCost(bool withReserved)
-    {
-        lock (_gate)
-        {
-            return _spent + (withReserved ? _reserved : 0);
-        }
-    }
+    /// <summary>Opens the account of a run.</summary>
+    /// <param name="earlier">What earlier runs of its job cost. It counts against this account's budget only.</param>
+    /// <param name="announce">Called before a send that could raise the unrecorded costs above the last announced bound; see <see cref="BudgetAccount"/>.</param>
+    public BudgetAccount Open(decimal earlier = 0, Action<decimal>? announce = null) => new(this, earlier, announce);
 
-    /// <summary>Begins a job.</summary>
-    /// <param name="earlier">What earlier runs of it have spent.</param>
-    /// <param name="announce">
-    /// Called before a send that makes what is spent or set aside, and stands in no record yet, more than was announced: with a new bound of it. It is called
-    /// under the lock, and rarely: the bound has room to grow.
-    /// </param>
-    public void Begin(decimal earlier, Action<decimal>? announce)
-    {
-        lock (_gate)
-        {
-            _earlier += earlier;
-            _announce = announce;
-            _announced = 0;
-            _recorded = _spent + _reserved;
-        }
-    }
-
-    /// <summary>The job is over: nothing is announced any more.</summary>
-    public void End()
-    {
-        lock (_gate)
-        {
-            _announce = null;
-        }
-    }
-
-    /// <summary>A record that tells a cost stands in the output.</summary>
-    public void Recorded(decimal cost)
-    {
-        lock (_gate)
-        {
-            _recorded += cost;
-        }
-    }
-
-    /// <summary>Sets money aside.</summary>
-    /// <returns>Whether it is; <see langword="false"/>: it never fits.</returns>
-    public ValueTask<bool> ReserveAsync(decimal amount, CancellationToken cancellationToken)
+    /// <summary>Reserves money.</summary>
+    /// <returns>Whether it is reserved; <see langword="false"/> if it can never fit.</returns>
+    public ValueTask<bool> ReserveAsync(BudgetAccount account, decimal amount, CancellationToken cancellationToken)
     {
         Waiter waiter;
-        lock (_gate)
+        lock (Gate)
         {
-            if (_earlier + _spent + amount > Budget)
+            if (NeverFits(account, amount))
             {
                 return new ValueTask<bool>(false);
             }
 
-            if (_waiters.Count == 0 && Fits(amount))
+            if (_waiters.Count == 0 && Fits(account, amount))
             {
-                Take(amount);
+                Take(account, amount);
                 return new ValueTask<bool>(true);
             }
 
-            waiter = new Waiter(amount);
+            waiter = new Waiter(account, amount);
             waiter.Node = _waiters.AddLast(waiter);
             _waiting++;
         }
@@ -107,30 +54,29 @@ internal sealed class BudgetLedger(decimal budget)
         return new ValueTask<bool>(WaitAsync(waiter, cancellationToken));
     }
 
-    /// <summary>A send is over: what was set aside for it becomes what it cost.</summary>
-    public void Settle(decimal reserved, decimal cost)
+    /// <summary>Replaces a reservation by the cost of its send.</summary>
+    public void Settle(BudgetAccount account, decimal reserved, decimal cost)
     {
-        lock (_gate)
+        lock (Gate)
         {
             _reserved -= reserved;
             _spent += cost;
+            account.Settle(reserved, cost);
             Admit();
         }
     }
 
-    private bool Fits(decimal amount) => _earlier + _spent + _reserved + amount <= Budget;
+    /// <summary>Gets what is spent of the budget from the view of an account: by all accounts, or by its job, whichever is more.</summary>
+    internal decimal SpentFor(BudgetAccount account) => Math.Max(_spent, account.JobSpent);
 
-    private void Take(decimal amount)
+    private bool NeverFits(BudgetAccount account, decimal amount) => SpentFor(account) + amount > Budget;
+
+    private bool Fits(BudgetAccount account, decimal amount) =>
+        _spent + _reserved + amount <= Budget && account.JobSpent + account.Reserved + amount <= Budget;
+
+    private void Take(BudgetAccount account, decimal amount)
     {
-        decimal unrecorded = _spent + _reserved + amount - _recorded;
-        if (unrecorded > _announced && _announce is { } announce)
-        {
-            // A quarter more than is needed: else each of the first sends would be announced.
-            decimal most = Math.Max(unrecorded, Math.Min(unrecorded * 1.25m, Budget - _earlier));
-            announce(most);
-            _announced = most;
-        }
-
+        account.Take(amount, Budget);
         _reserved += amount;
     }
 
@@ -138,9 +84,9 @@ internal sealed class BudgetLedger(decimal budget)
     {
         while (_waiters.First is { } first)
         {
-            decimal amount = first.Value.Amount;
-            bool neverFits = _earlier + _spent + amount > Budget;
-            if (!neverFits && !Fits(amount))
+            Waiter waiter = first.Value;
+            bool neverFits = NeverFits(waiter.Account, waiter.Amount);
+            if (!neverFits && !Fits(waiter.Account, waiter.Amount))
             {
                 break;
             }
@@ -149,18 +95,18 @@ internal sealed class BudgetLedger(decimal budget)
             _waiting--;
             if (neverFits)
             {
-                first.Value.Decided.SetResult(false);
+                waiter.Decided.SetResult(false);
                 continue;
             }
 
             try
             {
-                Take(amount);
-                first.Value.Decided.SetResult(true);
+                Take(waiter.Account, waiter.Amount);
+                waiter.Decided.SetResult(true);
             }
             catch (Exception e)
             {
-                first.Value.Decided.SetException(e);
+                waiter.Decided.SetException(e);
             }
         }
     }
@@ -173,11 +119,11 @@ internal sealed class BudgetLedger(decimal budget)
         }
         catch (OperationCanceledException)
         {
-            lock (_gate)
+            lock (Gate)
             {
                 if (waiter.Node!.List is not null)
                 {
-                    // Who comes next may need less than this one did.
+                    // The next waiter may need less.
                     _waiters.Remove(waiter.Node);
                     _waiting--;
                     Admit();
@@ -185,21 +131,23 @@ internal sealed class BudgetLedger(decimal budget)
                 }
             }
 
-            // Set aside and cancelled at once: it goes back.
+            // Reserved and cancelled at the same time: the money goes back.
             if (waiter.Decided.Task is { IsCompletedSuccessfully: true, Result: true })
             {
-                Settle(waiter.Amount, 0);
+                Settle(waiter.Account, waiter.Amount, 0);
             }
 
             throw;
         }
     }
 
-    private sealed class Waiter(decimal amount)
+    private sealed class Waiter(BudgetAccount account, decimal amount)
     {
+        public BudgetAccount Account { get; } = account;
+
         public decimal Amount { get; } = amount;
 
-        // Continuations run elsewhere: the lock is held when it is completed.
+        // Continuations run elsewhere: the lock is held when it completes.
         public TaskCompletionSource<bool> Decided { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public LinkedListNode<Waiter>? Node { get; set; }

@@ -1,6 +1,8 @@
+using FastLLM.Costs;
+
 namespace FastLLM.Pipeline;
 
-/// <summary>A run over requests that are all there, whose outcomes are wanted all together, in request order.</summary>
+/// <summary>Represents a run over requests that are all known, whose outcomes are returned together, in request order.</summary>
 internal sealed class BatchRun<TResponse> : Run<TResponse>
 {
     private readonly LlmRequest[] _requests;
@@ -9,8 +11,8 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     private int _taken;
     private int _left;
 
-    public BatchRun(LlmRequest[] requests, ProgressTracker tracker, bool remembersAnswers, bool asksWhoseFault)
-        : base(tracker, remembersAnswers, asksWhoseFault)
+    public BatchRun(LlmRequest[] requests, ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, bool failsFast)
+        : base(tracker, account, remembersAnswers, failsFast)
     {
         _requests = requests;
         _outcomes = new ResponseWrapper<TResponse>?[requests.Length];
@@ -63,10 +65,10 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
 
     public override void End() => _done.TrySetResult();
 
-    /// <summary>Whether every row has its outcome.</summary>
+    /// <summary>Gets a value indicating whether every row has its outcome.</summary>
     public bool IsComplete => Volatile.Read(ref _left) == 0;
 
-    /// <summary>The outcomes in request order. Call when <see cref="Run{TResponse}.Completion"/> is.</summary>
+    /// <summary>Returns the outcomes in request order. Call it when <see cref="Run{TResponse}.Completion"/> is complete.</summary>
     public IReadOnlyList<ResponseWrapper<TResponse>> Outcomes()
     {
         if (IsComplete)
@@ -74,9 +76,9 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
             return _outcomes!;
         }
 
-        // Taken now: an outcome that comes late no longer changes what was handed out.
+        // A copy: an outcome that comes late must not change what was returned.
         var outcomes = new ResponseWrapper<TResponse>[_requests.Length];
-        var notSent = new LlmException(FailureKind.NotSent, "Not sent: the run ended first.");
+        LlmException notSent = Outcome<TResponse>.NotSent();
         for (var order = 0; order < outcomes.Length; order++)
         {
             outcomes[order] = Volatile.Read(ref _outcomes[order]) ?? new ResponseWrapper<TResponse>(notSent, _requests[order], order);
@@ -85,7 +87,7 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
         return outcomes;
     }
 
-    // A run that stops is done when what it had begun is: rows that nobody took stay unsent.
+    // A run that stops is done when what it had begun is: rows that no worker took stay unsent.
     private void CompleteIfDone()
     {
         int left = Volatile.Read(ref _left);

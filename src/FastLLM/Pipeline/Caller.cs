@@ -1,4 +1,4 @@
 namespace FastLLM.Pipeline;
 
-/// <summary>A row that waits for a verdict.</summary>
+/// <summary>Represents a row that awaits the outcome of an in-flight request.</summary>
 internal readonly record struct Caller<TResponse>(Run<TResponse> Run, long OrderId);

@@ -4,53 +4,54 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>How a run begins: whether what is refused is a row's own fault, or everybody's.</summary>
+/// <summary>Detects at the start of a run that every request fails for a shared reason, such as a parameter that the model does not know.</summary>
 /// <remarks>
-/// Where the first <see cref="Enough"/> rows that finish are refused in the same way (status, code, and message but for its numbers and quotations) and none
-/// is answered, nothing more is sent until what is in flight has come back. One answer, or another failure, and the rows were bad by themselves: the run goes
-/// on. If there is none, all rows share a fault, such as a parameter that the model does not know: the run stops, and the rows are left to be asked again.
-/// The first answer ends the question for good. Safe for concurrent use; costs one read a send after that.
+/// <para>If the first <see cref="Enough"/> rows that finish are refused alike (same status and code, same message apart from numbers and quotations) and none
+/// is answered, sends are held until what is in flight has returned. If all of it fails alike too, the run stops, and its rows stay pending. One answer, or
+/// a different failure, clears the suspects: each of those rows has failed by itself, and the run continues.</para>
+/// <para>The first answer ends the detection for good; after that it costs one read per send. Safe for concurrent use.</para>
 /// </remarks>
-internal sealed partial class FailFastDetector(bool isAsked)
+internal sealed partial class FailFastDetector(bool isEnabled)
 {
-    /// <summary>How many refusals in a row are too many to be a coincidence.</summary>
+    /// <summary>How many equal refusals in a row are no coincidence.</summary>
     public const int Enough = 10;
 
     private const int LongestMessage = 300;
 
     private readonly Lock _gate = new();
     private readonly List<LlmException> _suspects = [];
-    private TaskCompletionSource? _verdict;
+    private TaskCompletionSource? _decision;
     private string? _refusal;
+    private int _episode = 1;
     private int _inFlight;
-    private bool _isJudged;
-    private volatile bool _isOpen = isAsked;
+    private bool _isDecided;
+    private volatile bool _isOpen = isEnabled;
 
-    /// <summary>Whether it is not known yet.</summary>
+    /// <summary>Gets a value indicating whether failures are still watched.</summary>
     public bool IsOpen => _isOpen;
 
-    /// <summary>Asks to send.</summary>
-    /// <param name="verdict">What to wait for, where it may not be sent now; then nothing is counted.</param>
-    public bool MaySend(out Task verdict)
+    /// <summary>Counts a send, unless sends are held.</summary>
+    /// <param name="decision">What to await if the request may not be sent now; then nothing is counted.</param>
+    /// <returns>Whether it may be sent.</returns>
+    public bool MaySend(out Task decision)
     {
         lock (_gate)
         {
             if (_isOpen && _suspects.Count >= Enough)
             {
-                _verdict ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                verdict = _verdict.Task;
+                _decision ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                decision = _decision.Task;
                 return false;
             }
 
             _inFlight++;
-            verdict = Task.CompletedTask;
+            decision = Task.CompletedTask;
             return true;
         }
     }
 
-    /// <summary>What was sent has come back.</summary>
-    /// <param name="isAnswered">Whether with an answer.</param>
-    public void CameBack(bool isAnswered)
+    /// <summary>Notes that a counted send has returned.</summary>
+    public void Returned(bool isAnswered)
     {
         lock (_gate)
         {
@@ -58,58 +59,65 @@ internal sealed partial class FailFastDetector(bool isAsked)
             if (isAnswered && _isOpen)
             {
                 _isOpen = false;
-                Acquit();
+                Clear();
             }
         }
     }
 
-    /// <summary>A row has failed.</summary>
-    /// <param name="failure">Why. What a row brings about by its content (too long, filtered) is its own fault whatever the others do.</param>
-    public void Failed(LlmException failure)
+    /// <summary>Notes that a row has failed.</summary>
+    /// <param name="failure">The failure. One that follows from the row's content (too long, filtered) is never shared.</param>
+    /// <returns>The episode in which the failure is suspected to be the whole run's, for <see cref="ScopeOf"/>; 0 if it is the request's own.</returns>
+    public int Failed(LlmException failure)
     {
-        bool mayBeEverybodys = failure.Kind is FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.Redirect && failure.StatusCode is not null;
-        string? refusal = mayBeEverybodys ? string.Create(CultureInfo.InvariantCulture, $"{failure.StatusCode} {failure.Code} {Shape(failure.Message)}") : null;
+        bool isSharable = failure.Kind is FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.Redirect && failure.StatusCode is not null;
+        string? refusal = isSharable ? string.Create(CultureInfo.InvariantCulture, $"{failure.StatusCode} {failure.Code} {Shape(failure.Message)}") : null;
         lock (_gate)
         {
             if (!_isOpen)
             {
-                return;
+                return 0;
             }
 
             if (refusal != _refusal)
             {
-                Acquit();
+                Clear();
                 _refusal = refusal;
             }
 
-            if (refusal is not null)
+            if (refusal is null)
             {
-                failure.FailureScope = FailureScope.Suspected;
-                _suspects.Add(failure);
+                return 0;
             }
+
+            _suspects.Add(failure);
+            return _episode;
         }
     }
 
-    /// <summary>Comes to a verdict, where there is enough to judge by.</summary>
-    /// <param name="hasMore">Whether there is anything left that a verdict could spare.</param>
-    /// <returns>Why the run cannot go on, or <see langword="null"/>.</returns>
-    public LlmException? Judge(bool hasMore)
+    /// <summary>Returns whether a failure of an episode affects the request or the run; <see langword="null"/> while that is undecided.</summary>
+    public FailureScope? ScopeOf(int episode)
     {
         lock (_gate)
         {
-            if (!_isOpen || _isJudged || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _verdict is not null))
+            return episode != _episode ? FailureScope.Request : _isDecided ? FailureScope.Run : null;
+        }
+    }
+
+    /// <summary>Decides, if there is enough evidence.</summary>
+    /// <param name="hasMore">Whether rows are left that a stop would save.</param>
+    /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
+    public LlmException? Decide(bool hasMore)
+    {
+        lock (_gate)
+        {
+            if (!_isOpen || _isDecided || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _decision is not null))
             {
                 return null;
             }
 
-            _isJudged = true;
+            _isDecided = true;
             LlmException first = _suspects[0];
-            foreach (LlmException suspect in _suspects)
-            {
-                suspect.FailureScope = FailureScope.Everybody;
-            }
-
-            var cause = new LlmException(
+            return new LlmException(
                 first.Kind,
                 string.Create(CultureInfo.InvariantCulture, $"The first {_suspects.Count} requests were all refused in the same way, and none was answered. {first.Message}"),
                 first)
@@ -117,13 +125,12 @@ internal sealed partial class FailFastDetector(bool isAsked)
                 StatusCode = first.StatusCode,
                 Code = first.Code,
                 Body = first.Body,
-                FailureScope = FailureScope.Everybody,
+                FailureScope = FailureScope.Run,
             };
-            return cause;
         }
     }
 
-    /// <summary>Lets go of those who wait to send. To be called when the run has been stopped: before that, they would send.</summary>
+    /// <summary>Releases held sends. Call it after the run has been stopped: earlier, they would be sent.</summary>
     public void Close()
     {
         lock (_gate)
@@ -133,27 +140,23 @@ internal sealed partial class FailFastDetector(bool isAsked)
         }
     }
 
-    // Numbers and quotations are the row's; what is left is what is wrong.
+    // Numbers and quotations belong to the row; the rest says what is wrong.
     private static string Shape(string message) =>
         RowsOwn().Replace(message.Length > LongestMessage ? message[..LongestMessage] : message, "#");
 
     [GeneratedRegex("""\d+|"[^"]*"|'[^']*'|`[^`]*`""", RegexOptions.CultureInvariant)]
     private static partial Regex RowsOwn();
 
-    private void Acquit()
+    private void Clear()
     {
-        foreach (LlmException suspect in _suspects)
-        {
-            suspect.FailureScope = FailureScope.Own;
-        }
-
+        _episode++;
         _suspects.Clear();
         Release();
     }
 
     private void Release()
     {
-        _verdict?.SetResult();
-        _verdict = null;
+        _decision?.SetResult();
+        _decision = null;
     }
 }

@@ -1,104 +1,96 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
+using FastLLM.Costs;
+using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>A run over a stream without end, whose outcomes are handed out as they come.</summary>
-/// <remarks>No more rows are taken than are in flight, back off, or wait for the consumer, so that memory does not grow with the stream.</remarks>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "None of them holds more than memory, and workers may still look at them when the run has ended.")]
+/// <summary>Represents a run over a stream of any length, whose outcomes are returned as they come.</summary>
 internal sealed class StreamRun<TResponse> : Run<TResponse>
 {
-    private readonly IAsyncEnumerator<LlmRequest> _source;
-    private readonly CancellationTokenSource _ended = new();
-    private readonly SemaphoreSlim _turn = new(1);
-    private readonly SemaphoreSlim _window;
+    private readonly RowSource _rows;
+    private readonly SuspectBuffer<TResponse>? _suspects;
     private readonly Channel<ResponseWrapper<TResponse>> _outcomes = Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _fault;
-    private long _taken;
     private long _settled;
-    private long _handedOut;
-    private volatile bool _exhausted;
+    private long _consumed;
+    private int _prepaid;
 
-    public StreamRun(IAsyncEnumerable<LlmRequest> source, int window, ProgressTracker tracker, bool asksWhoseFault)
-        : base(tracker, remembersAnswers: false, asksWhoseFault)
+    public StreamRun(IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, bool holdsSuspects)
+        : base(tracker, account, remembersAnswers: false, failsFast)
     {
-        _source = source.GetAsyncEnumerator(_ended.Token);
-        _window = new SemaphoreSlim(window);
+        _rows = new RowSource(rows, window, CompleteIfDone);
+        _suspects = holdsSuspects ? new SuspectBuffer<TResponse>(FailFast) : null;
     }
+
+    /// <summary>Gets the outcomes as they come. Enumerating them starts the run; once.</summary>
+    public IAsyncEnumerable<ResponseWrapper<TResponse>> Outcomes { get; set; } = null!;
+
+    /// <summary>Gets a snapshot of the run.</summary>
+    public TokenStats Stats => Tracker.Stats;
+
+    /// <summary>Gets what limits the run now.</summary>
+    public Bottleneck Bottleneck => Tracker.Bottlenecks.Present;
 
     public override Task Completion => _done.Task;
 
-    public override bool HasMoreRows => !_exhausted;
+    public override bool HasMoreRows => !_rows.IsExhausted;
 
     /// <remarks>The window is full, and not only of rows that are under way.</remarks>
-    public override bool IsHeldUpByConsumer => _window.CurrentCount == 0 && Volatile.Read(ref _settled) > Volatile.Read(ref _handedOut);
+    public override bool IsHeldUpByConsumer => _rows.IsFull && Volatile.Read(ref _settled) > Volatile.Read(ref _consumed);
 
-    /// <summary>The outcomes that have not been handed out yet.</summary>
-    public ChannelReader<ResponseWrapper<TResponse>> Outcomes => _outcomes.Reader;
-
-    /// <summary>What the source threw, if it did.</summary>
-    public Exception? SourceFault => _fault;
+    /// <summary>Gets what the stream of rows threw, if it did.</summary>
+    public Exception? SourceFault => _fault ?? _rows.Fault;
 
     protected override int MaxRemembered => 1 << 16;
 
-    public override async ValueTask<Row> NextAsync()
+    /// <summary>Returns what the run has cost, in US dollars, as far as prices are known.</summary>
+    /// <param name="withReserved">Whether what is reserved for sends in flight counts too.</param>
+    public decimal Cost(bool withReserved = false) => Account?.Cost(withReserved) ?? Tracker.Stats.Cost;
+
+    /// <summary>Notes that a cost was recorded in the output.</summary>
+    public void RecordCost(decimal cost) => Account?.Record(cost);
+
+    public override ValueTask<Row> NextAsync() => _rows.NextAsync();
+
+    /// <summary>Waits for an outcome.</summary>
+    /// <returns>Whether there is one; if not, the run has ended.</returns>
+    public ValueTask<bool> WaitForOutcomeAsync() => _outcomes.Reader.WaitToReadAsync(CancellationToken.None);
+
+    /// <summary>Takes an outcome, which makes room for a row when the consumer has processed it (<see cref="Free"/>).</summary>
+    public bool TryTake([NotNullWhen(true)] out ResponseWrapper<TResponse>? outcome) => _outcomes.Reader.TryRead(out outcome);
+
+    /// <summary>Makes room for a row: the consumer has taken an outcome.</summary>
+    public void Free()
     {
-        try
+        Interlocked.Increment(ref _consumed);
+        if (Interlocked.Decrement(ref _prepaid) < 0)
         {
-            await _turn.WaitAsync(_ended.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            return default;
-        }
-
-        try
-        {
-            if (IsStopping || _exhausted)
-            {
-                return default;
-            }
-
-            await _window.WaitAsync(_ended.Token).ConfigureAwait(false);
-            if (!IsStopping && await _source.MoveNextAsync().ConfigureAwait(false) && !IsStopping)
-            {
-                LlmRequest request = _source.Current ?? throw new ArgumentException("The stream of requests holds null.");
-                return new Row(request, Interlocked.Increment(ref _taken) - 1);
-            }
-
-            Exhausted();
-            return default;
-        }
-        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
-        {
-            return default;
-        }
-        catch (Exception e)
-        {
-            // The rows that were taken are seen through; then the consumer gets to see what its source threw.
-            _fault = e;
-            Exhausted();
-            return default;
-        }
-        finally
-        {
-            _turn.Release();
+            Interlocked.Increment(ref _prepaid);
+            _rows.Free();
         }
     }
 
     public override void Settle(ResponseWrapper<TResponse> outcome)
     {
-        _outcomes.Writer.TryWrite(outcome);
+        if (_suspects is null)
+        {
+            _outcomes.Writer.TryWrite(outcome);
+        }
+        else if (_suspects.Pass(outcome) is { } final)
+        {
+            Deliver(_suspects.TakeDecided());
+            _outcomes.Writer.TryWrite(final);
+        }
+        else
+        {
+            // A held outcome takes no room: a decision may need rows that are still to come.
+            _rows.Free();
+        }
+
         Interlocked.Increment(ref _settled);
         CompleteIfDone();
-    }
-
-    /// <summary>The consumer took an outcome, which makes room for a row.</summary>
-    public void HandedOut()
-    {
-        Interlocked.Increment(ref _handedOut);
-        _window.Release();
     }
 
     public override void Fault(Exception exception)
@@ -111,41 +103,28 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     public override bool Stop(LlmException cause)
     {
         bool first = base.Stop(cause);
-        _ = _ended.CancelAsync();
+        _rows.End();
         CompleteIfDone();
         return first;
     }
 
     public override void End() => Finish();
 
-    /// <summary>Lets go of the source: at once where nobody is reading from it, else as soon as the reader is back.</summary>
-    public async Task LeaveSourceAsync()
+    /// <summary>Disposes the stream of rows.</summary>
+    public Task LeaveRowsAsync() => _rows.LeaveAsync();
+
+    private void Deliver(IReadOnlyList<ResponseWrapper<TResponse>> held)
     {
-        if (_turn.Wait(0, CancellationToken.None))
+        Interlocked.Add(ref _prepaid, held.Count);
+        foreach (ResponseWrapper<TResponse> outcome in held)
         {
-            await _source.DisposeAsync().ConfigureAwait(false);
-            return;
+            _outcomes.Writer.TryWrite(outcome);
         }
-
-        // Not awaited: a source that does not listen to its token must not hold up the consumer that has left.
-        _ = LeaveLaterAsync();
-    }
-
-    private async Task LeaveLaterAsync()
-    {
-        await _turn.WaitAsync().ConfigureAwait(false);
-        await _source.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private void Exhausted()
-    {
-        _exhausted = true;
-        CompleteIfDone();
     }
 
     private void CompleteIfDone()
     {
-        if ((_exhausted || IsStopping) && Volatile.Read(ref _settled) >= Volatile.Read(ref _taken))
+        if ((_rows.IsExhausted || IsStopping) && Volatile.Read(ref _settled) >= _rows.Taken)
         {
             Finish();
         }
@@ -153,8 +132,10 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     private void Finish()
     {
+        // A run that ended early has not shown whose failures they are: those rows stay pending, since asking for them again costs nothing.
+        Deliver(_suspects?.TakeDecided(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request) ?? []);
         _outcomes.Writer.TryComplete();
         _done.TrySetResult();
-        _ = _ended.CancelAsync();
+        _rows.End();
     }
 }

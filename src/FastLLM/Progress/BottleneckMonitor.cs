@@ -1,6 +1,6 @@
 namespace FastLLM.Progress;
 
-/// <summary>Puts every second of a run down to what limited it. To be told at each change; told the same again, it costs a comparison.</summary>
+/// <summary>Tracks time per bottleneck. Call it on every change; without a change it costs a comparison.</summary>
 internal sealed class BottleneckMonitor(TimeProvider time, Bottleneck first)
 {
     private readonly Lock _gate = new();
@@ -8,51 +8,38 @@ internal sealed class BottleneckMonitor(TimeProvider time, Bottleneck first)
     private long _since = time.GetTimestamp();
     private int _present = (int)first;
 
+    /// <summary>Gets what limits now.</summary>
     public Bottleneck Present => (Bottleneck)Volatile.Read(ref _present);
 
-    public void Is(Bottleneck factor)
+    /// <summary>Accounts the time from now on to a bottleneck.</summary>
+    public void Is(Bottleneck bottleneck)
     {
-        if (Present == factor)
+        if (Present == bottleneck)
         {
             return;
         }
 
         lock (_gate)
         {
-            Account();
-            Volatile.Write(ref _present, (int)factor);
+            long now = time.GetTimestamp();
+            _seconds[_present] += Elapsed(now);
+            _since = now;
+            Volatile.Write(ref _present, (int)bottleneck);
         }
     }
 
-    /// <summary>The shares of the time so far, which add up to 1. Empty where no time has passed.</summary>
+    /// <summary>Returns the shares of the time so far, which add up to 1. Empty if no time has passed.</summary>
     public IReadOnlyDictionary<Bottleneck, double> Shares()
     {
         lock (_gate)
         {
-            Account();
-            var shares = new Dictionary<Bottleneck, double>();
-            double all = 0;
-            for (var i = 1; i < _seconds.Length; i++)
-            {
-                all += _seconds[i];
-            }
-
-            for (var i = 1; i < _seconds.Length && all > 0; i++)
-            {
-                if (_seconds[i] > 0)
-                {
-                    shares.Add((Bottleneck)i, _seconds[i] / all);
-                }
-            }
-
-            return shares;
+            double[] seconds = [.. _seconds];
+            seconds[_present] += Elapsed(time.GetTimestamp());
+            seconds[(int)Bottleneck.None] = 0;
+            double all = seconds.Sum();
+            return Enumerable.Range(0, seconds.Length).Where(i => seconds[i] > 0).ToDictionary(i => (Bottleneck)i, i => seconds[i] / all);
         }
     }
 
-    private void Account()
-    {
-        long now = time.GetTimestamp();
-        _seconds[_present] += Math.Max(0, time.GetElapsedTime(_since, now).TotalSeconds);
-        _since = now;
-    }
+    private double Elapsed(long now) => Math.Max(0, time.GetElapsedTime(_since, now).TotalSeconds);
 }

@@ -46,8 +46,11 @@ public sealed class ProgressTracker : IDisposable
     /// <summary>Gets how many requests there are; <see langword="null"/> where that is not known.</summary>
     public long? TotalRequests { get; }
 
-    /// <summary>Gets what the time is put down to.</summary>
+    /// <summary>Gets the time per bottleneck.</summary>
     internal BottleneckMonitor Bottlenecks { get; }
+
+    /// <summary>Gets a value indicating whether a bar is drawn.</summary>
+    internal bool DrawsBar => _bar is not null;
 
     /// <summary>Gets when the counting began.</summary>
     public DateTimeOffset StartTime { get; }

@@ -65,6 +65,27 @@ internal sealed class AttemptClock : IDisposable
         }
     }
 
+    /// <summary>Stops the timer if no attempt is under way: an idle manager must not be kept alive by it.</summary>
+    public void Rest()
+    {
+        lock (_gate)
+        {
+            Interlocked.Exchange(ref _due, Never);
+            long next = Never;
+            foreach (Attempt attempt in _attempts)
+            {
+                next = Math.Min(next, attempt.Deadline);
+            }
+
+            if (next == Never)
+            {
+                _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+
+            Arm(next);
+        }
+    }
+
     public void Dispose() => _timer.Dispose();
 
     private void Look()

@@ -33,8 +33,8 @@ public partial class OpenAIProvider
         {
             ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, mostBytes, attempt, cancellationToken).ConfigureAwait(false);
             LlmException failure = Refused(request, response, Secrets.Remove(read ?? default, GetRequestHeaders()), temperatureLeftOut, attempt);
-            failure.SendAgainChanged |= !failure.SendAgainChanged && LearnFrom(failure, request, addsStream, addsOptions, attempt);
-            return new Reply<LlmResponse>(failure);
+            bool learned = !failure.SendAgainChanged && LearnFrom(failure, request, addsStream, addsOptions, attempt);
+            return new Reply<LlmResponse>(learned ? failure.WithSendAgainChanged() : failure);
         }
 
         var streamed = new StreamedBody(request.Endpoint, said.Choices, mostBytes);
@@ -49,8 +49,7 @@ public partial class OpenAIProvider
                 streamed.IsInvalid ? FailureKind.InvalidResponse : FailureKind.IncompleteResponse,
                 fault, response, Secrets.Remove(streamed.Body, GetRequestHeaders()).Span, null))
             : Answered(request, response, streamed.Body, attempt);
-        LearnFrom(reply, streamed, request, addsStream, attempt);
-        return reply;
+        return LearnFrom(reply, streamed, request, addsStream, attempt) ? new Reply<LlmResponse>(reply.Failure!.WithSendAgainChanged()) : reply;
     }
 
     // A request that says something of streams itself is sent as it says; only what we have built may be asked for its count of tokens.
@@ -87,7 +86,8 @@ public partial class OpenAIProvider
         return false;
     }
 
-    private void LearnFrom(in Reply<LlmResponse> reply, StreamedBody streamed, LlmRequest request, bool addsStream, Attempt? attempt)
+    // Whether the failed send is worth another at once.
+    private bool LearnFrom(in Reply<LlmResponse> reply, StreamedBody streamed, LlmRequest request, bool addsStream, Attempt? attempt)
     {
         if (reply.Failure is not { } failure)
         {
@@ -105,8 +105,10 @@ public partial class OpenAIProvider
         {
             // No stream of this model has ever come to a good end: without one the answer may.
             Refuses(request, $"{failure.StatusCode}, {failure.Kind}", attempt);
-            failure.SendAgainChanged = true;
+            return true;
         }
+
+        return false;
     }
 
     private void Refuses(LlmRequest request, string reason, Attempt? attempt)

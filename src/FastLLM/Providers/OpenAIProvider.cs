@@ -125,8 +125,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
         }
         catch (Exception e)
         {
-            LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true);
-            failure.MaybeBilled = attempt.RequestSent;
+            LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
             return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
     }
@@ -202,7 +201,7 @@ public partial class OpenAIProvider : Provider<LlmResponse>
             && failure.StatusCode == 400 && failure.Parameter == "temperature" && failure.Kind == FailureKind.InvalidRequest;
         if (learned)
         {
-            failure.SendAgainChanged = true;
+            failure = failure.WithSendAgainChanged();
             if (_quirks.LearnRefusesTemperature(request.Model!))
             {
                 attempt?.Transport.Logger.TemperatureRefused(request.Model!);

@@ -135,8 +135,7 @@ public abstract class Provider<TResponse>
         catch (Exception e)
         {
             LlmException failure = ExceptionTable.ToFailure(e);
-            failure.MaybeBilled |= failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost;
-            return new Reply<TResponse>(failure);
+            return new Reply<TResponse>(failure.WithMaybeBilled(failure.MaybeBilled || failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost));
         }
     }
 

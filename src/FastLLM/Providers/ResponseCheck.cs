@@ -56,12 +56,8 @@ internal static class ResponseCheck
         }
     }
 
-    private static LlmException Told(HttpResponseMessage response, ReadOnlySpan<byte> body, Attempt? attempt)
-    {
-        LlmException failure = LlmException.From(response, body, attempt?.Transport.Time.GetUtcNow());
-        failure.MaybeBilled = true;
-        return failure;
-    }
+    private static LlmException Told(HttpResponseMessage response, ReadOnlySpan<byte> body, Attempt? attempt) =>
+        LlmException.From(response, body, attempt?.Transport.Time.GetUtcNow()).WithMaybeBilled(true);
 
     private static LlmException Unreadable(HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException cause)
     {

@@ -1,5 +1,3 @@
-using FastLLM.Pipeline;
-
 namespace FastLLM.RateLimiting;
 
 /// <summary>The limits that were told for a model, and how much of them is left. Under the lock of <see cref="RateLimiters"/>.</summary>
@@ -44,7 +42,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         : null;
 
     /// <summary>How long until the lease may be given, and for want of what.</summary>
-    public double Wait(double now, Lease lease, out BlockReason block)
+    public double Wait(double now, RateLease lease, out BlockReason block)
     {
         block = BlockReason.None;
         double longest = 0;
@@ -52,8 +50,8 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         Longer(_requests?.Wait(now, 1) ?? 0, BlockReason.Requests, ref longest, ref block);
         if (CountsTokens)
         {
-            long input = _estimate.Input(lease.TokenDemand);
-            long output = _estimate.Output(lease.TokenDemand);
+            long input = _estimate.Input(lease.Tokens.Demand);
+            long output = _estimate.Output(lease.Tokens.Demand);
             Longer(_tokens?.Wait(now, input + output) ?? 0, BlockReason.Tokens, ref longest, ref block);
             Longer(_input?.Wait(now, input) ?? 0, BlockReason.Tokens, ref longest, ref block);
             Longer(_output?.Wait(now, output) ?? 0, BlockReason.Tokens, ref longest, ref block);
@@ -63,23 +61,23 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     }
 
     /// <summary>Sets aside what the lease's request may take.</summary>
-    public void Take(double now, Lease lease)
+    public void Take(double now, RateLease lease)
     {
         _day?.Take(now);
         _requests?.Take(now, 1);
         if (CountsTokens)
         {
-            lease.GivenBack = 0;
-            lease.Input = _estimate.Input(lease.TokenDemand);
-            lease.Output = _estimate.Output(lease.TokenDemand);
-            lease.OfTokens = _tokens?.Take(now, lease.Input + lease.Output);
-            lease.OfInput = _input?.Take(now, lease.Input);
-            lease.OfOutput = _output?.Take(now, lease.Output);
+            lease.Tokens.GivenBack = 0;
+            lease.Tokens.Input = _estimate.Input(lease.Tokens.Demand);
+            lease.Tokens.Output = _estimate.Output(lease.Tokens.Demand);
+            lease.Tokens.OfTokens = _tokens?.Take(now, lease.Tokens.Input + lease.Tokens.Output);
+            lease.Tokens.OfInput = _input?.Take(now, lease.Tokens.Input);
+            lease.Tokens.OfOutput = _output?.Take(now, lease.Tokens.Output);
         }
     }
 
     /// <summary>The send is over: what was set aside becomes what it took.</summary>
-    public void Settle(Lease lease, LeaseEnd end, Usage? usage)
+    public void Settle(RateLease lease, LeaseEnd end, Usage? usage)
     {
         if (end == LeaseEnd.NotUsed)
         {
@@ -98,14 +96,14 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         }
         else if (usage is not null)
         {
-            _estimate.Learn(lease.TokenDemand, usage);
-            long output = _countsAllowance && lease.TokenDemand.MaxOutput is not null ? Math.Max(lease.Output, usage.CompletionTokens) : usage.CompletionTokens;
-            lease.GivenBack = lease.Input + lease.Output - usage.PromptTokens - output;
+            _estimate.Learn(lease.Tokens.Demand, usage);
+            long output = _countsAllowance && lease.Tokens.Demand.MaxOutput is not null ? Math.Max(lease.Tokens.Output, usage.CompletionTokens) : usage.CompletionTokens;
+            lease.Tokens.GivenBack = lease.Tokens.Input + lease.Tokens.Output - usage.PromptTokens - output;
             Settle(lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
         }
         else
         {
-            Settle(lease, lease.Input + lease.Output, lease.Input, lease.Output);
+            Settle(lease, lease.Tokens.Input + lease.Tokens.Output, lease.Tokens.Input, lease.Tokens.Output);
         }
     }
 
@@ -127,7 +125,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     /// <param name="now">The moment.</param>
     /// <param name="lease">The send. Of answers to what was sent before the last correction, nothing is new.</param>
     /// <param name="headers">What they say.</param>
-    public void Correct(double now, Lease lease, LimitHeaders headers)
+    public void Correct(double now, RateLease lease, LimitHeaders headers)
     {
         if (lease.Since < _correctedAt || !headers.SaysAnything)
         {
@@ -141,7 +139,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         }
 
         // It has less than was thought right after something was given back: so it did not give it back.
-        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less && less >= lease.GivenBack * MaxOfIt && lease.GivenBack > 0;
+        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less && less >= lease.Tokens.GivenBack * MaxOfIt && lease.Tokens.GivenBack > 0;
         Correct(now, _input, headers.Input);
         Correct(now, _output, headers.Output);
         if (headers.RequestsOfDay.Remaining is { } ofDay)
@@ -155,11 +153,11 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     private static double Correct(double now, TokenLedger? ledger, LimitAxis axis) =>
         ledger is not null && axis.Remaining is { } remaining ? ledger.Correct(now, remaining) : 0;
 
-    private void Settle(Lease lease, long tokens, long input, long output)
+    private void Settle(RateLease lease, long tokens, long input, long output)
     {
-        Settle(_tokens, lease.OfTokens, tokens);
-        Settle(_input, lease.OfInput, input);
-        Settle(_output, lease.OfOutput, output);
+        Settle(_tokens, lease.Tokens.OfTokens, tokens);
+        Settle(_input, lease.Tokens.OfInput, input);
+        Settle(_output, lease.Tokens.OfOutput, output);
     }
 
     private static void Settle(TokenLedger? ledger, TokenLedger.Entry? entry, long used)

@@ -2,23 +2,21 @@ using FastLLM.Retries;
 
 namespace FastLLM.RateLimiting;
 
-/// <summary>Lets the attempts of one model through: no more at once than allowed, no faster than told or learnt, none while the provider asks to wait.</summary>
+/// <summary>Admits the sends of one model: no more at once and no faster than configured or learned, and none while the provider asks to wait.</summary>
 /// <remarks>
-/// First come first served, retries first. A lease is held from the send until the answer is in: not while a request backs off, not while its answer
-/// is recorded. What a send waits for is decided in one place, <see cref="BlockOf"/>. Others may close it too (<see cref="CloseFor"/>).
+/// First come, first served; retries first. A lease is held from the send until the response is in, not while a request backs off and not while its
+/// answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.
 /// </remarks>
-internal sealed partial class ModelRateLimiter
+internal sealed class ModelRateLimiter
 {
-    private const int PatienceWhereTold = 6;
+    private const int PatienceIfConfigured = 6;
 
     private readonly RateLimiters _limiters;
-    private readonly LearnedConcurrency? _adaptive;
+    private readonly LearnedLimits _learned;
     private readonly ConfiguredLimits? _configured;
-    private readonly LearnedRate _rate;
     private readonly CircuitBreaker _breaker = new();
-    private readonly WaitQueue _line = new();
-    private ITimer? _timer;
-    private double _timerAt = double.PositiveInfinity;
+    private readonly WaitQueue _queue = new();
+    private readonly WakeTimer _timer;
     private double _closedUntil = double.NegativeInfinity;
     private int _inFlight;
 
@@ -26,40 +24,41 @@ internal sealed partial class ModelRateLimiter
     {
         _limiters = limiters;
         Model = model;
-        _adaptive = adaptive;
         _configured = configured;
-        _rate = new LearnedRate(configured is null ? 1 : PatienceWhereTold);
+        _learned = new LearnedLimits(adaptive, configured is null ? 1 : PatienceIfConfigured, limiters.Ceiling);
+        _timer = new WakeTimer(limiters.Time, this);
     }
 
+    /// <summary>Gets the model.</summary>
     public string Model { get; }
 
-    /// <summary>How many may hold a lease at this moment.</summary>
-    public int Limit => _adaptive is null ? _limiters.Ceiling : Math.Min(_limiters.Ceiling, Math.Max(_adaptive.Limit, _forRate));
+    /// <summary>Gets how many may hold a lease now.</summary>
+    public int Limit => _learned.Limit;
 
-    /// <summary>Whether the headers of good answers are of interest too.</summary>
+    /// <summary>Gets a value indicating whether the headers of successful responses matter too.</summary>
     public bool WantsHeaders => _configured is not null;
 
-    /// <summary>Sends a second that the provider's refusals taught; infinite where they did not.</summary>
+    /// <summary>Gets the sends per second that the provider's refusals taught; infinite if none were.</summary>
     public double LearnedRate
     {
         get
         {
             lock (_limiters.Lock)
             {
-                return _rate.PerSecond;
+                return _learned.PerSecond;
             }
         }
     }
 
-    /// <summary>Why the first of those who wait must wait, when it was last looked at.</summary>
+    /// <summary>Gets why the first waiter had to wait when it was last looked at.</summary>
     internal BlockReason BlockedBy { get; private set; }
 
-    /// <summary>The place of the first of those who wait; retries come before all others.</summary>
-    internal long? HeadOrder => _line.First?.Order;
+    /// <summary>Gets the place of the first waiter; retries come before all others.</summary>
+    internal long? HeadOrder => _queue.First?.Order;
 
-    /// <summary>Makes the lease ready for a request. To be called once, before its first attempt.</summary>
+    /// <summary>Prepares a lease for a request. Call it once, before the first attempt.</summary>
     /// <returns>Why the request can never be sent, or <see langword="null"/>.</returns>
-    public LlmException? Prepare(Lease lease, LlmRequest request)
+    public LlmException? Prepare(RateLease lease, LlmRequest request)
     {
         lease.Limiter = this;
         if (_configured is not { CountsTokens: true })
@@ -67,19 +66,19 @@ internal sealed partial class ModelRateLimiter
             return null;
         }
 
-        lease.TokenDemand = TokenDemand.Of(request);
+        lease.Tokens.Demand = TokenDemand.Of(request);
         lock (_limiters.Lock)
         {
-            return _configured.Refusal(lease.TokenDemand);
+            return _configured.Refusal(lease.Tokens.Demand);
         }
     }
 
-    /// <summary>Waits for a lease. Does not allocate when there is nothing to wait for.</summary>
-    /// <param name="lease">Filled with what is set aside.</param>
+    /// <summary>Waits for a lease. Does not allocate if there is nothing to wait for.</summary>
+    /// <param name="lease">Receives what is reserved.</param>
     /// <param name="isRetry">Whether an earlier attempt of the request failed: it goes first, so that the tail of a run does not grow.</param>
-    /// <param name="cancellationToken">Gives up waiting; then no lease is held.</param>
+    /// <param name="cancellationToken">Ends the wait; then no lease is held.</param>
     /// <exception cref="LlmException">The day's requests are used up.</exception>
-    public ValueTask EnterAsync(Lease lease, bool isRetry, CancellationToken cancellationToken)
+    public ValueTask EnterAsync(RateLease lease, bool isRetry, CancellationToken cancellationToken)
     {
         WaitQueue.Waiter waiter;
         lock (_limiters.Lock)
@@ -90,7 +89,7 @@ internal sealed partial class ModelRateLimiter
                 return ValueTask.FromException(usedUp);
             }
 
-            if (!_line.IsAheadOf(isRetry))
+            if (!_queue.IsAheadOf(isRetry))
             {
                 BlockedBy = BlockOf(lease, now, out double wait);
                 if (BlockedBy == BlockReason.None)
@@ -99,34 +98,34 @@ internal sealed partial class ModelRateLimiter
                     return default;
                 }
 
-                Wake(now, wait);
+                _timer.Set(now, wait);
             }
 
-            waiter = _line.Add(lease, isRetry, _limiters.NextOrder());
+            waiter = _queue.Add(lease, isRetry, _limiters.NextOrder());
             _limiters.Queue(this);
         }
 
         return new ValueTask(WaitAsync(waiter, cancellationToken));
     }
 
-    /// <summary>Gives the lease back, and tells how it went.</summary>
+    /// <summary>Returns a lease, and learns from how the send ended.</summary>
     /// <param name="lease">The lease.</param>
     /// <param name="end">How the send ended.</param>
-    /// <param name="usage">The tokens it took, where known.</param>
-    /// <param name="wait">How long the provider asks to wait, where it does.</param>
-    public void Leave(Lease lease, LeaseEnd end, Usage? usage = null, TimeSpan wait = default)
+    /// <param name="usage">The tokens it used, if known.</param>
+    /// <param name="wait">How long the provider asks to wait, if it does.</param>
+    public void Leave(RateLease lease, LeaseEnd end, Usage? usage = null, TimeSpan wait = default)
     {
         lock (_limiters.Lock)
         {
             bool wasDown = _breaker.IsOpen;
 
-            // While all is well nobody has to know what time it is.
+            // While all is well, the time need not be read.
             double at = wasDown || lease.MeetsOutage ? _limiters.Now : 0;
             lease.Change = _breaker.Ended(at, end, lease.MeetsOutage, lease.IsProbe);
             lease.WasDown = lease.MeetsOutage && (wasDown || _breaker.IsOpen);
-            if (_adaptive is not null || _configured is not null || _rate.IsLearned || end != LeaseEnd.Answered)
+            if (_configured is not null || _learned.LearnsFromSuccess || end != LeaseEnd.Answered)
             {
-                // Of how much a provider takes, an outage says nothing.
+                // An outage says nothing about how much a provider accepts.
                 Learn(lease, lease.WasDown && end == LeaseEnd.Overloaded ? LeaseEnd.Failed : end, usage, wait.TotalSeconds);
             }
 
@@ -136,7 +135,7 @@ internal sealed partial class ModelRateLimiter
         }
     }
 
-    /// <summary>Lets nobody through for a time, since the provider asks for it. The longest wait asked for counts.</summary>
+    /// <summary>Admits nothing for a time, since the provider asks for it. The longest wait counts.</summary>
     /// <returns>Whether that is longer than was known.</returns>
     public bool CloseFor(TimeSpan wait)
     {
@@ -155,41 +154,40 @@ internal sealed partial class ModelRateLimiter
         }
     }
 
-    /// <summary>The timer: something that was waited for may be there.</summary>
+    /// <summary>Called by the timer: the first waiter may be able to pass.</summary>
     internal void Open()
     {
         lock (_limiters.Lock)
         {
-            _timerAt = double.PositiveInfinity;
+            _timer.Fired();
             _limiters.Admit();
         }
     }
 
-    internal void StopTimer()
-    {
-        _timer?.Dispose();
-        _timer = null;
-    }
+    /// <summary>Stops the timer: nothing waits here any more.</summary>
+    internal void Rest() => _timer.Stop();
 
-    /// <summary>Whether the first of those who wait may pass; if only time can tell, the timer is set.</summary>
+    internal void DisposeTimer() => _timer.Dispose();
+
+    /// <summary>Returns whether the first waiter may pass; if that is a matter of time, sets the timer.</summary>
     internal bool HeadMayPass(double now)
     {
         if (_configured?.DayRefusal(now) is { } usedUp)
         {
-            _line.Refuse(usedUp);
+            _queue.Refuse(usedUp);
             return false;
         }
 
         if (_breaker.Age(now) > _limiters.LongestOutage)
         {
-            _line.Refuse(StillDown());
+            _queue.Refuse(StillDown());
             return false;
         }
 
-        BlockedBy = BlockOf(_line.First!.Lease, now, out double wait);
+        BlockedBy = BlockOf(_queue.First!.Lease, now, out double wait);
         if (BlockedBy != BlockReason.None)
         {
-            Wake(now, wait);
+            _timer.Set(now, wait);
         }
 
         return BlockedBy == BlockReason.None;
@@ -197,13 +195,13 @@ internal sealed partial class ModelRateLimiter
 
     internal void AdmitHead(double now)
     {
-        WaitQueue.Waiter first = _line.First!;
+        WaitQueue.Waiter first = _queue.First!;
         WaitQueue.Remove(first);
         Take(first.Lease, now);
         first.Admitted.SetResult();
     }
 
-    private BlockReason BlockOf(Lease lease, double now, out double wait)
+    private BlockReason BlockOf(RateLease lease, double now, out double wait)
     {
         if (now < _closedUntil)
         {
@@ -223,22 +221,22 @@ internal sealed partial class ModelRateLimiter
             return BlockReason.Concurrency;
         }
 
-        wait = _rate.Wait(now);
+        wait = _learned.Wait(now);
         BlockReason block = wait > 0 ? BlockReason.Requests : BlockReason.None;
         if (_configured is not null)
         {
-            double told = _configured.Wait(now, lease, out BlockReason ofBudget);
-            if (told > wait)
+            double configured = _configured.Wait(now, lease, out BlockReason reason);
+            if (configured > wait)
             {
-                wait = told;
-                block = ofBudget;
+                wait = configured;
+                block = reason;
             }
         }
 
         return block;
     }
 
-    private void Take(Lease lease, double now)
+    private void Take(RateLease lease, double now)
     {
         lease.Since = now;
         lease.Headers = null;
@@ -246,29 +244,39 @@ internal sealed partial class ModelRateLimiter
         lease.IsProbe = _breaker.Take();
         _inFlight++;
         _limiters.Took();
-        _rate.Sent(now);
+        _learned.Sent(now);
         _configured?.Take(now, lease);
+    }
+
+    private void Learn(RateLease lease, LeaseEnd end, Usage? usage, double wait)
+    {
+        double now = _limiters.Now;
+        int limit = Limit;
+        _learned.Ended(end, lease.Since, now, _inFlight, wait);
+        _configured?.Settle(lease, end, usage);
+        if (end == LeaseEnd.Throttled)
+        {
+            _configured?.UsedUp(now, lease.Since);
+            _closedUntil = Math.Max(_closedUntil, now + wait);
+        }
+
+        if (lease.Headers is { } headers)
+        {
+            // After the settlement: what is given back must not exceed what the provider says is left.
+            _configured?.Correct(now, lease, headers);
+        }
+
+        if (Limit != limit)
+        {
+            _limiters.Measure();
+        }
     }
 
     private LlmException StillDown() => new(
         FailureKind.Overloaded, $"The provider has been down for more than {TimeSpan.FromSeconds(_limiters.LongestOutage)} ({nameof(RequestManagerOptions.MaxThrottleWait)}).")
     {
-        FailureScope = FailureScope.Everybody,
+        FailureScope = FailureScope.Run,
     };
-
-    // Whole milliseconds, upwards: the system's timers know no others, and one that fires too early would only have to be set again.
-    private void Wake(double now, double wait)
-    {
-        double at = now + wait;
-        if (double.IsPositiveInfinity(wait) || (_timerAt <= at && _timerAt > now))
-        {
-            return;
-        }
-
-        _timer ??= _limiters.CreateTimer(this);
-        _timerAt = at;
-        _timer?.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Min(wait, 86_400) * 1000)), Timeout.InfiniteTimeSpan);
-    }
 
     private async Task WaitAsync(WaitQueue.Waiter waiter, CancellationToken cancellationToken)
     {
@@ -282,13 +290,13 @@ internal sealed partial class ModelRateLimiter
             {
                 if (WaitQueue.Remove(waiter))
                 {
-                    // Who comes next may need less than this one did.
+                    // The next waiter may need fewer tokens.
                     _limiters.Admit();
                     throw;
                 }
             }
 
-            // Admitted and cancelled at once: the lease is there, and goes back.
+            // Admitted and cancelled at the same time: the lease goes back.
             if (waiter.Admitted.Task.IsCompletedSuccessfully)
             {
                 Leave(waiter.Lease, LeaseEnd.NotUsed);

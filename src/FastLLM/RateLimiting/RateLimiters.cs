@@ -11,6 +11,9 @@ internal sealed class RateLimiters : IDisposable
 {
     private const int MaxModels = 1_000;
 
+    // Nobody waits longer for the next day's requests: it is better to know, and to resume tomorrow.
+    private static readonly TimeSpan MaxDayWait = TimeSpan.FromHours(1);
+
     private readonly ConcurrentDictionary<string, ModelRateLimiter> _limiters = new(StringComparer.Ordinal);
     private readonly List<ModelRateLimiter> _queued = [];
     private readonly TimeProvider _time;
@@ -23,7 +26,6 @@ internal sealed class RateLimiters : IDisposable
     private int _inFlight;
     private int _limit;
     private int _blockedBy;
-    private bool _disposed;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -42,6 +44,15 @@ internal sealed class RateLimiters : IDisposable
         _start = time.GetTimestamp();
         _limit = adaptive ? Math.Min(concurrency, new LearnedConcurrency(concurrency).Limit) : concurrency;
     }
+
+    /// <summary>Creates the limiters of a manager.</summary>
+    public static RateLimiters Create(RequestManagerOptions options) => new(
+        options.Concurrency,
+        options.AdaptiveConcurrency,
+        options.TimeProvider,
+        options.RateLimits,
+        options.MaxThrottleWait < MaxDayWait ? options.MaxThrottleWait : MaxDayWait,
+        options.MaxThrottleWait);
 
     /// <summary>Attempts that hold a lease.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
@@ -106,25 +117,10 @@ internal sealed class RateLimiters : IDisposable
     {
         lock (Lock)
         {
-            _disposed = true;
             foreach (ModelRateLimiter limiter in _limiters.Values)
             {
-                limiter.StopTimer();
+                limiter.DisposeTimer();
             }
-        }
-    }
-
-    internal ITimer? CreateTimer(ModelRateLimiter limiter)
-    {
-        if (_disposed)
-        {
-            return null;
-        }
-
-        // A timer must not hold on to the context of the request that happened to come first.
-        using (ExecutionContext.SuppressFlow())
-        {
-            return _time.CreateTimer(static state => ((ModelRateLimiter)state!).Open(), limiter, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -157,6 +153,7 @@ internal sealed class RateLimiters : IDisposable
                 if (limiter.HeadOrder is not { } order)
                 {
                     _queued.RemoveAt(i);
+                    limiter.Rest();
                 }
                 else if (limiter.HeadMayPass(now) && (next is null || order < next.HeadOrder))
                 {

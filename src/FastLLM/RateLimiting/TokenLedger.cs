@@ -1,5 +1,3 @@
-using FastLLM.Pipeline;
-
 namespace FastLLM.RateLimiting;
 
 /// <summary>A bucket whose sends are entered with a guess, and settled when it is known what they took.</summary>

@@ -18,7 +18,7 @@ internal sealed class WaitQueue
     /// <param name="lease">What is waited for.</param>
     /// <param name="isRetry">Whether an earlier attempt of the request failed.</param>
     /// <param name="number">A number that grows with each who comes, over all limiters.</param>
-    public Waiter Add(Lease lease, bool isRetry, long number)
+    public Waiter Add(RateLease lease, bool isRetry, long number)
     {
         var waiter = new Waiter(lease, isRetry ? RetriesFirst + number : number);
         waiter.Node = (isRetry ? _retries : _others).AddLast(waiter);
@@ -49,9 +49,9 @@ internal sealed class WaitQueue
     }
 
     /// <summary>One who waits.</summary>
-    internal sealed class Waiter(Lease lease, long order)
+    internal sealed class Waiter(RateLease lease, long order)
     {
-        public Lease Lease { get; } = lease;
+        public RateLease Lease { get; } = lease;
 
         /// <summary>The place over all limiters.</summary>
         public long Order { get; } = order;

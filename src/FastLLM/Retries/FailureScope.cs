@@ -1,14 +1,11 @@
 namespace FastLLM.Retries;
 
-/// <summary>Whose fault a refusal is.</summary>
+/// <summary>Specifies whether a failure affects one request or the whole run.</summary>
 internal enum FailureScope
 {
-    /// <summary>The request's own: its row has failed.</summary>
-    Own,
+    /// <summary>One request: its row has failed.</summary>
+    Request,
 
-    /// <summary>Not known yet: every answer of the run so far was this one.</summary>
-    Suspected,
-
-    /// <summary>Everybody's: the run stops, and the row is left to be asked again.</summary>
-    Everybody,
+    /// <summary>The whole run: it stops, and the row stays pending.</summary>
+    Run,
 }

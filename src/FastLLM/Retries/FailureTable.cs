@@ -67,9 +67,9 @@ internal static partial class FailureTable
     /// <inheritdoc cref="Remedy(FailureKind)"/>
     public static string Remedy(LlmException cause) => (cause.FailureScope, ActionOn(cause.Kind)) switch
     {
-        (FailureScope.Everybody, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
+        (FailureScope.Run, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
             + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
-        (FailureScope.Everybody, _) => "Run the same batch again when the provider is up.",
+        (FailureScope.Run, _) => "Run the same batch again when the provider is up.",
         _ => Remedy(cause.Kind),
     };
 

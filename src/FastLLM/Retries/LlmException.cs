@@ -17,7 +17,8 @@ public class LlmException : Exception
     /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
     internal const int BodyCap = 2048;
 
-    private int _blame;
+    // What the engine adds. Set before the exception is handed out; later changes are made to copies.
+    private EngineFacts _facts;
 
     /// <summary>Creates a failure.</summary>
     /// <param name="kind">Stage and cause; the engine decides by it what to do.</param>
@@ -70,25 +71,29 @@ public class LlmException : Exception
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>Gets how many times the request, or the equal one whose attempts it shared, was sent before it was given up.</summary>
-    public int Attempts { get; internal set; }
+    public int Attempts => _facts.Attempts;
 
     /// <summary>Gets the body parameter that the provider blames, where it names one.</summary>
     internal string? Parameter { get; init; }
 
     /// <summary>Gets a value indicating whether the failed attempt had sent the whole request, so that it may be billed.</summary>
-    internal bool MaybeBilled { get; set; }
+    internal bool MaybeBilled
+    {
+        get => _facts.MaybeBilled;
+        init => _facts = _facts with { MaybeBilled = value };
+    }
 
-    /// <summary>Gets or sets a value indicating whether the provider has learnt from the refusal and sends something else next time.</summary>
-    internal bool SendAgainChanged { get; set; }
+    /// <summary>Gets a value indicating whether the provider has learned from the refusal and sends something else next time.</summary>
+    internal bool SendAgainChanged => _facts.SendAgainChanged;
 
     /// <summary>Gets whether the provider says that it should be sent again (<c>x-should-retry</c>); <see langword="null"/> where it does not say.</summary>
     internal bool? ShouldRetry { get; init; }
 
-    /// <summary>Gets or sets how far the failure is suspected to be everybody's rather than the request's own.</summary>
+    /// <summary>Gets whether the failure affects one request or the whole run.</summary>
     internal FailureScope FailureScope
     {
-        get => (FailureScope)Volatile.Read(ref _blame);
-        set => Volatile.Write(ref _blame, (int)value);
+        get => _facts.Scope;
+        init => _facts = _facts with { Scope = value };
     }
 
     /// <summary>Makes a failure of an HTTP answer that is no success, in the terms of the failure table.</summary>
@@ -123,30 +128,19 @@ public class LlmException : Exception
         };
     }
 
-    /// <summary>The failure as the last word on a request that was sent <paramref name="attempts"/> times.</summary>
-    /// <remarks>An exception that already speaks of another request (a provider may throw one instance again and again) is copied.</remarks>
-    internal LlmException After(int attempts)
-    {
-        if (Attempts == 0)
-        {
-            Attempts = attempts;
-        }
+    /// <summary>Returns the failure of a request that was sent <paramref name="attempts"/> times.</summary>
+    internal LlmException WithAttempts(int attempts) => With(_facts with { Attempts = attempts });
 
-        return Attempts == attempts ? this : new LlmException(Kind, Message, InnerException)
-        {
-            StatusCode = StatusCode,
-            Code = Code,
-            Body = Body,
-            RetryAfter = RetryAfter,
-            Attempts = attempts,
-            Parameter = Parameter,
-            MaybeBilled = MaybeBilled,
-            ShouldRetry = ShouldRetry,
-            FailureScope = FailureScope,
-        };
-    }
+    /// <summary>Returns the failure of an attempt that may be billed, or not.</summary>
+    internal LlmException WithMaybeBilled(bool maybeBilled) => With(_facts with { MaybeBilled = maybeBilled });
 
-    /// <summary>The same failure with something taken out of all its words. What was caught is left out: its words cannot be changed.</summary>
+    /// <summary>Returns the failure of an attempt that is repeated at once, since the provider sends something else next time.</summary>
+    internal LlmException WithSendAgainChanged() => With(_facts with { SendAgainChanged = true });
+
+    /// <summary>Returns the failure with another scope.</summary>
+    internal LlmException WithScope(FailureScope scope) => With(_facts with { Scope = scope });
+
+    /// <summary>Returns the failure with some words replaced in all its texts. The inner exception is dropped, since its texts cannot be changed.</summary>
     internal LlmException Without(string words, string instead)
     {
         return new LlmException(Kind, Clean(Message)!)
@@ -155,15 +149,25 @@ public class LlmException : Exception
             Code = Clean(Code),
             Body = Clean(Body),
             RetryAfter = RetryAfter,
-            Attempts = Attempts,
             Parameter = Clean(Parameter),
-            MaybeBilled = MaybeBilled,
-            SendAgainChanged = SendAgainChanged,
             ShouldRetry = ShouldRetry,
-            FailureScope = FailureScope,
+            _facts = _facts,
         };
 
         string? Clean(string? text) => text?.Replace(words, instead, StringComparison.Ordinal);
+    }
+
+    // A provider may throw one instance again and again, and its type may be its own: so it is cloned, never changed.
+    private LlmException With(EngineFacts facts)
+    {
+        if (facts == _facts)
+        {
+            return this;
+        }
+
+        var copy = (LlmException)MemberwiseClone();
+        copy._facts = facts;
+        return copy;
     }
 
     private static bool? Told(HttpResponseMessage response) =>
@@ -178,4 +182,6 @@ public class LlmException : Exception
             : "";
         return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
     }
+
+    private readonly record struct EngineFacts(int Attempts, bool MaybeBilled, bool SendAgainChanged, FailureScope Scope);
 }

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using FastLLM.Pipeline;
 using FastLLM.TestKit;
-using FastLLM.Tests.Engine;
+using FastLLM.Tests.Pipeline;
 using Xunit;
 
 namespace FastLLM.Tests.Files;

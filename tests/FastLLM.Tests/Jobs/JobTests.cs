@@ -2,7 +2,7 @@ using System.Text.Json;
 using FastLLM.Pipeline;
 using FastLLM.Simulator;
 using FastLLM.TestKit;
-using FastLLM.Tests.Engine;
+using FastLLM.Tests.Pipeline;
 using Xunit;
 
 namespace FastLLM.Tests.Files;

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using FastLLM.Simulator;
 using FastLLM.TestKit;
-using FastLLM.Tests.Engine;
+using FastLLM.Tests.Pipeline;
 using Xunit;
 
 namespace FastLLM.Tests.Files;

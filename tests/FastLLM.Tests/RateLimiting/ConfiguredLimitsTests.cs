@@ -57,11 +57,11 @@ public sealed class ConfiguredLimitsTests
         using var limiters = new RateLimiters(10, adaptive: false, _time, new RateLimits { TokensPerMinute = 1000 });
         ModelRateLimiter limiter = limiters.Of("m");
 
-        LlmException? refusal = limiter.Prepare(new Lease(), Ask(words: 10, allowed: 1000));
+        LlmException? refusal = limiter.Prepare(new RateLease(), Ask(words: 10, allowed: 1000));
 
         Assert.Equal(FailureKind.RequestTooLarge, refusal?.Kind);
         Assert.Contains("TokensPerMinute 1,000", refusal!.Message, StringComparison.Ordinal);
-        Assert.Null(limiter.Prepare(new Lease(), Ask(words: 10, allowed: 900)));
+        Assert.Null(limiter.Prepare(new RateLease(), Ask(words: 10, allowed: 900)));
     }
 
     [Fact]
@@ -83,7 +83,7 @@ public sealed class ConfiguredLimitsTests
     {
         using var limiters = new RateLimiters(10, adaptive: false, _time, new RateLimits { OutputTokensPerMinute = 6000, RequestsPerMinute = 60 });
         ModelRateLimiter limiter = limiters.Of("m");
-        var lease = new Lease();
+        var lease = new RateLease();
         LlmRequest request = Ask(words: 1, allowed: 1000);
         limiter.Prepare(lease, request);
         await limiter.EnterAsync(lease, false, Ended);
@@ -126,7 +126,7 @@ public sealed class ConfiguredLimitsTests
 
         async Task AnswerAsync((string, string)? header, LeaseEnd end)
         {
-            var lease = new Lease();
+            var lease = new RateLease();
             limiter.Prepare(lease, request);
             await limiter.EnterAsync(lease, false, Ended);
             lease.Headers = header is { } one ? LimitHeadersTests.Read(one) : null;
@@ -139,7 +139,7 @@ public sealed class ConfiguredLimitsTests
     {
         using var limiters = new RateLimiters(100, adaptive: false, _time, new RateLimits { RequestsPerMinute = 600 });
         ModelRateLimiter limiter = limiters.Of("m");
-        var first = new Lease();
+        var first = new RateLease();
         limiter.Prepare(first, Ask(1, 1));
         await limiter.EnterAsync(first, false, Ended);
         first.Headers = LimitHeadersTests.Read(("x-ratelimit-remaining-requests", "0"));
@@ -175,10 +175,10 @@ public sealed class ConfiguredLimitsTests
     {
         using var limiters = new RateLimiters(2, adaptive: false, _time);
         limiters.Of("a").CloseFor(TimeSpan.FromSeconds(30));
-        var lease = new Lease();
+        var lease = new RateLease();
         Task held = limiters.Of("a").EnterAsync(lease, false, Ended).AsTask();
-        var second = new Lease();
-        await limiters.Of("b").EnterAsync(new Lease(), false, Ended);
+        var second = new RateLease();
+        await limiters.Of("b").EnterAsync(new RateLease(), false, Ended);
         await limiters.Of("b").EnterAsync(second, false, Ended);
 
         // The ceiling holds over all models, and the slot that one leaves goes to the other.
@@ -204,7 +204,7 @@ public sealed class ConfiguredLimitsTests
 
     private static async Task Enter(ModelRateLimiter limiter, LlmRequest request, LeaseEnd end = LeaseEnd.Failed, (string, string)? header = null)
     {
-        var lease = new Lease();
+        var lease = new RateLease();
         limiter.Prepare(lease, request);
         await limiter.EnterAsync(lease, false, Ended);
         lease.Headers = header is { } told ? LimitHeadersTests.Read(told) : null;

@@ -8,7 +8,7 @@ namespace FastLLM.Tests.Admission;
 public sealed class ModelRateLimiterTests
 {
     private readonly ManualTimeProvider _time = new();
-    private readonly Lease _lease = new();
+    private readonly RateLease _lease = new();
     private double _now = 1;
 
     private static CancellationToken Ended => TestContext.Current.CancellationToken;

@@ -141,7 +141,7 @@ internal sealed class SendingModel : IDisposable
 
     private sealed class Sender
     {
-        public Lease Lease { get; } = new();
+        public RateLease Lease { get; } = new();
 
         public (int Prompt, int? Allowed, int Answer) Row { get; init; }
 

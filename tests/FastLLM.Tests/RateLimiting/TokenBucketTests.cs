@@ -78,7 +78,7 @@ public sealed class TokenBucketTests
         var time = new ManualTimeProvider();
         using var limiters = new RateLimiters(1000, adaptive: false, time, new RateLimits { RequestsPerMinute = 120 });
         ModelRateLimiter limiter = limiters.Of("m");
-        var leases = Enumerable.Range(0, 40).Select(i => (Lease: new Lease { Since = -1 }, IsRetry: i % 5 == 3)).ToList();
+        var leases = Enumerable.Range(0, 40).Select(i => (Lease: new RateLease { Since = -1 }, IsRetry: i % 5 == 3)).ToList();
         Task[] entering = [.. leases.Select(lease => limiter.EnterAsync(lease.Lease, lease.IsRetry, TestContext.Current.CancellationToken).AsTask())];
         for (var i = 0; i < 400; i++)
         {

@@ -1,7 +1,7 @@
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Whom the engine trusts with prompts and keys.</summary>
 public sealed class TrustTests : EngineTest

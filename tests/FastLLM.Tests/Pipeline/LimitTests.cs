@@ -3,7 +3,7 @@ using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>What limits mean for the rows of a run.</summary>
 public sealed class LimitTests : EngineTest

@@ -3,7 +3,7 @@ using System.Threading.Channels;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Streams without end: bounded memory, outcomes as they come, and a clean end however it comes.</summary>
 public sealed class StreamTests : EngineTest

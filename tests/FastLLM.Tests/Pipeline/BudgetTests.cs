@@ -3,7 +3,7 @@ using FastLLM.Costs;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>A budget is never passed, whatever comes back; what is spent is told to the last digit, and stands in the rows.</summary>
 public sealed class BudgetTests : EngineTest

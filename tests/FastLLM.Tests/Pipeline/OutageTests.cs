@@ -2,7 +2,7 @@ using FastLLM.RateLimiting;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>A provider that is down: nothing fails, hardly anything is sent, and it goes on by itself.</summary>
 public sealed class OutageTests : EngineTest

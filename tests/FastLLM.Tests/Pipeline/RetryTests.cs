@@ -2,7 +2,7 @@ using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>What is sent again, when, and how often; on a clock that moves only when told.</summary>
 public sealed class RetryTests : EngineTest

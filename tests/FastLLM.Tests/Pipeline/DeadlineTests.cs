@@ -3,7 +3,7 @@ using System.Text;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>A send ends when its time is over, at whatever stage the server has stopped; its slot is free then, and it may be billed.</summary>
 public sealed class DeadlineTests : EngineTest

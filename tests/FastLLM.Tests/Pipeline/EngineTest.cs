@@ -2,7 +2,7 @@ using FastLLM.Retries;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>What tests of the engine have in common: a clock that stands still, requests by number, options that are quick and quiet.</summary>
 public abstract class EngineTest

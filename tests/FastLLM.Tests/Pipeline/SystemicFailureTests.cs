@@ -2,7 +2,7 @@ using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Whether what is refused is a row's fault or everybody's, and how many failures a run bears.</summary>
 public sealed class SystemicFailureTests : EngineTest
@@ -131,11 +131,12 @@ public sealed class SystemicFailureTests : EngineTest
             throw new LlmException(FailureKind.ServerError, "500");
         });
         await using var manager = new RequestManager<string>(provider, Quick(o => { o.TimeProvider = clock; o.RetryAttempts = 1; }));
+        var settings = new RunSettings { Drain = drain.Token };
         var outcomes = new List<ResponseWrapper<string>>();
 
         await Record.ExceptionAsync(async () =>
         {
-            await foreach (ResponseWrapper<string> outcome in manager.ProcessAsync(AskMany(1).ToAsyncEnumerable(), null, drain.Token, Ended))
+            await foreach (ResponseWrapper<string> outcome in manager.Open(AskMany(1).ToAsyncEnumerable(), settings, Ended).Outcomes)
             {
                 outcomes.Add(outcome);
             }

@@ -4,7 +4,7 @@ using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>One bad row never stops the others, no failure is silent, and what stops a run loses nothing.</summary>
 public sealed class BatchTests : EngineTest

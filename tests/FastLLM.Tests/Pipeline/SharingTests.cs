@@ -3,7 +3,7 @@ using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Engine;
+namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Nothing is paid twice: equal requests share one send.</summary>
 public sealed class SharingTests : EngineTest

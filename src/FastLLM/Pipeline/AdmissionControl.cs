@@ -1,0 +1,305 @@
+using System.Net.Http.Headers;
+using FastLLM.Costs;
+using FastLLM.Diagnostics;
+using FastLLM.Providers;
+using FastLLM.RateLimiting;
+using FastLLM.Retries;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Gives out leases, takes them back with what their sends took, and listens to what response headers say about limits.</summary>
+internal sealed class AdmissionControl<TResponse> : IDisposable
+{
+    private readonly Provider<TResponse> _provider;
+    private readonly RequestManagerOptions _options;
+    private readonly RateLimiters _limiters;
+    private readonly CostMeter _costs;
+    private readonly BottleneckProbe _probe;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action _stopObserving;
+
+    public AdmissionControl(
+        Provider<TResponse> provider, RequestManagerOptions options, RateLimiters limiters, CostMeter costs, BottleneckProbe probe, ILogger logger)
+    {
+        _provider = provider;
+        _options = options;
+        _limiters = limiters;
+        _costs = costs;
+        _probe = probe;
+        _time = options.TimeProvider;
+        _logger = logger;
+        _stopObserving = StartObserving(provider, new WeakReference<AdmissionControl<TResponse>>(this));
+    }
+
+    /// <summary>Waits until the request may be sent: for the limiter of its model first, then for money, so that no more is reserved than may be in flight.</summary>
+    /// <returns>Whether the context holds a lease now. If not, its outcome says why.</returns>
+    public ValueTask<bool> AcquireAsync(RequestContext<TResponse> context)
+    {
+        if (context.Sends.Count == 0)
+        {
+            ModelRateLimiter limiter = _limiters.Of(context.Request.Model);
+            context.Attempt.WantsHeaders = limiter.WantsHeaders;
+            if (limiter.Prepare(context.Lease.Rate, context.Request) is { } refusal)
+            {
+                context.Outcome = Outcome<TResponse>.Failed(refusal);
+                return new ValueTask<bool>(false);
+            }
+        }
+
+        if (_options.TotalTimeout is not null)
+        {
+            return AcquireSlowAsync(context, null);
+        }
+
+        ValueTask entering = EnterAsync(context, context.Attempt.Token);
+        if (!entering.IsCompletedSuccessfully || context.Run.Account is not null || context.Run.FailFast.IsOpen)
+        {
+            return AcquireSlowAsync(context, entering);
+        }
+
+        context.Lease.Admitted();
+        return new ValueTask<bool>(true);
+    }
+
+    /// <summary>Takes the lease of a finished send back.</summary>
+    /// <returns>What stays charged for a failed send.</returns>
+    public decimal Release(RequestContext<TResponse> context, in Reply<TResponse> reply)
+    {
+        Lease lease = context.Lease;
+        decimal charge;
+        if (reply.Failure is { } failure)
+        {
+            charge = lease.Release(SendResult.Failed(failure, WaitAfter(failure, lease.Rate)));
+            context.Sends.Charged += charge;
+            context.InFlight.Charged = context.Sends.Charged;
+        }
+        else
+        {
+            decimal? cost = CostOf(reply.Response!, reply.Usage, context.Request.Model);
+            charge = lease.Release(SendResult.Answered(reply.Usage, cost));
+            context.Sends.Cost = cost ?? (context.Run.Account is null ? null : charge);
+        }
+
+        if (lease.Rate.Change != BreakerChange.None)
+        {
+            LogChange(lease.Rate, reply.Failure?.Kind ?? FailureKind.Unknown);
+        }
+
+        return charge;
+    }
+
+    public void Dispose()
+    {
+        _stopObserving();
+        _limiters.Dispose();
+    }
+
+    // A provider may outlive its managers, so it must not keep them alive.
+    private static Action StartObserving(Provider<TResponse> provider, WeakReference<AdmissionControl<TResponse>> admission)
+    {
+        provider.Observed += Observe;
+        return () => provider.Observed -= Observe;
+
+        void Observe(HttpResponseHeaders headers, Attempt? attempt)
+        {
+            if (admission.TryGetTarget(out AdmissionControl<TResponse>? target))
+            {
+                target.Observe(headers, attempt);
+            }
+            else
+            {
+                provider.Observed -= Observe;
+            }
+        }
+    }
+
+    // If a provider serves several managers, what one of them hears holds for all.
+    private void Observe(HttpResponseHeaders headers, Attempt? attempt)
+    {
+        var lease = attempt?.Owner as RateLease;
+        ModelRateLimiter? limiter = lease?.Limiter is { } own ? _limiters.Of(own.Model) : null;
+        if (limiter is not null && ReferenceEquals(limiter, lease!.Limiter))
+        {
+            lease.Headers = LimitHeaders.Read(headers, RetryAfter.Parse, _time.GetUtcNow());
+        }
+
+        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait
+            && (limiter?.CloseFor(wait) ?? _limiters.CloseAllFor(wait)))
+        {
+            _logger.ProviderPause(wait);
+        }
+    }
+
+    private ValueTask EnterAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
+    {
+        RateLease lease = context.Lease.Rate;
+        ValueTask entering = lease.Limiter!.EnterAsync(lease, isRetry: context.Sends.Count > 0, cancellationToken);
+        _probe.Note(context.Run);
+        return entering;
+    }
+
+    // The age of a request limits its waits too.
+    private async ValueTask<bool> AcquireSlowAsync(RequestContext<TResponse> context, ValueTask? entering)
+    {
+        using CancellationTokenSource? timer = Timer(context);
+        using CancellationTokenSource? either = timer is null ? null : CancellationTokenSource.CreateLinkedTokenSource(timer.Token, context.Attempt.Token);
+        CancellationToken token = either?.Token ?? context.Attempt.Token;
+        while (true)
+        {
+            if (!await EnteredAsync(context, entering ?? EnterAsync(context, token)).ConfigureAwait(false))
+            {
+                return false;
+            }
+
+            context.Lease.Admitted();
+            if (context.Run.Account is { } account && !await ReserveAsync(context, account, token).ConfigureAwait(false))
+            {
+                context.Lease.Release(SendResult.NotSent);
+                return false;
+            }
+
+            FailFastDetector detector = context.Run.FailFast;
+            if (!detector.IsOpen)
+            {
+                return true;
+            }
+
+            if (detector.MaySend(out Task decision))
+            {
+                context.Lease.AddDetector(detector);
+                return true;
+            }
+
+            context.Lease.Release(SendResult.NotSent);
+            await decision.ConfigureAwait(false);
+            entering = null;
+        }
+    }
+
+    private CancellationTokenSource? Timer(RequestContext<TResponse> context) =>
+        _options.TotalTimeout - _time.GetElapsedTime(context.Started) is not { } left ? null
+            : new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
+
+    private async ValueTask<bool> EnteredAsync(RequestContext<TResponse> context, ValueTask entering)
+    {
+        // The next rows may be of another model, whose limiter is open. With a total timeout, their time must not pass while they only wait for that.
+        bool isPaused = !entering.IsCompleted && _options.TotalTimeout is null && _limiters.InFlight < _limiters.Ceiling;
+        if (isPaused)
+        {
+            context.Run.Workers.Pause();
+        }
+
+        try
+        {
+            await entering.ConfigureAwait(false);
+            _probe.Note(context.Run);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            context.Outcome = NotAdmitted(context);
+            return false;
+        }
+        catch (LlmException e)
+        {
+            context.Outcome = Outcome<TResponse>.Stopped(e);
+            return false;
+        }
+        finally
+        {
+            if (isPaused)
+            {
+                context.Run.Workers.Resume();
+            }
+        }
+    }
+
+    private async ValueTask<bool> ReserveAsync(RequestContext<TResponse> context, BudgetAccount account, CancellationToken cancellationToken)
+    {
+        if (_costs.Bound(context.Request, out decimal maxCost) is { } refusal)
+        {
+            context.Outcome = Outcome<TResponse>.Failed(refusal);
+            return false;
+        }
+
+        try
+        {
+            ValueTask<bool> reserving = account.Ledger.ReserveAsync(account, maxCost, cancellationToken);
+            if (!reserving.IsCompleted)
+            {
+                _probe.Note(context.Run);
+            }
+
+            if (await reserving.ConfigureAwait(false))
+            {
+                context.Lease.AddMoney(account, maxCost);
+                return true;
+            }
+
+            context.Outcome = Outcome<TResponse>.Stopped(new LlmException(
+                FailureKind.BudgetExhausted,
+                FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ${account.SpentOfBudget:0.##########} are spent, ")
+                    + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}."),
+                context.Sends.LastFailure));
+        }
+        catch (OperationCanceledException)
+        {
+            context.Outcome = NotAdmitted(context);
+        }
+        catch (LlmException e)
+        {
+            context.Outcome = Outcome<TResponse>.Stopped(e);
+        }
+
+        return false;
+    }
+
+    // Called off, or out of time.
+    private Outcome<TResponse> NotAdmitted(RequestContext<TResponse> context) => Outcome<TResponse>.Failed(context.InFlight.IsCalledOff
+        ? Outcome<TResponse>.NotSent(context.Sends.LastFailure)
+        : context.Sends.LastFailure ?? OutOfTime(_options));
+
+    /// <summary>Creates the failure of a request whose time was over before it was sent.</summary>
+    public static LlmException OutOfTime(RequestManagerOptions options) =>
+        new(FailureKind.Timeout, $"Not sent within {options.TotalTimeout} ({nameof(RequestManagerOptions.TotalTimeout)}).");
+
+    // A refusal closes the limiter of its model. Other requests to wait come in headers, and are observed.
+    private TimeSpan WaitAfter(LlmException failure, RateLease lease)
+    {
+        TimeSpan? wait = SendResult.EndOf(failure.Kind) == LeaseEnd.Throttled ? failure.RetryAfter ?? lease.Headers?.UntilRefilled : null;
+        return wait <= _options.MaxThrottleWait ? wait.Value : TimeSpan.Zero;
+    }
+
+    private decimal? CostOf(TResponse response, Usage? usage, string? model)
+    {
+        try
+        {
+            if (_provider.GetCost(response) is { } reported)
+            {
+                return reported;
+            }
+        }
+        catch (Exception e)
+        {
+            // The answer is there and paid for; its price matters less.
+            _logger.CostUnknown(e);
+        }
+
+        return _costs.CostOf(usage, model);
+    }
+
+    // Once an outage, not once a send.
+    private void LogChange(RateLease lease, FailureKind kind)
+    {
+        if (lease.Change == BreakerChange.Opened)
+        {
+            _logger.ProviderDown(lease.Limiter!.Model, kind);
+        }
+        else
+        {
+            _logger.ProviderUp(lease.Limiter!.Model);
+        }
+    }
+}

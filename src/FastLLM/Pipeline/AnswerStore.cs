@@ -1,0 +1,111 @@
+using FastLLM.Caching;
+using FastLLM.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Looks answers up in the cache and records them: what is a hit, what is refreshed, and how much may be on its way to the disk.</summary>
+internal sealed class AnswerStore<TResponse>(CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger)
+{
+    private const long MaxUnrecordedBytes = 64L << 20;
+
+    private static readonly TimeSpan MaxUnrecordedTime = TimeSpan.FromMilliseconds(5);
+
+    private readonly string _scope = provider.CacheScope;
+    private readonly DateTimeOffset _opened = time.GetUtcNow();
+    private long _unrecordedBytes;
+    private int _unrecorded;
+    private long _unrecordedSince;
+
+    /// <summary>Gets the rule by which answers are requested again.</summary>
+    public RefreshRule Refresh { get; } = refresh;
+
+    /// <summary>Looks up an answer.</summary>
+    /// <returns>The answer; none on a miss, and none if it is to be refreshed. Answers that were recorded since the store was opened are never refreshed.</returns>
+    public ValueTask<CachedAnswer<TResponse>> GetAsync(RequestKey key, CancellationToken cancellationToken = default)
+    {
+        ValueTask<CacheEntry?> lookup = cache.GetAsync(key, _scope, cancellationToken);
+        return lookup.IsCompletedSuccessfully ? new ValueTask<CachedAnswer<TResponse>>(Read(lookup.Result)) : WhenFoundAsync(lookup);
+    }
+
+    /// <summary>Records an answer. Not cancelled by callers who leave: it was paid for.</summary>
+    /// <returns>Why the run cannot continue, or <see langword="null"/>.</returns>
+    public async ValueTask<LlmException?> RecordAsync(RequestKey key, TResponse response, string? model, WorkerPool<TResponse> workers)
+    {
+        ReadOnlyMemory<byte> bytes;
+        try
+        {
+            bytes = provider.Write(response);
+        }
+        catch (Exception e)
+        {
+            logger.AnswerNotKept(e);
+            return null;
+        }
+
+        try
+        {
+            var entry = new CacheEntry(bytes, _scope, 200, time.GetUtcNow()) { Model = model };
+            ValueTask put = cache.PutAsync(key, entry, CancellationToken.None);
+            await (put.IsCompleted ? put : new ValueTask(UntilRecordedAsync(put.AsTask(), bytes.Length, workers))).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception e)
+        {
+            return Failure(e, "recorded");
+        }
+    }
+
+    /// <summary>Creates the failure that stops a run whose cache does not work.</summary>
+    public static LlmException Failure(Exception cause, string what) =>
+        new(FailureKind.Cache, $"An answer could not be {what} in the cache: {cause.Message}", cause);
+
+    private async ValueTask<CachedAnswer<TResponse>> WhenFoundAsync(ValueTask<CacheEntry?> lookup) => Read(await lookup.ConfigureAwait(false));
+
+    private CachedAnswer<TResponse> Read(CacheEntry? found)
+    {
+        if (found is not { } entry)
+        {
+            return default;
+        }
+
+        TResponse response = provider.Read(entry.Body);
+        return entry.CreatedAt < _opened && Refresh.Applies(response) ? default : new CachedAnswer<TResponse>(true, response);
+    }
+
+    // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of it.
+    private async Task UntilRecordedAsync(Task put, int bytes, WorkerPool<TResponse> workers)
+    {
+        if (Interlocked.Increment(ref _unrecorded) == 1)
+        {
+            Volatile.Write(ref _unrecordedSince, time.GetTimestamp());
+        }
+
+        bool hasRoom = Interlocked.Add(ref _unrecordedBytes, bytes) <= MaxUnrecordedBytes
+            && time.GetElapsedTime(Volatile.Read(ref _unrecordedSince)) <= MaxUnrecordedTime;
+        if (hasRoom)
+        {
+            workers.Pause();
+        }
+
+        try
+        {
+            await put.ConfigureAwait(false);
+        }
+        finally
+        {
+            Interlocked.Add(ref _unrecordedBytes, -bytes);
+            Interlocked.Decrement(ref _unrecorded);
+            Volatile.Write(ref _unrecordedSince, time.GetTimestamp()); // those behind it came while it was written
+            if (hasRoom)
+            {
+                workers.Resume();
+            }
+        }
+    }
+}
+
+/// <summary>Represents what a look-up found.</summary>
+/// <param name="IsFound">Whether there is an answer that may be used.</param>
+/// <param name="Response">The answer.</param>
+internal readonly record struct CachedAnswer<TResponse>(bool IsFound, TResponse? Response);

@@ -1,0 +1,245 @@
+using FastLLM.Diagnostics;
+using FastLLM.Progress;
+using FastLLM.Retries;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Delivers outcomes to the rows that await them, counts them, and stops runs that cannot continue.</summary>
+internal sealed class OutcomeDelivery<TResponse>(
+    InFlightTable<Caller<TResponse>> inFlight, RequestManagerOptions options, ProgressTracker total, ILogger logger)
+{
+    private readonly bool _limitsErrors = options is not { MaxErrors: null, MaxErrorShare: null };
+
+    /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their costs.</summary>
+    public void Complete(RequestContext<TResponse> context)
+    {
+        ref Outcome<TResponse> outcome = ref context.Outcome;
+        outcome.Failure = outcome.IsShared ? outcome.Failure : outcome.Failure?.WithAttempts(context.Sends.Count);
+        inFlight.End(context.InFlight, context.Callers, context, static (context, callers) => Remember(context, callers));
+        TokenCounts owned = OwnersCounts(context);
+        if (context.Callers.Count == 0)
+        {
+            // Every row has left, but the answer was paid for all the same.
+            total.Count(owned);
+            return;
+        }
+
+        for (var i = 0; i < context.Callers.Count; i++)
+        {
+            Caller<TResponse> caller = context.Callers[i];
+            TokenCounts counts = i == 0 ? owned : outcome.IsCacheHit ? new TokenCounts { CacheHits = 1 } : new TokenCounts { Shared = 1 };
+            counts.Failed = outcome.Failure is null ? 0 : 1;
+            if (outcome.StopCause is { } cause)
+            {
+                Stop(caller.Run, cause);
+            }
+
+            Settle(caller, Wrap(context, caller, isOwner: i == 0), counts);
+        }
+
+        if (outcome.Failure is not null)
+        {
+            Telemetry.Failures.Add(context.Callers.Count, new KeyValuePair<string, object?>("kind", outcome.Failure.Kind.ToString()));
+            logger.RequestFailed(context.Key, context.Sends.Count, outcome.Failure.Kind);
+        }
+
+        context.Callers.Clear();
+    }
+
+    /// <summary>Delivers the failure of a row that never became a request of its own.</summary>
+    public void Refuse(Caller<TResponse> caller, RequestKey key, LlmException failure) =>
+        Settle(caller, new ResponseWrapper<TResponse>(failure, key, caller.OrderId), new TokenCounts { Failed = 1 });
+
+    /// <summary>Counts a failed send, for its run and over all.</summary>
+    public void CountFailedSend(RequestContext<TResponse> context, LlmException failure, decimal charge)
+    {
+        var counts = new TokenCounts
+        {
+            Sent = 1,
+            Retried = context.Sends.Count > 1 ? 1 : 0,
+            Throttled = failure.Kind is FailureKind.RateLimited or FailureKind.Overloaded ? 1 : 0,
+            MaybeBilled = failure.MaybeBilled ? 1 : 0,
+            Cost = charge,
+        };
+        total.Count(counts);
+        context.Run.Tracker.Count(counts);
+    }
+
+    /// <summary>Stops a run: nothing more is sent, what is in flight is awaited, and rows that are not in flight end now.</summary>
+    public void Stop(Run<TResponse> run, LlmException cause)
+    {
+        if (!run.Stop(cause))
+        {
+            return;
+        }
+
+        if (cause.Kind == FailureKind.Cache)
+        {
+            logger.CacheFailed(cause);
+        }
+
+        var left = new List<LeftCaller<Caller<TResponse>>>();
+        inFlight.LeaveWaiting(static caller => caller.Run.IsStopping, left);
+        SettleLeft(left);
+    }
+
+    /// <summary>Stops a run whose first requests were all refused alike, if that is certain now.</summary>
+    public void StopIfAllFail(Run<TResponse> run)
+    {
+        if (run.FailFast.IsOpen && run.FailFast.Decide(run.HasMoreRows) is { } cause)
+        {
+            Stop(run, cause);
+            run.FailFast.Close();
+        }
+    }
+
+    /// <summary>Ends a run whose outcomes are no longer wanted. Its rows leave their requests, and requests that no other row awaits are called off.</summary>
+    public void Abandon(Run<TResponse> run)
+    {
+        run.Close();
+        var left = new List<LeftCaller<Caller<TResponse>>>();
+        inFlight.Leave(caller => ReferenceEquals(caller.Run, run), left);
+        var canceled = new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.");
+        foreach (LeftCaller<Caller<TResponse>> row in left)
+        {
+            run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId));
+        }
+
+        run.End();
+    }
+
+    /// <summary>Returns whether the request may not be sent any more. The rows of a stopping run leave it first; it continues only for rows of other runs.</summary>
+    public bool IsCalledOff(RequestContext<TResponse> context)
+    {
+        if (context.Run.IsStopping)
+        {
+            var left = new List<LeftCaller<Caller<TResponse>>>();
+            inFlight.LeaveWaitingOne(context.InFlight, static caller => caller.Run.IsStopping, left);
+            SettleLeft(left);
+        }
+
+        return context.InFlight.IsCalledOff;
+    }
+
+    private void SettleLeft(List<LeftCaller<Caller<TResponse>>> left)
+    {
+        foreach (LeftCaller<Caller<TResponse>> row in left)
+        {
+            var notSent = new ResponseWrapper<TResponse>(Outcome<TResponse>.NotSent(row.LastFailure), row.Key, row.Caller.OrderId) { Cost = NotZero(row.Charged) };
+            Settle(row.Caller, notSent, new TokenCounts { Failed = 1 });
+        }
+    }
+
+    private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts)
+    {
+        counts.Completed = 1;
+        total.Count(counts);
+        if (caller.Run.IsClosed)
+        {
+            return;
+        }
+
+        caller.Run.Tracker.Count(counts);
+        if (_limitsErrors)
+        {
+            LimitErrors(caller.Run, wrapper.Error);
+        }
+
+        caller.Run.Settle(wrapper);
+    }
+
+    // What the run itself brought about, and what stops it anyway, is no failure of a row.
+    private void LimitErrors(Run<TResponse> run, LlmException? failure)
+    {
+        bool isRows = failure is null
+            || (failure.FailureScope == FailureScope.Request && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled) && !Outcome<TResponse>.EndsRun(failure));
+        if (isRows && run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) is { } cause)
+        {
+            Stop(run, cause);
+        }
+    }
+
+    // Failures are never cached, and without a cache nothing is: equal rows still to come get the outcome from their run.
+    private static void Remember(RequestContext<TResponse> context, List<Caller<TResponse>> callers)
+    {
+        ref Outcome<TResponse> outcome = ref context.Outcome;
+        if (callers.Count == 0 || outcome.IsCacheHit || outcome.IsShared || outcome.Failure?.Kind is FailureKind.NotSent)
+        {
+            return;
+        }
+
+        ResponseWrapper<TResponse>? wrapper = null;
+        Run<TResponse>? last = null;
+        foreach (Caller<TResponse> caller in callers)
+        {
+            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(outcome.Failure is null && outcome.StopCause is null))
+            {
+                last = caller.Run;
+                last.Remember(context.Key, wrapper ??= Wrap(context, caller, isOwner: true));
+            }
+        }
+    }
+
+    private static ResponseWrapper<TResponse> Wrap(RequestContext<TResponse> context, Caller<TResponse> caller, bool isOwner)
+    {
+        ref Outcome<TResponse> outcome = ref context.Outcome;
+        ref SendHistory sends = ref context.Sends;
+        bool isShared = outcome.IsShared || !isOwner;
+        if (outcome.Failure is { } failure)
+        {
+            return new ResponseWrapper<TResponse>(failure, context.Key, caller.OrderId)
+            {
+                IsShared = isShared,
+                Attempts = isOwner ? sends.Count : 0,
+                Latency = isOwner ? sends.Latency : TimeSpan.Zero,
+                MaybeBilled = isOwner ? sends.MaybeBilled : 0,
+                Cost = isOwner ? NotZero(sends.Charged) : null,
+                SuspectedIn = ReferenceEquals(caller.Run, context.Run) ? outcome.SuspectedIn : 0,
+            };
+        }
+
+        // The built-in responses read their usage when asked: it is counted by now, and its object need not live as long as the outcome.
+        Usage? usage = outcome.Response is LlmResponse ? null : outcome.Usage;
+        return new ResponseWrapper<TResponse>(outcome.Response!, context.Key, caller.OrderId, usage)
+        {
+            IsCacheHit = outcome.IsCacheHit,
+            IsShared = isShared && !outcome.IsCacheHit,
+            Attempts = isOwner ? sends.Count : 0,
+            Latency = isOwner ? sends.Latency : TimeSpan.Zero,
+            MaybeBilled = isOwner ? sends.MaybeBilled : 0,
+            Cost = isOwner && outcome.IsNewResponse ? sends.Cost + sends.Charged : null,
+        };
+    }
+
+    private static TokenCounts OwnersCounts(RequestContext<TResponse> context)
+    {
+        ref Outcome<TResponse> outcome = ref context.Outcome;
+        if (outcome.IsCacheHit)
+        {
+            Telemetry.CacheHits.Add(1);
+            return new TokenCounts { CacheHits = 1 };
+        }
+
+        if (outcome.IsShared)
+        {
+            return new TokenCounts { Shared = 1 };
+        }
+
+        if (outcome.Failure is not null)
+        {
+            // Its sends were counted one by one.
+            return default;
+        }
+
+        ref SendHistory sends = ref context.Sends;
+        var counts = new TokenCounts { Sent = 1, Retried = sends.Count > 1 ? 1 : 0, Cost = sends.Cost ?? 0, Unpriced = sends.Cost is null ? 1 : 0 };
+        counts.AddTokens(outcome.Usage);
+        Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));
+        Telemetry.Tokens.Add(counts.Completion, new KeyValuePair<string, object?>("direction", "completion"));
+        return counts;
+    }
+
+    // Zero follows from the attempts: nothing, or unknown.
+    private static decimal? NotZero(decimal charged) => charged > 0 ? charged : null;
+}

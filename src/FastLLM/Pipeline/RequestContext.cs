@@ -1,0 +1,88 @@
+using FastLLM.Providers;
+using FastLLM.Retries;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Holds the state of one request on its way through the pipeline. Made once per worker and used for one request after the other.</summary>
+internal sealed class RequestContext<TResponse>
+{
+    private const int MaxCallersKept = 64;
+
+    // Structs that the pipeline changes in place: a request must not cost an object.
+    public Outcome<TResponse> Outcome;
+    public SendHistory Sends;
+    public RetryState Retry;
+
+    public RequestContext(Transport transport, AttemptClock clock, AttemptTimes times)
+    {
+        Attempt = new Attempt(transport, clock, times) { Owner = Lease.Rate };
+        InFlight = new InFlightRequest<Caller<TResponse>> { Cancel = Attempt.Cancel };
+        clock.Add(Attempt);
+    }
+
+    /// <summary>Gets the run whose worker processes the request.</summary>
+    public Run<TResponse> Run { get; private set; } = null!;
+
+    /// <summary>Gets the request.</summary>
+    public LlmRequest Request { get; private set; } = null!;
+
+    /// <summary>Gets when the request left the queue of its run, as a timestamp.</summary>
+    public long Started { get; private set; }
+
+    /// <summary>Gets the send under way: its token and its deadlines.</summary>
+    public Attempt Attempt { get; }
+
+    /// <summary>Gets the permission to send.</summary>
+    public Lease Lease { get; } = new();
+
+    /// <summary>Gets what equal requests join while this one is being answered.</summary>
+    public InFlightRequest<Caller<TResponse>> InFlight { get; }
+
+    /// <summary>Gets the rows that await the outcome, once the request has ended.</summary>
+    public List<Caller<TResponse>> Callers { get; } = [];
+
+    /// <summary>Gets the request's key.</summary>
+    public RequestKey Key => InFlight.Key;
+
+    /// <summary>Starts over with a request that leads.</summary>
+    public void Begin(Run<TResponse> run, LlmRequest request, long now)
+    {
+        Run = run;
+        Request = request;
+        Started = now;
+        Outcome = default;
+        Sends = default;
+        Retry = default;
+    }
+
+    /// <summary>Drops what belongs to the last run: an idle context must not keep its answers alive.</summary>
+    public void Forget()
+    {
+        InFlight.Callers.Clear();
+        Callers.Clear();
+        Callers.Capacity = Math.Min(Callers.Capacity, MaxCallersKept);
+        Begin(null!, null!, 0);
+    }
+}
+
+/// <summary>Represents the sends of a request so far.</summary>
+internal struct SendHistory
+{
+    /// <summary>How many there were.</summary>
+    public int Count;
+
+    /// <summary>How many may be billed although they brought no answer.</summary>
+    public int MaybeBilled;
+
+    /// <summary>What the answer cost, if known.</summary>
+    public decimal? Cost;
+
+    /// <summary>What failed sends stay charged with, since their costs are unknown.</summary>
+    public decimal Charged;
+
+    /// <summary>How long the last one took.</summary>
+    public TimeSpan Latency;
+
+    /// <summary>Why the last one failed.</summary>
+    public LlmException? LastFailure;
+}

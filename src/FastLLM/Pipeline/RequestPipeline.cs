@@ -1,0 +1,260 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
+using FastLLM.Providers;
+using FastLLM.Retries;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>The journey of a request. <see cref="ProcessNextAsync"/> tells it in the numbered steps of <c>docs/architecture.md</c>.</summary>
+/// <remarks>Holds no state: that of a request is in its <see cref="RequestContext{TResponse}"/>, that of a run in its <see cref="Run{TResponse}"/>.</remarks>
+internal sealed class RequestPipeline<TResponse>(
+    Provider<TResponse> provider,
+    RequestManagerOptions options,
+    InFlightTable<Caller<TResponse>> inFlight,
+    AnswerStore<TResponse>? answers,
+    AdmissionControl<TResponse> admission,
+    RetryBudget retryBudget,
+    OutcomeDelivery<TResponse> delivery,
+    BottleneckProbe probe,
+    ILogger logger)
+{
+    private readonly TimeProvider _time = options.TimeProvider;
+    private readonly Func<double> _jitter = options.Jitter ?? Jitter.Next;
+    private readonly SendTimeouts _timeouts = new(options);
+    private readonly RetryPolicy _retryPolicy = new(options.RetryAttempts, options.RetryDelay, options.MaxThrottleWait, options.TotalTimeout);
+
+    /// <summary>Takes the next row of a run and sees it through.</summary>
+    /// <returns>Whether there was one.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<bool> ProcessNextAsync(RequestContext<TResponse> context, Run<TResponse> run)
+    {
+        // 1 Input
+        ValueTask<Row> taking = run.NextAsync();
+        if (!taking.IsCompleted)
+        {
+            probe.Note(run);
+        }
+
+        Row row = await taking.ConfigureAwait(false);
+        if (row.Request is not { } request)
+        {
+            probe.Note(run);
+            return false;
+        }
+
+        // 2 Key
+        var caller = new Caller<TResponse>(run, row.OrderId);
+        if (Unsendable(request, out RequestKey key) is { } refusal)
+        {
+            delivery.Refuse(caller, key, refusal);
+            return true;
+        }
+
+        // 3 In flight: joins the request of an equal row, or leads
+        context.Attempt.Reset();
+        Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping);
+        if (entry != Entry.Leads)
+        {
+            if (entry == Entry.Refused)
+            {
+                delivery.Refuse(caller, key, Outcome<TResponse>.NotSent());
+            }
+
+            return true;
+        }
+
+        context.Begin(run, request, _time.GetTimestamp());
+        try
+        {
+            // 4 Cache
+            await LookUpAsync(context).ConfigureAwait(false);
+            while (!context.Outcome.IsDecided)
+            {
+                // 5 Admission: slot and rate, then money
+                if (!await admission.AcquireAsync(context).ConfigureAwait(false))
+                {
+                    break;
+                }
+
+                // 6 Send; the lease goes back when the response is in
+                Reply<TResponse> reply = await SendAsync(context).ConfigureAwait(false);
+                if (reply.Failure is null)
+                {
+                    context.Outcome = reply.HasResponse
+                        ? Outcome<TResponse>.Answered(reply.Response!, reply.Usage)
+                        : Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent(context.Sends.LastFailure));
+                    break;
+                }
+
+                // 7 Retry: no lease is held while the request backs off
+                RetryDecision decision = Decide(context, reply.Failure);
+                context.InFlight.EndSend(isFinal: decision.Action == RetryAction.GiveUp);
+                if (decision.Action == RetryAction.GiveUp)
+                {
+                    context.Outcome = GivenUp(context, reply.Failure);
+                    break;
+                }
+
+                if (delivery.IsCalledOff(context))
+                {
+                    context.Outcome = Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent(reply.Failure));
+                    break;
+                }
+
+                delivery.StopIfAllFail(run);
+                logger.RetryScheduled(key, context.Sends.Count, reply.Failure.Kind, decision.Delay);
+                await BackOffAsync(context, decision.Delay).ConfigureAwait(false);
+            }
+
+            // 8 Record: durable before anybody sees it. If that fails, the answer is delivered all the same, and the run stops.
+            KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
+            if (answers is not null && context.Outcome.IsNewResponse)
+            {
+                context.Outcome.StopCause = await answers.RecordAsync(key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            // A fault of the engine itself. The request ends all the same, so that every row that waits for it sees the fault.
+            context.Lease.Release(SendResult.NotSent);
+            context.Outcome = Outcome<TResponse>.Stopped(new LlmException(FailureKind.Unknown, $"A fault of the engine: {e.Message}", e));
+        }
+
+        // 9 Outcome
+        delivery.Complete(context);
+        delivery.StopIfAllFail(run);
+        return true;
+    }
+
+    // Why the request cannot be sent whatever happens.
+    private LlmException? Unsendable(LlmRequest request, out RequestKey key) => request.TryGetKey(out key, out Exception? fault)
+        ? provider.Refuse(request)
+        : new LlmException(FailureKind.InvalidRequest, $"The request cannot be sent: {fault.Message}", fault);
+
+    // An equal row of the run may have ended already; otherwise the cache is asked, inside the in-flight request.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask LookUpAsync(RequestContext<TResponse> context)
+    {
+        if (context.Run.TryGetOutcome(context.Key, out ResponseWrapper<TResponse>? earlier))
+        {
+            context.Outcome = Outcome<TResponse>.Shared(earlier);
+            return;
+        }
+
+        if (answers is null)
+        {
+            return;
+        }
+
+        try
+        {
+            CachedAnswer<TResponse> hit = await answers.GetAsync(context.Key, context.Attempt.Token).ConfigureAwait(false);
+            if (hit.IsFound)
+            {
+                context.Outcome = Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
+            }
+        }
+        catch (Exception e)
+        {
+            context.Outcome = context.Attempt.IsCanceled
+                ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
+                : Outcome<TResponse>.Stopped(AnswerStore<TResponse>.Failure(e, "looked up"));
+        }
+    }
+
+    // Sends once, and gives the lease back. A reply with neither a response nor a failure: the request was called off before it was sent.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Reply<TResponse>> SendAsync(RequestContext<TResponse> context)
+    {
+        try
+        {
+            if (_timeouts.Next(context.Request.Model, context.Retry.Timeouts, Age(context), out string option) is not { } timeout)
+            {
+                return new Reply<TResponse>(context.Sends.LastFailure ?? AdmissionControl<TResponse>.OutOfTime(options));
+            }
+
+            if (delivery.IsCalledOff(context) || !context.InFlight.BeginSend())
+            {
+                return default;
+            }
+
+            context.Attempt.Begin(timeout, option);
+            Reply<TResponse> reply;
+            using (Activity? activity = Telemetry.Activities.StartActivity("fastllm.attempt"))
+            {
+                reply = await provider.SendAsync(context.Request, context.Attempt).ConfigureAwait(false);
+                activity?.SetTag("fastllm.failure", reply.Failure?.Kind.ToString());
+            }
+
+            context.Sends.Latency = context.Attempt.End();
+            context.Sends.Count++;
+            Telemetry.Sends.Add(1);
+            decimal charge = admission.Release(context, reply);
+            if (reply.Failure is { } failure)
+            {
+                context.Sends.MaybeBilled += failure.MaybeBilled ? 1 : 0;
+                context.Sends.LastFailure = context.InFlight.LastFailure = failure;
+                delivery.CountFailedSend(context, failure, charge);
+            }
+            else
+            {
+                retryBudget.Succeeded(context.Retry.Failures);
+                context.InFlight.EndSend(isFinal: true);
+            }
+
+            return reply;
+        }
+        finally
+        {
+            context.Lease.Release(SendResult.NotSent); // does nothing after a send
+        }
+    }
+
+    private RetryDecision Decide(RequestContext<TResponse> context, LlmException failure)
+    {
+        TimeSpan age = Age(context);
+        RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, context.Lease.Rate.WasDown, context.Lease.Rate.IsProbe, age, _jitter());
+        if (decision.Action == RetryAction.Retry)
+        {
+            decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);
+        }
+
+        context.Retry = decision.State;
+        return decision;
+    }
+
+    private static Outcome<TResponse> GivenUp(RequestContext<TResponse> context, LlmException failure)
+    {
+        failure = failure.WithAttempts(context.Sends.Count);
+        int suspectedIn = context.Run.FailFast.IsOpen ? context.Run.FailFast.Failed(failure) : 0;
+        return Outcome<TResponse>.EndsRun(failure) ? Outcome<TResponse>.Stopped(failure) : Outcome<TResponse>.Failed(failure, suspectedIn);
+    }
+
+    private async ValueTask BackOffAsync(RequestContext<TResponse> context, TimeSpan delay)
+    {
+        if (delay <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        WorkerPool<TResponse> workers = context.Run.Workers;
+        workers.BeginBackOff();
+        probe.Note(context.Run);
+        try
+        {
+            await Task.Delay(delay, _time, context.Attempt.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Called off: it will not be sent.
+        }
+        finally
+        {
+            workers.EndBackOff();
+        }
+    }
+
+    private TimeSpan Age(RequestContext<TResponse> context) => _time.GetElapsedTime(context.Started);
+}

@@ -1,0 +1,62 @@
+using FastLLM.Retries;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Holds back outcomes of which it is not yet known whether the request failed or the whole run. Safe for concurrent use.</summary>
+internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
+{
+    private readonly Lock _gate = new();
+    private List<ResponseWrapper<TResponse>> _held = [];
+    private int _count;
+
+    /// <summary>Returns the outcome with its final scope, or holds it and returns <see langword="null"/>.</summary>
+    public ResponseWrapper<TResponse>? Pass(ResponseWrapper<TResponse> outcome)
+    {
+        if (outcome.SuspectedIn == 0)
+        {
+            return outcome;
+        }
+
+        lock (_gate)
+        {
+            if (detector.ScopeOf(outcome.SuspectedIn) is { } scope)
+            {
+                return outcome.WithScope(scope);
+            }
+
+            _held.Add(outcome);
+            Volatile.Write(ref _count, _held.Count);
+            return null;
+        }
+    }
+
+    /// <summary>Returns the held outcomes whose scope is known now.</summary>
+    /// <param name="otherwise">The scope of those that will stay undecided; <see langword="null"/> to hold them.</param>
+    public IReadOnlyList<ResponseWrapper<TResponse>> TakeDecided(FailureScope? otherwise = null)
+    {
+        if (Volatile.Read(ref _count) == 0)
+        {
+            return [];
+        }
+
+        lock (_gate)
+        {
+            List<ResponseWrapper<TResponse>> decided = [], undecided = [];
+            foreach (ResponseWrapper<TResponse> outcome in _held)
+            {
+                if ((detector.ScopeOf(outcome.SuspectedIn) ?? otherwise) is { } scope)
+                {
+                    decided.Add(outcome.WithScope(scope));
+                }
+                else
+                {
+                    undecided.Add(outcome);
+                }
+            }
+
+            _held = undecided;
+            Volatile.Write(ref _count, undecided.Count);
+            return decided;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+namespace FastLLM.Retries;
+
+/// <summary>Decides whether and when a failed request is sent again. Pure: the same arguments give the same decision.</summary>
+/// <param name="maxAttempts">How many sends may fail by the request's own account.</param>
+/// <param name="baseDelay">The base of the exponential back-off.</param>
+/// <param name="maxWait">How long a request may wait for a provider that throttles it or is down.</param>
+/// <param name="totalTimeout">The age at which a request gives up; <see langword="null"/> for none.</param>
+internal sealed class RetryPolicy(int maxAttempts, TimeSpan baseDelay, TimeSpan maxWait, TimeSpan? totalTimeout)
+{
+    /// <summary>The shortest base of the back-off after throttling: with a delay of zero, a throttled request would be sent in a tight loop.</summary>
+    public static readonly TimeSpan MinThrottleDelay = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>How many probes of one request may meet a provider that is down before the failures count as the request's own: some requests make any server fail.</summary>
+    public const int MaxProbes = 20;
+
+    /// <summary>Decides.</summary>
+    /// <param name="state">What the request has been through.</param>
+    /// <param name="failure">Why the last send failed.</param>
+    /// <param name="wasDown">Whether the provider was down then.</param>
+    /// <param name="wasProbe">Whether that send probed whether it is up again.</param>
+    /// <param name="age">The time since the request's first step.</param>
+    /// <param name="random">A random number, 0 ≤ random &lt; 1.</param>
+    public RetryDecision Decide(in RetryState state, LlmException failure, bool wasDown, bool wasProbe, TimeSpan age, double random)
+    {
+        if (failure.SendAgainChanged)
+        {
+            return new RetryDecision(RetryAction.Wait, TimeSpan.Zero, state);
+        }
+
+        FailureAction action = FailureTable.ActionOn(failure);
+        if (action is not (FailureAction.Wait or FailureAction.Retry or FailureAction.RetryThenStop))
+        {
+            return GiveUp(state);
+        }
+
+        RetryState next = state;
+        if (wasDown && action is not FailureAction.RetryThenStop)
+        {
+            next = next with { Probes = next.Probes + (wasProbe ? 1 : 0) };
+            if (!wasProbe || next.Probes <= MaxProbes)
+            {
+                // The request waits at the limiter until the provider is up; that is nobody's failure.
+                return Wait(next, TimeSpan.Zero, age);
+            }
+        }
+
+        return action == FailureAction.Wait ? Throttled(next, failure, age, random) : Failed(next, failure, age, random);
+    }
+
+    /// <summary>Adds a delay to a decision, which the request may be too old for.</summary>
+    public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) => InTime(decision with { Delay = decision.Delay + delay }, age);
+
+    private RetryDecision Failed(in RetryState state, LlmException failure, TimeSpan age, double random)
+    {
+        RetryState next = state with { Failures = state.Failures + 1, Timeouts = state.Timeouts + (failure.Kind == FailureKind.Timeout ? 1 : 0) };
+        return next.Failures < maxAttempts && !(failure.RetryAfter > maxWait)
+            ? InTime(new RetryDecision(RetryAction.Retry, Backoff.Delay(next.Failures, baseDelay, failure.RetryAfter, random), next), age)
+            : GiveUp(next);
+    }
+
+    private RetryDecision Throttled(in RetryState state, LlmException failure, TimeSpan age, double random)
+    {
+        TimeSpan shortest = baseDelay > MinThrottleDelay ? baseDelay : MinThrottleDelay;
+        return Wait(state, Backoff.Delay(state.Waits + 1, shortest, failure.RetryAfter, random), age);
+    }
+
+    private RetryDecision Wait(in RetryState state, TimeSpan delay, TimeSpan age)
+    {
+        RetryState next = state with { Waits = state.Waits + 1, FirstWait = state.Waits == 0 ? age : state.FirstWait };
+        return age - next.FirstWait + delay <= maxWait ? InTime(new RetryDecision(RetryAction.Wait, delay, next), age) : GiveUp(next);
+    }
+
+    private RetryDecision InTime(in RetryDecision decision, TimeSpan age) => age + decision.Delay >= totalTimeout ? GiveUp(decision.State) : decision;
+
+    private static RetryDecision GiveUp(in RetryState state) => new(RetryAction.GiveUp, TimeSpan.Zero, state);
+}
