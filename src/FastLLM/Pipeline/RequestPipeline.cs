@@ -202,6 +202,7 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 context.InFlight.EndSend(isFinal: true);
                 retryBudget.Succeeded(context.Retry.Failures);
+                context.InFlight.EndSend(isFinal: true);
             }
 
             return reply;

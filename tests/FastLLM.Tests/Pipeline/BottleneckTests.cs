@@ -35,8 +35,12 @@ public sealed class BottleneckTests : EngineTest
         for (var done = 0; done < 22; done += 2)
         {
             await _sends.WaitForAsync(2, Ended);
-            Assert.Equal(done < 20 ? Bottleneck.Concurrency : Bottleneck.ProviderLatency, done == 0 ? Bottleneck.Concurrency : manager.Stats.LimitedBy);
-            Time.Advance(done == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(1));
+            if (done > 0)
+            {
+                Assert.Equal(done < 20 ? Bottleneck.Concurrency : Bottleneck.ProviderLatency, manager.Stats.LimitedBy);
+                Time.Advance(TimeSpan.FromSeconds(1));
+            }
+
             _sends.Answer();
             _sends.Answer();
         }

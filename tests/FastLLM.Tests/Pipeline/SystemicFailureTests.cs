@@ -131,11 +131,12 @@ public sealed class SystemicFailureTests : EngineTest
             throw new LlmException(FailureKind.ServerError, "500");
         });
         await using var manager = new RequestManager<string>(provider, Quick(o => { o.TimeProvider = clock; o.RetryAttempts = 1; }));
+        var settings = new RunSettings { Drain = drain.Token };
         var outcomes = new List<ResponseWrapper<string>>();
 
         await Record.ExceptionAsync(async () =>
         {
-            await foreach (ResponseWrapper<string> outcome in manager.Open(AskMany(1).ToAsyncEnumerable(), new RunSettings { Drain = drain.Token }, Ended).Outcomes)
+            await foreach (ResponseWrapper<string> outcome in manager.Open(AskMany(1).ToAsyncEnumerable(), settings, Ended).Outcomes)
             {
                 outcomes.Add(outcome);
             }
