@@ -19,18 +19,9 @@ namespace FastLLM.Json;
 /// </remarks>
 internal static class ReceivedJson
 {
-    /// <summary>Gets whether the name or string at the reader equals <paramref name="text"/>.</summary>
-    public static bool TextIs(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text)
-    {
-        try
-        {
-            return reader.ValueTextEquals(text);
-        }
-        catch (InvalidOperationException) when (reader.ValueIsEscaped)
-        {
-            return false; // .NET refuses half of a surrogate pair
-        }
-    }
+    /// <summary>Returns whether the name or string at the reader equals <paramref name="text"/>.</summary>
+    public static bool TextIs(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) =>
+        reader.ValueIsEscaped ? EscapedTextIs(ref reader, text) : reader.ValueTextEquals(text);
 
     /// <summary>Gets the name or string at the reader.</summary>
     public static string Text(this ref Utf8JsonReader reader)
@@ -122,6 +113,18 @@ internal static class ReceivedJson
 
     /// <summary>Gets the value's JSON as well-formed UTF-8.</summary>
     public static ReadOnlySpan<byte> RawBytes(this JsonElement value) => WellFormedJson.Of(JsonMarshal.GetRawUtf8Value(value));
+
+    private static bool EscapedTextIs(ref Utf8JsonReader reader, ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return reader.ValueTextEquals(text);
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // .NET refuses half of a surrogate pair
+        }
+    }
 
     private static string Decode(ReadOnlySpan<byte> quoted)
     {
