@@ -28,7 +28,8 @@ internal static class ChatMessages
     }
 
     /// <summary>
-    /// Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and the request key
+    /// Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and the
+    /// request key
     /// depend on it.
     /// </summary>
     public static string ArgumentsOf(FunctionCallContent call)

@@ -4,15 +4,19 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader accepts.</summary>
+/// <summary>
+/// Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader accepts.
+/// </summary>
 /// <remarks>
 /// <para>One policy covers all JSON. It is tolerant here, and strict in <see cref="JsonText"/>, which reads what users send:</para>
 /// <list type="table">
 /// <listheader><term>In the JSON</term><description>From a server · From a user</description></listheader>
-/// <item><term>Bytes that are not UTF-8, half of an escaped surrogate pair</term><description>U+FFFD in text and in OUTPUT, the received bytes
+/// <item><term>Bytes that are not UTF-8, half of an escaped surrogate pair</term><description>U+FFFD in text and in OUTPUT, the received
+/// bytes
 /// in the cache · an error</description></item>
 /// <item><term>A whole number written <c>12.0</c> or <c>1e3</c></term><description>12 and 1000 · the same</description></item>
-/// <item><term>A number as a string (<c>"12"</c>), a fraction or null where a whole number is expected</term><description>no number · an error where
+/// <item><term>A number as a string (<c>"12"</c>), a fraction or null where a whole number is expected</term><description>no number · an
+/// error where
 /// the field is checked, otherwise sent as it is</description></item>
 /// <item><term>Duplicate members</term><description>the last one counts · an error</description></item>
 /// </list>

@@ -4,7 +4,9 @@ using FastLLM.Json;
 namespace FastLLM.Keys;
 
 /// <summary>Writes a JSON number as the only canonical text of its exact decimal value.</summary>
-/// <remarks>Text in, text out: no <see cref="double"/>, so no digit is lost, and no zero is written that an exponent only implies.</remarks>
+/// <remarks>
+/// Text in, text out: no <see cref="double"/>, so no digit is lost, and no zero is written that an exponent only implies.
+/// </remarks>
 internal static class DecimalText
 {
     private const int MaxPlainDigits = 30;
@@ -13,7 +15,9 @@ internal static class DecimalText
     /// <summary>Appends the canonical form of a number.</summary>
     /// <param name="output">The buffer to append to.</param>
     /// <param name="number">A number that is valid JSON.</param>
-    /// <returns><see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the point.</returns>
+    /// <returns>
+    /// <see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the point.
+    /// </returns>
     public static bool TryAppend(ByteBuffer output, ReadOnlySpan<byte> number)
     {
         if (IsCanonical(number))

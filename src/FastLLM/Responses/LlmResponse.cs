@@ -6,7 +6,8 @@ namespace FastLLM;
 
 /// <summary>Represents a response of a provider: the bytes as received, read on demand.</summary>
 /// <remarks>
-/// <para>Immutable and safe to share between threads. Fields unknown to this library stay in <see cref="RawBody"/> and <see cref="Json"/>.</para>
+/// <para>Immutable and safe to share between threads. Fields unknown to this library stay in <see cref="RawBody"/> and
+/// <see cref="Json"/>.</para>
 /// <para>Texts come from a model: treat them as untrusted.</para>
 /// </remarks>
 public abstract class LlmResponse
@@ -45,7 +46,7 @@ public abstract class LlmResponse
 
     /// <summary>Reads a body: a chat completion, embeddings, or any other JSON object.</summary>
     /// <param name="rawBody">UTF-8 JSON. It is kept, not copied, and must not change.</param>
-    /// <exception cref="JsonException">The body is not one whole JSON object.</exception>
+    /// <exception cref="JsonException">The body is not one complete JSON object.</exception>
     public static LlmResponse FromBody(ReadOnlyMemory<byte> rawBody) => FromBody(rawBody, BodyScan.Read(rawBody.Span));
 
     /// <summary>Returns kind and size, never the content, which may be private.</summary>
