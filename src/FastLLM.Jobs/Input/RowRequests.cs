@@ -55,7 +55,7 @@ internal sealed class RowRequests
         return row.TryGet(column, out string? id, out bool isKnown) ? id
             : isKnown ? throw new JsonException($"The column \"{column}\", which is the row's id, is empty.")
             : _idColumn is null ? null
-            : throw new JsonException($"There is no column \"{column}\" for the row's id. The columns are: {RowValues.Listed(row.Columns)}.");
+            : throw new JsonException($"The row has no column \"{column}\" for its id. The columns are: {RowValues.Listed(row.Columns)}.");
     }
 
     /// <summary>Creates the request of a row.</summary>
@@ -108,7 +108,7 @@ internal sealed class RowRequests
 
         if (template.System is not null && !isChat && !isResponses)
         {
-            throw new ArgumentException($"A system text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
+            throw new ArgumentException($"System text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
         JsonTemplate? system = template.System is { } text ? JsonTemplate.Text(text) : null;

@@ -5,7 +5,9 @@ using FastLLM.Jobs.Tables;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are sent.</summary>
+/// <summary>
+/// Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are sent.
+/// </summary>
 /// <param name="input">The input.</param>
 /// <param name="columns">Collects the columns of the rows; <see langword="null"/> if the output needs none.</param>
 internal sealed class InputIndex(JobInput input, ColumnNames? columns)
@@ -70,12 +72,16 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
 
             (int place, string id, bool isRepeated) = IsPipe ? AddFromPipe(row, resume) : Find(next++, row);
             string? error = isRepeated && row.Request is not null ? DuplicateId(row.Id) : row.Source.Error;
-            yield return new PlannedRow(place, id, row.Source.Metadata, isRepeated ? null : row.Request, error, Rows.RecordOf(place), row.IsWithinLimit);
+            LlmRequest? request = isRepeated ? null : row.Request;
+            yield return new PlannedRow(place, id, row.Source.Metadata, request, error, Rows.RecordOf(place), row.IsWithinLimit);
         }
     }
 
-    /// <summary>Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the columns.</summary>
-    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the columns.
+    /// </summary>
+    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
         for (; IsPipe && next < Rows.Count; next++)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
@@ -57,6 +58,9 @@ internal sealed class LineReader(Stream stream) : IDisposable
             await FillAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Gets the line that was read last as bytes that stay valid after the next call: a copy, unless it <see cref="IsKept"/>.</summary>
+    public ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => IsKept ? line : ChunkedAllocator.Requests.Copy(line.Span);
 
     /// <inheritdoc/>
     public void Dispose()

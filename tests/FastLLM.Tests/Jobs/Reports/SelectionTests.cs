@@ -12,7 +12,7 @@ public sealed class SelectionTests
     [InlineData(1000, 1000, 90, 90)]
     public void Takes_AllFailuresThatFit_AndAnEvenChoiceOfTheOthers(int rows, int failed, int taken, int failuresTaken)
     {
-        var selection = new Selection(mostRows: 100, mostBytes: 1 << 20);
+        var selection = new Selection(maxRows: 100, maxBytes: 1 << 20);
         bool Succeeds(int row) => (row * 7919 % rows) >= failed;
         for (var i = 0; i < rows; i++)
         {
@@ -32,7 +32,7 @@ public sealed class SelectionTests
     [InlineData(100_000, 4000, 512)]
     public void TextLength_IsAsMuchAsFits(int rows, int lineLength, int length)
     {
-        var selection = new Selection(mostRows: 1_000_000, mostBytes: 1 << 20);
+        var selection = new Selection(maxRows: 1_000_000, maxBytes: 1 << 20);
         for (var i = 0; i < rows; i++)
         {
             selection.Count(lineLength, succeeded: true);
