@@ -58,7 +58,7 @@ public sealed class RowsTests : IDisposable
 
         ToolResult wrong = await PipeAsync(packed, "run", "-", "--template", "Say {{txt}}", "--model", "m", "--base-url", simulator.ApiBase);
         Assert.Equal(2, wrong.Exit);
-        Assert.Contains("{{txt}}, but the input has no such column. The columns are: id, text.", wrong.Messages, StringComparison.Ordinal);
+        Assert.Contains("{{txt}}, but there is no such column. The columns are: id, text.", wrong.Messages, StringComparison.Ordinal);
         Assert.Equal(2, simulator.Stats.Sends);
     }
 
@@ -89,7 +89,7 @@ public sealed class RowsTests : IDisposable
     {
         { [], "say with --template what to ask of each row" },
         { ["--template", "{{txt}}"], "The columns are: text, label." },
-        { ["--template", "{{text}}"], "line 3: The column \"text\" is empty." },
+        { ["--template", "{{text}}"], "line 3: The column \"text\" has no value here." },
         { ["--template", "{{text"], "never closed" },
         { ["--template", "@none.txt"], "cannot be read" },
         { ["--template", "{{text}}", "--set", "effort=high"], "A text needs quotes: effort=\"high\"" },

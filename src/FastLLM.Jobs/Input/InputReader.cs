@@ -40,7 +40,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         (_stream, ReadOnlyMemory<byte> begin) = await InputStream.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
         if (InputSource.SeparatorOf(begin.Span, format, template is not null) is not { } separator)
         {
-            _lines = new LineReader(_stream);
+            _lines = new LineReader(_stream) { ReusesLines = ReusesRows, Spare = Spare };
             return;
         }
 
@@ -94,6 +94,16 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
 
     /// <summary>Gets a value indicating whether the stream is closed with the reader.</summary>
     public bool OwnsStream { get; init; }
+
+    /// <summary>Gets a value indicating whether a row is valid only until the next one is read.</summary>
+    public bool ReusesRows { get; init; }
+
+    /// <inheritdoc cref="LineReader.Spare"/>
+    public byte[]? Spare
+    {
+        get => _lines is null ? field : _lines.Spare;
+        init;
+    }
 
     /// <inheritdoc/>
     public void Dispose()

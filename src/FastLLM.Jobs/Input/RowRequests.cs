@@ -80,7 +80,7 @@ internal sealed class RowRequests
 
     /// <summary>Gets the message about columns that the template names but the input lacks.</summary>
     public static string NoSuchColumn(IEnumerable<string> missing, IEnumerable<string> columns) =>
-        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but the input has no such column. "
+        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but there is no such column. "
         + $"The columns are: {RowValues.Listed(columns)}.";
 
     /// <summary>Gets the columns of the template and of the ids that a table's header lacks.</summary>

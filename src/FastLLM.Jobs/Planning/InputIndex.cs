@@ -32,7 +32,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
     public async Task ReadAsync(InputCheck check, Action<JobRow>? see, CancellationToken cancellationToken)
     {
         HashSet<ulong> duplicates = [];
-        await foreach (JobRow row in input.ReadAsync(line => check.See(line), cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows: true, line => check.See(line), cancellationToken).ConfigureAwait(false))
         {
             columns?.See(row.Source.Metadata.Span);
             see?.Invoke(row);
@@ -58,12 +58,14 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
 
     /// <summary>Reads the rows again, each with its place and what is to be done with it. Rows of a pipe are indexed here.</summary>
     /// <param name="resume">The records of earlier runs.</param>
+    /// <param name="reusesRows">Whether a row is valid only until the next one is read.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     /// <exception cref="InvalidDataException">The input cannot be read, or has changed since it was indexed.</exception>
-    public async IAsyncEnumerable<PlannedRow> ReadAsync(ResumeState resume, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<PlannedRow> ReadAsync(
+        ResumeState resume, bool reusesRows, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
-        await foreach (JobRow row in input.ReadAsync(null, cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows, see: null, cancellationToken).ConfigureAwait(false))
         {
             if (IsPipe && !row.IsWithinLimit)
             {
@@ -95,7 +97,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
 
         // A kept record may carry the columns that the input had then.
-        await foreach (JobRow row in input.ReadAsync(null, cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows: true, see: null, cancellationToken).ConfigureAwait(false))
         {
             yield return (row.Source.Metadata, Rows.RecordOf(Find(next++, row).Place));
         }

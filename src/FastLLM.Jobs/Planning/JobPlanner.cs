@@ -38,8 +38,8 @@ internal sealed class JobPlanner(JobSetup setup)
         RecordReader? records = file is null ? null : new RecordReader(file);
         HashSet<ulong> keys = [];
         (long cached, long invalid) = (0, 0);
-        LlmRequest? first = null;
-        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, cancellationToken).ConfigureAwait(false))
+        (string? firstEndpoint, string? firstBody) = (null, null);
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
         {
             if (!row.IsWithinLimit)
             {
@@ -65,7 +65,10 @@ internal sealed class JobPlanner(JobSetup setup)
 
                 TokenUpperBound most = TokenUpperBound.Of(request);
                 EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
-                first ??= request;
+                if (firstBody is null)
+                {
+                    (firstEndpoint, firstBody) = (request.Endpoint, Encoding.UTF8.GetString(request.Body.Span));
+                }
             }
         }
 
@@ -84,8 +87,8 @@ internal sealed class JobPlanner(JobSetup setup)
             ],
             Spent = spent,
             Recorded = resume.Cost,
-            FirstEndpoint = first?.Endpoint,
-            FirstBody = first is null ? null : Encoding.UTF8.GetString(first.Body.Span),
+            FirstEndpoint = firstEndpoint,
+            FirstBody = firstBody,
         };
     }
 

@@ -132,7 +132,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     // The rows to send, in input order. Invalid rows are written on the way.
     private async IAsyncEnumerable<LlmRequest> PendingAsync(JobWriter writer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, cancellationToken).ConfigureAwait(false))
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: false, cancellationToken).ConfigureAwait(false))
         {
             if (!row.IsWithinLimit)
             {
