@@ -6,7 +6,8 @@ namespace FastLLM;
 
 /// <summary>Processes the rows of a file: requests in, outcomes out, over as many runs as it takes.</summary>
 /// <remarks>
-/// <para>The input is checked as a whole before the first send. During a run the output is a log, with one write per row; when every row has an
+/// <para>The input is checked as a whole before the first send. During a run the output is a log, with one write per row; when every row
+/// has an
 /// outcome, the output is put in input order. The next run resumes: finished rows are not sent again. See <c>docs/files.md</c>.</para>
 /// <para>The manager is used, not disposed. Several jobs may run on one manager at once.</para>
 /// </remarks>
@@ -19,7 +20,8 @@ public static class Job
     /// <param name="options">The input and its format; the output is ignored.</param>
     /// <param name="cancellationToken">Cancels the check.</param>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
-    /// <exception cref="InvalidDataException">The input as a whole cannot be read: a table without a template, a missing column, broken gzip.</exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read: a table without a template, a missing column, broken
+    /// gzip.</exception>
     /// <exception cref="IOException">The input cannot be read.</exception>
     public static async Task<InputReport> CheckAsync(JobOptions options, CancellationToken cancellationToken = default)
     {
@@ -60,7 +62,8 @@ public static class Job
     /// <exception cref="ArgumentException">Input and output are the same file, or the options do not fit together.</exception>
     /// <exception cref="BatchFormatException">The input has invalid lines. Nothing was sent, and no output was made.</exception>
     /// <exception cref="InvalidDataException">
-    /// The input as a whole cannot be read (a table without a template, a missing column, broken gzip), or there is a budget and the cost of a row has no
+    /// The input as a whole cannot be read (a table without a template, a missing column, broken gzip), or there is a budget and the cost
+    /// of a row has no
     /// bound. Nothing was sent.
     /// </exception>
     /// <exception cref="IOException">The input cannot be read, or the output cannot be opened. Nothing was sent.</exception>

@@ -22,7 +22,8 @@ public sealed record JobResult
     public long Equal { get; init; }
 
     /// <summary>Gets this run's failures by kind, each with the first message.</summary>
-    public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures { get; init; } = new Dictionary<FailureKind, (long, string)>();
+    public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures { get; init; } =
+        new Dictionary<FailureKind, (long, string)>();
 
     /// <summary>Gets this run's answers by finish reason: <c>stop</c>, <c>length</c> …</summary>
     public IReadOnlyDictionary<string, long> FinishReasons { get; init; } = new Dictionary<string, long>();
@@ -30,7 +31,10 @@ public sealed record JobResult
     /// <summary>Gets the sends and tokens of this run.</summary>
     public TokenStats Stats { get; init; } = new();
 
-    /// <summary>Gets the cost of this run in US dollars, as far as prices are known. With a budget, an aborted run includes the highest possible cost of what was in flight.</summary>
+    /// <summary>
+    /// Gets the cost of this run in US dollars, as far as prices are known. With a budget, an aborted run includes the highest possible
+    /// cost of what was in flight.
+    /// </summary>
     public decimal Cost { get; init; }
 
     /// <summary>Gets the cost of all runs that built the output, including this one. Into a pipe, the cost of this run.</summary>

@@ -5,12 +5,13 @@ using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Input;
 
-/// <summary>Reads the rows of an input, one after the other. Bodies stay the bytes that stand there; plain rows become requests by a template.</summary>
-/// <param name="stream">UTF-8, one JSON object a line, or a table; also packed with gzip.</param>
-/// <param name="format">How rows are to be read.</param>
-/// <param name="model">The model for rows that name none, if any.</param>
-/// <param name="template">What plain rows ask; <see langword="null"/> where rows are requests already.</param>
-internal sealed class InputReader(Stream stream, InputFormat format = InputFormat.Auto, string? model = null, RowRequests? template = null) : IDisposable
+/// <summary>Reads the rows of an input in order. Bodies stay the bytes of the input; a template makes requests of plain rows.</summary>
+/// <param name="stream">UTF-8: one JSON object per line, or a table; may be packed with gzip.</param>
+/// <param name="format">The format of the rows.</param>
+/// <param name="model">The model of rows that name none, if any.</param>
+/// <param name="template">Makes requests of plain rows; <see langword="null"/> if the rows are requests.</param>
+internal sealed class InputReader(Stream stream, InputFormat format = InputFormat.Auto, string? model = null, RowRequests? template = null)
+    : IDisposable
 {
     private const int KnownColumns = 1000;
 
@@ -23,11 +24,12 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     private TableHeader? _header;
     private bool _hasRows;
 
-    /// <summary>Gets what is wrong with the template, now that every row has been read: a column that none of them has.</summary>
+    /// <summary>Gets the error of the template, after every row has been read: a column that no row has.</summary>
     public string? TemplateFault => _hasRows && _unseen.Count > 0 ? RowRequests.NoSuchColumn(_unseen, _columns) : null;
 
-    /// <summary>Finds out what the input is, and reads the header of a table. It need not be called: reading does.</summary>
-    /// <exception cref="InvalidDataException">The input is nothing that can be read: a table without a template, a header with a mistake, broken gzip.</exception>
+    /// <summary>Detects the format of the input, and reads the header of a table. Calling it is optional.</summary>
+    /// <exception cref="InvalidDataException">The input cannot be read: a table without a template, an invalid header, broken
+    /// gzip.</exception>
     public async ValueTask OpenAsync(CancellationToken cancellationToken)
     {
         if (_lines is not null || _table is not null)
@@ -38,7 +40,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         (_stream, ReadOnlyMemory<byte> begin) = await InputStream.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
         if (InputSource.SeparatorOf(begin.Span, format, template is not null) is not { } separator)
         {
-            _lines = new LineReader(_stream);
+            _lines = new LineReader(_stream) { ReusesLines = ReusesRows, Spare = Spare };
             return;
         }
 
@@ -46,13 +48,16 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         (string[]? names, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
         if (names is null)
         {
-            throw new InvalidDataException(error is null ? "The table is empty: its first line should name the columns." : InvariantLine(_table.Line, error));
+            throw new InvalidDataException(error is null
+                ? "The table is empty: its first line must name the columns."
+                : FormattableString.Invariant($"Line {_table.Line}: {error}"));
         }
 
         _header = new TableHeader(names, _table.Line);
         if (template is null)
         {
-            throw new InvalidDataException($"The input is a table: say with --template what to ask of each row, such as --template \"Classify: {{{{{_header.Names[0]}}}}}\". Its columns are: {RowValues.Listed(_header.Names)}.");
+            throw new InvalidDataException("The input is a table: make requests of its rows with --template, such as "
+                + $"--template \"Classify: {{{{{_header.Names[0]}}}}}\". Its columns are: {RowValues.Listed(_header.Names)}.");
         }
 
         string[] missing = [.. template.MissingIn(_header.Names)];
@@ -64,8 +69,8 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         _unseen.Clear();
     }
 
-    /// <summary>Reads the next row, blank lines passed over.</summary>
-    /// <returns>The row, or <see langword="null"/> after the last one.</returns>
+    /// <summary>Reads the next row, without blank lines.</summary>
+    /// <returns>The row, or <see langword="null"/> after the last row.</returns>
     /// <exception cref="InvalidDataException">The input cannot be read any further.</exception>
     public async ValueTask<InputRow?> ReadAsync(CancellationToken cancellationToken)
     {
@@ -90,6 +95,16 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     /// <summary>Gets a value indicating whether the stream is closed with the reader.</summary>
     public bool OwnsStream { get; init; }
 
+    /// <summary>Gets a value indicating whether a row is valid only until the next one is read.</summary>
+    public bool ReusesRows { get; init; }
+
+    /// <inheritdoc cref="LineReader.Spare"/>
+    public byte[]? Spare
+    {
+        get => _lines is null ? field : _lines.Spare;
+        init;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -101,8 +116,6 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
     }
 
-    private static string InvariantLine(long line, string error) => string.Create(CultureInfo.InvariantCulture, $"Line {line}: {error}");
-
     private static string IdOf(long line) => line.ToString(CultureInfo.InvariantCulture);
 
     private InputRow Read(ReadOnlyMemory<byte> line)
@@ -113,19 +126,19 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         {
             if (format == InputFormat.Jsonl)
             {
-                throw new JsonException("The line is a plain row: say with --template what to ask of each.");
+                throw new JsonException("The line is a plain row: make a request of it with --template.");
             }
 
-            if (format == InputFormat.OpenAI || (format == InputFormat.Auto && BatchLine.IsBatchLine(line.Span)))
+            ReadOnlyMemory<byte> metadata = default;
+            BatchLine request = format switch
             {
-                BatchLine batchLine = BatchLine.Read(Keep(line));
-                hasOwnId = batchLine.CustomId is not null;
-                id = batchLine.CustomId ?? id;
-                LlmRequest request = LlmRequest.FromBody(batchLine.Url, WithModel(batchLine.Body), batchLine.CustomId, batchLine.Sample);
-                return new InputRow(_lines.Line, id, request, default, null);
-            }
-
-            return ReadBare(line, id);
+                InputFormat.OpenAI => BatchLine.Read(_lines.Keep(line)),
+                InputFormat.Cookbook => ReadCookbook(line.Span, out metadata),
+                _ => BatchLine.ReadAny(_lines.Keep(line)),
+            };
+            hasOwnId = request.CustomId is not null;
+            id = request.CustomId ?? id;
+            return new InputRow(_lines.Line, id, (request with { Body = WithModel(request.Body) }).ToRequest(), metadata, null);
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
@@ -133,24 +146,17 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
     }
 
-    // A line is mostly lent, and what is kept of it copied; a large one is the reader's own already.
-    private ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => _lines!.IsKept ? line : ChunkedAllocator.Requests.Copy(line.Span);
-
-    private InputRow ReadBare(ReadOnlyMemory<byte> line, string id)
+    private static BatchLine ReadCookbook(ReadOnlySpan<byte> line, out ReadOnlyMemory<byte> metadata)
     {
-        string endpoint = BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest);
-        ReadOnlyMemory<byte> metadata = default;
-        ReadOnlyMemory<byte> body = format == InputFormat.Cookbook
-            ? BareBody.WithoutMetadata(line.Span, out metadata)
-            : Keep(line);
-        return new InputRow(_lines!.Line, id, LlmRequest.FromBody(endpoint, WithModel(body)), metadata, null);
+        string endpoint = BareBody.EndpointOf(line) ?? throw new JsonException(InputMessages.NoRequest);
+        return new BatchLine(null, endpoint, BareBody.WithoutMetadata(line, out metadata), Sample: 0);
     }
 
     private InputRow ReadPlain(ReadOnlyMemory<byte> line)
     {
         try
         {
-            var row = new JsonRow(Keep(line)) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
+            var row = new JsonRow(_lines!.Keep(line)) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
             if (_columns.Count < KnownColumns)
             {
                 _columns.UnionWith(row.Columns);
@@ -172,7 +178,8 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         int columns = _header!.Names.Length;
         if (cells is not null && cells.Length != columns)
         {
-            error = string.Create(CultureInfo.InvariantCulture, $"The row has {cells.Length} cells, but the header names {columns} columns. A cell with a separator in it needs quotes around it.");
+            error = FormattableString.Invariant($"The row has {cells.Length} cells, but the header names {columns} columns. ")
+                + "A cell with a separator in it needs quotes around it.";
         }
 
         return error is not null

@@ -12,6 +12,7 @@ internal sealed class JobInput
     private readonly InputFormat _format;
     private readonly RowRequests? _template;
     private InputReader? _opened;
+    private byte[]? _spare;
 
     /// <summary>Reads the options; opens nothing.</summary>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
@@ -35,21 +36,23 @@ internal sealed class JobInput
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
-        _opened ??= Open();
+        _opened ??= Open(reusesRows: false);
 
         // A read from the console does not end with its token: the wait does.
         await _opened.OpenAsync(cancellationToken).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Reads the rows, one for each sample. An invalid line is one row without a request.</summary>
+    /// <param name="reusesRows">Whether a row is valid only until the next one is read.</param>
     /// <param name="see">Is called once for each line, before its rows.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     /// <exception cref="InvalidDataException">The input cannot be read any further.</exception>
-    public async IAsyncEnumerable<JobRow> ReadAsync(Action<InputRow>? see, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<JobRow> ReadAsync(
+        bool reusesRows, Action<InputRow>? see, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Dictionary<ulong, int>? samplesOfKey = _options.NoDedup ? [] : null;
         var count = 0L;
-        using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open();
+        using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open(reusesRows);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {
             see?.Invoke(row);
@@ -77,6 +80,7 @@ internal sealed class JobInput
         }
 
         TemplateFault = reader.TemplateFault;
+        _spare = reader.Spare;
     }
 
     /// <summary>Adds an error for each line whose id an earlier line has. Ids are not kept, so the input is read once more.</summary>
@@ -86,7 +90,7 @@ internal sealed class JobInput
     public async Task FindDuplicatesAsync(IReadOnlySet<ulong> ids, InputCheck check, CancellationToken cancellationToken)
     {
         var firstLines = new Dictionary<ulong, long>();
-        using InputReader reader = Open();
+        using InputReader reader = Open(reusesRows: true);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {
             ulong id = RowIndex.Fingerprint(SampleId(row.Id, 0));
@@ -102,8 +106,12 @@ internal sealed class JobInput
 
     private string SampleId(string id, int k) => _options.Samples == 1 ? id : string.Create(CultureInfo.InvariantCulture, $"{id}#{k}");
 
-    private InputReader Open() =>
-        new(IsPipe ? Console.OpenStandardInput() : OpenFile(Name), _format, _options.Model, _template) { OwnsStream = !IsPipe };
+    private InputReader Open(bool reusesRows) => new(IsPipe ? Console.OpenStandardInput() : OpenFile(Name), _format, _options.Model, _template)
+    {
+        OwnsStream = !IsPipe,
+        ReusesRows = reusesRows,
+        Spare = Interlocked.Exchange(ref _spare, null),
+    };
 
     private static FileStream OpenFile(string path)
     {

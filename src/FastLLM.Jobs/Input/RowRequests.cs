@@ -55,7 +55,7 @@ internal sealed class RowRequests
         return row.TryGet(column, out string? id, out bool isKnown) ? id
             : isKnown ? throw new JsonException($"The column \"{column}\", which is the row's id, is empty.")
             : _idColumn is null ? null
-            : throw new JsonException($"There is no column \"{column}\" for the row's id. The columns are: {RowValues.Listed(row.Columns)}.");
+            : throw new JsonException($"The row has no column \"{column}\" for its id. The columns are: {RowValues.Listed(row.Columns)}.");
     }
 
     /// <summary>Creates the request of a row.</summary>
@@ -80,7 +80,7 @@ internal sealed class RowRequests
 
     /// <summary>Gets the message about columns that the template names but the input lacks.</summary>
     public static string NoSuchColumn(IEnumerable<string> missing, IEnumerable<string> columns) =>
-        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but the input has no such column. "
+        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but there is no such column. "
         + $"The columns are: {RowValues.Listed(columns)}.";
 
     /// <summary>Gets the columns of the template and of the ids that a table's header lacks.</summary>
@@ -108,7 +108,7 @@ internal sealed class RowRequests
 
         if (template.System is not null && !isChat && !isResponses)
         {
-            throw new ArgumentException($"A system text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
+            throw new ArgumentException($"System text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
         JsonTemplate? system = template.System is { } text ? JsonTemplate.Text(text) : null;

@@ -38,7 +38,7 @@ internal abstract class RowValues
         }
 
         return AllowMissing ? "" : throw new JsonException(isKnown
-            ? $"The column \"{column}\" is empty. To send empty text: --allow-missing."
+            ? $"The column \"{column}\" has no value here. To send empty text: --allow-missing."
             : $"There is no column \"{column}\". The columns are: {Listed(Columns)}.");
     }
 

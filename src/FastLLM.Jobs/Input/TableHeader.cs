@@ -12,7 +12,8 @@ internal sealed class TableHeader
         Names = [.. cells.Select((cell, i) => cell.Trim() is { Length: > 0 } name ? name : FormattableString.Invariant($"column_{i + 1}"))];
         if (Names.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
         {
-            throw new InvalidDataException(FormattableString.Invariant($"Line {line}: two columns are named \"{twice.Key}\". Rename one of them."));
+            string message = FormattableString.Invariant($"Line {line}: two columns are called \"{twice.Key}\". Rename one of them.");
+            throw new InvalidDataException(message);
         }
 
         Utf8Names = [.. Names.Select(Encoding.UTF8.GetBytes)];

@@ -55,9 +55,6 @@ internal sealed class TextTemplate
     /// <summary>Gets the columns that the text names.</summary>
     public IEnumerable<string> Columns => _pieces.Select(piece => piece.Column);
 
-    /// <summary>Gets a value indicating whether the text has no placeholders.</summary>
-    public bool IsPlain => _pieces.Count == 0;
-
     /// <summary>Gets the text after the last placeholder.</summary>
     public string Tail { get; }
 

@@ -23,13 +23,14 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LlmException(FailureKind.Output, $"{journal!.Path}, which stores the cost in flight, cannot be written: {e.Message}", e);
+            throw new LlmException(FailureKind.Output, $"The cost in flight cannot be written to {journal!.Path}: {e.Message}", e);
         }
     }
 
     /// <summary>Stores the cost that no record states, at the end of a run.</summary>
     /// <param name="runCost">The cost of the run.</param>
-    /// <param name="sorted">The output, if it was sorted: that may have dropped records with a cost, so its records are added up again.</param>
+    /// <param name="sorted">The output, if it was sorted: that may have dropped records with a cost, so its records are added up
+    /// again.</param>
     /// <param name="say">Receives a message if the cost cannot be stored.</param>
     public void End(decimal runCost, string? sorted, Action<FormattableString> say)
     {
@@ -46,7 +47,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            say($"{journal.Path} could not be written ({e.Message}): the next run will not know ${unrecorded:0.##########} of this job's cost, which no record states.");
+            say($"{journal.Path} cannot be written ({e.Message}): the next run will miss ${unrecorded:0.##########} of this job's cost.");
         }
     }
 }

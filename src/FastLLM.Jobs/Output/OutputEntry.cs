@@ -1,17 +1,17 @@
 namespace FastLLM.Jobs.Output;
 
-/// <summary>What a line of OUTPUT says, without its answer.</summary>
-/// <param name="Offset">Where it begins.</param>
-/// <param name="Length">How many bytes it has, counting its LF.</param>
+/// <summary>Represents a line of an output without its answer.</summary>
+/// <param name="Offset">The offset of the line.</param>
+/// <param name="Length">The number of bytes, including the LF.</param>
 /// <param name="CustomId">The row's id; empty for a damaged line.</param>
-/// <param name="Key">The request's key, if the line has it: FastLLM's own do unless it was switched off.</param>
+/// <param name="Key">The request's key, if the line has it: records of FastLLM do, unless the member was left out.</param>
 /// <param name="Succeeded">Whether <c>error</c> is null, the status is 2xx, and there is a body without a top-level <c>error</c>.</param>
-/// <param name="IsDamaged">Whether the line is no record, so that nothing else counts.</param>
+/// <param name="IsDamaged">Whether the line is not a record, so that nothing else counts.</param>
 internal readonly record struct OutputEntry(long Offset, int Length, string CustomId, RequestKey? Key, bool Succeeded, bool IsDamaged)
 {
-    /// <summary>Why the answer's choices ended, each reason once; empty where there is none.</summary>
+    /// <summary>Gets the finish reasons of the answer's choices, each once.</summary>
     public IReadOnlyList<string> FinishReasons { get; init; } = [];
 
-    /// <summary>What the row cost, where the line says it.</summary>
+    /// <summary>Gets the cost of the row, if the line states it.</summary>
     public decimal? Cost { get; init; }
 }

@@ -5,7 +5,8 @@ namespace FastLLM.Jobs.Output;
 
 /// <summary>Writes an output: a log of records during a run, sorted when the job is done.</summary>
 /// <remarks>
-/// <para>Each record is one write at the end, so that a killed process leaves whole records and at most one torn record. Memory holds no records.
+/// <para>Each record is one write at the end, so that a killed process leaves whole records and at most one torn record. Memory holds no
+/// records.
 /// The first record creates the file: a run that is refused leaves none.</para>
 /// <para>Several threads may call <see cref="Append"/> at once; every other member needs exclusive use.</para>
 /// </remarks>
@@ -84,10 +85,15 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
-    /// <summary>Puts the file in input order: writes a sorted file beside it, flushes that and renames it. Earlier offsets are void afterwards.</summary>
-    /// <remarks>Drops records that belong to no row. A sorted file is only flushed. A sort that fails or is killed leaves the file unchanged.</remarks>
+    /// <summary>
+    /// Puts the file in input order: writes a sorted file beside it, flushes that and renames it. Earlier offsets are void afterwards.
+    /// </summary>
+    /// <remarks>
+    /// Drops records that belong to no row. A sorted file is only flushed. A sort that fails or is killed leaves the file unchanged.
+    /// </remarks>
     /// <param name="rows">The number of rows.</param>
-    /// <param name="recordOf">Gets the offset of a row's record, or <see cref="Planning.RowIndex.NoRecord"/>. Called several times for a row.</param>
+    /// <param name="recordOf">Gets the offset of a row's record, or <see cref="Planning.RowIndex.NoRecord"/>. Called several times for a
+    /// row.</param>
     /// <exception cref="IOException">The disk is full.</exception>
     public void Sort(int rows, Func<int, long> recordOf)
     {

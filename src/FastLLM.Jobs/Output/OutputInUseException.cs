@@ -1,6 +1,6 @@
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Another run writes this OUTPUT.</summary>
+/// <summary>The exception that is thrown if another run is writing the output.</summary>
 internal sealed class OutputInUseException : IOException
 {
     public OutputInUseException(string path, Exception innerException)

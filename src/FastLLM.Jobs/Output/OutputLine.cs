@@ -4,17 +4,17 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Reads one line of OUTPUT, whoever wrote it: FastLLM, OpenAI's batches, vLLM's run-batch.</summary>
-/// <remarks>One pass of a reader over the bytes; all that is allocated is the id.</remarks>
+/// <summary>Reads one line of an output from any writer: FastLLM, OpenAI's batches, vLLM's run-batch.</summary>
+/// <remarks>Reads the bytes once and allocates only the id.</remarks>
 internal ref struct OutputLine
 {
-    // Beyond it, it is nobody's cost, and sums would overflow.
+    // No row costs more, and sums must not overflow.
     private const decimal MaxCost = 1_000_000_000_000m;
 
     private static readonly string[] s_stop = ["stop"];
     private static readonly string[] s_length = ["length"];
 
-    // Deeper than any answer that the engine lets through; the reader keeps one bit a level.
+    // Deeper than any answer that the engine accepts; the reader needs one bit per level.
     private static readonly JsonReaderOptions s_options = new() { MaxDepth = 4096 };
 
     private Utf8JsonReader _reader;
@@ -36,18 +36,22 @@ internal ref struct OutputLine
             if (record.TryRead())
             {
                 bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
-                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false) { FinishReasons = record._finishReasons, Cost = record._cost };
+                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false)
+                {
+                    FinishReasons = record._finishReasons,
+                    Cost = record._cost,
+                };
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Not JSON; or an id with bytes that are no text.
+            // Not JSON, or an id that is not valid text.
         }
 
         return new OutputEntry(offset, length, "", null, Succeeded: false, IsDamaged: true);
     }
 
-    // An id alone is no record: a line of INPUT has one too.
+    // An id alone is not a record: a line of an input has one too.
     private bool TryRead()
     {
         if (!_reader.Read() || _reader.TokenType != JsonTokenType.StartObject)
@@ -130,7 +134,7 @@ internal ref struct OutputLine
             }
         }
 
-        // Where the value was an object, the reader stands at its end; else at the value, skipped.
+        // The reader is at the end of the object or, if the value is not one, at the value.
         _hasBody = _reader.TokenType != JsonTokenType.Null;
     }
 
@@ -165,14 +169,14 @@ internal ref struct OutputLine
         }
     }
 
-    // Nearly always one, and the same in all rows: no list is made for it.
+    // Nearly always one reason, the same in all rows: it allocates no list.
     private void AddFinishReason()
     {
         if (_finishReasons.Length == 0)
         {
-            _finishReasons = _reader.ValueTextEquals("stop"u8) ? s_stop : _reader.ValueTextEquals("length"u8) ? s_length : [_reader.GetString()!];
+            _finishReasons = _reader.TextIs("stop"u8) ? s_stop : _reader.TextIs("length"u8) ? s_length : [_reader.Text()];
         }
-        else if (_reader.GetString()! is var reason && !_finishReasons.Contains(reason))
+        else if (_reader.Text() is var reason && !_finishReasons.Contains(reason))
         {
             _finishReasons = [.. _finishReasons, reason];
         }
@@ -190,7 +194,8 @@ internal ref struct OutputLine
             else if (_reader.TextIs("cost"u8))
             {
                 _reader.Read();
-                _cost = _reader.TokenType == JsonTokenType.Number && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MaxCost ? cost : null;
+                bool isNumber = _reader.TokenType == JsonTokenType.Number;
+                _cost = isNumber && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MaxCost ? cost : null;
             }
 
             _reader.Skip();
@@ -206,7 +211,7 @@ internal ref struct OutputLine
             : null;
     }
 
-    // Called first at the name of a member whose value may be an object, then at the end of each of that object's values.
+    // Called first at the name of a member whose value may be an object, then at the end of each value of that object.
     private bool NextMember()
     {
         bool first = _reader.TokenType == JsonTokenType.PropertyName;

@@ -4,10 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Keeps a second writer from OUTPUT. The system gives the lock back when its holder dies, however it dies.</summary>
+/// <summary>Locks an output against a second writer. The system releases the lock when the process ends in any way.</summary>
 /// <remarks>
-/// The lock is on a file beside OUTPUT, which is replaced when it is sorted and must stay readable for others. The file is gone when
-/// the lock is given back; one that a killed process left behind is no obstacle.
+/// The lock is on a file beside the output, which the sort replaces and which must stay readable for others. The file is deleted with
+/// the release; a file that a killed process left is no obstacle.
 /// </remarks>
 internal sealed class OutputLock : IDisposable
 {
@@ -20,8 +20,8 @@ internal sealed class OutputLock : IDisposable
         _handle = handle;
     }
 
-    /// <summary>Takes the lock of an OUTPUT.</summary>
-    /// <exception cref="OutputInUseException">Somebody has it.</exception>
+    /// <summary>Takes the lock of an output.</summary>
+    /// <exception cref="OutputInUseException">Another run has the lock.</exception>
     public static OutputLock Take(string output)
     {
         string path = output + ".lock";
@@ -42,7 +42,7 @@ internal sealed class OutputLock : IDisposable
                 throw;
             }
 
-            // Its holder took the file away between our opening and our locking it.
+            // The holder deleted the file after it was opened here and before it was locked.
             handle.Dispose();
         }
     }
@@ -56,7 +56,7 @@ internal sealed class OutputLock : IDisposable
 
         try
         {
-            // While it is ours: nobody else's can stand there. Windows deletes it by itself.
+            // Before the release, so that the file cannot be another run's. Windows deletes it by itself.
             if (!OperatingSystem.IsWindows())
             {
                 File.Delete(_path);
@@ -64,7 +64,7 @@ internal sealed class OutputLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Litter, but no obstacle to the next run.
+            // A file that stays is no obstacle to the next run.
         }
         finally
         {
@@ -85,11 +85,11 @@ internal sealed class OutputLock : IDisposable
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new IOException($"{output} cannot be written: {path}, which keeps a second run from it, cannot be made. Name a file in a folder that you may write to.", e);
+            throw new IOException($"{output} cannot be written: its lock {path} cannot be created. Name a file in a writable folder.", e);
         }
     }
 
-    // A locked file cannot be opened a second time, but its length can be seen: a random one tells it from another at the same path.
+    // A locked file cannot be opened again, but its length is visible: a random length distinguishes it from another file at the path.
     private static bool IsStillThere(string path, SafeFileHandle handle)
     {
         int length = RandomNumberGenerator.GetInt32(1, 1 << 16);

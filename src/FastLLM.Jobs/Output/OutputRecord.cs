@@ -9,38 +9,40 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Writes outcomes as OpenAI's batch output lines: success and failure in one form, what is ours in one extra member.</summary>
+/// <summary>Writes outcomes as OpenAI's batch output lines: success and failure in one form, with one extra member.</summary>
 /// <remarks>
-/// <para>A line says success exactly when <c>error</c> is null, the status is 2xx and the body has no <c>error</c> of its own. A failure with
-/// an HTTP answer that says so is written as that answer; any other has no response, and an error with code and message.</para>
-/// <para>Not safe for concurrent use: one writer of OUTPUT has one of these.</para>
+/// <para>A line is a success exactly if <c>error</c> is null, the status is 2xx and the body has no <c>error</c>. A failure that the HTTP
+/// answer shows is written as that answer; any other failure has no response, but an error with code and message.</para>
+/// <para>Not safe for concurrent use.</para>
 /// </remarks>
-/// <param name="withOwnMember">Whether lines have the member <c>fastllm</c>. Without it, a resume knows rows by their ids only.</param>
-/// <param name="time">The clock by which rows say when they were written; <see langword="null"/>: they do not.</param>
-/// <param name="limitedBy">What keeps the run from being faster at this moment; <see langword="null"/>: rows do not say.</param>
-/// <param name="withCosts">Whether rows that cost nothing say so.</param>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer of values holds no more than memory.")]
-internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false)
+/// <param name="withOwnMember">Whether lines have the member <c>fastllm</c>. Without it, a resume matches rows by id alone.</param>
+/// <param name="time">The clock for the time of writing; <see langword="null"/> to leave it out.</param>
+/// <param name="limitedBy">Gets the bottleneck of the run; <see langword="null"/> to leave it out.</param>
+/// <param name="withCosts">Whether rows without a cost state 0.</param>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds only memory.")]
+internal sealed class OutputRecord(
+    bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false)
 {
     private const int RetainedBytes = 1 << 20;
     private const string InvalidRow = "invalid_row";
 
     private static readonly JsonWriterOptions s_writerOptions = new()
     {
-        // The file is read by JSON parsers, not by browsers: texts stay legible. Control characters are escaped all the same.
+        // JSON parsers read the file, not browsers: text stays legible. Control characters are escaped.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
     };
 
-    private static readonly byte[][] s_factors = [.. Enum.GetValues<Bottleneck>().Select(factor => Encoding.UTF8.GetBytes(SnakeCase(factor.ToString())))];
+    private static readonly byte[][] s_bottlenecks =
+        [.. Enum.GetValues<Bottleneck>().Select(bottleneck => Encoding.UTF8.GetBytes(SnakeCase(bottleneck.ToString())))];
 
     private readonly Utf8JsonWriter _values = new(Stream.Null, s_writerOptions);
     private ArrayBufferWriter<byte> _line = new(4096);
 
-    /// <summary>Writes a line with its LF; the bytes are good until the next call.</summary>
+    /// <summary>Writes a line with its LF; the bytes are valid until the next call.</summary>
     /// <param name="customId">The row's id.</param>
-    /// <param name="outcome">What became of it.</param>
-    /// <param name="metadata">What the row carries along, as valid JSON; empty for nothing.</param>
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="metadata">The metadata of the row as valid JSON; empty for none.</param>
     public ReadOnlyMemory<byte> Write(string customId, ResponseWrapper<LlmResponse> outcome, ReadOnlySpan<byte> metadata = default)
     {
         Begin(outcome.RequestId, customId);
@@ -50,7 +52,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
             JsonMinifier.Write(WellFormedJson.Of(outcome.Response.RawBody.Span), _line); // OUTPUT is valid UTF-8; the cache keeps the received bytes
             _line.Write("},\"error\":null"u8);
         }
-        else if (error.StatusCode is { } status && SaysNo(status, error.Body))
+        else if (error.StatusCode is { } status && ShowsFailure(status, error.Body))
         {
             BeginResponse(status, outcome.RequestId);
             WriteErrorBody(error);
@@ -69,17 +71,17 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         return End();
     }
 
-    /// <summary>Writes the line of a row that never was a request, because it is not well-formed. The bytes are good until the next call.</summary>
-    /// <param name="customId">The row's id, or what stands for it.</param>
-    /// <param name="message">What is wrong with it.</param>
-    /// <param name="metadata">What the row carries along, as valid JSON; empty for nothing.</param>
+    /// <summary>Writes the line of an invalid row. The bytes are valid until the next call.</summary>
+    /// <param name="customId">The row's id, or the name that stands for it.</param>
+    /// <param name="message">The error.</param>
+    /// <param name="metadata">The metadata of the row as valid JSON; empty for none.</param>
     public ReadOnlyMemory<byte> WriteInvalid(string customId, string message, ReadOnlySpan<byte> metadata = default)
     {
         Begin(RowIndex.Fingerprint(customId).ToString("x16", CultureInfo.InvariantCulture), customId);
         WriteError(InvalidRow, message);
         if (withOwnMember)
         {
-            // The key of no request: as soon as the row is mended it has another one, and is sent.
+            // The key of no request: a corrected row has another key, so it is sent.
             _line.Write(",\"fastllm\":{\"key\":"u8);
             WriteText(default(RequestKey).ToString());
             _line.Write(",\"attempts\":0"u8);
@@ -92,7 +94,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         return End();
     }
 
-    /// <summary>A name such as <c>RateLimited</c> as it stands in files: <c>rate_limited</c>.</summary>
+    /// <summary>Converts a name such as <c>RateLimited</c> to its form in files: <c>rate_limited</c>.</summary>
     internal static string SnakeCase(string name)
     {
         var text = new StringBuilder(name.Length + 4);
@@ -147,7 +149,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         _line.Write("}"u8);
     }
 
-    // The provider's own words where they are whole JSON; else what we know, in OpenAI's form.
+    // The provider's body if it is whole JSON; otherwise the failure in OpenAI's form.
     private void WriteErrorBody(LlmException error)
     {
         if (TryRead(error.Body, out _))
@@ -183,7 +185,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         if (outcome.Cost is { } cost && (cost != 0 || withCosts))
         {
             _line.Write(",\"cost\":"u8);
-            WriteNumber(cost / 1.000000000000000000000000000m); // without zeros at its end
+            WriteNumber(cost / 1.000000000000000000000000000m); // trims zeros
         }
 
         if (outcome.IsCacheHit)
@@ -211,7 +213,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         _line.Write("}"u8);
     }
 
-    // When, and what held the run up then: what a report needs to tell how the run went along.
+    // The time and the bottleneck, from which a report draws the progress of the run.
     private void WriteMoment()
     {
         if (time is not null)
@@ -223,10 +225,10 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
             _line.Write("\""u8);
         }
 
-        if (limitedBy?.Invoke() is { } factor and not Bottleneck.None)
+        if (limitedBy?.Invoke() is { } bottleneck and not Bottleneck.None)
         {
             _line.Write(",\"limited_by\":\""u8);
-            _line.Write(s_factors[(int)factor]);
+            _line.Write(s_bottlenecks[(int)bottleneck]);
             _line.Write("\""u8);
         }
     }
@@ -248,7 +250,7 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         }
     }
 
-    // Half of a surrogate pair becomes U+FFFD here: texts of ours may be cut anywhere.
+    // Half of a surrogate pair becomes U+FFFD: messages may be cut anywhere.
     private void WriteText(string? text)
     {
         _values.Reset(_line);
@@ -270,8 +272,9 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         _values.Flush();
     }
 
-    // A 2xx answer that is cut or senseless must not be written as a response: it would read as a success.
-    private static bool SaysNo(int status, string? body) => status is < 200 or > 299 || (TryRead(body, out bool hasError) && hasError);
+    // A 2xx answer that is cut or invalid must not be written as a response: it would read as a success.
+    private static bool ShowsFailure(int status, string? body) =>
+        status is < 200 or > 299 || (TryRead(body, out bool hasError) && hasError);
 
     // At most 2,048 characters.
     private static bool TryRead(string? text, out bool hasError)
@@ -286,12 +289,12 @@ internal sealed class OutputRecord(bool withOwnMember, TimeProvider? time = null
         {
             using JsonDocument document = JsonDocument.Parse(text);
             bool isObject = document.RootElement.ValueKind == JsonValueKind.Object;
-            hasError = isObject && document.RootElement.TryGetProperty("error", out JsonElement error) && error.ValueKind != JsonValueKind.Null;
+            hasError = document.RootElement.Member("error").ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);
             return isObject;
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            // Cut short, maybe in the middle of a surrogate pair, which .NET calls an argument's fault.
+            // Cut off, perhaps inside a surrogate pair, for which .NET throws ArgumentException.
             hasError = false;
             return false;
         }

@@ -70,7 +70,8 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
 
     private void Write(string path)
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = ChunkBytes };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = ChunkBytes };
+        options.Share = FileShare.None;
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // never wider than the file that it replaces

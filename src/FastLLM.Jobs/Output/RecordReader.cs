@@ -2,11 +2,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Reads records by their offsets, through the last 16 MB of blocks that it has read.</summary>
+/// <summary>Reads records by their offsets, through a cache of 16 MB.</summary>
 /// <remarks>
-/// Records stand in the order of their completion, which is nearly that of the rows: so each block is read once, as long as rows are in
-/// flight together for less than 16 MB of records. A file in no order at all costs one small read a record. (A single
-/// moving window took three to eight times as long on a file in nearly the right order.)
+/// Records are in the order of completion, which is nearly that of the rows: each block is read once if the records of rows that are in
+/// flight together are within 16 MB. A file in random order costs one small read per record. (A single moving window took three to eight
+/// times as long on a file in nearly the right order.)
 /// </remarks>
 internal sealed class RecordReader(SafeFileHandle file)
 {
@@ -14,11 +14,11 @@ internal sealed class RecordReader(SafeFileHandle file)
     private const int Blocks = 1024;
 
     private readonly byte[] _blocks = new byte[BlockBytes * Blocks];
-    private readonly (long Number, int Length)[] _known = new (long, int)[Blocks]; // numbers count from 1; 0 is none
+    private readonly (long Number, int Length)[] _known = new (long, int)[Blocks]; // numbers count from 1; 0 means none
     private byte[] _record = new byte[BlockBytes];
 
-    /// <summary>Reads the record that begins at <paramref name="offset"/>, with its LF; the bytes are good until the next call.</summary>
-    /// <exception cref="IOException">There is no whole record there.</exception>
+    /// <summary>Reads the record at <paramref name="offset"/>, with its LF; the bytes are valid until the next call.</summary>
+    /// <exception cref="IOException">There is no whole record at the offset.</exception>
     public ReadOnlySpan<byte> Read(long offset)
     {
         int length = 0;
@@ -45,7 +45,7 @@ internal sealed class RecordReader(SafeFileHandle file)
     {
         if (length > Array.MaxLength - part.Length)
         {
-            throw new IOException("A record is longer than 2 GB: this is no output file.");
+            throw new IOException("A record is longer than 2 GB: the file is not the output of a run.");
         }
 
         if (length + part.Length > _record.Length)
@@ -56,7 +56,7 @@ internal sealed class RecordReader(SafeFileHandle file)
         part.CopyTo(_record.AsSpan(length));
     }
 
-    // What stands from `offset` to the end of its block, at least one byte.
+    // The bytes from the offset to the end of its block, at least one.
     private ReadOnlySpan<byte> BlockFrom(long offset)
     {
         (long number, long at) = Math.DivRem(offset, BlockBytes);
@@ -71,7 +71,7 @@ internal sealed class RecordReader(SafeFileHandle file)
 
         return at < known.Length
             ? block[(int)at..known.Length]
-            : throw new IOException("The output file was changed while it was sorted.");
+            : throw new IOException("The output file was changed while it was read.");
     }
 
     private int Fill(Span<byte> block, long offset)

@@ -1,11 +1,11 @@
 namespace FastLLM;
 
-/// <summary>In which order the rows of an output file stand when a run is done.</summary>
+/// <summary>Specifies the order of the rows of an output file when the job is done.</summary>
 public enum ResultOrder
 {
-    /// <summary>As in the input.</summary>
+    /// <summary>The order of the input.</summary>
     Input,
 
-    /// <summary>As they were finished.</summary>
+    /// <summary>The order of completion.</summary>
     Completion,
 }

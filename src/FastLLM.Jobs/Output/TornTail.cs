@@ -10,9 +10,11 @@ internal static class TornTail
 
     /// <summary>Makes the file end with a whole record. Call it before the file is read or appended to.</summary>
     /// <param name="file">The output, open for reading and writing.</param>
-    /// <param name="path">Its path; the cut bytes are appended to the file of this name with <c>.torn</c>, and flushed before the cut.</param>
+    /// <param name="path">Its path; the cut bytes are appended to the file of this name with <c>.torn</c>, and flushed before the
+    /// cut.</param>
     /// <returns>
-    /// The number of bytes cut off: all that follow the last LF, including zeros that a power loss left. 0 for a whole record that lacks only its LF, which
+    /// The number of bytes cut off: all that follow the last LF, including zeros that a power loss left. 0 for a whole record that lacks
+    /// only its LF, which
     /// is added.
     /// </returns>
     public static long Repair(SafeFileHandle file, string path)

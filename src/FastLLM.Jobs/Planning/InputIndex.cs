@@ -5,7 +5,9 @@ using FastLLM.Jobs.Tables;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are sent.</summary>
+/// <summary>
+/// Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are sent.
+/// </summary>
 /// <param name="input">The input.</param>
 /// <param name="columns">Collects the columns of the rows; <see langword="null"/> if the output needs none.</param>
 internal sealed class InputIndex(JobInput input, ColumnNames? columns)
@@ -30,7 +32,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
     public async Task ReadAsync(InputCheck check, Action<JobRow>? see, CancellationToken cancellationToken)
     {
         HashSet<ulong> duplicates = [];
-        await foreach (JobRow row in input.ReadAsync(line => check.See(line), cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows: true, line => check.See(line), cancellationToken).ConfigureAwait(false))
         {
             columns?.See(row.Source.Metadata.Span);
             see?.Invoke(row);
@@ -56,12 +58,14 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
 
     /// <summary>Reads the rows again, each with its place and what is to be done with it. Rows of a pipe are indexed here.</summary>
     /// <param name="resume">The records of earlier runs.</param>
+    /// <param name="reusesRows">Whether a row is valid only until the next one is read.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     /// <exception cref="InvalidDataException">The input cannot be read, or has changed since it was indexed.</exception>
-    public async IAsyncEnumerable<PlannedRow> ReadAsync(ResumeState resume, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<PlannedRow> ReadAsync(
+        ResumeState resume, bool reusesRows, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
-        await foreach (JobRow row in input.ReadAsync(null, cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows, see: null, cancellationToken).ConfigureAwait(false))
         {
             if (IsPipe && !row.IsWithinLimit)
             {
@@ -70,12 +74,16 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
 
             (int place, string id, bool isRepeated) = IsPipe ? AddFromPipe(row, resume) : Find(next++, row);
             string? error = isRepeated && row.Request is not null ? DuplicateId(row.Id) : row.Source.Error;
-            yield return new PlannedRow(place, id, row.Source.Metadata, isRepeated ? null : row.Request, error, Rows.RecordOf(place), row.IsWithinLimit);
+            LlmRequest? request = isRepeated ? null : row.Request;
+            yield return new PlannedRow(place, id, row.Source.Metadata, request, error, Rows.RecordOf(place), row.IsWithinLimit);
         }
     }
 
-    /// <summary>Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the columns.</summary>
-    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the columns.
+    /// </summary>
+    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
         for (; IsPipe && next < Rows.Count; next++)
@@ -89,7 +97,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
 
         // A kept record may carry the columns that the input had then.
-        await foreach (JobRow row in input.ReadAsync(null, cancellationToken).ConfigureAwait(false))
+        await foreach (JobRow row in input.ReadAsync(reusesRows: true, see: null, cancellationToken).ConfigureAwait(false))
         {
             yield return (row.Source.Metadata, Rows.RecordOf(Find(next++, row).Place));
         }

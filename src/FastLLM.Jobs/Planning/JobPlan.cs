@@ -50,16 +50,19 @@ public sealed class JobPlan
     /// <summary>Gets the likely cost, in US dollars; <see langword="null"/> if a price is unknown.</summary>
     public decimal? LikelyCost => Sum(static model => model.LikelyCost);
 
-    /// <summary>Gets the highest possible cost, in US dollars; <see langword="null"/> if a price or the limit of an answer is unknown.</summary>
+    /// <summary>
+    /// Gets the highest possible cost, in US dollars; <see langword="null"/> if a price or the limit of an answer is unknown.
+    /// </summary>
     public decimal? HighCost => Sum(static model => model.HighCost);
 
     /// <summary>Gets what the plan was made from, for its only run.</summary>
-    /// <exception cref="InvalidOperationException">The plan has run, or its input was a pipe, which the planning has read to the end.</exception>
+    /// <exception cref="InvalidOperationException">The plan has run, or its input was a pipe, which the planning has read to the
+    /// end.</exception>
     internal JobSetup Start()
     {
         if (_setup is not { IsPipe: false })
         {
-            throw new InvalidOperationException("Standard input can be read only once, and planning the job has read it. Run the job without planning it.");
+            throw new InvalidOperationException("Planning has read standard input, which can be read only once. Run the job without planning it.");
         }
 
         return Interlocked.Exchange(ref _started, 1) == 0

@@ -2,13 +2,16 @@ using System.Text;
 using System.Text.Json;
 using FastLLM.Costs;
 using FastLLM.Jobs.Output;
+using FastLLM.Json;
 using FastLLM.Pipeline;
 using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>Reads the rows of a job as its run does, but looks them up in the cache and estimates their cost instead of sending them.</summary>
+/// <summary>
+/// Reads the rows of a job as its run does, but looks them up in the cache and estimates their cost instead of sending them.
+/// </summary>
 internal sealed class JobPlanner(JobSetup setup)
 {
     private const long MaxLearnedFrom = 2_000;
@@ -35,8 +38,8 @@ internal sealed class JobPlanner(JobSetup setup)
         RecordReader? records = file is null ? null : new RecordReader(file);
         HashSet<ulong> keys = [];
         (long cached, long invalid) = (0, 0);
-        LlmRequest? first = null;
-        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, cancellationToken).ConfigureAwait(false))
+        (string? firstEndpoint, string? firstBody) = (null, null);
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
         {
             if (!row.IsWithinLimit)
             {
@@ -62,7 +65,10 @@ internal sealed class JobPlanner(JobSetup setup)
 
                 TokenUpperBound most = TokenUpperBound.Of(request);
                 EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
-                first ??= request;
+                if (firstBody is null)
+                {
+                    (firstEndpoint, firstBody) = (request.Endpoint, Encoding.UTF8.GetString(request.Body.Span));
+                }
             }
         }
 
@@ -81,8 +87,8 @@ internal sealed class JobPlanner(JobSetup setup)
             ],
             Spent = spent,
             Recorded = resume.Cost,
-            FirstEndpoint = first?.Endpoint,
-            FirstBody = first is null ? null : Encoding.UTF8.GetString(first.Body.Span),
+            FirstEndpoint = firstEndpoint,
+            FirstBody = firstBody,
         };
     }
 
@@ -132,13 +138,12 @@ internal sealed class JobPlanner(JobSetup setup)
         {
             var reader = new Utf8JsonReader(record);
             using JsonDocument document = JsonDocument.ParseValue(ref reader);
-            return document.RootElement.TryGetProperty("response", out JsonElement response) && response.TryGetProperty("body", out JsonElement body)
-                ? LlmResponse.FromBody(Encoding.UTF8.GetBytes(body.GetRawText())).Usage
-                : null;
+            JsonElement body = document.RootElement.Member("response").Member("body");
+            return body.ValueKind == JsonValueKind.Object ? LlmResponse.FromBody(body.RawBytes().ToArray()).Usage : null;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
-            return null; // a record of another tool
+            return null; // nested more deeply than an answer of the engine
         }
     }
 }

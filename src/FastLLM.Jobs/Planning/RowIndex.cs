@@ -7,7 +7,8 @@ namespace FastLLM.Jobs.Planning;
 
 /// <summary>Stores the id, key and record of each row: 24 bytes, and 5 to 11 more to find the row by its id.</summary>
 /// <remarks>
-/// Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a record is taken for
+/// Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a record is
+/// taken for
 /// another row's only if the keys collide as well. Rows are never removed. Not safe for concurrent use.
 /// </remarks>
 internal sealed class RowIndex
@@ -110,7 +111,8 @@ internal sealed class RowIndex
     public bool IsFailure(int row) => _records[row] >= FailedBit;
 
     /// <summary>Sets the offset of the row's record.</summary>
-    public void SetRecord(int row, long offset, bool isFailure = false) => _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
+    public void SetRecord(int row, long offset, bool isFailure = false) =>
+        _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
 
     /// <summary>Forgets all records.</summary>
     public void ClearRecords() => _records.AsSpan(0, Count).Fill(NoRecord);

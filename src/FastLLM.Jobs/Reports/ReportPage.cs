@@ -10,7 +10,8 @@ namespace FastLLM.Jobs.Reports;
 /// <summary>Writes the page: the head, the rows as they are read, and their totals. It loads nothing and sends nothing.</summary>
 /// <remarks>
 /// Text of models reaches the page in two ways only: as data in a JSON block, escaped for HTML, which the script inserts as text; and
-/// through <see cref="Markup"/>, which encodes it. The content security policy allows the page's own script and style only, by their hashes.
+/// through <see cref="Markup"/>, which encodes it. The content security policy allows the page's own script and style only, by their
+/// hashes.
 /// </remarks>
 internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposable
 {
@@ -45,8 +46,8 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
     public void Begin(string name)
     {
         Put(Mark);
-        string policy = $"default-src 'none'; script-src '{Hash(s_script)}'; style-src '{Hash(s_style)}'; base-uri 'none'; form-action 'none'; "
-            + "require-trusted-types-for 'script'; trusted-types 'none'";
+        string policy = $"default-src 'none'; script-src '{Hash(s_script)}'; style-src '{Hash(s_style)}'; "
+            + "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
         Put($"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n");
         Put(new Markup().Add($"""
             <meta name="referrer" content="no-referrer">

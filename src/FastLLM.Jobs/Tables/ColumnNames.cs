@@ -1,28 +1,30 @@
+using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>The columns that the rows of an input have, in the order in which they were first seen, and those that are added.</summary>
+/// <summary>Collects the columns of an input's rows, in the order of their first occurrence, and names the added columns.</summary>
 internal sealed class ColumnNames
 {
-    /// <summary>As many as a spreadsheet has.</summary>
-    public const int Most = 16_384;
+    private const int MaxColumns = 16_384; // of a spreadsheet
 
     private static readonly string[] s_added = ["answer", "finish_reason", "error", "prompt_tokens", "completion_tokens", "cost"];
 
     private readonly List<string> _names = [];
+    private readonly List<byte[]> _utf8Names = [];
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
-    /// <summary>The columns of the input.</summary>
+    /// <summary>Gets the columns of the input.</summary>
     public IReadOnlyList<string> Names => _names;
 
-    /// <summary>The columns that are added; one that the input has already gets <c>llm_</c> before its name.</summary>
-    /// <param name="withId">Whether the rows' ids are one of them, the first.</param>
+    /// <summary>Gets the added columns. A name that the input has is prefixed with <c>llm_</c>.</summary>
+    /// <param name="withId">Whether the rows' ids are an added column, the first.</param>
     public string[] Added(bool withId) => [.. (withId ? s_added.Prepend("custom_id") : s_added).Select(Free)];
 
-    /// <summary>Looks at a row's columns.</summary>
+    /// <summary>Adds the columns of a row.</summary>
     /// <param name="columns">A JSON object, or nothing.</param>
-    /// <exception cref="InvalidDataException">There are more than a table can have.</exception>
+    /// <exception cref="InvalidDataException">There are more columns than a table can have.</exception>
     public void See(ReadOnlySpan<byte> columns)
     {
         if (columns.IsEmpty)
@@ -30,29 +32,36 @@ internal sealed class ColumnNames
             return;
         }
 
-        try
-        {
-            Add(new Utf8JsonReader(columns, RowOutcome.JsonOptions));
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new InvalidDataException("A column's name has half of a surrogate pair, which UTF-8 cannot carry.", e);
-        }
-    }
-
-    private void Add(Utf8JsonReader reader)
-    {
+        var reader = new Utf8JsonReader(columns, RowOutcome.JsonOptions);
         reader.Read();
         for (var i = 0; reader.Read() && reader.TokenType == JsonTokenType.PropertyName; i++)
         {
-            if ((i >= _names.Count || !reader.ValueTextEquals(_names[i])) && reader.GetString()! is var name && _known.Add(name))
+            // Nearly always the columns of the row before: compared without allocating.
+            if (i >= _names.Count || !reader.TextIs(_utf8Names[i]))
             {
-                _names.Add(_names.Count < Most ? name : throw new InvalidDataException($"The rows have more than {Most} different columns, which no table holds. Write OpenAI's lines: --output-format openai."));
+                Add(reader.Text());
             }
 
             reader.Read();
             reader.Skip();
         }
+    }
+
+    private void Add(string name)
+    {
+        if (!_known.Add(name))
+        {
+            return;
+        }
+
+        if (_names.Count == MaxColumns)
+        {
+            throw new InvalidDataException(
+                $"The rows have more than {MaxColumns} different columns, too many for a table. Write OpenAI's lines: --output-format openai.");
+        }
+
+        _names.Add(name);
+        _utf8Names.Add(Encoding.UTF8.GetBytes(name));
     }
 
     private string Free(string name)

@@ -2,21 +2,21 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>What stands at OUTPUT when a run is done: the log itself, or a file that is made of it.</summary>
-/// <param name="Path">Where it stands.</param>
-/// <param name="Kind">What is in it.</param>
-/// <param name="IsPacked">Whether it is packed with gzip.</param>
+/// <summary>Represents the output of a finished job: the log itself, or a file that is made from it.</summary>
+/// <param name="Path">The path of the output.</param>
+/// <param name="Kind">Its content.</param>
+/// <param name="IsPacked">Whether gzip packs it.</param>
 internal readonly record struct OutputShape(string Path, OutputKind Kind, bool IsPacked)
 {
     private const string Packed = ".gz";
 
-    /// <summary>Whether OUTPUT is the log itself.</summary>
+    /// <summary>Gets a value indicating whether the output is the log itself.</summary>
     public bool IsLog => Kind == OutputKind.Lines && !IsPacked;
 
-    /// <summary>Where the log stands, which paid answers are written to.</summary>
+    /// <summary>Gets the path of the log, which receives the paid answers.</summary>
     public string Log => IsLog ? Path : Path + ".log.jsonl";
 
-    /// <summary>The shape that a name and a choice make.</summary>
+    /// <summary>Gets the shape of an output by its name and format.</summary>
     public static OutputShape Of(string output, OutputFormat format)
     {
         bool isPacked = output.EndsWith(Packed, StringComparison.OrdinalIgnoreCase);
@@ -35,7 +35,7 @@ internal readonly record struct OutputShape(string Path, OutputKind Kind, bool I
     }
 }
 
-/// <summary>What is in an output.</summary>
+/// <summary>Specifies the content of an output.</summary>
 internal enum OutputKind
 {
     Lines,

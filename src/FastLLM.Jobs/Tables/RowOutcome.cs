@@ -1,21 +1,24 @@
+using System.Text;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>What a record says, as a person wants it in a table: the answer's text, why it ended, what went wrong, what it took.</summary>
+/// <summary>Represents a record as columns of a table: the answer, its finish reason, the error, tokens and cost.</summary>
 internal readonly struct RowOutcome
 {
-    /// <summary>How records and rows are read: as deep as any answer that the engine lets through.</summary>
+    /// <summary>Reads records and rows as deep as any answer that the engine accepts.</summary>
     public static readonly JsonReaderOptions JsonOptions = new() { MaxDepth = 4096 };
 
-    private static readonly JsonDocumentOptions s_documentOptions = new() { MaxDepth = 4096 };
+    /// <inheritdoc cref="JsonOptions"/>
+    public static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = 4096 };
 
     public string CustomId { get; private init; }
 
-    /// <summary>The answer: a text, or JSON that is written as it is (a vector, calls of tools); neither where there is none.</summary>
+    /// <summary>Gets the text of the answer; <see langword="null"/> if it is JSON or missing.</summary>
     public string? Text { get; private init; }
 
-    /// <inheritdoc cref="Text"/>
+    /// <summary>Gets an answer that is JSON: a vector, or tool calls.</summary>
     public string? Json { get; private init; }
 
     public string? FinishReason { get; private init; }
@@ -26,26 +29,27 @@ internal readonly struct RowOutcome
 
     public string? CompletionTokens { get; private init; }
 
-    /// <summary>What it cost, as it stands in the record's member <c>fastllm.cost</c>.</summary>
+    /// <summary>Gets the cost as the record's member <c>fastllm.cost</c> states it.</summary>
     public string? Cost { get; private init; }
 
-    /// <summary>The columns that the record carries.</summary>
+    /// <summary>Gets the columns that the record carries.</summary>
     public byte[]? Columns { get; private init; }
 
     /// <summary>Reads a record.</summary>
     public static RowOutcome Read(ReadOnlyMemory<byte> record)
     {
-        using JsonDocument document = JsonDocument.Parse(record, s_documentOptions);
+        using JsonDocument document = JsonDocument.Parse(record, DocumentOptions);
         JsonElement line = document.RootElement;
-        JsonElement own = Member(line, "fastllm");
-        JsonElement response = Member(line, "response");
-        JsonElement body = Member(response, "body");
-        JsonElement usage = Member(body, "usage");
+        JsonElement own = line.Member("fastllm");
+        JsonElement response = line.Member("response");
+        JsonElement body = response.Member("body");
+        JsonElement usage = body.Member("usage");
+        JsonElement columns = own.Member("metadata");
         string? error = ErrorOf(line, response, body, own);
         (string? text, string? json, string? reason) = error is null ? AnswerOf(body) : default;
         return new RowOutcome
         {
-            CustomId = StringOf(line, "custom_id") ?? "",
+            CustomId = line.Text("custom_id") ?? "",
             Text = text,
             Json = json,
             FinishReason = reason,
@@ -53,37 +57,21 @@ internal readonly struct RowOutcome
             PromptTokens = NumberOf(usage, "prompt_tokens") ?? NumberOf(usage, "input_tokens"),
             CompletionTokens = NumberOf(usage, "completion_tokens") ?? NumberOf(usage, "output_tokens"),
             Cost = NumberOf(own, "cost"),
-            Columns = Member(own, "metadata") is { ValueKind: JsonValueKind.Object } columns ? System.Text.Encoding.UTF8.GetBytes(columns.GetRawText()) : null,
+            Columns = columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null,
         };
-    }
-
-    /// <summary>A JSON string as text. One with half of a surrogate pair is none, and stays as it is written.</summary>
-    public static string TextOf(JsonElement value)
-    {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            return value.GetRawText();
-        }
     }
 
     private static string? ErrorOf(JsonElement line, JsonElement response, JsonElement body, JsonElement own)
     {
-        JsonElement error = Member(line, "error");
-        JsonElement bodyError = Member(body, "error");
-        bool isSuccess = error.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined && bodyError.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined
-            && Member(response, "status_code") is { ValueKind: JsonValueKind.Number } status && status.TryGetInt32(out int code) && code is >= 200 and <= 299;
-        if (isSuccess)
+        JsonElement error = line.Member("error");
+        JsonElement bodyError = body.Member("error");
+        if (IsNothing(error) && IsNothing(bodyError) && response.Whole("status_code") is >= 200 and <= 299)
         {
             return null;
         }
 
-        string? kind = StringOf(own, "failure") ?? StringOf(error, "code") ?? StringOf(bodyError, "type");
-        string? message = StringOf(own, "message") ?? StringOf(error, "message") ?? StringOf(bodyError, "message")
-            ?? (error.ValueKind == JsonValueKind.String ? error.GetString() : null);
+        string? kind = own.Text("failure") ?? error.Text("code") ?? bodyError.Text("type");
+        string? message = own.Text("message") ?? error.Text("message") ?? bodyError.Text("message") ?? error.Text();
         return (kind, message) switch
         {
             (null, null) => "failed",
@@ -95,41 +83,38 @@ internal readonly struct RowOutcome
 
     private static (string? Text, string? Json, string? Reason) AnswerOf(JsonElement body)
     {
-        if (First(Member(body, "choices")) is { ValueKind: JsonValueKind.Object } choice)
+        if (body.Elements("choices").FirstOrDefault() is { ValueKind: JsonValueKind.Object } choice)
         {
-            JsonElement message = Member(choice, "message");
-            string? text = StringOf(message, "content") ?? StringOf(choice, "text");
-            JsonElement calls = Member(message, "tool_calls");
+            JsonElement message = choice.Member("message");
+            JsonElement calls = message.Member("tool_calls");
+            string? text = message.Text("content") ?? choice.Text("text");
+            string? reason = choice.Text("finish_reason");
             bool isCall = string.IsNullOrEmpty(text) && calls.ValueKind == JsonValueKind.Array;
-            return (isCall ? null : text ?? StringOf(message, "refusal"), isCall ? calls.GetRawText() : null, StringOf(choice, "finish_reason"));
+            return isCall ? (null, calls.RawText(), reason) : (text ?? message.Text("refusal"), null, reason);
         }
 
-        JsonElement data = Member(body, "data");
-        if (data.ValueKind == JsonValueKind.Array)
+        if (body.Member("data").ValueKind == JsonValueKind.Array)
         {
-            string[] vectors = [.. data.EnumerateArray().Select(item => Member(item, "embedding")).Where(vector => vector.ValueKind != JsonValueKind.Undefined).Select(vector => vector.GetRawText())];
+            string[] vectors =
+            [
+                .. body.Elements("data").Select(item => item.Member("embedding"))
+                    .Where(vector => vector.ValueKind != JsonValueKind.Undefined).Select(vector => vector.RawText()),
+            ];
             return (null, vectors.Length == 1 ? vectors[0] : $"[{string.Join(',', vectors)}]", null);
         }
 
-        JsonElement output = Member(body, "output");
-        if (output.ValueKind == JsonValueKind.Array)
+        if (body.Member("output").ValueKind == JsonValueKind.Array)
         {
-            IEnumerable<string?> texts = output.EnumerateArray().Select(item => Member(item, "content")).Where(content => content.ValueKind == JsonValueKind.Array)
-                .SelectMany(content => content.EnumerateArray()).Where(part => StringOf(part, "type") == "output_text").Select(part => StringOf(part, "text"));
-            return (string.Concat(texts), null, StringOf(body, "status"));
+            IEnumerable<string?> texts = body.Elements("output").SelectMany(item => item.Elements("content"))
+                .Where(part => part.Text("type") == "output_text").Select(part => part.Text("text"));
+            return (string.Concat(texts), null, body.Text("status"));
         }
 
-        return (null, body.ValueKind == JsonValueKind.Undefined ? null : body.GetRawText(), null);
+        return (null, body.ValueKind == JsonValueKind.Undefined ? null : body.RawText(), null);
     }
 
-    private static JsonElement First(JsonElement list) => list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0 ? list[0] : default;
-
-    private static JsonElement Member(JsonElement parent, string name) =>
-        parent.ValueKind == JsonValueKind.Object && parent.TryGetProperty(name, out JsonElement value) ? value : default;
+    private static bool IsNothing(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
     private static string? NumberOf(JsonElement parent, string name) =>
-        Member(parent, name) is { ValueKind: JsonValueKind.Number } number ? number.GetRawText() : null;
-
-    private static string? StringOf(JsonElement parent, string name) =>
-        Member(parent, name) is { ValueKind: JsonValueKind.String } value ? TextOf(value) : null;
+        parent.Member(name) is { ValueKind: JsonValueKind.Number } number ? number.RawText() : null;
 }

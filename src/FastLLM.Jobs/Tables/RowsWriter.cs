@@ -2,14 +2,19 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>Writes outcomes as rows of a table: the input's columns, and behind them the answer and what there is to say of it.</summary>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer of JSON holds no more than memory.")]
+/// <summary>Writes outcomes as rows of a table: the input's columns, then the answer and its details.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds only memory.")]
 internal sealed class RowsWriter
 {
-    private static readonly JsonWriterOptions s_writerOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions s_options = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
 
     private readonly Stream _stream;
     private readonly OutputKind _kind;
@@ -27,7 +32,7 @@ internal sealed class RowsWriter
         _columns = columns;
         _withId = withId;
         _added = columns.Added(withId);
-        _json = new Utf8JsonWriter(stream, s_writerOptions);
+        _json = new Utf8JsonWriter(stream, s_options);
         for (var i = 0; i < columns.Names.Count; i++)
         {
             _places.Add(columns.Names[i], i);
@@ -40,11 +45,11 @@ internal sealed class RowsWriter
     }
 
     /// <summary>Writes a row.</summary>
-    /// <param name="columns">The row's columns as a JSON object; empty where it has none.</param>
-    /// <param name="outcome">What became of it.</param>
+    /// <param name="columns">The row's columns as a JSON object; empty for none.</param>
+    /// <param name="outcome">The outcome.</param>
     public void Write(ReadOnlyMemory<byte> columns, in RowOutcome outcome)
     {
-        using JsonDocument? document = columns.IsEmpty ? null : JsonDocument.Parse(columns, new JsonDocumentOptions { MaxDepth = RowOutcome.JsonOptions.MaxDepth });
+        using JsonDocument? document = columns.IsEmpty ? null : JsonDocument.Parse(columns, RowOutcome.DocumentOptions);
         string? error = document is null && !_withId && outcome.Error is not null ? $"{outcome.CustomId}: {outcome.Error}" : outcome.Error;
         if (_kind == OutputKind.JsonRows)
         {
@@ -70,8 +75,8 @@ internal sealed class RowsWriter
         {
             foreach (JsonProperty column in columns.RootElement.EnumerateObject())
             {
-                _json.WritePropertyName(column.Name);
-                _json.WriteRawValue(column.Value.GetRawText(), skipInputValidation: true);
+                _json.WritePropertyName(column.NameText());
+                _json.WriteRawValue(column.Value.RawBytes(), skipInputValidation: true);
             }
         }
 
@@ -111,20 +116,21 @@ internal sealed class RowsWriter
         {
             foreach (JsonProperty column in columns.RootElement.EnumerateObject())
             {
-                cells[first + _places[column.Name]] = TextOf(column.Value);
+                cells[first + _places[column.NameText()]] = TextOf(column.Value);
             }
         }
 
-        string?[] own = [outcome.Text ?? outcome.Json, outcome.FinishReason, error, outcome.PromptTokens, outcome.CompletionTokens, outcome.Cost];
+        string? answer = outcome.Text ?? outcome.Json;
+        string?[] own = [answer, outcome.FinishReason, error, outcome.PromptTokens, outcome.CompletionTokens, outcome.Cost];
         own.CopyTo(cells, first + _columns.Names.Count);
         WriteCells(cells);
     }
 
     private static string? TextOf(JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.String => RowOutcome.TextOf(value),
+        JsonValueKind.String => value.Text(),
         JsonValueKind.Null => null,
-        _ => value.GetRawText(),
+        _ => value.RawText(),
     };
 
     private void WriteCells(string?[] cells)

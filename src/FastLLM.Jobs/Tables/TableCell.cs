@@ -3,10 +3,10 @@ using System.Text;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>A cell of a table as it is written: quoted where it must be, and never a formula.</summary>
+/// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
 /// <remarks>
-/// A spreadsheet takes a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF for a formula, which may fetch or run things. Such a text
-/// gets an apostrophe before it (OWASP); a plain number, such as −5, stays one.
+/// Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may fetch or run
+/// things. An apostrophe before the text prevents that (OWASP); a plain number, such as −5, stays a number.
 /// </remarks>
 internal static class TableCell
 {
@@ -28,9 +28,9 @@ internal static class TableCell
         line.Append(needsQuotes ? "\"" : "");
     }
 
-    private static bool NeedsQuotes(string text, char separator) => text.AsSpan().IndexOfAny(separator, '"', '\n') >= 0 || text.Contains('\r', StringComparison.Ordinal);
+    private static bool NeedsQuotes(string text, char separator) => text.AsSpan().ContainsAny([separator, '"', '\n', '\r']);
 
-    // An optional sign, digits, perhaps a point with digits, perhaps an exponent; nothing that could be read as more.
+    // An optional sign, digits, an optional fraction, an optional exponent, and nothing else.
     private static bool IsPlainNumber(ReadOnlySpan<char> text)
     {
         text = text[0] is '+' or '-' ? text[1..] : text;

@@ -7,7 +7,9 @@ using Microsoft.Win32.SafeHandles;
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Makes an output from its log: writes a new file, flushes it and renames it. The log stays.</summary>
-/// <remarks>The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file again.</remarks>
+/// <remarks>
+/// The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file again.
+/// </remarks>
 /// <param name="shape">The file and its format.</param>
 /// <param name="columns">The columns of the rows.</param>
 /// <param name="withId">Whether the rows' ids are a column.</param>
@@ -16,7 +18,8 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool w
     private const int BufferBytes = 1 << 20;
 
     /// <summary>Writes the file.</summary>
-    /// <param name="rows">The rows in input order: their columns (empty if the record carries them) and the offset of the record in the log.</param>
+    /// <param name="rows">The rows in input order: their columns (empty if the record carries them) and the offset of the record in the
+    /// log.</param>
     /// <param name="cancellationToken">Cancels the export; an earlier file stays as it is.</param>
     /// <exception cref="IOException">The disk is full or the like; an earlier file stays as it is.</exception>
     public async Task WriteAsync(IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> rows, CancellationToken cancellationToken)
@@ -43,7 +46,10 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool w
     }
 
     private async Task WriteAsync(
-        string path, SafeFileHandle? log, IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> rows, CancellationToken cancellationToken)
+        string path,
+        SafeFileHandle? log,
+        IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> rows,
+        CancellationToken cancellationToken)
     {
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
         if (log is not null && !OperatingSystem.IsWindows())

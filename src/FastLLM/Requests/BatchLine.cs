@@ -96,6 +96,12 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
         return new BatchLine(customId, CheckUrl(method, url), body ?? throw new JsonException("The line has no \"body\"."), sample);
     }
 
+    /// <summary>Reads a line that is a batch line or a bare body.</summary>
+    /// <exception cref="JsonException">The line is neither; the message names the error.</exception>
+    public static BatchLine ReadAny(ReadOnlyMemory<byte> line) => IsBatchLine(line.Span)
+        ? Read(line)
+        : new BatchLine(null, BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest), line, Sample: 0);
+
     /// <summary>Gets the line as a request whose body is the bytes of the line.</summary>
     public LlmRequest ToRequest() => LlmRequest.FromBody(Url, Body, CustomId, Sample);
 

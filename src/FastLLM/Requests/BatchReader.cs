@@ -1,5 +1,4 @@
 using System.Text.Json;
-using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
@@ -22,7 +21,7 @@ internal static class BatchReader
 
             try
             {
-                LlmRequest request = Read(lines.IsKept ? line : ChunkedAllocator.Requests.Copy(line.Span));
+                LlmRequest request = BatchLine.ReadAny(lines.Keep(line)).ToRequest();
                 if (request.CustomId is { } id && !lineOfId.TryAdd(id, lines.Line))
                 {
                     errors.Add((lines.Line, InputMessages.DuplicateId(id, lineOfId[id])));
@@ -37,16 +36,5 @@ internal static class BatchReader
         }
 
         return errors.Count == 0 ? requests : throw new BatchFormatException(errors);
-    }
-
-    private static LlmRequest Read(ReadOnlyMemory<byte> line)
-    {
-        if (BatchLine.IsBatchLine(line.Span))
-        {
-            BatchLine row = BatchLine.Read(line);
-            return LlmRequest.FromBody(row.Url, row.Body, row.CustomId, row.Sample);
-        }
-
-        return LlmRequest.FromBody(BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest), line);
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
@@ -59,6 +60,15 @@ internal sealed class LineReader(Stream stream) : IDisposable
             await FillAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Gets a value indicating whether every line is valid only until the next call, so that one array serves all large lines.</summary>
+    public bool ReusesLines { get; init; }
+
+    /// <summary>Gets or sets an array that the next large line may use: a file that is read again does not allocate it twice.</summary>
+    public byte[]? Spare { get; set; }
+
+    /// <summary>Gets the line that was read last as bytes that its user may keep: a copy, unless it <see cref="IsKept"/>.</summary>
+    public ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> line) => IsKept || ReusesLines ? line : ChunkedAllocator.Requests.Copy(line.Span);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -126,12 +136,20 @@ internal sealed class LineReader(Stream stream) : IDisposable
             rest += at < 0 ? read : at;
         }
 
-        byte[] line = GC.AllocateUninitializedArray<byte>(checked(begin.Length + (int)rest));
-        begin.CopyTo(line, 0);
+        Memory<byte> line = Large(checked(begin.Length + (int)rest));
+        begin.CopyTo(line);
         stream.Position = from;
-        await stream.ReadExactlyAsync(line.AsMemory(begin.Length), cancellationToken).ConfigureAwait(false);
+        await stream.ReadExactlyAsync(line[begin.Length..], cancellationToken).ConfigureAwait(false);
         stream.Position += at < 0 ? 0 : 1;
         return line;
+    }
+
+    private Memory<byte> Large(int length)
+    {
+        bool fits = Spare is not null && Spare.Length >= length && Spare.Length / 2 <= length;
+        byte[] line = fits ? Spare! : GC.AllocateUninitializedArray<byte>(length);
+        Spare = ReusesLines ? line : null;
+        return line.AsMemory(0, length);
     }
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadLargeFromPipeAsync(CancellationToken cancellationToken)

@@ -6,9 +6,9 @@ using FastLLM.TestKit;
 using FastLLM.Tests.Pipeline;
 using Xunit;
 
-namespace FastLLM.Tests.Files;
+namespace FastLLM.Tests.Jobs;
 
-/// <summary>What a job cost is known, over all runs that built its output, and a budget is the job's.</summary>
+/// <summary>A job knows its cost over all runs that built its output, and its budget covers all of them.</summary>
 public sealed class JobCostTests : EngineTest, IDisposable
 {
     private const decimal Price = 0.000001m;
@@ -27,7 +27,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task RowsTellWhatTheyCost_AndAddUpToTheRun()
+    public async Task RunAsync_RowCosts_AddUpToTheRun()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(3, 4)));
         WriteInput(10);
@@ -41,7 +41,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task ASharedRowCostsNothing_AndSaysSo()
+    public async Task RunAsync_SharedRow_StatesCostZero()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(3, 4)));
         File.WriteAllLines(Input, [Row("a", 1), Row("b", 1)]);
@@ -52,7 +52,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task ABudgetIsTheJobs_AHigherOneFinishes_AndNoRunPassesIt()
+    public async Task RunAsync_Budget_CoversAllRuns()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(50, 10)));
         WriteInput(40);
@@ -81,7 +81,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task ChargesOfRowsWithoutARecord_AreKeptBesideTheOutput_AndCountInTheNextRun()
+    public async Task RunAsync_CostWithoutRecord_CountsInTheNextRun()
     {
         // Each send may have been billed, and none brings an answer: the budget is used up before the row has failed for good.
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(504, default));
@@ -100,7 +100,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task WhatASupersededRecordCost_IsNotForgottenWhenTheSortDropsIt()
+    public async Task RunAsync_SortDropsRecord_KeepsItsCost()
     {
         var fails = true;
         await using var server = FaultServer.Start((request, connection) => fails && request.Text.Contains("question 1\"", StringComparison.Ordinal)
@@ -125,7 +125,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task AKilledRunsBoundIsSaid_AndNotCounted()
+    public async Task RunAsync_EarlierRunKilled_ReportsWhatWasInFlight()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(5, 5)));
         WriteInput(2);
@@ -139,7 +139,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task WhileARunGoesOn_TheFileBoundsWhatIsInFlight()
+    public async Task RunAsync_Journal_BoundsWhatIsInFlight()
     {
         var seen = new ConcurrentQueue<(decimal Bound, int InFlight)>();
         var inFlight = 0;
@@ -162,7 +162,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RowsWithoutABound_AreNamedBeforeAnythingIsSent()
+    public async Task RunAsync_UnboundedRowsUnderABudget_AreNamedBeforeSends()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(5, 5)));
         File.WriteAllLines(Input, [Row("a", 1), Row("b", 2).Replace("\"m\"", "\"nobody's\"", StringComparison.Ordinal), Row("c", 3).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
@@ -177,7 +177,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task ABudgetNeedsRowsThatTellTheirCost()
+    public async Task RunAsync_BudgetWithoutMetadata_Throws()
     {
         var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
 
@@ -185,7 +185,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task AnEstimate_KnowsWhatIsThere_LearnsFromIt_AndSendsNothing()
+    public async Task PlanAsync_EarlierAnswers_AreCountedAndLearnedFrom()
     {
         await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(200, Answer(request.Text.Length / 5, 20)));
         var cache = new InMemoryCache();
@@ -213,7 +213,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task AnEstimateWithoutAPriceOrALimit_SaysThatItIsNotKnown()
+    public async Task PlanAsync_UnknownPriceOrLimit_HasNoCost()
     {
         File.WriteAllLines(Input, [Row("a", 1).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
         Assert.Equal((true, null), (await PlanAsync("http://127.0.0.1:1/v1", null) is { LikelyCost: > 0, HighCost: null }, (await PlanAsync("http://127.0.0.1:1/v1", null)).HighCost));

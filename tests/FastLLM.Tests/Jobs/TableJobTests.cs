@@ -4,9 +4,9 @@ using FastLLM.TestKit;
 using FastLLM.Tests.Pipeline;
 using Xunit;
 
-namespace FastLLM.Tests.Files;
+namespace FastLLM.Tests.Jobs;
 
-/// <summary>A table in, a table out: paid answers stand in the log beside it, whatever happens to the table.</summary>
+/// <summary>A job over a table: the log keeps paid answers, whatever happens to the table.</summary>
 public sealed class TableJobTests : EngineTest, IDisposable
 {
     private const string Table = "id,text\na,one\nb,\"=two\"\nc,three\n";
@@ -17,7 +17,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task ATable_ComesBackWithItsAnswers_AndTheNextRunSendsNothing()
+    public async Task RunAsync_Table_HasTheAnswersAndResumes()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.csv", Table);
@@ -46,7 +46,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     [InlineData("out.jsonl", OutputFormat.Rows, """{"id":"a","text":"one","answer":""")]
     [InlineData("out.jsonl.gz", OutputFormat.Rows, """{"id":"a","text":"one","answer":""")]
     [InlineData("out.jsonl.gz", OutputFormat.Auto, """{"id":"batch_req_""")]
-    public async Task TheOutputsName_TellsItsForm(string output, OutputFormat format, string begins)
+    public async Task RunAsync_OutputName_DecidesTheFormat(string output, OutputFormat format, string begins)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.csv", Table);
@@ -59,7 +59,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task OnlyTheTableIsLeft_ItIsRefusedAndStaysUntilItIsToBePutAside()
+    public async Task RunAsync_TableWithoutLog_IsRefusedUnlessFresh()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.csv", Table);
@@ -76,7 +76,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task AnUnfinishedRun_WritesNoTable_AndItsAnswersAreKept()
+    public async Task RunAsync_Unfinished_WritesNoTableAndKeepsAnswers()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("Say one", StringComparison.Ordinal)
             ? connection.RespondAsync(200, """{"choices":[{"message":{"content":"paid"},"finish_reason":"stop"}]}"""u8.ToArray())
@@ -94,7 +94,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task ATableThatCannotBeWritten_StopsTheRunWithEverythingInItsLog()
+    public async Task RunAsync_TableCannotBeWritten_StopsWithAFullLog()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.csv", Table);
@@ -109,7 +109,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task AColumnThatIsAddedLater_StandsInTheTable_AndNothingIsSentAgain()
+    public async Task RunAsync_ColumnAdded_IsExportedWithoutSends()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.csv", Table);
@@ -126,7 +126,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task WrongRowsThatAreSkipped_AreToldInTheTable_AndFailedRowsCanBeSentAgain()
+    public async Task RunAsync_InvalidRows_AreInTheTable()
     {
         var refuses = true;
         await using var server = FaultServer.Start((request, connection) => refuses && request.Text.Contains("Say =two", StringComparison.Ordinal)
@@ -150,7 +150,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task Samples_AreRowsOfTheirOwn_WithTheirIds()
+    public async Task RunAsync_Samples_AreRowsWithIds()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         Write("in.jsonl", "{\"text\":\"x\",\"n\":1.0}\n");
@@ -165,7 +165,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task WhatDoesNotFitTogether_IsRefused()
+    public async Task RunAsync_OptionsThatDoNotFit_Throw()
     {
         Write("in.csv", Table);
         (string Output, Action<JobOptions> Change)[] wrong =

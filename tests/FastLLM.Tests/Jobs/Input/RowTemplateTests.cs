@@ -7,9 +7,9 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Requests;
+namespace FastLLM.Tests.Jobs.Input;
 
-/// <summary>Plain rows become requests: values stay text, mistakes are named, and the same question has the same key wherever it comes from.</summary>
+/// <summary>Plain rows become requests: values stay text, errors have their line, and equal requests have equal keys.</summary>
 public sealed class RowTemplateTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
@@ -32,7 +32,7 @@ public sealed class RowTemplateTests : IDisposable
     [InlineData("{{big}}", "123456789012345678901234567890")]
     [InlineData("{{flag}}, {{list}}", "true, [1, \"a\"]")]
     [InlineData("{{empty}}.", ".")]
-    public async Task ATemplate_IsFilledWithTheRowsValues(string template, string expected)
+    public async Task Read_Template_IsFilledWithTheRow(string template, string expected)
     {
         InputRow row = Assert.Single(await ReadAsync(
             """{"text":"T","with space":"W","number":1.50,"big":123456789012345678901234567890,"flag":true,"list":[1, "a"],"empty":""}""", new RowTemplate { Prompt = template }));
@@ -47,17 +47,17 @@ public sealed class RowTemplateTests : IDisposable
     [InlineData("{{ }}", "names no column")]
     [InlineData("{{a{b}}", "names no column")]
     [InlineData(" ", "empty")]
-    public void ATemplateThatIsWrong_IsRefused(string template, string says) =>
+    public void Check_WrongTemplate_Throws(string template, string says) =>
         Assert.Contains(says, Assert.Throws<ArgumentException>(() => new RowTemplate { Prompt = template }.Check()).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("effort", "high", "A text needs quotes: effort=\"high\"")]
-    [InlineData("temperature", "0,2", "no JSON")]
-    [InlineData("temperature", "", "no JSON")]
-    [InlineData("response_format", "{\"a\":1,\"a\":2}", "no JSON")]
-    [InlineData("messages", "[]", "no parameter to set")]
-    [InlineData("stream", "true", "no parameter to set")]
-    public void AParameterThatIsWrong_IsRefused(string name, string json, string says)
+    [InlineData("effort", "high", "Text needs quotes: effort=\"high\"")]
+    [InlineData("temperature", "0,2", "not JSON")]
+    [InlineData("temperature", "", "not JSON")]
+    [InlineData("response_format", "{\"a\":1,\"a\":2}", "not JSON")]
+    [InlineData("messages", "[]", "cannot be set")]
+    [InlineData("stream", "true", "cannot be set")]
+    public void Check_WrongParameter_Throws(string name, string json, string says)
     {
         var template = new RowTemplate { Prompt = "{{text}}", Parameters = { [name] = json } };
 
@@ -70,17 +70,17 @@ public sealed class RowTemplateTests : IDisposable
     [InlineData("[{\"content\":\"hi\"}]")]
     [InlineData("[{\"role\":\"user\",\"content\":\"{{a\"}]")]
     [InlineData("no JSON")]
-    public void MessagesThatAreWrong_AreRefused(string messages) =>
+    public void Check_WrongMessages_Throw(string messages) =>
         Assert.Throws<ArgumentException>(() => new RowTemplate { Messages = messages }.Check());
 
-    /// <summary>Name, input, its format, and what is said: of a line, or of the input as a whole (line 0).</summary>
+    /// <summary>Name, input, its format, and the error: of a line, or of the whole input (line 0).</summary>
     public static TheoryData<string, string, string, long, string> Mistakes => new()
     {
         { "a column that is not there, JSON lines", """{"t":"x"}""", "auto", 1, "There is no column \"text\". The columns are: t." },
         { "a column that one row lacks", "{\"text\":\"x\"}\n{\"other\":1}\n", "auto", 2, "There is no column \"text\"" },
         { "a value that is null", "{\"text\":\"x\"}\n\n{\"text\":null}\n", "auto", 3, "--allow-missing" },
         { "a member twice", """{"text":"x","text":"y"}""", "auto", 1, "twice" },
-        { "no object", "{\"text\":\"a\"}\n[1]\n", "auto", 2, "no JSON object" },
+        { "no object", "{\"text\":\"a\"}\n[1]\n", "auto", 2, "not a JSON object" },
         { "broken JSON", "{\"text\":\"a\"}\n{\"text\"\n", "auto", 2, "" },
         { "half a surrogate pair", """{"text":"\ud800"}""", "auto", 1, "surrogate" },
         { "an id without value", "{\"text\":\"a\",\"custom_id\":null}", "auto", 1, "custom_id" },
@@ -97,7 +97,7 @@ public sealed class RowTemplateTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Mistakes))]
-    public async Task AMistake_IsNamedWithItsLine(string what, string input, string format, long line, string says)
+    public async Task Read_Error_HasItsLine(string what, string input, string format, long line, string says)
     {
         Assert.NotEmpty(what);
         byte[] bytes = format == "utf16" ? [.. Encoding.Unicode.GetBytes(input)] : Encoding.UTF8.GetBytes(input);
@@ -117,7 +117,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public async Task ATableWithoutTemplate_SaysHowToAskIt()
+    public async Task Read_TableWithoutTemplate_NamesTheOption()
     {
         var fault = await Assert.ThrowsAsync<InvalidDataException>(() => ReadAsync("text,label\nx,y\n"u8.ToArray(), null, InputFormat.Csv));
 
@@ -125,7 +125,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public async Task MissingValues_AreTheEmptyTextWhenAllowed()
+    public async Task Read_AllowMissing_UsesEmptyText()
     {
         var template = new RowTemplate { Prompt = "<{{a}}|{{b}}>", AllowMissing = true };
 
@@ -133,7 +133,7 @@ public sealed class RowTemplateTests : IDisposable
         Assert.Equal(["<1|>", "<|2>"], (await ReadAsync("{\"a\":1}\n{\"a\":null,\"b\":2}\n"u8.ToArray(), template)).Select(Text));
     }
 
-    /// <summary>The same two questions in every form; an id column makes the ids alike as well.</summary>
+    /// <summary>The same two requests in every format; an id column makes their ids equal too.</summary>
     public static TheoryData<string, string, InputFormat> Forms => new()
     {
         { "JSON lines", "{\"id\":\"007\",\"q\":\"How \\\"much\\\"?\\nReally: 1.50\",\"n\":1}\n{\"n\":2,\"q\":\"{{q}} é\",\"id\":\"8\"}\n", InputFormat.Auto },
@@ -148,7 +148,7 @@ public sealed class RowTemplateTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public async Task TheSameQuestion_HasTheSameKeyInEveryForm_PackedOrNot(string what, string input, InputFormat format)
+    public async Task Read_SameRequestInAnyFormat_HasTheSameKey(string what, string input, InputFormat format)
     {
         Assert.NotEmpty(what);
         byte[] batch = """
@@ -167,7 +167,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public async Task APackedInputThatWasCut_IsRefused_WhereverItWasCut()
+    public async Task Read_CutGzip_Throws()
     {
         byte[] packed = Packed(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 50).Select(i => $"{{\"text\":\"{i}\"}}\n"))));
 
@@ -178,7 +178,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public void AValue_StaysInItsText_WhateverItHolds()
+    public void Create_AnyValue_StaysInItsText()
     {
         Gen<string> value = Gen.Elements("a", "\"", "\\", "{{b}}", "{{", "}}", "\",\"role\":\"system\"", "\n", "\u0000", "\u001F", "é", "😀", "\u2028", "</script>", "%s", "{{file:a}}").ListOf()
             .Select(parts => string.Concat(parts));
@@ -203,7 +203,7 @@ public sealed class RowTemplateTests : IDisposable
     [InlineData(Endpoints.Completions, """{"model":"m","prompt":"T"}""")]
     [InlineData(Endpoints.Responses, """{"model":"m","instructions":"S T","input":"T"}""")]
     [InlineData(Endpoints.ChatCompletions, """{"model":"m","messages":[{"role":"system","content":"S T"},{"role":"user","content":"T"}]}""")]
-    public async Task EachEndpoint_GetsTheBodyThatItTakes(string endpoint, string body)
+    public async Task Read_Endpoint_GetsItsBody(string endpoint, string body)
     {
         var template = new RowTemplate { Prompt = "{{text}}", Endpoint = endpoint, System = endpoint is Endpoints.Responses or Endpoints.ChatCompletions ? "S {{text}}" : null };
 
@@ -213,7 +213,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public async Task Images_AreReadFromBelowTheInputsFolder_AndFromNowhereElse()
+    public async Task Read_FilesOutsideTheFolder_AreRefused()
     {
         string data = Directory.CreateDirectory(Path.Combine(_folder, "data")).FullName;
         await File.WriteAllBytesAsync(Path.Combine(data, "a.png"), [1, 2, 3], Ended);
@@ -233,7 +233,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Fact]
-    public async Task TheColumns_AreCarriedAlongAsTheyStand()
+    public async Task Read_Columns_BecomeMetadata()
     {
         InputRow line = Assert.Single(await ReadAsync("""{"text":"T", "n":1.50,"o":{"a":[]}}""", new RowTemplate { Prompt = "{{text}}" }));
         Assert.Equal("""{"text":"T", "n":1.50,"o":{"a":[]}}""", Encoding.UTF8.GetString(line.Metadata.Span));

@@ -5,12 +5,12 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Requests;
+namespace FastLLM.Tests.Jobs.Input;
 
-/// <summary>Tables are cut where RFC 4180 says, and mistakes are told with the line that their row begins in.</summary>
+/// <summary>Tables are split by RFC 4180, and errors have the line in which their row begins.</summary>
 public sealed class TableReaderTests
 {
-    /// <summary>A table, and its records: line and cells, joined with |; a mistake begins with !.</summary>
+    /// <summary>A table, and its records: line and cells, joined with |; an error begins with !.</summary>
     public static TheoryData<string, string[]> Tables => new()
     {
         { "", [] },
@@ -37,7 +37,7 @@ public sealed class TableReaderTests
 
     [Theory]
     [MemberData(nameof(Tables))]
-    public async Task Records_AreTheSame_HoweverTheStreamIsCutIntoReads(string table, string[] records)
+    public async Task ReadAsync_AnyReadSizes_GiveTheSameRecords(string table, string[] records)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(table);
         Assert.Equal(records, await ReadAsync(bytes, [1]));
@@ -49,7 +49,7 @@ public sealed class TableReaderTests
     }
 
     [Fact]
-    public async Task BytesThatAreNoUtf8_AreAMistakeOfTheirRow_AlsoWhereTwoCellsWouldMakeACharacter()
+    public async Task ReadAsync_InvalidUtf8_IsAnErrorOfItsRow()
     {
         byte[] bytes = [.. "a,b\n"u8, 0xC3, (byte)',', 0xA9, (byte)'\n', .. "\"x\ny\",2\n"u8, 0xFF, (byte)'\n', .. "last,1\n"u8];
 
@@ -57,7 +57,7 @@ public sealed class TableReaderTests
     }
 
     [Fact]
-    public async Task ACellWithoutEnd_IsRefusedWhileMemoryIsBounded()
+    public async Task ReadAsync_EndlessCell_Throws()
     {
         using var table = new TableReader(new EndlessStream("a,b\n\""u8.ToArray()), (byte)',');
         await table.ReadAsync(TestContext.Current.CancellationToken);
@@ -68,7 +68,7 @@ public sealed class TableReaderTests
     }
 
     [Fact]
-    public void WhatCsvHelperWrites_IsReadCellForCell()
+    public void ReadAsync_TableOfCsvHelper_HasItsCells()
     {
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(Rows().ToArbitrary(), rows =>
         {
@@ -93,7 +93,7 @@ public sealed class TableReaderTests
         }));
     }
 
-    /// <summary>Two or three cells, so that no row is blank, of the characters that matter.</summary>
+    /// <summary>Two or three cells of special characters, so that no row is blank.</summary>
     internal static Gen<string[][]> Rows()
     {
         Gen<string> cell = Gen.Elements("a", "é", "😀", "\"", ",", ";", "\t", "\n", "\r\n", "\r", " ", "=", "-", "0", "{{x}}", "\\", "\u2028", "'").ListOf()
@@ -113,7 +113,7 @@ public sealed class TableReaderTests
         return [.. records];
     }
 
-    /// <summary>Hands out its bytes in reads of given sizes, over and over.</summary>
+    /// <summary>Returns its bytes in reads of given sizes, repeatedly.</summary>
     private sealed class ChoppedStream(byte[] bytes, int[] sizes) : MemoryStream(bytes)
     {
         private int _read;

@@ -5,7 +5,7 @@ using FastLLM.Jobs.Output;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Results;
+namespace FastLLM.Tests.Jobs.Output;
 
 public sealed class OutputRecordTests
 {
@@ -14,7 +14,7 @@ public sealed class OutputRecordTests
     private static readonly RequestKey s_key = RequestKey.Compute("/v1/chat/completions", "{}"u8);
 
     [Fact]
-    public void Write_AnAnswer_IsOpenAIsLineToTheByte()
+    public void Write_Answer_IsOpenAIsLine()
     {
         string line = Write(Success("{\n  \"id\": \"chatcmpl-1\",\n  \"choices\": [ 1.0 ],\n  \"x\": \" \\u00e9 é \"\n}"), own: false);
 
@@ -22,7 +22,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_AnAnswer_WithOurMember_SaysHowItCameAbout()
+    public void Write_Answer_HasMetadata()
     {
         var sent = new ResponseWrapper<LlmResponse>(LlmResponse.FromBody("{}"u8.ToArray()), s_key, 0, null) { Attempts = 3, Latency = TimeSpan.FromMilliseconds(1234.5), MaybeBilled = 1 };
         var cached = new ResponseWrapper<LlmResponse>(LlmResponse.FromBody("{}"u8.ToArray()), s_key, 0, null) { IsCacheHit = true };
@@ -34,7 +34,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_ARefusal_IsAResponseWithTheProvidersOwnWords()
+    public void Write_Refusal_IsTheProvidersResponse()
     {
         var error = new LlmException(FailureKind.InvalidRequest, "no") { StatusCode = 400, Body = "{ \"error\": { \"message\": \"a  b\", \"code\": null } }" };
 
@@ -52,7 +52,7 @@ public sealed class OutputRecordTests
     [InlineData("[1]")]
     [InlineData("")]
     [InlineData(null)]
-    public void Write_ARefusalWithoutWholeJson_HasAnErrorInOpenAIsForm(string? body)
+    public void Write_RefusalWithoutJson_HasAnError(string? body)
     {
         var error = new LlmException(FailureKind.ServerError, "It \"failed\".") { StatusCode = 502, Body = body, Code = "bad_gateway" };
 
@@ -64,7 +64,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_AFailureWithoutAnAnswer_HasNoResponse()
+    public void Write_FailureWithoutAnswer_HasNoResponse()
     {
         string line = Write(Failure(new LlmException(FailureKind.ConnectionLost, "Lost.")), own: false);
 
@@ -72,7 +72,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_AFailureWith200_ReadsAsAFailure()
+    public void Write_FailureWithStatus200_ReadsAsFailure()
     {
         var saysError = new LlmException(FailureKind.ServerError, "x") { StatusCode = 200, Body = """{"error":{"message":"x"}}""" };
         var isCut = new LlmException(FailureKind.IncompleteResponse, "x") { StatusCode = 200, Body = """{"choices":[{"messa""" };
@@ -85,7 +85,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_EveryKindOfFailure_ReadsAsAFailureOfItsRow()
+    public void Write_AnyFailure_ReadsAsFailure()
     {
         Assert.All(
             from kind in Enum.GetValues<FailureKind>()
@@ -105,7 +105,7 @@ public sealed class OutputRecordTests
     [InlineData("=cmd()|' /C calc'!A0")]
     [InlineData("../x \"quoted\" \\ </script> & é 😀")]
     [InlineData("")]
-    public void Write_AnyId_ComesBackAsItWas_OnOneLine(string id)
+    public void Write_AnyId_IsReadBack(string id)
     {
         string line = Write(Success("{}"), id: id);
 
@@ -117,7 +117,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_AMegabyteId_AndThenASmallOne_AreBothWhole()
+    public void Write_LongIdThenShortId_AreWhole()
     {
         var record = new OutputRecord(withOwnMember: true);
         string id = string.Concat(Enumerable.Repeat("\n=\"é", 1 << 18));
@@ -127,7 +127,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_HalfASurrogatePair_BecomesTheReplacementCharacter()
+    public void Write_HalfSurrogatePair_BecomesReplacementCharacter()
     {
         string half = "😀"[..1];
         var error = new LlmException(FailureKind.ServerError, "m" + half) { StatusCode = 500, Body = "{\"a\":\"" + half + "\"}", Code = "c" + half };
@@ -140,7 +140,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_A50MegabyteBody_IsFine()
+    public void Write_LargeBody_IsWhole()
     {
         byte[] body = Encoding.UTF8.GetBytes("{ \"text\": \"" + new string('x', 50_000_000) + "\" }");
         var record = new OutputRecord(withOwnMember: true);
@@ -152,7 +152,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_AnOutcomeWithAShortIdOfAUsersOwn_IsWritten()
+    public void Write_ShortRequestId_IsWritten()
     {
         string line = Write(new ResponseWrapper<LlmResponse>(LlmResponse.FromBody("{}"u8.ToArray()), "mine", 0));
 
@@ -161,7 +161,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void WriteInvalid_IsAFailureOfNoRequest_WithTheKeyOfNone()
+    public void WriteInvalid_HasTheKeyOfNoRequest()
     {
         string line = Encoding.UTF8.GetString(new OutputRecord(withOwnMember: true).WriteInvalid("7", "line 7: \"url\" is missing", "{\"m\":1}"u8).Span);
 
@@ -171,7 +171,7 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
-    public void Write_WithAClock_SaysWhen_AndWhatLimitedTheRunThen()
+    public void Write_Clock_StatesTimeAndBottleneck()
     {
         var time = new ManualTimeProvider();
         var limitedBy = Bottleneck.RequestsPerMinute;

@@ -69,7 +69,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RunAsync_AfterADrain_ANewPlanSendsTheRest()
+    public async Task PlanAsync_AfterADrain_PlansTheRest()
     {
         using var drain = new CancellationTokenSource();
         await using var server = FaultServer.Start(async (_, connection) =>
@@ -90,7 +90,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RunAsync_OutputChangedSinceThePlan_ThrowsAndSendsNothing()
+    public async Task RunAsync_OutputChangedSincePlan_Throws()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(1)));
         WriteInput(Input, 3);
@@ -105,7 +105,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task PlanAsync_InvalidAndRepeatedRows_AreCountedAsTheRunCountsThem()
+    public async Task PlanAsync_InvalidRows_AreCountedAsByTheRun()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(1)));
         WriteInput(Input, 2);
@@ -124,7 +124,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RunAsync_JobsOnOneManagerOneAfterTheOther_ReportTheirOwnStatsAndCosts()
+    public async Task RunAsync_TwoJobsOnOneManager_ReportTheirOwnCosts()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(10)));
         await using RequestManager manager = Manager(server.ApiBase);
@@ -137,7 +137,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RunAsync_JobsOnOneManagerAtOnce_ReportTheirOwnStatsAndCosts()
+    public async Task RunAsync_TwoJobsAtOnce_ReportTheirOwnCosts()
     {
         var both = new CountdownEvent(2);
         var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -2,12 +2,12 @@ using System.Globalization;
 using FastLLM.Jobs.Planning;
 using Xunit;
 
-namespace FastLLM.Tests.Results;
+namespace FastLLM.Tests.Jobs.Planning;
 
 public sealed class RowIndexTests
 {
     [Fact]
-    public void Add_200000Rows_AreFoundWithTheirKeysAndRecords()
+    public void Add_ManyRows_AreFound()
     {
         const int Rows = 200_000;
         var table = new RowIndex();
@@ -33,7 +33,7 @@ public sealed class RowIndexTests
     }
 
     [Fact]
-    public void Add_AnIdThatIsThere_NamesTheEarlierRow_AndAddsNothing()
+    public void Add_KnownId_ReturnsTheEarlierRow()
     {
         var table = new RowIndex();
         for (int row = 0; row < 5_000; row++)
@@ -52,7 +52,7 @@ public sealed class RowIndexTests
     }
 
     [Fact]
-    public void Add_IdZero_IsAnIdLikeAnyOther()
+    public void Add_IdZero_IsFound()
     {
         var table = new RowIndex();
 
@@ -63,7 +63,7 @@ public sealed class RowIndexTests
     }
 
     [Fact]
-    public void Fingerprint_TellsIdsApart_AlsoLongOnes()
+    public void Fingerprint_DifferentIds_Differ()
     {
         string megabyte = new('x', 1 << 20);
 

@@ -3,12 +3,12 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Reporting;
+namespace FastLLM.Tests.Jobs.Reports;
 
 public sealed class HistogramTests
 {
     [Fact]
-    public void Quantile_IsTheExactOne_ToWithinATenthOfAPercent() =>
+    public void Quantile_IsExactWithinATenthOfAPercent() =>
         Prop.ForAll<NonEmptyArray<uint>, byte>((values, percent) =>
         {
             var histogram = new Histogram();
@@ -21,7 +21,7 @@ public sealed class HistogramTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Bars_HoldEveryNumberOnce()
+    public void Bars_CountEachNumberOnce()
     {
         var histogram = new Histogram();
         for (var i = 0; i < 1000; i++)
@@ -42,7 +42,7 @@ public sealed class HistogramTests
     [InlineData(0)]
     [InlineData(7)]
     [InlineData(long.MaxValue)]
-    public void OneNumber_IsItsOwnMedian(long value)
+    public void Quantile_OneNumber_IsThatNumber(long value)
     {
         var histogram = new Histogram();
         histogram.Add(value);

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Reporting;
+namespace FastLLM.Tests.Jobs.Reports;
 
 public sealed partial class OutputReportTests : IDisposable
 {
@@ -17,7 +17,7 @@ public sealed partial class OutputReportTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task Numbers_AreThoseOfTheRows()
+    public async Task WriteAsync_Rows_AreAddedUp()
     {
         (OutputReport report, _) = await MakeAsync(
             Ok,
@@ -40,7 +40,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task TheLastRecordOfARow_Counts_AndLinesThatAreNone_AreCounted()
+    public async Task WriteAsync_LastRecordOfARow_Counts()
     {
         (OutputReport report, string html) = await MakeAsync(
             """{"custom_id":"ID","response":null,"error":{"code":"timeout","message":"early"}}""",
@@ -57,7 +57,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task AnotherToolsOutput_SaysWhatIsNotKnown_AndTakesTheProvidersTimes()
+    public async Task WriteAsync_OutputOfAnotherTool_UsesTheProvidersTimes()
     {
         (OutputReport report, string html) = await MakeAsync(
             """{"id":"batch_req_1","custom_id":"a","response":{"status_code":200,"request_id":"r","body":{"created":1769850000,"model":"m","choices":[{"text":"words"}]}},"error":null}""");
@@ -66,19 +66,19 @@ public sealed partial class OutputReportTests : IDisposable
         Assert.Equal(DateTimeOffset.FromUnixTimeSeconds(1769850000), report.First);
         Assert.Equal(0, report.Latency.Count);
         Assert.Contains("Written by another tool", html, StringComparison.Ordinal);
-        Assert.Contains("by when the provider made the answers", html, StringComparison.Ordinal);
+        Assert.Contains("by the provider's time of creation", html, StringComparison.Ordinal);
         Assert.DoesNotContain("Latency of the last send", html, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Costs_AreAddedUpExactly_WhereRowsSayThem()
+    public async Task WriteAsync_Costs_AreAddedUpExactly()
     {
         (OutputReport report, string html) = await MakeAsync(
             [.. Enumerable.Range(0, 10).Select(i => Ok.Replace("ID", $"{i}", StringComparison.Ordinal).Replace("\"attempts\":1", i < 5 ? "\"cost\":0.1" : "\"cost\":\"0.000001\"", StringComparison.Ordinal)), Ok]);
 
         Assert.Equal(0.500005m, report.Cost);
         Assert.Equal(10, report.RowsWithCost);
-        Assert.Contains("of the 10 rows that say it", html, StringComparison.Ordinal);
+        Assert.Contains("of the 10 rows that state it", html, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -86,9 +86,9 @@ public sealed partial class OutputReportTests : IDisposable
     [InlineData("""{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"refusal":"no"}},{"message":{"content":"c"}}]}""", "no\na\nb\n\n— another choice —\n\nc")]
     [InlineData("""{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hello"}]}]}""", "hello")]
     [InlineData("""{"data":[{"embedding":[1,2,3]},{"embedding":[1,2,3]}]}""", "2 vectors of 3 numbers")]
-    [InlineData("""{"choices":[{"message":{"content":"half \ud83d pair"}}]}""", "half \\ud83d pair")]
+    [InlineData("""{"choices":[{"message":{"content":"half \ud83d pair"}}]}""", "half \ufffd pair")]
     [InlineData("""{"answer":42}""", """{"answer":42}""")]
-    public async Task AnswersOfAllEndpoints_AreReadAsWords(string body, string words)
+    public async Task WriteAsync_AnyEndpoint_ShowsText(string body, string words)
     {
         (_, string html) = await MakeAsync($$$"""{"custom_id":"a","response":{"status_code":200,"body":{{{body}}}},"error":null}""");
 
@@ -96,7 +96,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task ThePage_HoldsNoTextOfARow_ThatHtmlCouldRead()
+    public async Task WriteAsync_TextOfRows_IsNeverHtml()
     {
         string text = "</script><script>alert(1)</script>\\u2028\\u2029&<!--\\u0000😀é";
         (_, string html) = await MakeAsync(Ok.Replace("TEXT", text, StringComparison.Ordinal).Replace("ID", "<b>", StringComparison.Ordinal).Replace("\"m\"", "\"<i>\"", StringComparison.Ordinal));
@@ -111,7 +111,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task AFile_IsReplacedIfItIsAReport_AndOnlyThen()
+    public async Task WriteAsync_ExistingFile_IsReplacedOnlyIfAReport()
     {
         string output = Write("rows.jsonl", Ok);
         string page = _folder.In("rows.report.html");
@@ -133,18 +133,18 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task AFileThatIsNoOutput_IsRefused_AndLeavesNothing()
+    public async Task WriteAsync_NoOutput_IsRefused()
     {
         string input = Write("in.jsonl", """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{}}""");
 
         InvalidDataException refused = await Assert.ThrowsAsync<InvalidDataException>(() => OutputReport.WriteAsync(input, _folder.In("r.html"), Ended));
 
-        Assert.Contains("is no output", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("is not the output of a run", refused.Message, StringComparison.Ordinal);
         Assert.Single(Directory.GetFiles(_folder.Path));
     }
 
     [Fact]
-    public async Task OfATable_TheLogBesideItTells()
+    public async Task WriteAsync_Table_ReadsItsLog()
     {
         Write("labels.csv", "text,answer", "a,b");
         Write("labels.csv.log.jsonl", Ok);
@@ -157,7 +157,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task AnEmptyOutput_MakesAnEmptyPage()
+    public async Task WriteAsync_EmptyOutput_MakesAnEmptyPage()
     {
         (OutputReport report, string html) = await MakeAsync();
 
@@ -166,7 +166,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task ToJson_TellsTheSameNumbers_InAsciiOnly()
+    public async Task ToJson_HasTheNumbersInAscii()
     {
         (OutputReport report, _) = await MakeAsync(Ok.Replace("\"m\"", "\"modèle\\u001b\"", StringComparison.Ordinal), "damaged");
 
@@ -182,7 +182,7 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
-    public async Task NamesWithoutEnd_AreTakenTogether()
+    public async Task WriteAsync_ManyNames_CountAsOthers()
     {
         (OutputReport report, _) = await MakeAsync([.. Enumerable.Range(0, 300).Select(i => Ok.Replace("ID", $"{i}", StringComparison.Ordinal).Replace("\"m\"", $"\"model {i}\"", StringComparison.Ordinal))]);
 

@@ -1,7 +1,7 @@
 using FastLLM.Jobs.Reports;
 using Xunit;
 
-namespace FastLLM.Tests.Reporting;
+namespace FastLLM.Tests.Jobs.Reports;
 
 public sealed class SelectionTests
 {
@@ -10,7 +10,7 @@ public sealed class SelectionTests
     [InlineData(1000, 20, 100, 20)]
     [InlineData(1000, 500, 100, 90)]
     [InlineData(1000, 1000, 90, 90)]
-    public void Takes_AllFailuresThatFit_AndAnEvenChoiceOfTheOthers(int rows, int failed, int taken, int failuresTaken)
+    public void Takes_FailuresFirst_ThenAnEvenChoice(int rows, int failed, int taken, int failuresTaken)
     {
         var selection = new Selection(maxRows: 100, maxBytes: 1 << 20);
         bool Succeeds(int row) => (row * 7919 % rows) >= failed;
@@ -30,7 +30,7 @@ public sealed class SelectionTests
     [InlineData(10, 500, 32 * 1024)]
     [InlineData(1000, 4000, 1024)]
     [InlineData(100_000, 4000, 512)]
-    public void TextLength_IsAsMuchAsFits(int rows, int lineLength, int length)
+    public void TextLength_IsTheLongestThatFits(int rows, int lineLength, int length)
     {
         var selection = new Selection(maxRows: 1_000_000, maxBytes: 1 << 20);
         for (var i = 0; i < rows; i++)

@@ -1,14 +1,14 @@
 using FastLLM.Jobs.Reports;
 using Xunit;
 
-namespace FastLLM.Tests.Reporting;
+namespace FastLLM.Tests.Jobs.Reports;
 
 public sealed class TimelineTests
 {
     private static readonly DateTimeOffset s_begin = new(2026, 1, 31, 9, 0, 0, TimeSpan.Zero);
 
     [Fact]
-    public void Bars_LeaveOutThePauseBetweenTwoRuns()
+    public void Bars_PauseBetweenRuns_IsLeftOut()
     {
         var timeline = new Timeline();
         for (var i = 0; i < 100; i++)
@@ -26,7 +26,7 @@ public sealed class TimelineTests
     }
 
     [Fact]
-    public void ADayOfSeconds_KeepsEveryRow_InBoundedMemory()
+    public void Add_ADayOfSeconds_KeepsEveryRow()
     {
         var timeline = new Timeline();
         for (var i = 0; i < 200_000; i++)
@@ -42,7 +42,7 @@ public sealed class TimelineTests
     }
 
     [Fact]
-    public void TimesFromOneEndOfTheCalendarToTheOther_MakeAPictureAllTheSame()
+    public void Bars_ExtremeTimes_AreDrawn()
     {
         var timeline = new Timeline();
         timeline.Add(DateTimeOffset.MinValue, true, true, null);
@@ -54,7 +54,7 @@ public sealed class TimelineTests
     }
 
     [Fact]
-    public void AThousandRuns_ADayApart_StayAPictureOfItsSize()
+    public void Bars_AThousandRuns_AreFewBars()
     {
         var timeline = new Timeline();
         for (var i = 0; i < 1000; i++)

@@ -4,11 +4,12 @@ using FastLLM.Jobs.Tables;
 using FastLLM.Tests.Requests;
 using FsCheck;
 using FsCheck.Fluent;
+using FastLLM.Tests.Jobs.Input;
 using Xunit;
 
-namespace FastLLM.Tests.Results;
+namespace FastLLM.Tests.Jobs.Tables;
 
-/// <summary>Rows say what the records say, and no cell of a table is a formula.</summary>
+/// <summary>Rows hold the values of their records, and no cell of a table is a formula.</summary>
 public sealed class RowsWriterTests
 {
     [Theory]
@@ -32,7 +33,7 @@ public sealed class RowsWriterTests
     [InlineData("say \"hi\"", "\"say \"\"hi\"\"\"")]
     [InlineData("a,b", "\"a,b\"")]
     [InlineData("a;b", "a;b")]
-    public void ACell_IsQuotedWhereItMustBe_AndNeverAFormula(string text, string cell)
+    public void Append_Cell_IsQuotedAndNeverAFormula(string text, string cell)
     {
         var line = new StringBuilder();
 
@@ -42,7 +43,7 @@ public sealed class RowsWriterTests
     }
 
     [Fact]
-    public void WhatIsWritten_IsReadByCsvHelperCellForCell_ButForTheGuard()
+    public void Append_AnyCells_AreReadBackByCsvHelper()
     {
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(500), Prop.ForAll(TableReaderTests.Rows().ToArbitrary(), rows =>
         {
@@ -71,7 +72,7 @@ public sealed class RowsWriterTests
         }));
     }
 
-    /// <summary>A record, and what is made of it: answer, finish reason, error, tokens, cost.</summary>
+    /// <summary>A record, and its row: answer, finish reason, error, tokens, cost.</summary>
     public static TheoryData<string, string> Records => new()
     {
         {
@@ -114,7 +115,7 @@ public sealed class RowsWriterTests
 
     [Theory]
     [MemberData(nameof(Records))]
-    public void ARecord_IsToldInItsRow(string record, string row)
+    public void Write_Record_HasItsColumns(string record, string row)
     {
         using var written = new MemoryStream();
         var writer = new RowsWriter(written, OutputKind.JsonRows, new ColumnNames(), withId: false);
@@ -125,7 +126,7 @@ public sealed class RowsWriterTests
     }
 
     [Fact]
-    public void Columns_KeepTheirOrderAndDigits_AndTheAddedOnesGetOutOfTheirWay()
+    public void Write_AddedColumnInInput_IsPrefixed()
     {
         byte[][] rows = [.. ((string[])["""{"b":1.50,"answer":"gold"}""", """{"answer":"-5","a":null,"b":[1, 2]}"""]).Select(Encoding.UTF8.GetBytes)];
         var columns = new ColumnNames();

@@ -1,0 +1,165 @@
+using System.Runtime.CompilerServices;
+using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Planning;
+using FastLLM.Pipeline;
+using FastLLM.Retries;
+
+namespace FastLLM.Jobs.Running;
+
+/// <summary>Sends the rows of a job that are not kept, and writes their outcomes.</summary>
+/// <param name="setup">The job.</param>
+/// <param name="resume">The records of earlier runs.</param>
+/// <param name="sink">Receives the records.</param>
+/// <param name="costs">The costs of the job.</param>
+internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs)
+{
+    /// <summary>Sends and writes the rows.</summary>
+    /// <inheritdoc cref="Job.RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
+    public async Task<JobResult> RunAsync(CancellationToken drain, CancellationToken cancellationToken)
+    {
+        using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);
+        RequestManagerOptions sending = setup.Manager.Options;
+        StreamRun<LlmResponse>? run = null;
+        Bottleneck LimitedBy() => run?.Bottleneck ?? Bottleneck.None;
+        var record = new OutputRecord(setup.Options.IncludeMetadata, sending.TimeProvider, LimitedBy, withCosts: sending.Prices is not null);
+        var writer = new JobWriter(sink, record, setup.Options);
+        long? rows = setup.IsPipe ? null : setup.Index.Count;
+        setup.Options.OnPlanned?.Invoke(rows, resume.Kept);
+        LlmRunException? stopped = null;
+        var isAborted = false;
+        if (rows != resume.Kept)
+        {
+            var settings = new RunSettings
+            {
+                Total = rows - resume.Kept,
+                Drain = stopSending.Token,
+                EarlierCost = costs.EarlierCost,
+                AnnounceInFlight = costs.Announce,
+                HoldsSuspects = true,
+            };
+            run = setup.Manager.Open(PendingAsync(writer, stopSending.Token), settings, cancellationToken);
+            (stopped, isAborted) = await WriteAllAsync(run, writer, stopSending, drain, cancellationToken).ConfigureAwait(false);
+        }
+
+        JobCounts counts = writer.Counts;
+        decimal cost = run?.Cost(withReserved: isAborted) ?? 0;
+        return new JobResult
+        {
+            Rows = setup.Index.Count,
+            Kept = resume.Kept,
+            Answered = counts.Answered,
+            Failed = resume.KeptFailures + counts.Failed,
+            Pending = Math.Max(0, setup.Index.Count - resume.Kept - counts.Answered - counts.Failed),
+            Equal = setup.Equal,
+            Failures = counts.Failures,
+            FinishReasons = counts.FinishReasons,
+            Cost = cost,
+            JobCost = costs.EarlierCost + cost,
+            Budget = sending.Budget,
+            Stats = run?.Stats ?? new TokenStats(),
+            Stopped = stopped,
+            Interrupted = isAborted || drain.IsCancellationRequested,
+        };
+    }
+
+    private async Task<(LlmRunException? Stopped, bool IsAborted)> WriteAllAsync(
+        StreamRun<LlmResponse> run,
+        JobWriter writer,
+        CancellationTokenSource stopSending,
+        CancellationToken drain,
+        CancellationToken cancellationToken)
+    {
+        LlmRunException? stopped = null;
+        Exception? fault = null;
+        var isAborted = false;
+        try
+        {
+            await foreach (ResponseWrapper<LlmResponse> outcome in run.Outcomes.ConfigureAwait(false))
+            {
+                if (fault is not null)
+                {
+                    continue;
+                }
+
+                try
+                {
+                    decimal cost = writer.Write(outcome);
+                    costs.Written(cost);
+                    run.RecordCost(cost);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // What cannot be written is not paid for: nothing more is sent, and what is in flight is awaited.
+                    fault = e;
+                    await stopSending.CancelAsync().ConfigureAwait(false);
+                }
+            }
+        }
+        catch (LlmRunException e)
+        {
+            stopped = drain.IsCancellationRequested && e.Kind == FailureKind.NotSent ? null : e;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            isAborted = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            fault = e; // an invalid row could not be written, or the input could not be read
+        }
+        catch (InvalidDataException e)
+        {
+            stopped = StoppedBy(FailureKind.InvalidRequest, e.Message, e);
+        }
+
+        try
+        {
+            writer.Flush();
+        }
+        catch (IOException e)
+        {
+            fault ??= e;
+        }
+
+        if (fault is not null)
+        {
+            stopped = StoppedBy(FailureKind.Output, $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {fault.Message}", fault);
+        }
+
+        return (stopped, isAborted);
+    }
+
+    // The rows to send, in input order. Invalid rows are written on the way.
+    private async IAsyncEnumerable<LlmRequest> PendingAsync(JobWriter writer, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: false, cancellationToken).ConfigureAwait(false))
+        {
+            if (!row.IsWithinLimit)
+            {
+                yield break;
+            }
+
+            if (row.IsKept)
+            {
+                continue;
+            }
+
+            await writer.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
+            if (row.Request is null)
+            {
+                writer.WriteInvalid(row);
+                continue;
+            }
+
+            writer.Expect(row);
+            yield return row.Request;
+        }
+    }
+
+    /// <summary>Creates the exception of a run that stops because of a fault of its input or output.</summary>
+    public static LlmRunException StoppedBy(FailureKind kind, string message, Exception fault)
+    {
+        var cause = new LlmException(kind, message, fault);
+        return new LlmRunException($"{message} {FailureTable.Remedy(kind)}", cause, []);
+    }
+}
