@@ -1,0 +1,131 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
+/// <remarks>
+/// A probe goes each time the closure has grown by a seventh, so a closure of milliseconds costs as few probes as one of seconds. Between probes that pass, the
+/// wait shrinks by a seventh, so the probes follow a limit of any rate.
+/// </remarks>
+internal sealed class Closure
+{
+    private const double Growth = 0.15;
+    private const double ShortestWait = 0.01;
+
+    // A standstill must never look like a hang.
+    private const double LongestWait = 5;
+
+    // By chance, less than once in a hundred million sends.
+    private const double ByChance = 1e-8;
+    private const int FewestRefused = 8;
+    private const int LongestRun = 60;
+    private const double LeastShare = 0.4;
+
+    private long _probe = -1;
+    private double _probeAt;
+    private bool _answered;
+    private int _refusedBelow;
+    private double _since;
+    private double _next;
+    private double _toldUntil;
+
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Gets when it closed.</summary>
+    public double ClosedAt { get; private set; }
+
+    /// <summary>Gets how many were accepted and still in flight when everything else was refused.</summary>
+    public int InFlight { get; private set; }
+
+    /// <summary>Gets how many others were in flight when the last probe was sent.</summary>
+    public int ProbeInFlight { get; private set; }
+
+    /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight: no probe was accepted before an answer came, and none was
+    /// refused with clearly fewer in flight.</summary>
+    public bool IsAboutInFlight => _answered && _refusedBelow < 2;
+
+    /// <summary>Tells whether so many sends are refused that it cannot be chance: a run of them, or the better part of many that were sent together.</summary>
+    /// <param name="sends">The sends.</param>
+    /// <param name="share">The share of sends that is refused at random.</param>
+    public static bool IsDue(SendCounter sends, double share)
+    {
+        long sent = sends.Count - sends.Settled;
+        int refused = sends.RefusedUnsettled;
+        double run = Math.Clamp(Math.Log(ByChance) / Math.Log(Math.Max(share, 0.01)), FewestRefused, LongestRun);
+        return sends.RefusedRun >= run
+            || (sends.RefusedRun + refused >= run && refused >= sent)
+            || (refused >= FewestRefused && refused >= LeastShare * sent && refused > (share * sent) + (5 * Math.Sqrt(share * sent)) + 4);
+    }
+
+    public void Close(double now, int inFlight, double refusalDelay)
+    {
+        IsClosed = true;
+        ClosedAt = now;
+        _answered = false;
+        InFlight = inFlight;
+        _refusedBelow = 0;
+        _probe = -1;
+        _since = now;
+        _next = now + Math.Max(2 * refusalDelay, ShortestWait);
+        _toldUntil = 0;
+    }
+
+    public void Open() => IsClosed = false;
+
+    /// <summary>Gets how long the next probe must wait; 0 if it may go.</summary>
+    public double Wait(double now, double refusalDelay) =>
+        _probe >= 0 ? Math.Max(_probeAt + (2 * refusalDelay) - now, 1e-3) : Math.Max(0, _next - now);
+
+    public void Probe(in SendMark mark)
+    {
+        _probe = mark.Index;
+        _probeAt = mark.At;
+        ProbeInFlight = mark.InFlight;
+    }
+
+    /// <summary>Counts a refusal while closed.</summary>
+    /// <param name="mark">The refused send.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="told">The seconds that the provider asks to wait; 0 if it does not.</param>
+    /// <param name="refusalDelay">How long refusals take.</param>
+    public void Refuse(in SendMark mark, double now, double told, double refusalDelay)
+    {
+        _toldUntil = told > 0 ? now + told : _toldUntil;
+        if (mark.Index != _probe)
+        {
+            InFlight--;
+            return;
+        }
+
+        _probe = -1;
+        _refusedBelow += mark.InFlight < InFlight - (InFlight / 10) ? 1 : 0;
+
+        // A wait that was told is a hint, as it may be wrong: fewer probes before it, and one when it is over.
+        double age = now - _since;
+        double wait = Math.Clamp(age * (now < _toldUntil ? 1 : Growth), Math.Max(2 * refusalDelay, ShortestWait), LongestWait);
+        _next = now < _toldUntil ? Math.Min(now + wait, _toldUntil) : now + wait;
+    }
+
+    /// <summary>An answer left a slot that may be what the provider waited for.</summary>
+    public void Answered(double now)
+    {
+        _answered = true;
+        if (_refusedBelow < 2 && _probe < 0)
+        {
+            _next = Math.Min(_next, now);
+        }
+    }
+
+    /// <summary>Tells whether the last probe was accepted.</summary>
+    /// <param name="settled">The number of settled sends.</param>
+    public bool HasPassed(long settled)
+    {
+        if (_probe < 0 || _probe >= settled)
+        {
+            return false;
+        }
+
+        _probe = -1;
+        _next = _probeAt + ((_probeAt - _since) * (1 - Growth));
+        _since = _probeAt;
+        return true;
+    }
+}

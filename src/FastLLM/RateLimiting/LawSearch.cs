@@ -1,0 +1,160 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Finds out by which law a provider refuses: cuts, sees whether cutting helps, and goes back up where it does not.</summary>
+/// <remarks>
+/// <list type="number">
+/// <item><see cref="Holding"/>: what is known holds. More refusals than the <see cref="NoiseFloor"/> raise a suspicion.</item>
+/// <item><see cref="FewerInFlight"/> and <see cref="FewerPerSecond"/>: less is sent. If the refusals go away, that is the law.</item>
+/// <item>If they do not, though clearly less is sent, they are noise: back to what was before, and their share is the new floor.</item>
+/// <item><see cref="MoreInFlight"/> and <see cref="MorePerSecond"/>: from time to time more is tried, and kept if it is accepted.</item>
+/// </list>
+/// While everything is refused (<see cref="RateLimiting.Closure"/>) only single probes go.
+/// </remarks>
+internal sealed class LawSearch
+{
+    private const int FewestForRate = 8;
+    private const int FewestIfSlow = 4;
+
+    private double _openedAt;
+    private long _openedAccepted;
+    private SearchPhase _phase;
+
+    /// <param name="sends">The sends, the first refusal counted.</param>
+    /// <param name="cap">The limit on what is in flight.</param>
+    /// <param name="pacer">The limit on the rate.</param>
+    /// <param name="firstAt">When the first send began.</param>
+    public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt)
+    {
+        (Sends, Cap, Pacer) = (sends, cap, pacer);
+
+        // The first send opens the first cycle, as a probe does a later one.
+        (_openedAt, _openedAccepted) = (firstAt, 1);
+        _phase = new Holding(this);
+    }
+
+    public static Action<string>? Trace { get; set; }
+
+    public SendCounter Sends { get; }
+
+    public InFlightCap Cap { get; }
+
+    public Pacer Pacer { get; }
+
+    public Closure Closure { get; } = new();
+
+    public Evidence Evidence { get; } = new();
+
+    public NoiseFloor Floor { get; } = new();
+
+    public Doubts Doubts { get; } = new();
+
+    public RaiseSchedule Schedule { get; } = new();
+
+    public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
+
+    public ThrottlingLaw Law => new(Floor.Share > 0.01 ? Floor.Share : 0, Cap.IsLearnt ? Cap.Value : null, Pacer.IsOn ? Pacer.Rate : null);
+
+    public string Debug => $"{_phase.GetType().Name}{(Closure.IsClosed ? "(closed)" : "")} cap {Cap.Value}{(Cap.IsLearnt ? "!" : "")} rate {Pacer.Rate:F1} floor {Floor.Share:F3} refused {Evidence.RefusedOf(Sends)}/{Evidence.Sent(Sends)} d {Sends.RefusalDelay:F4}";
+
+    /// <summary>Gets the number of sends that were not refused.</summary>
+    public long Accepted => Sends.Count - Sends.Refused;
+
+    public void Sent(in SendMark mark)
+    {
+        Evidence.Add(mark);
+        if (Closure.IsClosed)
+        {
+            Closure.Probe(mark);
+        }
+        else
+        {
+            _phase.Sent(mark);
+        }
+    }
+
+    public void Refused(in SendMark mark, double now, double told)
+    {
+        Evidence.Refuse(mark, Sends.InFlight);
+        _phase.Refused(mark);
+        if (Closure.IsClosed)
+        {
+            Closure.Refuse(mark, now, told, Sends.RefusalDelay);
+        }
+        else
+        {
+            double share = _phase is Holding || Evidence.Sent(Sends) < 16 ? 0 : Evidence.Share(Sends);
+            if (Closure.IsDue(Sends, Math.Max(Floor.Share, share)))
+            {
+                Trace?.Invoke($"{now:F3} close in flight {Sends.InFlight} | {Debug}");
+                Closure.Close(now, Sends.InFlight, Sends.RefusalDelay);
+                _phase.Closed(now);
+            }
+        }
+
+        Advance(now);
+    }
+
+    public void Answered(double now)
+    {
+        if (Closure.IsClosed)
+        {
+            Closure.Answered(now);
+        }
+
+        Advance(now);
+    }
+
+    /// <summary>Looks at what is known by now.</summary>
+    public void Advance(double now)
+    {
+        Sends.Settle(now);
+        if (!Closure.IsClosed)
+        {
+            _phase.Advance(now);
+        }
+        else if (Closure.HasPassed(Sends.Settled))
+        {
+            Reopen(now);
+        }
+    }
+
+    public void Go(SearchPhase phase, double now)
+    {
+        Trace?.Invoke($"{now:F3} {phase.GetType().Name} <- | {Debug}");
+        _phase = phase;
+        StartEvidence();
+        phase.Begin(now);
+        Trace?.Invoke($"{now:F3}      -> | {Debug}");
+    }
+
+    public void StartEvidence()
+    {
+        Evidence.Start(Sends.Count);
+        Floor.Restart();
+    }
+
+    public void Set(in Limits limits, double now)
+    {
+        Cap.Set(limits.InFlight, limits.IsInFlightLearnt);
+        Pacer.Set(limits.Rate, now);
+    }
+
+    private void Reopen(double now)
+    {
+        long accepted = Accepted - _openedAccepted;
+        int fewest = now - Closure.ClosedAt > 5 ? FewestIfSlow : FewestForRate;
+        if (!Closure.IsAboutInFlight && accepted < fewest)
+        {
+            // Too few to tell a rate from: the probes go on.
+            return;
+        }
+
+        double length = Math.Max(now - _openedAt, 1e-3);
+        var cycle = new Cycle(
+            accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, now - Closure.ClosedAt > length / 10 && accepted >= 50);
+        Trace?.Invoke($"{now:F3} reopen {cycle} | {Debug}");
+        Closure.Open();
+        (_openedAt, _openedAccepted) = (now, Accepted);
+        _phase.Reopened(now, cycle);
+    }
+}
