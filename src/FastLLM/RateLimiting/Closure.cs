@@ -2,13 +2,14 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
 /// <remarks>
-/// A probe goes each time the closure has grown by a seventh, so a closure of milliseconds costs as few probes as one of seconds. Between probes that pass, the
-/// wait shrinks by a seventh, so the probes follow a limit of any rate.
+/// A probe goes each time the closure has grown by a fifth, so a closure of milliseconds costs as few probes as one of seconds. Between probes that pass, the
+/// wait shrinks by a fifth, so the probes follow a limit of any rate.
 /// </remarks>
 internal sealed class Closure
 {
     private const double Growth = 0.15;
-    private const double ShortestWait = 0.01;
+    private const double GrowthIfTold = 0.5;
+    private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
     private const double LongestWait = 5;
@@ -22,6 +23,7 @@ internal sealed class Closure
     private long _probe = -1;
     private double _probeAt;
     private bool _answered;
+    private bool _passedByTime;
     private int _refusedBelow;
     private double _since;
     private double _next;
@@ -40,7 +42,7 @@ internal sealed class Closure
 
     /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight: no probe was accepted before an answer came, and none was
     /// refused with clearly fewer in flight.</summary>
-    public bool IsAboutInFlight => _answered && _refusedBelow < 2;
+    public bool IsAboutInFlight => !_passedByTime && _refusedBelow < 2;
 
     /// <summary>Tells whether so many sends are refused that it cannot be chance: a run of them, or the better part of many that were sent together.</summary>
     /// <param name="sends">The sends.</param>
@@ -59,12 +61,12 @@ internal sealed class Closure
     {
         IsClosed = true;
         ClosedAt = now;
-        _answered = false;
+        _answered = _passedByTime = false;
         InFlight = inFlight;
         _refusedBelow = 0;
         _probe = -1;
         _since = now;
-        _next = now + Math.Max(2 * refusalDelay, ShortestWait);
+        _next = now + ShortestWait;
         _toldUntil = 0;
     }
 
@@ -100,7 +102,7 @@ internal sealed class Closure
 
         // A wait that was told is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double wait = Math.Clamp(age * (now < _toldUntil ? 1 : Growth), Math.Max(2 * refusalDelay, ShortestWait), LongestWait);
+        double wait = Math.Clamp(age * (now < _toldUntil ? GrowthIfTold : Growth), ShortestWait, LongestWait);
         _next = now < _toldUntil ? Math.Min(now + wait, _toldUntil) : now + wait;
     }
 
@@ -124,6 +126,7 @@ internal sealed class Closure
         }
 
         _probe = -1;
+        _passedByTime |= !_answered;
         _next = _probeAt + ((_probeAt - _since) * (1 - Growth));
         _since = _probeAt;
         return true;

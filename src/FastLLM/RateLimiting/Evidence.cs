@@ -26,7 +26,7 @@ internal sealed class Evidence
     public double Rate => Accepted / Math.Max(Span, 1e-3);
 
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
-    public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.2);
+    public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
 
     public void Start(long next)
     {
@@ -68,10 +68,10 @@ internal sealed class Evidence
 
     public double Share(SendCounter sends) => Sent(sends) is > 0 and var sent ? (double)RefusedOf(sends) / sent : 0;
 
-    public Verdict Judge(SendCounter sends, double low, double high, double certainty, int most = int.MaxValue)
+    public Verdict Judge(SendCounter sends, double low, double high, double certainty, bool isLate = false)
     {
         long sent = Sent(sends);
         Verdict verdict = ShareTest.Judge(sent, RefusedOf(sends), low, high, certainty);
-        return verdict != Verdict.Open || sent < most ? verdict : Share(sends) * 2 < low + high ? Verdict.Low : Verdict.High;
+        return verdict != Verdict.Open || !isLate ? verdict : Share(sends) * 2 < low + high ? Verdict.Low : Verdict.High;
     }
 }

@@ -5,17 +5,18 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
 {
     private const double Certainty = 4;
     private const int Fewest = 8;
-    private const int Most = 128;
+
+    public override double LikelyShare => trouble.IsByClosure ? 0.4 : 0;
 
     public override void Begin(double now) => Search.Set(trouble.Before with { InFlight = Math.Min(trouble.InFlight, trouble.Before.InFlight), IsInFlightLearnt = true }, now);
 
     public override void Advance(double now)
     {
         Evidence evidence = Search.Evidence;
-        Verdict verdict = evidence.Judge(Search.Sends, Search.Floor.Well, trouble.Bad(Search.Floor), Certainty, Most);
+        Verdict verdict = evidence.Judge(Search.Sends, trouble.Well(Search.Floor), trouble.Bad(Search.Floor), Certainty, Search.IsLate(now));
         if (verdict == Verdict.High)
         {
-            Refute(now, trouble.Rate > 0 ? trouble.Rate : evidence.Rate);
+            Refute(now, trouble.Rate);
         }
         else if (verdict == Verdict.Low && evidence.Sent(Search.Sends) >= Fewest)
         {
@@ -32,7 +33,7 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        Search.Schedule.IsRough = cycle.Accepted < 100;
+        Search.Schedule.IsRough = cycle is { Accepted: < 100, Rate: > 30 };
         Refute(now, cycle.Rate);
     }
 

@@ -6,7 +6,6 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // 400 to 1: this test goes on all the time.
     private const double Certainty = 6;
     private const int FewestForRate = 16;
-    private const double Reverify = 60;
 
     // The share of refusals that a closure is taken for.
     private const double ShareOfClosure = 0.6;
@@ -27,7 +26,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
         else if (verdict == Verdict.High)
         {
-            if (evidence.Accepted >= FewestForRate || (evidence.Span > 4 && evidence.Accepted > 2))
+            if ((evidence.Accepted >= FewestForRate && evidence.Span > 2 * sends.RefusalDelay) || (evidence.Span > 4 && evidence.Accepted > 2))
             {
                 Suspect(now);
             }
@@ -35,9 +34,9 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             return;
         }
 
-        if (floor.IsNoisy && now > floor.ShownAt + Reverify)
+        if (floor.IsOld(now, sends.Count))
         {
-            floor.Forget(now);
+            floor.Forget();
         }
 
         if (Search.Schedule.IsDue(now, sends.Count))
@@ -69,7 +68,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             return;
         }
 
-        bool knownInFlight = limits.IsInFlightLearnt && !paced;
+        bool knownInFlight = limits.IsInFlightLearnt && !paced && cycle.AtReopening >= limits.InFlight / 4;
         var trouble = new Trouble(limits, ShareOfClosure, true, cycle.IsAboutInFlight ? cycle.InFlight : Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1), cycle.Rate);
         if (cycle.IsAboutInFlight || knownInFlight)
         {
@@ -77,7 +76,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
         else
         {
-            Search.Schedule.IsRough = cycle.Accepted < 100;
+            Search.Schedule.IsRough = cycle is { Accepted: < 100, Rate: > 30 };
             trouble.IsInFlightRefuted = true;
             Search.Go(new FewerPerSecond(Search, trouble, cycle.Rate), now);
         }
@@ -94,8 +93,9 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
         else
         {
-            // A known limit may only be a little too high.
-            Search.Go(new FewerPerSecond(Search, trouble, Search.Pacer.IsOn ? limits.Rate * (1 - Search.Floor.Share) : evidence.Rate), now);
+            // A known limit may only be a little too high, and then what passes between refusals says too little where nothing may be used at once.
+            double known = limits.Rate * (1 - Search.Floor.Share);
+            Search.Go(new FewerPerSecond(Search, trouble, Search.Pacer.IsOn && evidence.Rate < known * 0.75 ? known : evidence.Rate), now);
         }
     }
 }

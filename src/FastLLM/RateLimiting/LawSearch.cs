@@ -15,6 +15,12 @@ internal sealed class LawSearch
     private const int FewestForRate = 8;
     private const int FewestIfSlow = 4;
 
+    // A trial that tells nothing clear for so long is decided by what is more likely.
+    private const double LongestTrial = 10;
+    private const int FewestIfLate = 8;
+    private const int MostInTrial = 200;
+
+    private double _phaseAt;
     private double _openedAt;
     private long _openedAccepted;
     private SearchPhase _phase;
@@ -82,8 +88,7 @@ internal sealed class LawSearch
         }
         else
         {
-            double share = _phase is Holding || Evidence.Sent(Sends) < 16 ? 0 : Evidence.Share(Sends);
-            if (Closure.IsDue(Sends, Math.Max(Floor.Share, share)))
+            if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
             {
                 Trace?.Invoke($"{now:F3} close in flight {Sends.InFlight} | {Debug}");
                 Closure.Close(now, Sends.InFlight, Sends.RefusalDelay);
@@ -118,8 +123,13 @@ internal sealed class LawSearch
         }
     }
 
+    /// <summary>Tells whether a trial has gone on for so long that it must be decided.</summary>
+    public bool IsLate(double now) =>
+        Evidence.Sent(Sends) >= MostInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+
     public void Go(SearchPhase phase, double now)
     {
+        _phaseAt = now;
         Trace?.Invoke($"{now:F3} {phase.GetType().Name} <- | {Debug}");
         _phase = phase;
         StartEvidence();

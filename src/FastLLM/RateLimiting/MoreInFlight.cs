@@ -7,7 +7,8 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private const double Acceleration = 1.5;
     private const double LargestStep = 0.5;
     private const double ShortestStep = 0.25;
-    private const double Certainty = 4;
+    private const double LongestStep = 5;
+    private const double Certainty = 3.5;
 
     private readonly Limits _before = search.Limits;
     private readonly bool _learnt = search.Cap.IsLearnt;
@@ -20,7 +21,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private long _beganAccepted;
 
     // More is accepted than was taken for the limit.
-    private bool HasGrown => _learnt && _passed > _before.InFlight * 5 / 4;
+    private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
 
     public override void Begin(double now)
     {
@@ -36,11 +37,27 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     public override void Advance(double now)
     {
         NoiseFloor floor = Search.Floor;
-        Verdict verdict = ShareTest.Judge(_above, _refusedAbove, floor.Share + 0.01, 0.9, Certainty);
-        if (verdict == Verdict.High || (verdict == Verdict.Open && _above >= 12))
+        Verdict verdict = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
+        if (verdict == Verdict.High || (verdict == Verdict.Open && _above >= 64))
         {
-            Search.Cap.Set(_passed, true);
-            End(now, 1);
+            Refuse(now);
+            return;
+        }
+
+        if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, 6) == Verdict.High)
+        {
+            // Not only what is above is refused: that is no matter of what is in flight.
+            Search.Cap.Set(_passed, _learnt);
+            End(now, 0);
+            return;
+        }
+
+        if (!Search.Cap.HasHeldBack && now > _stepAt + LongestStep)
+        {
+            // So much at once is not even asked for: it limits nothing.
+            Search.Cap.Set(Search.Cap.Ceiling, false);
+            _passed = Search.Cap.Ceiling;
+            End(now, 0);
             return;
         }
 
@@ -60,19 +77,23 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         Raise(now);
     }
 
-    public override void Reopened(double now, in Cycle cycle)
+    public override void Reopened(double now, in Cycle cycle) => Refuse(now);
+
+    private void Refuse(double now)
     {
-        double rate = (Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3);
+        Search.Cap.Set(_passed, true);
         if (HasGrown)
         {
-            // It was not what is in flight that was refused at first, and now again something else is.
-            var trouble = new Trouble(_before with { InFlight = Search.Cap.Ceiling, IsInFlightLearnt = false }, 0.6, true, 0, rate) { IsInFlightRefuted = true };
+            // What was taken for the limit was not. So it may be the rate that is limited, and what is in flight only went with it.
+            double rate = (Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3);
+            Search.Cap.Set(Search.Cap.Ceiling, false);
+            Search.Pacer.Set(Math.Min(Search.Pacer.Rate, rate / (1 - Search.Floor.Share)), now);
             Search.Schedule.IsRough = true;
-            Search.Go(new FewerPerSecond(Search, trouble, rate), now);
+            Search.Schedule.Learnt(Search.Limits, now, Search.Sends.Count);
+            Search.Go(new Holding(Search, now + 1), now);
             return;
         }
 
-        Search.Cap.Set(_passed, true);
         End(now, 1);
     }
 

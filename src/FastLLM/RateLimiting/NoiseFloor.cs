@@ -10,15 +10,19 @@ internal sealed class NoiseFloor
     private const int Block = 16;
     private const double Weight = 0.016;
 
+    private const double FirstVerify = 60;
+    private const int VerifyInSends = 1000;
+
+    private double _verifyAfter = FirstVerify;
+    private double _shownAt;
+    private long _shownIndex;
     private double _most = Tolerated;
+    private double _mean;
     private long _sent;
     private long _refused;
 
     /// <summary>Gets the share.</summary>
     public double Share { get; private set; }
-
-    /// <summary>Gets when the share was last shown not to depend on what is sent.</summary>
-    public double ShownAt { get; private set; }
 
     /// <summary>Gets a value indicating whether there is noise to speak of.</summary>
     public bool IsNoisy => Share > 0.03;
@@ -30,19 +34,19 @@ internal sealed class NoiseFloor
     public double Bad => (Share * 1.2) + 0.05;
 
     /// <summary>Sets the share that was measured while clearly less was sent than before.</summary>
-    public void Show(double share, long sent, double now)
+    public void Show(double share, long sent, double now, long count)
     {
-        Share = share;
+        _verifyAfter = Math.Abs(share - _most) < 0.1 ? 2 * _verifyAfter : FirstVerify;
+        Share = _mean = share;
         _most = share + Math.Sqrt(share / sent);
-        ShownAt = now;
+        (_shownAt, _shownIndex) = (now, count);
     }
 
-    public void Forget(double now)
-    {
-        Share = 0;
-        _most = Tolerated;
-        ShownAt = now;
-    }
+    /// <summary>Tells whether the share should be shown again, as it may have become a limit's making.</summary>
+    public bool IsOld(double now, long count) => IsNoisy && now > _shownAt + _verifyAfter && count > _shownIndex + VerifyInSends;
+
+    /// <summary>Takes all refusals for a limit's making, until shown otherwise.</summary>
+    public void Forget() => Share = _mean = 0;
 
     /// <summary>Starts to follow another count of sends.</summary>
     public void Restart() => _sent = _refused = 0;
@@ -59,7 +63,8 @@ internal sealed class NoiseFloor
         }
 
         double share = (refused - _refused) / (double)(sent - _sent);
-        Share = Math.Min(Share + ((share - Share) * Weight), isLimited ? Share : _most);
+        _mean += (share - _mean) * Weight;
+        Share = Math.Min(_mean, isLimited ? Share : _most);
         _sent = sent;
         _refused = refused;
     }

@@ -5,6 +5,9 @@ internal abstract class SearchPhase(LawSearch search)
 {
     protected LawSearch Search => search;
 
+    /// <summary>Gets the share of refusals that may well be noise, though it is not known yet.</summary>
+    public virtual double LikelyShare => 0;
+
     /// <summary>Takes effect.</summary>
     public abstract void Begin(double now);
 

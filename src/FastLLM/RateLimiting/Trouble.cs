@@ -11,6 +11,9 @@ internal sealed record Trouble(Limits Before, double Share, bool IsByClosure, in
     /// <summary>Gets or sets a value indicating whether fewer in flight were refused as well.</summary>
     public bool IsInFlightRefuted { get; set; }
 
-    /// <summary>Gets the share of refusals that means that a cut has not helped.</summary>
-    public double Bad(NoiseFloor floor) => Math.Max(floor.Bad, Share / 2);
+    /// <summary>Gets the share of refusals that is expected if a cut helps. After a closure that need not be the noise, which is looked into later.</summary>
+    public double Well(NoiseFloor floor) => IsByClosure ? Math.Max(floor.Well, 0.15) : floor.Well;
+
+    /// <summary>Gets the share of refusals that is expected if a cut does not help.</summary>
+    public double Bad(NoiseFloor floor) => IsByClosure ? Math.Max(floor.Bad, 0.6) : Math.Max(floor.Bad, Share / 2);
 }
