@@ -2,13 +2,16 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
 /// <remarks>
-/// A probe goes each time the closure has grown by a fifth, so a closure of milliseconds costs as few probes as one of seconds. Between probes that pass, the
-/// wait shrinks by a fifth, so the probes follow a limit of any rate.
+/// A probe goes each time the closure has grown by a fifth: that finds the end of a closure of milliseconds as exactly as that of one of
+/// minutes, with few probes. Once probes pass, they follow the provider's rate, until there are enough of them to tell it.
 /// </remarks>
 internal sealed class Closure
 {
-    private const double Growth = 0.15;
+    // By how much the wait has grown at the next probe. What was told saves probes; what has passed makes more of them worth their
+    // refusals.
+    private const double Growth = 0.2;
     private const double GrowthIfTold = 0.5;
+    private const double GrowthOncePassed = 0.15;
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
@@ -18,11 +21,14 @@ internal sealed class Closure
     private const double ByChance = 1e-8;
     private const int FewestRefused = 8;
     private const int LongestRun = 60;
+
+    // Of sends that begin together, those within a limit pass, and there is no order to tell a limit from noise by.
     private const double LeastShare = 0.4;
 
     private long _probe = -1;
     private double _probeAt;
     private bool _answered;
+    private bool _hasPassed;
     private bool _passedByTime;
     private int _refusedBelow;
     private double _since;
@@ -40,11 +46,14 @@ internal sealed class Closure
     /// <summary>Gets how many others were in flight when the last probe was sent.</summary>
     public int ProbeInFlight { get; private set; }
 
-    /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight: no probe was accepted before an answer came, and none was
-    /// refused with clearly fewer in flight.</summary>
+    /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight.</summary>
+    /// <remarks>
+    /// That is, no probe was accepted before an answer left a slot, and not two were refused with clearly fewer in flight.
+    /// </remarks>
     public bool IsAboutInFlight => !_passedByTime && _refusedBelow < 2;
 
-    /// <summary>Tells whether so many sends are refused that it cannot be chance: a run of them, or the better part of many that were sent together.</summary>
+    /// <summary>Tells whether so many sends are refused that it cannot be chance.</summary>
+    /// <remarks>That is a run of refusals or, among sends that began together, far more refusals than noise makes.</remarks>
     /// <param name="sends">The sends.</param>
     /// <param name="share">The share of sends that is refused at random.</param>
     public static bool IsDue(SendCounter sends, double share)
@@ -57,11 +66,11 @@ internal sealed class Closure
             || (refused >= FewestRefused && refused >= LeastShare * sent && refused > (share * sent) + (5 * Math.Sqrt(share * sent)) + 4);
     }
 
-    public void Close(double now, int inFlight, double refusalDelay)
+    public void Close(double now, int inFlight)
     {
         IsClosed = true;
         ClosedAt = now;
-        _answered = _passedByTime = false;
+        _answered = _passedByTime = _hasPassed = false;
         InFlight = inFlight;
         _refusedBelow = 0;
         _probe = -1;
@@ -87,12 +96,12 @@ internal sealed class Closure
     /// <param name="mark">The refused send.</param>
     /// <param name="now">The time.</param>
     /// <param name="told">The seconds that the provider asks to wait; 0 if it does not.</param>
-    /// <param name="refusalDelay">How long refusals take.</param>
-    public void Refuse(in SendMark mark, double now, double told, double refusalDelay)
+    public void Refuse(in SendMark mark, double now, double told)
     {
         _toldUntil = told > 0 ? now + told : _toldUntil;
         if (mark.Index != _probe)
         {
+            // Sent before the closure: it was not accepted after all.
             InFlight--;
             return;
         }
@@ -102,9 +111,13 @@ internal sealed class Closure
 
         // A wait that was told is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double wait = Math.Clamp(age * (now < _toldUntil ? GrowthIfTold : Growth), ShortestWait, LongestWait);
+        double growth = now < _toldUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
+        double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);
         _next = now < _toldUntil ? Math.Min(now + wait, _toldUntil) : now + wait;
     }
+
+    /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>
+    public void Failed(in SendMark mark) => _probe = mark.Index == _probe ? -1 : _probe;
 
     /// <summary>An answer left a slot that may be what the provider waited for.</summary>
     public void Answered(double now)
@@ -127,7 +140,8 @@ internal sealed class Closure
 
         _probe = -1;
         _passedByTime |= !_answered;
-        _next = _probeAt + ((_probeAt - _since) * (1 - Growth));
+        _hasPassed = true;
+        _next = _probeAt + ((_probeAt - _since) * (1 - GrowthOncePassed));
         _since = _probeAt;
         return true;
     }

@@ -3,14 +3,15 @@ namespace FastLLM.RateLimiting;
 /// <summary>Remembers that a cut helped, so that the second time counts: once may have been chance.</summary>
 internal sealed class Doubts
 {
-    private const double Memory = 15;
+    // What is bad again is so within some hundred sends; by chance it may be after some thousands.
+    private const int Memory = 2000;
 
-    private double _until = double.NegativeInfinity;
+    private long _until = -1;
 
-    public bool Repeats(double now)
+    public bool Repeats(long count)
     {
-        bool repeats = now < _until;
-        _until = now + Memory;
+        bool repeats = count < _until;
+        _until = count + Memory;
         return repeats;
     }
 }

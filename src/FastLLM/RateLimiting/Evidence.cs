@@ -1,6 +1,10 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>What the sends of one phase tell: how many were refused, how much was accepted between refusals, and with how many in flight.</summary>
+/// <summary>What the sends of one phase tell.</summary>
+/// <remarks>
+/// The share of refusals counts only settled sends: refusals come sooner than the certainty that a send was accepted, so it would be too
+/// high otherwise.
+/// </remarks>
 internal sealed class Evidence
 {
     private long _first;
@@ -15,15 +19,17 @@ internal sealed class Evidence
     /// <summary>Gets the fewest that stayed in flight after a refusal.</summary>
     public int LeastInFlight { get; private set; }
 
-
     /// <summary>Gets the sends accepted between the first and the last refusal.</summary>
     public long Accepted => Refused < 2 ? 0 : Math.Max(0, _lastRefusal.Index - _firstRefusal.Index - (Refused - 1));
 
     /// <summary>Gets the seconds between the first and the last refused send.</summary>
     public double Span => Refused < 2 ? 0 : _lastRefusal.At - _firstRefusal.At;
 
-    /// <summary>Gets what was accepted a second between two refusals: the limit itself, if there is one on the rate.</summary>
-    public double Rate => Accepted / Math.Max(Span, 1e-3);
+    /// <summary>
+    /// Gets what was accepted a second between two refusals. If the rate is limited, that is the limit, as nothing was left at both.
+    /// </summary>
+    /// <remarks>It may be off by one send, so one less is counted: limits are raised more easily than lowered.</remarks>
+    public double Rate => Math.Max(Accepted - 1, 0) / Math.Max(Span, 1e-3);
 
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
     public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
@@ -68,6 +74,12 @@ internal sealed class Evidence
 
     public double Share(SendCounter sends) => Sent(sends) is > 0 and var sent ? (double)RefusedOf(sends) / sent : 0;
 
+    /// <summary>Tells whether the share of refusals is low or high.</summary>
+    /// <param name="sends">The sends.</param>
+    /// <param name="low">The share expected if all is well.</param>
+    /// <param name="high">The share expected if it is not.</param>
+    /// <param name="certainty">See <see cref="ShareTest"/>.</param>
+    /// <param name="isLate">Whether to decide for what is more likely, however uncertain.</param>
     public Verdict Judge(SendCounter sends, double low, double high, double certainty, bool isLate = false)
     {
         long sent = Sent(sends);

@@ -1,37 +1,41 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Holds what is known, follows the share of refusals, and suspects a limit where it is clearly more than the noise.</summary>
+/// <summary>Holds what is known, and suspects a limit where clearly more is refused than noise does.</summary>
+/// <param name="search">The search.</param>
+/// <param name="calmFrom">Until when refusals are only what a try for more has left behind.</param>
 internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPhase(search)
 {
-    // 400 to 1: this test goes on all the time.
+    // 400 to 1, as this test never ends.
     private const double Certainty = 6;
-    private const int FewestForRate = 16;
 
-    // The share of refusals that a closure is taken for.
+    // What is accepted between refusals tells a rate from so many on; if few are sent, from the first seconds on.
+    private const int FewestForRate = 16;
+    private const int FewestIfSlow = 3;
+    private const double Slow = 4;
+
+    // Nearly all are refused, but for what passed before.
     private const double ShareOfClosure = 0.6;
 
-    public override void Begin(double now)
-    {
-        Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
-    }
+    public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
     {
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends), Search.Pacer.IsOn || Search.Cap.IsLearnt);
         Verdict verdict = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
-        if (verdict == Verdict.Low || (verdict == Verdict.High && now < calmFrom))
+        if (verdict == Verdict.High && now >= calmFrom)
         {
-            Search.StartEvidence();
-        }
-        else if (verdict == Verdict.High)
-        {
-            if ((evidence.Accepted >= FewestForRate && evidence.Span > 2 * sends.RefusalDelay) || (evidence.Span > 4 && evidence.Accepted > 2))
+            if (TellsRate(evidence))
             {
                 Suspect(now);
             }
 
             return;
+        }
+
+        if (verdict != Verdict.Open)
+        {
+            Search.StartEvidence();
         }
 
         if (floor.IsOld(now, sends.Count))
@@ -41,61 +45,72 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
         if (Search.Schedule.IsDue(now, sends.Count))
         {
-            if (Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
-            {
-                Search.Go(new MorePerSecond(Search), now);
-            }
-            else if (Search.Cap.Value < Search.Cap.Ceiling && Search.Cap.HasHeldBack)
-            {
-                Search.Go(new MoreInFlight(Search), now);
-            }
+            TryMore(now);
         }
     }
 
     public override void Reopened(double now, in Cycle cycle)
     {
         Limits limits = Search.Limits;
-        bool paced = Search.Pacer.IsOn;
         if (Search.Closure.ClosedAt < calmFrom)
         {
-            // Only what a try for more has left behind; but the closure of a window has measured it.
-            if (paced && cycle.IsLasting)
+            if (cycle.IsLasting && Search.Pacer.IsOn)
             {
-                Search.Pacer.Set(cycle.Rate * MorePerSecond.Below, now);
+                Search.Pacer.Set(Search.Floor.Before(cycle.Rate) * MorePerSecond.Below, now);
             }
 
-            Search.Go(new Holding(Search), now);
-            return;
+            Search.Hold(now);
         }
-
-        bool knownInFlight = limits.IsInFlightLearnt && !paced && cycle.AtReopening >= limits.InFlight / 4;
-        var trouble = new Trouble(limits, ShareOfClosure, true, cycle.IsAboutInFlight ? cycle.InFlight : Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1), cycle.Rate);
-        if (cycle.IsAboutInFlight || knownInFlight)
+        else if (cycle.IsAboutInFlight)
         {
-            Search.Go(new FewerInFlight(Search, trouble), now);
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate)), now);
+        }
+        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.AtReopening >= limits.InFlight / 4)
+        {
+            // A known limit on what is in flight that has become lower looks like that too.
+            int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, inFlight, cycle.Rate)), now);
         }
         else
         {
-            Search.Schedule.IsRough = cycle is { Accepted: < 100, Rate: > 30 };
-            trouble.IsInFlightRefuted = true;
+            Search.Schedule.IsRough = cycle.IsRough;
+            var trouble = new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate) { IsInFlightRefuted = true };
             Search.Go(new FewerPerSecond(Search, trouble, cycle.Rate), now);
         }
     }
+
+    private bool TellsRate(Evidence evidence) =>
+        (evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
+        || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow);
 
     private void Suspect(double now)
     {
         Evidence evidence = Search.Evidence;
         Limits limits = Search.Limits;
+        bool isPaced = Search.Pacer.IsOn;
         var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
-        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !Search.Pacer.IsOn))
+        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced))
         {
             Search.Go(new FewerInFlight(Search, trouble), now);
+            return;
         }
-        else
+
+        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then: so it is
+        // lowered a little first.
+        double known = Search.Floor.Past(limits.Rate);
+        bool isFarOff = isPaced && evidence.Rate < known * 0.75;
+        Search.Go(new FewerPerSecond(Search, trouble, isFarOff ? known : evidence.Rate), now);
+    }
+
+    private void TryMore(double now)
+    {
+        if (Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
         {
-            // A known limit may only be a little too high, and then what passes between refusals says too little where nothing may be used at once.
-            double known = limits.Rate * (1 - Search.Floor.Share);
-            Search.Go(new FewerPerSecond(Search, trouble, Search.Pacer.IsOn && evidence.Rate < known * 0.75 ? known : evidence.Rate), now);
+            Search.Go(new MorePerSecond(Search), now);
+        }
+        else if (Search.Cap.Value < Search.Cap.Ceiling && Search.Cap.HasHeldBack)
+        {
+            Search.Go(new MoreInFlight(Search), now);
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Limits how many sends are in flight. Starts at the ceiling or, in a slow start, low and doubles with each round of answers.</summary>
+/// <summary>Limits how many sends are in flight. In a slow start it begins low and doubles with each round of answers.</summary>
 /// <param name="ceiling">The configured concurrency, never exceeded.</param>
 /// <param name="slowStart">Whether to start low.</param>
 internal sealed class InFlightCap(int ceiling, bool slowStart)
@@ -27,13 +27,21 @@ internal sealed class InFlightCap(int ceiling, bool slowStart)
         HasHeldBack = false;
     }
 
-    /// <summary>Doubles the value once as many answers came as it allows at once. Only before the first refusal.</summary>
+    /// <summary>
+    /// In a slow start, doubles the value once as many answers came as it allows at once. That ends when refusals teach a limit.
+    /// </summary>
     public void Answered()
     {
-        if (Value < ceiling && ++_answers >= Value)
+        if (!IsLearnt && Value < ceiling && ++_answers >= Value)
         {
-            _answers = 0;
-            Value = (int)Math.Min(ceiling, 2L * Value);
+            Double();
         }
+    }
+
+    /// <summary>Doubles the value: where answers take long, that nothing was refused must do.</summary>
+    public void Double()
+    {
+        _answers = 0;
+        Value = (int)Math.Min(ceiling, 2L * Value);
     }
 }

@@ -12,8 +12,14 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LawSearch
 {
+    // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.
     private const int FewestForRate = 8;
     private const int FewestIfSlow = 4;
+    private const double Long = 5;
+
+    // Windows close for a good part of the time and take many sends at once; buckets do not.
+    private const double LastingPart = 0.1;
+    private const int FewestInWindow = 50;
 
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
@@ -24,6 +30,7 @@ internal sealed class LawSearch
     private double _openedAt;
     private long _openedAccepted;
     private SearchPhase _phase;
+    private bool _isNews;
 
     /// <param name="sends">The sends, the first refusal counted.</param>
     /// <param name="cap">The limit on what is in flight.</param>
@@ -37,8 +44,6 @@ internal sealed class LawSearch
         (_openedAt, _openedAccepted) = (firstAt, 1);
         _phase = new Holding(this);
     }
-
-    public static Action<string>? Trace { get; set; }
 
     public SendCounter Sends { get; }
 
@@ -60,7 +65,8 @@ internal sealed class LawSearch
 
     public ThrottlingLaw Law => new(Floor.Share > 0.01 ? Floor.Share : 0, Cap.IsLearnt ? Cap.Value : null, Pacer.IsOn ? Pacer.Rate : null);
 
-    public string Debug => $"{_phase.GetType().Name}{(Closure.IsClosed ? "(closed)" : "")} cap {Cap.Value}{(Cap.IsLearnt ? "!" : "")} rate {Pacer.Rate:F1} floor {Floor.Share:F3} refused {Evidence.RefusedOf(Sends)}/{Evidence.Sent(Sends)} d {Sends.RefusalDelay:F4}";
+    /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
+    public bool IsHolding => _phase is Holding && !Closure.IsClosed;
 
     /// <summary>Gets the number of sends that were not refused.</summary>
     public long Accepted => Sends.Count - Sends.Refused;
@@ -80,20 +86,16 @@ internal sealed class LawSearch
 
     public void Refused(in SendMark mark, double now, double told)
     {
+        _isNews = true;
         Evidence.Refuse(mark, Sends.InFlight);
         _phase.Refused(mark);
         if (Closure.IsClosed)
         {
-            Closure.Refuse(mark, now, told, Sends.RefusalDelay);
+            Closure.Refuse(mark, now, told);
         }
-        else
+        else if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
         {
-            if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
-            {
-                Trace?.Invoke($"{now:F3} close in flight {Sends.InFlight} | {Debug}");
-                Closure.Close(now, Sends.InFlight, Sends.RefusalDelay);
-                _phase.Closed(now);
-            }
+            Closure.Close(now, Sends.InFlight);
         }
 
         Advance(now);
@@ -109,10 +111,21 @@ internal sealed class LawSearch
         Advance(now);
     }
 
+    public void Failed(in SendMark mark, double now)
+    {
+        Closure.Failed(mark);
+        Advance(now);
+    }
+
     /// <summary>Looks at what is known by now.</summary>
     public void Advance(double now)
     {
-        Sends.Settle(now);
+        if (!Sends.Settle(now) && !_isNews)
+        {
+            return;
+        }
+
+        _isNews = false;
         if (!Closure.IsClosed)
         {
             _phase.Advance(now);
@@ -130,11 +143,30 @@ internal sealed class LawSearch
     public void Go(SearchPhase phase, double now)
     {
         _phaseAt = now;
-        Trace?.Invoke($"{now:F3} {phase.GetType().Name} <- | {Debug}");
         _phase = phase;
         StartEvidence();
         phase.Begin(now);
-        Trace?.Invoke($"{now:F3}      -> | {Debug}");
+    }
+
+    /// <summary>Goes on with the limits as they are.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="calm">For how many seconds refusals are only what a try for more has left behind.</param>
+    public void Hold(double now, double calm = 0) => Go(new Holding(this, now + calm), now);
+
+    /// <summary>Goes on with limits that are newly learnt.</summary>
+    public void Learnt(double now, double calm = 0)
+    {
+        Schedule.Learnt(Limits, now, Sends.Count);
+        Hold(now, calm);
+    }
+
+    /// <summary>
+    /// A cut helped. If it may have been chance, it counts only the second time: back up first, to see whether it is bad again.
+    /// </summary>
+    public void Helped(Trouble trouble, in Limits limits, double now)
+    {
+        Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
+        Learnt(now);
     }
 
     public void StartEvidence()
@@ -152,7 +184,8 @@ internal sealed class LawSearch
     private void Reopen(double now)
     {
         long accepted = Accepted - _openedAccepted;
-        int fewest = now - Closure.ClosedAt > 5 ? FewestIfSlow : FewestForRate;
+        double closed = now - Closure.ClosedAt;
+        int fewest = closed > Long ? FewestIfSlow : FewestForRate;
         if (!Closure.IsAboutInFlight && accepted < fewest)
         {
             // Too few to tell a rate from: the probes go on.
@@ -160,11 +193,14 @@ internal sealed class LawSearch
         }
 
         double length = Math.Max(now - _openedAt, 1e-3);
-        var cycle = new Cycle(
-            accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, now - Closure.ClosedAt > length / 10 && accepted >= 50);
-        Trace?.Invoke($"{now:F3} reopen {cycle} | {Debug}");
+        bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
+        var cycle = new Cycle(accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, isLasting);
         Closure.Open();
-        (_openedAt, _openedAccepted) = (now, Accepted);
+        if (accepted >= FewestForRate)
+        {
+            (_openedAt, _openedAccepted) = (now, Accepted);
+        }
+
         _phase.Reopened(now, cycle);
     }
 }

@@ -33,12 +33,18 @@ internal sealed class NoiseFloor
     /// <summary>Gets a share that is worth a cut.</summary>
     public double Bad => (Share * 1.2) + 0.05;
 
+    /// <summary>Gets how many must be sent for so many to get past the noise.</summary>
+    public double Before(double accepted) => accepted / (1 - Share);
+
+    /// <summary>Gets how many get past the noise of so many that are sent.</summary>
+    public double Past(double sent) => sent * (1 - Share);
+
     /// <summary>Sets the share that was measured while clearly less was sent than before.</summary>
     public void Show(double share, long sent, double now, long count)
     {
         _verifyAfter = Math.Abs(share - _most) < 0.1 ? 2 * _verifyAfter : FirstVerify;
         Share = _mean = share;
-        _most = share + Math.Sqrt(share / sent);
+        _most = share + (2 * Math.Sqrt(share * (1 - share) / sent));
         (_shownAt, _shownIndex) = (now, count);
     }
 
@@ -54,7 +60,8 @@ internal sealed class NoiseFloor
     /// <summary>Follows the share while nothing is tried.</summary>
     /// <param name="sent">The sends since <see cref="Restart"/>.</param>
     /// <param name="refused">Those that were refused.</param>
-    /// <param name="isLimited">Whether a limit holds sends back. Refusals may then be of its making, so that the share is only corrected downwards.</param>
+    /// <param name="isLimited">Whether a limit holds sends back. Refusals may then be of its making, so that the share is only corrected
+    /// downwards.</param>
     public void Follow(long sent, long refused, bool isLimited)
     {
         if (sent < _sent + Block)
@@ -64,7 +71,7 @@ internal sealed class NoiseFloor
 
         double share = (refused - _refused) / (double)(sent - _sent);
         _mean += (share - _mean) * Weight;
-        Share = Math.Min(_mean, isLimited ? Share : _most);
+        Share = Math.Min(_mean, Math.Max(isLimited ? Share : _most, Tolerated));
         _sent = sent;
         _refused = refused;
     }

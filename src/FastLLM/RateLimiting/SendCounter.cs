@@ -2,7 +2,8 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Counts sends, and tells which of them were accepted long before they are answered.</summary>
 /// <remarks>
-/// A refusal takes milliseconds, an answer may take half a minute. A send that has not been refused for as long as refusals take was accepted: it is
+/// A refusal takes milliseconds, an answer may take half a minute. A send that was not refused for as long as refusals take is accepted:
+/// it is
 /// <em>settled</em>. Sends settle in slices of <see cref="RefusalDelay"/>, so each settles after one to two delays.
 /// </remarks>
 internal sealed class SendCounter
@@ -71,20 +72,25 @@ internal sealed class SendCounter
         }
     }
 
-    public void Settle(double now)
+    /// <summary>Settles what is old enough.</summary>
+    /// <returns>Whether a slice has ended, so that there may be news.</returns>
+    public bool Settle(double now)
     {
-        if (now >= _sliceEnds)
+        if (now < _sliceEnds)
         {
-            bool all = now >= _sliceEnds + RefusalDelay;
-            long sent = (all ? Count : _pending) - Settled;
-            int refused = _refusedOfPending + (all ? _refusedOfSlice : 0);
-            RefusedRun = sent > refused ? 0 : RefusedRun + refused;
-            Settled = all ? Count : _pending;
-            _refusedOfPending = all ? 0 : _refusedOfSlice;
-            _refusedOfSlice = 0;
-            _pending = Count;
-            _sliceEnds = now + RefusalDelay;
+            return false;
         }
+
+        bool all = now >= _sliceEnds + RefusalDelay;
+        long sent = (all ? Count : _pending) - Settled;
+        int refused = _refusedOfPending + (all ? _refusedOfSlice : 0);
+        RefusedRun = sent > refused ? 0 : RefusedRun + refused;
+        Settled = all ? Count : _pending;
+        _refusedOfPending = all ? 0 : _refusedOfSlice;
+        _refusedOfSlice = 0;
+        _pending = Count;
+        _sliceEnds = now + RefusalDelay;
+        return true;
     }
 
     private void CountUnsettled(in SendMark mark)

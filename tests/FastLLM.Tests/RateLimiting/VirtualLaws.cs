@@ -3,6 +3,7 @@ namespace FastLLM.Tests.RateLimiting;
 /// <summary>A law by which a simulated provider refuses. Times are seconds.</summary>
 internal abstract class VirtualLaw
 {
+    /// <summary>Decides about a send that arrives.</summary>
     /// <returns>0 if the send is accepted, otherwise the seconds until it would be.</returns>
     public abstract double Refuses(double now, int inFlight, Random random);
 
@@ -12,31 +13,36 @@ internal abstract class VirtualLaw
     }
 }
 
+/// <summary>Refuses a share of all sends, whatever the client does.</summary>
 internal sealed class RandomLaw(double share) : VirtualLaw
 {
     public override double Refuses(double now, int inFlight, Random random) => random.NextDouble() < share ? 1 : 0;
 }
 
+/// <summary>Takes so many at once.</summary>
 internal sealed class InFlightLaw(int most) : VirtualLaw
 {
     public override double Refuses(double now, int inFlight, Random random) => inFlight < most ? 0 : 1;
 }
 
+/// <summary>Takes so many a second, and so many at once after a pause.</summary>
 internal sealed class BucketLaw(double perSecond, double burst) : VirtualLaw
 {
-    private double _level = burst;
+    private double _used;
     private double _at;
 
     public override double Refuses(double now, int inFlight, Random random)
     {
-        _level = Math.Min(burst, _level + ((now - _at) * perSecond));
+        _used = Math.Max(0, _used - ((now - _at) * perSecond));
         _at = now;
-        return _level >= 1 - 1e-9 ? 0 : (1 - _level) / perSecond;
+        double missing = _used + 1 - burst;
+        return missing <= 1e-9 ? 0 : missing / perSecond;
     }
 
-    public override void Accept(double now) => _level--;
+    public override void Accept(double now) => _used++;
 }
 
+/// <summary>Takes so many in each window by the clock.</summary>
 internal sealed class WindowLaw(int most, double seconds, double phase = 0) : VirtualLaw
 {
     private long _window = -1;
@@ -52,6 +58,7 @@ internal sealed class WindowLaw(int most, double seconds, double phase = 0) : Vi
     public override void Accept(double now) => _used++;
 }
 
+/// <summary>Takes so many in any interval of so many seconds.</summary>
 internal sealed class SlidingLaw(int most, double seconds) : VirtualLaw
 {
     private readonly Queue<double> _accepted = new();

@@ -2,16 +2,21 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Tests.RateLimiting;
 
-/// <summary>A client with the real limiter and more rows than it can send, against a simulated provider, on virtual time: the same at every run.</summary>
+/// <summary>
+/// A client with the real limiter and more rows than it can send, against a simulated provider, on virtual time: the same at every run.
+/// </summary>
 /// <param name="law">The law of the provider.</param>
 internal sealed class VirtualRun(VirtualLaw law)
 {
+    // A limiter that never lets time go on fails rather than hangs.
+    private const int MostAtOnce = 1_000_000;
+
     private readonly PriorityQueue<(Step Step, Send Send), double> _events = new();
     private readonly List<(double At, bool Refused)> _ends = [];
     private readonly List<double> _sends = [];
     private Random _random = new(0);
     private int _atServer;
-    private double _waiting;
+    private double _pausedSince = double.PositiveInfinity;
 
     private enum Step
     {
@@ -45,14 +50,17 @@ internal sealed class VirtualRun(VirtualLaw law)
 
     public LearningLimiter Limiter { get; private set; } = null!;
 
+    /// <summary>Gets what to do after each virtual second.</summary>
     public Action<double, VirtualRun>? EachSecond { get; init; }
 
-    public IReadOnlyList<double> Sends => _sends;
-
-    public double MeanLatency => Latency * Math.Exp(Sigma * Sigma / 2);
+    /// <summary>Gets the most that were in flight.</summary>
+    public int MostInFlight { get; private set; }
 
     /// <summary>Gets the longest time without a send.</summary>
     public double LongestPause => _sends.Zip(_sends.Skip(1), static (a, b) => b - a).DefaultIfEmpty(0).Max();
+
+    /// <summary>Gets the longest time without a send while fewer were in flight than are allowed at most.</summary>
+    public double LongestFreePause { get; private set; }
 
     public VirtualRun Run(double seconds)
     {
@@ -62,13 +70,21 @@ internal sealed class VirtualRun(VirtualLaw law)
         double now = 0;
         double timer = double.PositiveInfinity;
         double second = 1;
+        var atOnce = 0;
         while (now < seconds)
         {
+            if (++atOnce > MostAtOnce)
+            {
+                throw new InvalidOperationException($"Time stands still at {now} s.");
+            }
+
             double wait;
             while ((wait = Limiter.Wait(now)) == 0)
             {
                 _sends.Add(now);
-                var send = new Send(Limiter.Sent(now), ready > 0);
+                _pausedSince = double.PositiveInfinity;
+                MostInFlight = Math.Max(MostInFlight, Limiter.InFlight + 1);
+                var send = new Send(Limiter.Sent(now));
                 ready -= ready > 0 ? 1 : 0;
                 _events.Enqueue((Step.Arrive, send), now + Trip());
             }
@@ -86,6 +102,9 @@ internal sealed class VirtualRun(VirtualLaw law)
                 break;
             }
 
+            _pausedSince = Limiter.InFlight < Concurrency ? Math.Min(_pausedSince, now) : double.PositiveInfinity;
+            LongestFreePause = Math.Max(LongestFreePause, Math.Min(time, seconds) - _pausedSince);
+            atOnce = time > now ? 0 : atOnce;
             now = time;
             while (now >= second)
             {
@@ -99,6 +118,9 @@ internal sealed class VirtualRun(VirtualLaw law)
         return this;
     }
 
+    /// <summary>Gets the number of sends that ended between two moments.</summary>
+    public int Ends(double from, double to) => _ends.Count(end => end.At >= from && end.At < to);
+
     /// <summary>Gets the answers a second between two moments.</summary>
     public double Goodput(double from, double to) => _ends.Count(end => !end.Refused && end.At >= from && end.At < to) / (to - from);
 
@@ -111,10 +133,10 @@ internal sealed class VirtualRun(VirtualLaw law)
         switch (step)
         {
             case Step.Arrive:
-                _waiting = law.Refuses(now, _atServer, _random);
-                if (_waiting > 0)
+                double refusedFor = law.Refuses(now, _atServer, _random);
+                if (refusedFor > 0)
                 {
-                    _events.Enqueue((Step.Refuse, send with { Told = RetryAfter * _waiting }), now + Trip());
+                    _events.Enqueue((Step.Refuse, send with { Told = RetryAfter * refusedFor }), now + Trip());
                 }
                 else
                 {
@@ -127,7 +149,7 @@ internal sealed class VirtualRun(VirtualLaw law)
             case Step.Answer:
                 _atServer--;
                 _ends.Add((now, false));
-                Limiter.Answered(send.Mark, now);
+                Limiter.Answered(now);
                 break;
             case Step.Refuse:
                 _ends.Add((now, true));
@@ -144,5 +166,5 @@ internal sealed class VirtualRun(VirtualLaw law)
 
     private double Normal() => Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
 
-    private readonly record struct Send(SendMark Mark, bool IsRetry, double Told = 0);
+    private readonly record struct Send(SendMark Mark, double Told = 0);
 }
