@@ -1,0 +1,148 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
+/// <remarks>
+/// A probe goes each time the closure has grown by a fifth: that finds the end of a closure of milliseconds as exactly as that of one of
+/// minutes, with few probes. Once probes pass, they follow the provider's rate, until there are enough of them to tell it.
+/// </remarks>
+internal sealed class Closure
+{
+    // By how much the wait has grown at the next probe. What was told saves probes; what has passed makes more of them worth their
+    // refusals.
+    private const double Growth = 0.2;
+    private const double GrowthIfTold = 0.5;
+    private const double GrowthOncePassed = 0.15;
+    private const double ShortestWait = 0.005;
+
+    // A standstill must never look like a hang.
+    private const double LongestWait = 5;
+
+    // By chance, less than once in a hundred million sends.
+    private const double ByChance = 1e-8;
+    private const int FewestRefused = 8;
+    private const int LongestRun = 60;
+
+    // Of sends that begin together, those within a limit pass, and there is no order to tell a limit from noise by.
+    private const double LeastShare = 0.4;
+
+    private long _probe = -1;
+    private double _probeAt;
+    private bool _answered;
+    private bool _hasPassed;
+    private bool _passedByTime;
+    private int _refusedBelow;
+    private double _since;
+    private double _next;
+    private double _toldUntil;
+
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Gets when it closed.</summary>
+    public double ClosedAt { get; private set; }
+
+    /// <summary>Gets how many were accepted and still in flight when everything else was refused.</summary>
+    public int InFlight { get; private set; }
+
+    /// <summary>Gets how many others were in flight when the last probe was sent.</summary>
+    public int ProbeInFlight { get; private set; }
+
+    /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight.</summary>
+    /// <remarks>
+    /// That is, no probe was accepted before an answer left a slot, and not two were refused with clearly fewer in flight.
+    /// </remarks>
+    public bool IsAboutInFlight => !_passedByTime && _refusedBelow < 2;
+
+    /// <summary>Tells whether so many sends are refused that it cannot be chance.</summary>
+    /// <remarks>That is a run of refusals or, among sends that began together, far more refusals than noise makes.</remarks>
+    /// <param name="sends">The sends.</param>
+    /// <param name="share">The share of sends that is refused at random.</param>
+    public static bool IsDue(SendCounter sends, double share)
+    {
+        long sent = sends.Count - sends.Settled;
+        int refused = sends.RefusedUnsettled;
+        double run = Math.Clamp(Math.Log(ByChance) / Math.Log(Math.Max(share, 0.01)), FewestRefused, LongestRun);
+        return sends.RefusedRun >= run
+            || (sends.RefusedRun + refused >= run && refused >= sent)
+            || (refused >= FewestRefused && refused >= LeastShare * sent && refused > (share * sent) + (5 * Math.Sqrt(share * sent)) + 4);
+    }
+
+    public void Close(double now, int inFlight)
+    {
+        IsClosed = true;
+        ClosedAt = now;
+        _answered = _passedByTime = _hasPassed = false;
+        InFlight = inFlight;
+        _refusedBelow = 0;
+        _probe = -1;
+        _since = now;
+        _next = now + ShortestWait;
+        _toldUntil = 0;
+    }
+
+    public void Open() => IsClosed = false;
+
+    /// <summary>Gets how long the next probe must wait; 0 if it may go.</summary>
+    public double Wait(double now, double refusalDelay) =>
+        _probe >= 0 ? Math.Max(_probeAt + (2 * refusalDelay) - now, 1e-3) : Math.Max(0, _next - now);
+
+    public void Probe(in SendMark mark)
+    {
+        _probe = mark.Index;
+        _probeAt = mark.At;
+        ProbeInFlight = mark.InFlight;
+    }
+
+    /// <summary>Counts a refusal while closed.</summary>
+    /// <param name="mark">The refused send.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="told">The seconds that the provider asks to wait; 0 if it does not.</param>
+    public void Refuse(in SendMark mark, double now, double told)
+    {
+        _toldUntil = told > 0 ? now + told : _toldUntil;
+        if (mark.Index != _probe)
+        {
+            // Sent before the closure: it was not accepted after all.
+            InFlight--;
+            return;
+        }
+
+        _probe = -1;
+        _refusedBelow += mark.InFlight < InFlight - (InFlight / 10) ? 1 : 0;
+
+        // A wait that was told is a hint, as it may be wrong: fewer probes before it, and one when it is over.
+        double age = now - _since;
+        double growth = now < _toldUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
+        double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);
+        _next = now < _toldUntil ? Math.Min(now + wait, _toldUntil) : now + wait;
+    }
+
+    /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>
+    public void Failed(in SendMark mark) => _probe = mark.Index == _probe ? -1 : _probe;
+
+    /// <summary>An answer left a slot that may be what the provider waited for.</summary>
+    public void Answered(double now)
+    {
+        _answered = true;
+        if (_refusedBelow < 2 && _probe < 0)
+        {
+            _next = Math.Min(_next, now);
+        }
+    }
+
+    /// <summary>Tells whether the last probe was accepted.</summary>
+    /// <param name="settled">The number of settled sends.</param>
+    public bool HasPassed(long settled)
+    {
+        if (_probe < 0 || _probe >= settled)
+        {
+            return false;
+        }
+
+        _probe = -1;
+        _passedByTime |= !_answered;
+        _hasPassed = true;
+        _next = _probeAt + ((_probeAt - _since) * (1 - GrowthOncePassed));
+        _since = _probeAt;
+        return true;
+    }
+}

@@ -1,0 +1,89 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>What the sends of one phase tell.</summary>
+/// <remarks>
+/// The share of refusals counts only settled sends: refusals come sooner than the certainty that a send was accepted, so it would be too
+/// high otherwise.
+/// </remarks>
+internal sealed class Evidence
+{
+    private long _first;
+    private SendMark _firstRefusal;
+    private SendMark _lastRefusal;
+    private double _levels;
+    private double _refusedLevels;
+    private int _counted;
+
+    public int Refused { get; private set; }
+
+    /// <summary>Gets the fewest that stayed in flight after a refusal.</summary>
+    public int LeastInFlight { get; private set; }
+
+    /// <summary>Gets the sends accepted between the first and the last refusal.</summary>
+    public long Accepted => Refused < 2 ? 0 : Math.Max(0, _lastRefusal.Index - _firstRefusal.Index - (Refused - 1));
+
+    /// <summary>Gets the seconds between the first and the last refused send.</summary>
+    public double Span => Refused < 2 ? 0 : _lastRefusal.At - _firstRefusal.At;
+
+    /// <summary>
+    /// Gets what was accepted a second between two refusals. If the rate is limited, that is the limit, as nothing was left at both.
+    /// </summary>
+    /// <remarks>It may be off by one send, so one less is counted: limits are raised more easily than lowered.</remarks>
+    public double Rate => Math.Max(Accepted - 1, 0) / Math.Max(Span, 1e-3);
+
+    /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
+    public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
+
+    public void Start(long next)
+    {
+        _first = next;
+        Refused = _counted = 0;
+        _levels = _refusedLevels = 0;
+        LeastInFlight = int.MaxValue;
+    }
+
+    public void Add(in SendMark sent)
+    {
+        _levels += sent.InFlight;
+        _counted++;
+    }
+
+    /// <summary>Counts a refusal, unless the send belongs to an earlier phase.</summary>
+    public void Refuse(in SendMark mark, int inFlight)
+    {
+        if (mark.Index < _first)
+        {
+            return;
+        }
+
+        if (Refused++ == 0)
+        {
+            _firstRefusal = mark;
+        }
+
+        _lastRefusal = mark;
+        _refusedLevels += mark.InFlight;
+        LeastInFlight = Math.Min(LeastInFlight, inFlight);
+    }
+
+    /// <summary>Gets the number of settled sends.</summary>
+    public long Sent(SendCounter sends) => Math.Max(0, sends.Settled - _first);
+
+    /// <summary>Gets the number of those that were refused.</summary>
+    public long RefusedOf(SendCounter sends) => sends.Settled < _first ? 0 : Math.Clamp(Refused - sends.RefusedUnsettled, 0, Sent(sends));
+
+    public double Share(SendCounter sends) => Sent(sends) is > 0 and var sent ? (double)RefusedOf(sends) / sent : 0;
+
+    /// <summary>Tells whether the share of refusals is low or high.</summary>
+    /// <param name="sends">The sends.</param>
+    /// <param name="low">The share expected if all is well.</param>
+    /// <param name="high">The share expected if it is not.</param>
+    /// <param name="certainty">See <see cref="ShareTest"/>.</param>
+    /// <param name="isLate">Whether to decide for what is more likely, however uncertain.</param>
+    public Verdict Judge(SendCounter sends, double low, double high, double certainty, bool isLate = false)
+    {
+        long sent = Sent(sends);
+        Verdict verdict = ShareTest.Judge(sent, RefusedOf(sends), low, high, certainty);
+        return verdict != Verdict.Open || !isLate ? verdict : Share(sends) * 2 < low + high ? Verdict.Low : Verdict.High;
+    }
+}

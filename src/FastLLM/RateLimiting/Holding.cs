@@ -1,0 +1,116 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Holds what is known, and suspects a limit where clearly more is refused than noise does.</summary>
+/// <param name="search">The search.</param>
+/// <param name="calmFrom">Until when refusals are only what a try for more has left behind.</param>
+internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPhase(search)
+{
+    // 400 to 1, as this test never ends.
+    private const double Certainty = 6;
+
+    // What is accepted between refusals tells a rate from so many on; if few are sent, from the first seconds on.
+    private const int FewestForRate = 16;
+    private const int FewestIfSlow = 3;
+    private const double Slow = 4;
+
+    // Nearly all are refused, but for what passed before.
+    private const double ShareOfClosure = 0.6;
+
+    public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
+
+    public override void Advance(double now)
+    {
+        (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
+        floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends), Search.Pacer.IsOn || Search.Cap.IsLearnt);
+        Verdict verdict = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
+        if (verdict == Verdict.High && now >= calmFrom)
+        {
+            if (TellsRate(evidence))
+            {
+                Suspect(now);
+            }
+
+            return;
+        }
+
+        if (verdict != Verdict.Open)
+        {
+            Search.StartEvidence();
+        }
+
+        if (floor.IsOld(now, sends.Count))
+        {
+            floor.Forget();
+        }
+
+        if (Search.Schedule.IsDue(now, sends.Count))
+        {
+            TryMore(now);
+        }
+    }
+
+    public override void Reopened(double now, in Cycle cycle)
+    {
+        Limits limits = Search.Limits;
+        if (Search.Closure.ClosedAt < calmFrom)
+        {
+            if (cycle.IsLasting && Search.Pacer.IsOn)
+            {
+                Search.Pacer.Set(Search.Floor.Before(cycle.Rate) * MorePerSecond.Below, now);
+            }
+
+            Search.Hold(now);
+        }
+        else if (cycle.IsAboutInFlight)
+        {
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate)), now);
+        }
+        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.AtReopening >= limits.InFlight / 4)
+        {
+            // A known limit on what is in flight that has become lower looks like that too.
+            int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, inFlight, cycle.Rate)), now);
+        }
+        else
+        {
+            Search.Schedule.IsRough = cycle.IsRough;
+            var trouble = new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate) { IsInFlightRefuted = true };
+            Search.Go(new FewerPerSecond(Search, trouble, cycle.Rate), now);
+        }
+    }
+
+    private bool TellsRate(Evidence evidence) =>
+        (evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
+        || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow);
+
+    private void Suspect(double now)
+    {
+        Evidence evidence = Search.Evidence;
+        Limits limits = Search.Limits;
+        bool isPaced = Search.Pacer.IsOn;
+        var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
+        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced))
+        {
+            Search.Go(new FewerInFlight(Search, trouble), now);
+            return;
+        }
+
+        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then: so it is
+        // lowered a little first.
+        double known = Search.Floor.Past(limits.Rate);
+        bool isFarOff = isPaced && evidence.Rate < known * 0.75;
+        Search.Go(new FewerPerSecond(Search, trouble, isFarOff ? known : evidence.Rate), now);
+    }
+
+    private void TryMore(double now)
+    {
+        if (Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
+        {
+            Search.Go(new MorePerSecond(Search), now);
+        }
+        else if (Search.Cap.Value < Search.Cap.Ceiling && Search.Cap.HasHeldBack)
+        {
+            Search.Go(new MoreInFlight(Search), now);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Finds out by which law a provider refuses: cuts, sees whether cutting helps, and goes back up where it does not.</summary>
+/// <remarks>
+/// <list type="number">
+/// <item><see cref="Holding"/>: what is known holds. More refusals than the <see cref="NoiseFloor"/> raise a suspicion.</item>
+/// <item><see cref="FewerInFlight"/> and <see cref="FewerPerSecond"/>: less is sent. If the refusals go away, that is the law.</item>
+/// <item>If they do not, though clearly less is sent, they are noise: back to what was before, and their share is the new floor.</item>
+/// <item><see cref="MoreInFlight"/> and <see cref="MorePerSecond"/>: from time to time more is tried, and kept if it is accepted.</item>
+/// </list>
+/// While everything is refused (<see cref="RateLimiting.Closure"/>) only single probes go.
+/// </remarks>
+internal sealed class LawSearch
+{
+    // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.
+    private const int FewestForRate = 8;
+    private const int FewestIfSlow = 4;
+    private const double Long = 5;
+
+    // Windows close for a good part of the time and take many sends at once; buckets do not.
+    private const double LastingPart = 0.1;
+    private const int FewestInWindow = 50;
+
+    // A trial that tells nothing clear for so long is decided by what is more likely.
+    private const double LongestTrial = 10;
+    private const int FewestIfLate = 8;
+    private const int MostInTrial = 200;
+
+    private double _phaseAt;
+    private double _openedAt;
+    private long _openedAccepted;
+    private SearchPhase _phase;
+    private bool _isNews;
+
+    /// <param name="sends">The sends, the first refusal counted.</param>
+    /// <param name="cap">The limit on what is in flight.</param>
+    /// <param name="pacer">The limit on the rate.</param>
+    /// <param name="firstAt">When the first send began.</param>
+    public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt)
+    {
+        (Sends, Cap, Pacer) = (sends, cap, pacer);
+
+        // The first send opens the first cycle, as a probe does a later one.
+        (_openedAt, _openedAccepted) = (firstAt, 1);
+        _phase = new Holding(this);
+    }
+
+    public SendCounter Sends { get; }
+
+    public InFlightCap Cap { get; }
+
+    public Pacer Pacer { get; }
+
+    public Closure Closure { get; } = new();
+
+    public Evidence Evidence { get; } = new();
+
+    public NoiseFloor Floor { get; } = new();
+
+    public Doubts Doubts { get; } = new();
+
+    public RaiseSchedule Schedule { get; } = new();
+
+    public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
+
+    public ThrottlingLaw Law => new(Floor.Share > 0.01 ? Floor.Share : 0, Cap.IsLearnt ? Cap.Value : null, Pacer.IsOn ? Pacer.Rate : null);
+
+    /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
+    public bool IsHolding => _phase is Holding && !Closure.IsClosed;
+
+    /// <summary>Gets the number of sends that were not refused.</summary>
+    public long Accepted => Sends.Count - Sends.Refused;
+
+    public void Sent(in SendMark mark)
+    {
+        Evidence.Add(mark);
+        if (Closure.IsClosed)
+        {
+            Closure.Probe(mark);
+        }
+        else
+        {
+            _phase.Sent(mark);
+        }
+    }
+
+    public void Refused(in SendMark mark, double now, double told)
+    {
+        _isNews = true;
+        Evidence.Refuse(mark, Sends.InFlight);
+        _phase.Refused(mark);
+        if (Closure.IsClosed)
+        {
+            Closure.Refuse(mark, now, told);
+        }
+        else if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
+        {
+            Closure.Close(now, Sends.InFlight);
+        }
+
+        Advance(now);
+    }
+
+    public void Answered(double now)
+    {
+        if (Closure.IsClosed)
+        {
+            Closure.Answered(now);
+        }
+
+        Advance(now);
+    }
+
+    public void Failed(in SendMark mark, double now)
+    {
+        Closure.Failed(mark);
+        Advance(now);
+    }
+
+    /// <summary>Looks at what is known by now.</summary>
+    public void Advance(double now)
+    {
+        if (!Sends.Settle(now) && !_isNews)
+        {
+            return;
+        }
+
+        _isNews = false;
+        if (!Closure.IsClosed)
+        {
+            _phase.Advance(now);
+        }
+        else if (Closure.HasPassed(Sends.Settled))
+        {
+            Reopen(now);
+        }
+    }
+
+    /// <summary>Tells whether a trial has gone on for so long that it must be decided.</summary>
+    public bool IsLate(double now) =>
+        Evidence.Sent(Sends) >= MostInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+
+    public void Go(SearchPhase phase, double now)
+    {
+        _phaseAt = now;
+        _phase = phase;
+        StartEvidence();
+        phase.Begin(now);
+    }
+
+    /// <summary>Goes on with the limits as they are.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="calm">For how many seconds refusals are only what a try for more has left behind.</param>
+    public void Hold(double now, double calm = 0) => Go(new Holding(this, now + calm), now);
+
+    /// <summary>Goes on with limits that are newly learnt.</summary>
+    public void Learnt(double now, double calm = 0)
+    {
+        Schedule.Learnt(Limits, now, Sends.Count);
+        Hold(now, calm);
+    }
+
+    /// <summary>
+    /// A cut helped. If it may have been chance, it counts only the second time: back up first, to see whether it is bad again.
+    /// </summary>
+    public void Helped(Trouble trouble, in Limits limits, double now)
+    {
+        Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
+        Learnt(now);
+    }
+
+    public void StartEvidence()
+    {
+        Evidence.Start(Sends.Count);
+        Floor.Restart();
+    }
+
+    public void Set(in Limits limits, double now)
+    {
+        Cap.Set(limits.InFlight, limits.IsInFlightLearnt);
+        Pacer.Set(limits.Rate, now);
+    }
+
+    private void Reopen(double now)
+    {
+        long accepted = Accepted - _openedAccepted;
+        double closed = now - Closure.ClosedAt;
+        int fewest = closed > Long ? FewestIfSlow : FewestForRate;
+        if (!Closure.IsAboutInFlight && accepted < fewest)
+        {
+            // Too few to tell a rate from: the probes go on.
+            return;
+        }
+
+        double length = Math.Max(now - _openedAt, 1e-3);
+        bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
+        var cycle = new Cycle(accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, isLasting);
+        Closure.Open();
+        if (accepted >= FewestForRate)
+        {
+            (_openedAt, _openedAccepted) = (now, Accepted);
+        }
+
+        _phase.Reopened(now, cycle);
+    }
+}

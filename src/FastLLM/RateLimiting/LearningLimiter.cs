@@ -1,0 +1,124 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Limits the sends of one model to what its provider takes, by whatever law the provider refuses.</summary>
+/// <remarks>
+/// <para>Costs next to nothing until the first refusal: two counters. Not safe for concurrent use. Times are seconds on a clock that never
+/// goes back.</para>
+/// <para>A wait that a refusal asks for binds the request that got it, which is up to the caller. Here it is only a hint when to probe
+/// while everything is refused.</para>
+/// </remarks>
+/// <param name="ceiling">The most in flight, never exceeded.</param>
+/// <param name="slowStart">Whether to start with few in flight and double them while nothing is refused; otherwise the ceiling is the
+/// start.</param>
+internal sealed class LearningLimiter(int ceiling, bool slowStart)
+{
+    // However few are allowed in flight: so long without a send would look like a hang. The send it allows is also a probe.
+    private const double LongestPause = 5;
+
+    private readonly SendCounter _sends = new();
+    private readonly InFlightCap _cap = new(ceiling, slowStart);
+    private readonly Pacer _pacer = new();
+    private LawSearch? _search;
+    private double _firstAt = double.NaN;
+    private double _lastAt;
+
+    /// <summary>Gets the number of sends in flight.</summary>
+    public int InFlight => _sends.InFlight;
+
+    /// <summary>Gets the most that may be in flight at this moment.</summary>
+    public int Limit => _cap.Value;
+
+    /// <summary>Gets the law by which the provider refuses, as far as it is known.</summary>
+    public ThrottlingLaw Law => _search?.Law ?? default;
+
+    /// <summary>Gets how long the next send must wait.</summary>
+    /// <returns>0 if it may go; infinity if only the end of a send can change that. Ask again when the time is over and whenever a send
+    /// ends.</returns>
+    public double Wait(double now)
+    {
+        _search?.Advance(now);
+        if (_sends.InFlight >= ceiling)
+        {
+            return double.PositiveInfinity;
+        }
+
+        if (_search is null)
+        {
+            return _sends.InFlight < _cap.Value ? 0 : WaitInSlowStart(now);
+        }
+
+        if (_search.Closure.IsClosed)
+        {
+            return _search.Closure.Wait(now, _sends.RefusalDelay);
+        }
+
+        // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
+        if (_sends.InFlight + (_search.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _cap.Value)
+        {
+            _cap.HasHeldBack = true;
+            return Math.Max(0, _lastAt + LongestPause - now);
+        }
+
+        return _pacer.Wait(now);
+    }
+
+    /// <summary>A send begins.</summary>
+    /// <returns>What to hand back when it ends.</returns>
+    public SendMark Sent(double now)
+    {
+        _firstAt = double.IsNaN(_firstAt) ? now : _firstAt;
+        _lastAt = now;
+        SendMark mark = _sends.Begin(now);
+        if (_search is not null)
+        {
+            _pacer.Sent(now);
+            _search.Sent(mark);
+        }
+
+        return mark;
+    }
+
+    /// <summary>A send was answered, well or badly: the provider took it.</summary>
+    public void Answered(double now)
+    {
+        _sends.End();
+        if (_search?.IsHolding ?? true)
+        {
+            _cap.Answered();
+        }
+
+        _search?.Answered(now);
+    }
+
+    /// <summary>A send was refused because of the load (429, 503, 529).</summary>
+    /// <param name="mark">The send.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="retryAfter">The seconds that the provider asks to wait; 0 if it does not.</param>
+    public void Refused(in SendMark mark, double now, double retryAfter)
+    {
+        _sends.End();
+        _sends.Refuse(mark, now);
+        _search ??= new LawSearch(_sends, _cap, _pacer, _firstAt);
+        _search.Refused(mark, now, retryAfter);
+    }
+
+    /// <summary>A send failed, or did not go: that says nothing about limits.</summary>
+    public void Failed(in SendMark mark, double now)
+    {
+        _sends.End();
+        _search?.Failed(mark, now);
+    }
+
+    // Where answers take long, that nothing was refused for a while must do.
+    private double WaitInSlowStart(double now)
+    {
+        double wait = _lastAt + LongestPause - now;
+        if (wait > 0)
+        {
+            return wait;
+        }
+
+        _cap.Double();
+        return _sends.InFlight < _cap.Value ? 0 : LongestPause;
+    }
+}

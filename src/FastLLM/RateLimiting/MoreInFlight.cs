@@ -1,0 +1,117 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>
+/// Raises the number in flight step by step until the sends above the last step are refused, and keeps what was accepted.
+/// </summary>
+internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
+{
+    // From 3 % to 10 % a step: much more at once would be refused by a rate limit that allows no bursts.
+    private const double FirstStep = 1.0 / 32;
+    private const double Acceleration = 1.5;
+    private const double LargestStep = 0.1;
+    private const double ShortestStep = 0.25;
+
+    // If nothing waits for a slot for so long, the slots limit nothing.
+    private const double LongestStep = 5;
+
+    // Two refusals above, without noise.
+    private const double Certainty = 3.5;
+    private const double CertaintyBelow = 6;
+    private const int MostAbove = 64;
+    private const double Calm = 1;
+
+    private readonly Limits _before = search.Limits;
+    private readonly bool _learnt = search.Cap.IsLearnt;
+    private double _step;
+    private int _passed;
+    private double _stepAt;
+    private int _above;
+    private int _refusedAbove;
+    private double _beganAt;
+    private long _beganAccepted;
+
+    // Far more is accepted than was taken for the limit.
+    private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
+
+    public override void Begin(double now)
+    {
+        (_beganAt, _beganAccepted) = (now, Search.Accepted);
+        _step = FirstStep;
+        Raise(now);
+    }
+
+    public override void Sent(in SendMark mark) => _above += mark.InFlight >= _passed ? 1 : 0;
+
+    public override void Refused(in SendMark mark) => _refusedAbove += mark.InFlight >= _passed ? 1 : 0;
+
+    public override void Advance(double now)
+    {
+        NoiseFloor floor = Search.Floor;
+        Verdict above = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
+        if (above == Verdict.High || (above == Verdict.Open && _above >= MostAbove))
+        {
+            Refuse(now);
+        }
+        else if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, CertaintyBelow) == Verdict.High)
+        {
+            // Not only what is above is refused, so that is no matter of what is in flight.
+            Search.Cap.Set(_passed, _learnt);
+            End(now, 0);
+        }
+        else if (Search.Cap.HasHeldBack ? above == Verdict.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
+        {
+            Search.Cap.Set(Search.Cap.Ceiling, false);
+            _passed = Search.Cap.Ceiling;
+            End(now, 0);
+        }
+        else if (above == Verdict.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Search.Sends.RefusalDelay))
+        {
+            _step = Math.Min(Acceleration * _step, LargestStep);
+            Raise(now);
+        }
+    }
+
+    public override void Reopened(double now, in Cycle cycle)
+    {
+        if (_learnt)
+        {
+            Refuse(now);
+            return;
+        }
+
+        // Only the slow start was going on: this is news, and none of the raise's making.
+        var holding = new Holding(Search);
+        Search.Go(holding, now);
+        holding.Reopened(now, cycle);
+    }
+
+    private void Refuse(double now)
+    {
+        if (!HasGrown)
+        {
+            Search.Cap.Set(_passed, true);
+            End(now, Calm);
+            return;
+        }
+
+        // What was taken for the limit was not. So it may be the rate that is limited, and what is in flight only went with it.
+        double rate = Search.Floor.Before((Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3));
+        Search.Set(new Limits(Search.Cap.Ceiling, false, Math.Min(Search.Pacer.Rate, rate)), now);
+        Search.Schedule.IsRough = true;
+        Search.Learnt(now, Calm);
+    }
+
+    private void Raise(double now)
+    {
+        _passed = Search.Cap.Value;
+        Search.Cap.Set(_passed + Math.Max(1, (int)(_passed * _step)), _learnt);
+        _above = _refusedAbove = 0;
+        _stepAt = now;
+    }
+
+    private void End(double now, double calm)
+    {
+        Search.Schedule.Tried(Search.Limits, HasGrown, now, Search.Sends.Count);
+        Search.Hold(now, calm);
+    }
+}

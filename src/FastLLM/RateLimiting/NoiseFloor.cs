@@ -1,0 +1,78 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>The share of sends that is refused whatever is sent, and what counts as clearly more than that.</summary>
+internal sealed class NoiseFloor
+{
+    // A share this small is never worth a cut.
+    private const double Tolerated = 0.01;
+
+    // The mean of about a thousand sends, taken in blocks of sixteen.
+    private const int Block = 16;
+    private const double Weight = 0.016;
+
+    private const double FirstVerify = 60;
+    private const int VerifyInSends = 1000;
+
+    private double _verifyAfter = FirstVerify;
+    private double _shownAt;
+    private long _shownIndex;
+    private double _most = Tolerated;
+    private double _mean;
+    private long _sent;
+    private long _refused;
+
+    /// <summary>Gets the share.</summary>
+    public double Share { get; private set; }
+
+    /// <summary>Gets a value indicating whether there is noise to speak of.</summary>
+    public bool IsNoisy => Share > 0.03;
+
+    /// <summary>Gets a share that is as good as the floor.</summary>
+    public double Well => Share + 0.01;
+
+    /// <summary>Gets a share that is worth a cut.</summary>
+    public double Bad => (Share * 1.2) + 0.05;
+
+    /// <summary>Gets how many must be sent for so many to get past the noise.</summary>
+    public double Before(double accepted) => accepted / (1 - Share);
+
+    /// <summary>Gets how many get past the noise of so many that are sent.</summary>
+    public double Past(double sent) => sent * (1 - Share);
+
+    /// <summary>Sets the share that was measured while clearly less was sent than before.</summary>
+    public void Show(double share, long sent, double now, long count)
+    {
+        _verifyAfter = Math.Abs(share - _most) < 0.1 ? 2 * _verifyAfter : FirstVerify;
+        Share = _mean = share;
+        _most = share + (2 * Math.Sqrt(share * (1 - share) / sent));
+        (_shownAt, _shownIndex) = (now, count);
+    }
+
+    /// <summary>Tells whether the share should be shown again, as it may have become a limit's making.</summary>
+    public bool IsOld(double now, long count) => IsNoisy && now > _shownAt + _verifyAfter && count > _shownIndex + VerifyInSends;
+
+    /// <summary>Takes all refusals for a limit's making, until shown otherwise.</summary>
+    public void Forget() => Share = _mean = 0;
+
+    /// <summary>Starts to follow another count of sends.</summary>
+    public void Restart() => _sent = _refused = 0;
+
+    /// <summary>Follows the share while nothing is tried.</summary>
+    /// <param name="sent">The sends since <see cref="Restart"/>.</param>
+    /// <param name="refused">Those that were refused.</param>
+    /// <param name="isLimited">Whether a limit holds sends back. Refusals may then be of its making, so that the share is only corrected
+    /// downwards.</param>
+    public void Follow(long sent, long refused, bool isLimited)
+    {
+        if (sent < _sent + Block)
+        {
+            return;
+        }
+
+        double share = (refused - _refused) / (double)(sent - _sent);
+        _mean += (share - _mean) * Weight;
+        Share = Math.Min(_mean, Math.Max(isLimited ? Share : _most, Tolerated));
+        _sent = sent;
+        _refused = refused;
+    }
+}

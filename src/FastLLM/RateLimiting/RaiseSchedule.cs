@@ -1,0 +1,49 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>When to try for more. Each try costs a few refusals, so the rests get longer while more is not to be had.</summary>
+internal sealed class RaiseSchedule
+{
+    private const double First = 5;
+    private const double Longest = 30;
+    private const int FirstSends = 20;
+    private const int MostSends = 160;
+    private const double SameLaw = 0.25;
+
+    private double _rest = First;
+    private int _sends = FirstSends;
+    private double _from;
+    private long _fromIndex;
+    private Limits _held;
+
+    /// <summary>Gets a value indicating whether the limit that holds is a rough guess, to be raised in large steps.</summary>
+    public bool IsRough { get; set; }
+
+    public bool IsDue(double now, long count) => now >= _from + _rest && count >= _fromIndex + (IsRough ? 8 : _sends);
+
+    /// <summary>A limit was learnt. If it is the one that was known, the rest goes on growing.</summary>
+    public void Learnt(in Limits limits, double now, long count)
+    {
+        bool same = (!double.IsPositiveInfinity(limits.Rate) && Math.Abs((limits.Rate / _held.Rate) - 1) < SameLaw)
+            || (limits.IsInFlightLearnt && Math.Abs(limits.InFlight - _held.InFlight) <= _held.InFlight * SameLaw);
+        _rest = same ? Math.Min(2 * _rest, Longest) : IsRough ? 0.5 : 1;
+        _sends = same ? Math.Min(2 * _sends, MostSends) : FirstSends;
+        _held = limits;
+        Restart(now, count);
+    }
+
+    /// <summary>More was not to be had, or only <paramref name="grown"/>.</summary>
+    public void Tried(in Limits limits, bool grown, double now, long count)
+    {
+        IsRough = false;
+        _sends = grown ? FirstSends : Math.Min(2 * _sends, MostSends);
+        _rest = grown ? First : Math.Min(Math.Max(2 * _rest, First), Longest);
+        _held = limits;
+        Restart(now, count);
+    }
+
+    private void Restart(double now, long count)
+    {
+        _from = now;
+        _fromIndex = count;
+    }
+}

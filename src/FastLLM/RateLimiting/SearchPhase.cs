@@ -1,0 +1,49 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>One phase of <see cref="LawSearch"/>: what it does to the limits, and what it makes of the refusals that follow.</summary>
+internal abstract class SearchPhase(LawSearch search)
+{
+    protected LawSearch Search => search;
+
+    /// <summary>Gets the share of refusals that may well be noise, though it is not known yet.</summary>
+    public virtual double LikelyShare => 0;
+
+    /// <summary>Takes effect.</summary>
+    public abstract void Begin(double now);
+
+    /// <summary>Looks at what is known by now, and may hand over to another phase.</summary>
+    public abstract void Advance(double now);
+
+    /// <summary>The provider accepts again.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="cycle">What the closure has taught.</param>
+    public abstract void Reopened(double now, in Cycle cycle);
+
+    /// <summary>A send begins, other than a probe.</summary>
+    public virtual void Sent(in SendMark mark)
+    {
+    }
+
+    /// <summary>A send was refused.</summary>
+    public virtual void Refused(in SendMark mark)
+    {
+    }
+}
+
+/// <summary>What a closure teaches, from one opening to the next.</summary>
+/// <param name="Rate">The sends accepted a second.</param>
+/// <param name="Accepted">The sends accepted.</param>
+/// <param name="InFlight">How many were accepted and still in flight when everything else was refused.</param>
+/// <param name="AtReopening">How many others were in flight when a probe was accepted.</param>
+/// <param name="IsAboutInFlight">Whether nothing speaks against a limit on what is in flight: an answer helped, not time.</param>
+/// <param name="IsLasting">Whether the closure was a good part of the cycle. Then the provider counts by windows, and the rate is
+/// exact.</param>
+internal readonly record struct Cycle(double Rate, long Accepted, int InFlight, int AtReopening, bool IsAboutInFlight, bool IsLasting)
+{
+    /// <summary>Gets a value indicating whether the rate is a rough guess, worth to be raised in large steps.</summary>
+    /// <remarks>
+    /// If few were accepted, most of them were what may be sent at once. Low rates are raised with care: each refusal is a large share
+    /// there.
+    /// </remarks>
+    public bool IsRough => Accepted < 100 && Rate > 30;
+}

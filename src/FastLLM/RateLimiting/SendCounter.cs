@@ -1,0 +1,107 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Counts sends, and tells which of them were accepted long before they are answered.</summary>
+/// <remarks>
+/// A refusal takes milliseconds, an answer may take half a minute. A send that was not refused for as long as refusals take is accepted:
+/// it is
+/// <em>settled</em>. Sends settle in slices of <see cref="RefusalDelay"/>, so each settles after one to two delays.
+/// </remarks>
+internal sealed class SendCounter
+{
+    // The delay follows longer refusals at once and shorter ones slowly: a send that settles too early counts as accepted by mistake.
+    private const double Decay = 0.05;
+
+    private long _pending;
+    private double _sliceEnds;
+    private int _refusedOfSlice;
+    private int _refusedOfPending;
+
+    /// <summary>Gets the number of sends so far, which is the index of the next one.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Gets the number of sends, from the first one on, that will not be refused any more.</summary>
+    public long Settled { get; private set; }
+
+    /// <summary>Gets the number of sends that were refused.</summary>
+    public long Refused { get; private set; }
+
+    /// <summary>Gets the number of sends that have not ended.</summary>
+    public int InFlight { get; private set; }
+
+    /// <summary>Gets how long refusals take, in seconds; 0 before the first one.</summary>
+    public double RefusalDelay { get; private set; }
+
+    /// <summary>Gets how many settled sends were refused since one was accepted.</summary>
+    public int RefusedRun { get; private set; }
+
+    /// <summary>Gets the number of sends that were refused and are not settled yet: those sent beside them may still be.</summary>
+    public int RefusedUnsettled => _refusedOfSlice + _refusedOfPending;
+
+    public SendMark Begin(double now)
+    {
+        Settle(now);
+        return new SendMark(Count++, now, InFlight++);
+    }
+
+    public void End() => InFlight--;
+
+    public void Refuse(in SendMark mark, double now)
+    {
+        Refused++;
+        double delay = now - mark.At;
+        if (delay <= RefusalDelay)
+        {
+            RefusalDelay += (delay - RefusalDelay) * Decay;
+            CountUnsettled(mark);
+            return;
+        }
+
+        // The sends after this one are not settled, whatever was assumed.
+        RefusalDelay = delay;
+        if (mark.Index < Settled)
+        {
+            Settled = mark.Index + 1;
+            _pending = Count;
+            _refusedOfSlice = 0;
+            _refusedOfPending = 0;
+            _sliceEnds = now + delay;
+        }
+        else
+        {
+            CountUnsettled(mark);
+        }
+    }
+
+    /// <summary>Settles what is old enough.</summary>
+    /// <returns>Whether a slice has ended, so that there may be news.</returns>
+    public bool Settle(double now)
+    {
+        if (now < _sliceEnds)
+        {
+            return false;
+        }
+
+        bool all = now >= _sliceEnds + RefusalDelay;
+        long sent = (all ? Count : _pending) - Settled;
+        int refused = _refusedOfPending + (all ? _refusedOfSlice : 0);
+        RefusedRun = sent > refused ? 0 : RefusedRun + refused;
+        Settled = all ? Count : _pending;
+        _refusedOfPending = all ? 0 : _refusedOfSlice;
+        _refusedOfSlice = 0;
+        _pending = Count;
+        _sliceEnds = now + RefusalDelay;
+        return true;
+    }
+
+    private void CountUnsettled(in SendMark mark)
+    {
+        if (mark.Index >= _pending)
+        {
+            _refusedOfSlice++;
+        }
+        else if (mark.Index >= Settled)
+        {
+            _refusedOfPending++;
+        }
+    }
+}
