@@ -182,6 +182,22 @@ public sealed class ChatClientTests
     }
 
     [Fact]
+    public async Task Response_HalvesOfSurrogatePairs_AreReplaced()
+    {
+        await using var manager = ManagerOf(new BodyProvider(_ => """
+            {"\ud83d":1,"created":1735689600.0,"choices":[{"\ud83d":1,"message":{"content":"a\ud83d","tool_calls":[
+              {"id":"t","function":{"name":"f","arguments":"{\"\\ud83d\":\"b\\ud83d\"}"}}]},"finish_reason":"stop"}]}
+            """));
+        using var client = new FastLLMChatClient(manager);
+
+        ChatResponse response = await client.GetResponseAsync("hi", cancellationToken: Cancel);
+
+        Assert.Equal(("a\uFFFD", 1735689600), (response.Text, response.CreatedAt?.ToUnixTimeSeconds()));
+        FunctionCallContent call = Assert.Single(response.Messages[0].Contents.OfType<FunctionCallContent>());
+        Assert.Equal("b\uFFFD", ((JsonElement)call.Arguments!["\uFFFD"]!).GetString());
+    }
+
+    [Fact]
     public async Task AToolRound_ComesBackAsItWentOut()
     {
         // White space in the arguments is the model's; it must survive the way back.
