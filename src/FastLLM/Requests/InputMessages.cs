@@ -4,7 +4,7 @@ namespace FastLLM.Requests;
 internal static class InputMessages
 {
     public const string NoRequest =
-        "The line is neither a batch line (\"custom_id\", \"url\", \"body\") nor a request body (\"messages\" or \"input\" at the top). "
+        "The line is not a JSON object with a batch line (\"custom_id\", \"url\", \"body\") or a request body (\"messages\" or \"input\"). "
         + "For plain rows, set the prompt with --template.";
 
     private const int ShownOfId = 80;
