@@ -26,7 +26,8 @@ internal sealed class CompletionAssembler
     public bool IsCounted { get; private set; }
 
     /// <summary>Returns whether at least one choice, and <paramref name="choices"/>, have arrived, each with a finish reason.</summary>
-    public bool IsFinished(int choices) => _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
+    public bool IsFinished(int choices) =>
+        _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
 
     /// <summary>Adds a chunk.</summary>
     /// <returns>The error, as the body of a response; <see langword="null"/> if there is none.</returns>

@@ -11,7 +11,8 @@ namespace FastLLM.Providers;
 /// <param name="apiBase">The base URL.</param>
 /// <param name="headers">Gets the headers of a request, credentials included.</param>
 /// <param name="observe">Passes the headers of a response to the rate limiters.</param>
-internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<string, string>> headers, Action<HttpResponseHeaders, Attempt?> observe)
+internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<string, string>> headers,
+    Action<HttpResponseHeaders, Attempt?> observe)
 {
     private const string VersionPrefix = "/v1/";
 
@@ -29,7 +30,8 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         using HttpResponseMessage response = await PostAsync(send, message).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         send.Attempt?.Touch();
-        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+            .ConfigureAwait(false);
 
         // For an error page that is too large, the status says enough.
         return response.IsSuccessStatusCode
@@ -112,5 +114,6 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
 
     private Uri AddressOf(string endpoint) => _addresses.TryGetValue(endpoint, out Uri? address)
         ? address
-        : _addresses.GetOrAdd(endpoint, path => new Uri(apiBase + (path.StartsWith(VersionPrefix, StringComparison.Ordinal) ? path[(VersionPrefix.Length - 1)..] : path)));
+        : _addresses.GetOrAdd(endpoint, path =>
+            new Uri(apiBase + (path.StartsWith(VersionPrefix, StringComparison.Ordinal) ? path[(VersionPrefix.Length - 1)..] : path)));
 }

@@ -46,7 +46,8 @@ internal sealed class StreamedChoice(long index)
     private static void WriteMessage(JsonAccumulator message, ByteBuffer output)
     {
         bool hasRole = false, hasContent = false;
-        bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8) || Has(message, "audio"u8);
+        bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8)
+            || Has(message, "audio"u8);
         output.Append((byte)'{');
         foreach ((byte[] name, JsonAccumulator value) in message.Members)
         {
