@@ -9,11 +9,16 @@ public static class FastLLMBuilderExtensions
     /// <param name="apiBase">The base URL, with its <c>/v1</c>; left out, OpenAI's own.</param>
     /// <param name="organization">The organization to bill, if the key has several.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
-    /// <exception cref="ArgumentException">The key has characters that cannot stand in a header, or the base URL is no http(s) address.</exception>
+    /// <exception cref="ArgumentException">
+    /// The key has characters that cannot stand in a header, or the base URL is no http(s) address.
+    /// </exception>
     public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder, string apiKey, string? apiBase = null, string? organization = null) =>
         builder.UseProvider(new OpenAIProvider(apiKey, apiBase, organization));
 
-    /// <summary>Sends requests where <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> say. They are read when the services are first used.</summary>
+    /// <summary>
+    /// Sends requests where <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> say. They are read when the services are
+    /// first used.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder) => builder.UseProvider(static _ => OpenAIProvider.FromEnvironment());
@@ -30,7 +35,9 @@ public static class FastLLMBuilderExtensions
 
     /// <summary>Has a provider answer that is made of other services.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="create">Makes the provider, once. It must not ask for <c>IChatClient</c>: that is FastLLM itself; ask for another client by its type or key.</param>
+    /// <param name="create">
+    /// Makes the provider, once. It must not ask for <c>IChatClient</c>: that is FastLLM itself; ask for another client by its type or key.
+    /// </param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     public static FastLLMBuilder UseProvider(this FastLLMBuilder builder, Func<IServiceProvider, Provider<LlmResponse>> create)
     {

@@ -4,14 +4,17 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM;
 
-/// <summary>A <see cref="RequestManager"/> as an <see cref="IChatClient"/>: each call gets its limits, retries, sharing and cache.</summary>
+/// <summary>
+/// A <see cref="RequestManager"/> as an <see cref="IChatClient"/>: each call gets its limits, retries, sharing and cache.
+/// </summary>
 /// <remarks>
 /// <para>A call is the same request, with the same key, as <c>batch.Chat.Completions.Create</c> with the same parameters; so a cache
 /// that a batch has filled answers here too, and equal calls at the same time are one send. Several answers to one question:
 /// <see cref="SampleProperty"/>.</para>
 /// <para>What the options leave out is not sent; that goes for the temperature too, as Microsoft.Extensions.AI has it.
 /// <see cref="ChatOptions.AdditionalProperties"/> are sent as body parameters (texts, numbers, truth values, JSON, lists and
-/// dictionaries of these); <c>strictJsonSchema</c>, a truth value, goes with the JSON schema. Content of a kind that the protocol does not know is a
+/// dictionaries of these); <c>strictJsonSchema</c>, a truth value, goes with the JSON schema. Content of a kind that the protocol does not
+/// know is a
 /// <see cref="NotSupportedException"/>, unless its <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/>.</para>
 /// <para>A request that failed throws its <see cref="LlmException"/>; parameters out of range are an <see cref="ArgumentException"/>.
 /// Where <c>n</c> asked for several answers the first is read; <see cref="ChatResponse.RawRepresentation"/> is the
@@ -20,7 +23,10 @@ namespace FastLLM;
 /// </remarks>
 public sealed class FastLLMChatClient : IChatClient
 {
-    /// <summary>The name in <c>AdditionalProperties</c> (an <see cref="int"/>) under which a call says which answer to the same question it wants; see <see cref="LlmRequest.Sample"/>. Never sent.</summary>
+    /// <summary>
+    /// The name in <c>AdditionalProperties</c> (an <see cref="int"/>) under which a call says which answer to the same question it wants;
+    /// see <see cref="LlmRequest.Sample"/>. Never sent.
+    /// </summary>
     public const string SampleProperty = "fastllm.sample";
 
     private readonly RequestManager<LlmResponse> _manager;

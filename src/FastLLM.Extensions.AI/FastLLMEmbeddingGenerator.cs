@@ -4,7 +4,10 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM;
 
-/// <summary>A <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: each call gets its limits, retries, sharing and cache.</summary>
+/// <summary>
+/// A <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: each call gets its limits, retries, sharing
+/// and cache.
+/// </summary>
 /// <remarks>
 /// <para>A call is one request with all its texts: the same, with the same key, as <c>batch.Embeddings.Create</c> with a list of them.
 /// For no texts nothing is sent. <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>

@@ -8,15 +8,20 @@ namespace FastLLM;
 /// <summary>FastLLM as services.</summary>
 public static class FastLLMServiceCollectionExtensions
 {
-    /// <summary>Adds, as singletons, <see cref="RequestManager"/>, <see cref="RequestManager{TResponse}"/> of <see cref="LlmResponse"/>, <see cref="IChatClient"/> and <c>IEmbeddingGenerator&lt;string, Embedding&lt;float&gt;&gt;</c>: one manager behind them all.</summary>
+    /// <summary>
+    /// Adds, as singletons, <see cref="RequestManager"/>, <see cref="RequestManager{TResponse}"/> of <see cref="LlmResponse"/>,
+    /// <see cref="IChatClient"/> and <c>IEmbeddingGenerator&lt;string, Embedding&lt;float&gt;&gt;</c>: one manager behind them all.
+    /// </summary>
     /// <remarks>
     /// <para><code>
     /// services.AddFastLLM(o => { o.Concurrency = 20; o.Cache = new InMemoryCache(); }).UseOpenAI(apiKey, apiBase);
     /// </code></para>
-    /// <para>The builder says who answers; without that, the services throw when they are asked for. Called again, it adds to what was configured.</para>
+    /// <para>The builder says who answers; without that, the services throw when they are asked for. Called again, it adds to what was
+    /// configured.</para>
     /// <para>The manager's progress bar is off unless <paramref name="configure"/> switches it on. Its logger and clock are the container's
     /// (<see cref="ILoggerFactory"/>, <see cref="TimeProvider"/>) unless <paramref name="configure"/> sets others.</para>
-    /// <para>Dispose the container with <c>await using</c>, as a host does: the manager has no synchronous <c>Dispose</c>. A cache stays yours to close.</para>
+    /// <para>Dispose the container with <c>await using</c>, as a host does: the manager has no synchronous <c>Dispose</c>. A cache stays
+    /// yours to close.</para>
     /// </remarks>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the manager's options; runs when the manager is first asked for.</param>

@@ -1,9 +1,9 @@
-using System.Text.Json;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>Answers of a provider as Microsoft.Extensions.AI knows them.</summary>
+/// <summary>Converts responses of a provider to those of Microsoft.Extensions.AI.</summary>
 internal static class ChatAnswers
 {
     public static ChatResponse ToResponse(ChatCompletion completion)
@@ -20,7 +20,7 @@ internal static class ChatAnswers
         };
     }
 
-    /// <summary>The whole response as the one update of a stream.</summary>
+    /// <summary>Converts a response to the only update of a stream.</summary>
     public static ChatResponseUpdate ToUpdate(ChatResponse response)
     {
         ChatMessage message = response.Messages[0];
@@ -74,8 +74,5 @@ internal static class ChatAnswers
     };
 
     private static DateTimeOffset? CreatedAt(ChatCompletion completion) =>
-        completion.Json.TryGetProperty("created", out JsonElement created) && created.ValueKind == JsonValueKind.Number
-            && created.TryGetInt64(out long seconds) && seconds is > 0 and < 253_402_300_800
-            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
-            : null;
+        completion.Json.Whole("created") is { } seconds and > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
 }

@@ -1,12 +1,13 @@
 using System.Text.Json;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>A provider that asks a chat client.</summary>
+/// <summary>Represents a provider that sends its requests to a chat client.</summary>
 internal sealed class ChatClientProvider : Provider<LlmResponse>
 {
-    // A provider has a base URL; what is reserved never to resolve stands for a client that has none.
+    // A provider has a base URL; the reserved domain, which never resolves, stands for a client without one.
     private const string NoAddress = "http://chatclient.invalid/v1";
 
     private static readonly Dictionary<string, string> NoHeaders = [];
@@ -37,21 +38,16 @@ internal sealed class ChatClientProvider : Provider<LlmResponse>
             throw new LlmException(FailureKind.NotSupported, $"A chat client answers {Endpoints.ChatCompletions}, not {request.Endpoint}.");
         }
 
-        (List<ChatMessage> messages, ChatOptions options) = await ReadAsync(request, cancellationToken).ConfigureAwait(false);
+        (List<ChatMessage> messages, ChatOptions options) = Read(request);
         ChatResponse response = await _client.GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false)
             ?? throw new LlmException(FailureKind.Provider, "The chat client returned null.");
         return LlmResponse.FromBody(CompletionBody.Write(response, request.Model));
     }
 
-    // A request's bytes are public in one form, the line of a batch file. They are what was asked for, whichever way the request was made.
-    private static async Task<(List<ChatMessage> Messages, ChatOptions Options)> ReadAsync(LlmRequest request, CancellationToken cancellationToken)
+    private static (List<ChatMessage> Messages, ChatOptions Options) Read(LlmRequest request)
     {
-        var batch = new RequestBatch();
-        batch.Add(request);
-        using var line = new MemoryStream();
-        await batch.WriteAsync(line, cancellationToken).ConfigureAwait(false);
-        using JsonDocument document = JsonDocument.Parse(line.GetBuffer().AsMemory(0, (int)line.Length), new JsonDocumentOptions { MaxDepth = 260 });
-        return RequestReading.Read(document.RootElement.GetProperty("body").Clone());
+        using JsonDocument document = JsonText.Parse(request.Body);
+        return RequestReading.Read(document.RootElement.Clone());
     }
 
     private static string? AddressOf(Uri? uri) => uri is { IsAbsoluteUri: true, Scheme: "http" or "https" }

@@ -1,12 +1,13 @@
 using System.Text.Json;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>Chat messages as the messages that are sent.</summary>
+/// <summary>Converts chat messages to the messages that are sent.</summary>
 internal static class ChatMessages
 {
-    /// <summary>The code of an <see cref="ErrorContent"/> that is a model's refusal.</summary>
+    /// <summary>The code of an <see cref="ErrorContent"/> that holds a model's refusal.</summary>
     public const string Refusal = "Refusal";
 
     public static List<Message> ToMessages(IEnumerable<ChatMessage> messages, string? instructions)
@@ -26,7 +27,11 @@ internal static class ChatMessages
         return all;
     }
 
-    /// <summary>A call's arguments: the model's own words where they still say the same, since the provider's prompt cache and our key both go by them.</summary>
+    /// <summary>
+    /// Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and the
+    /// request key
+    /// depend on it.
+    /// </summary>
     public static string ArgumentsOf(FunctionCallContent call)
     {
         if (call.RawRepresentation is ToolCall { Function.Arguments: var said } && (call.Exception is not null || Says(said, call.Arguments)))
@@ -37,7 +42,7 @@ internal static class ChatMessages
         return ValueJson.Write(call.Arguments);
     }
 
-    // One chat message may answer several calls; on the wire each answer is a message of its own.
+    // One chat message may have the results of several calls; in a request each result is a message.
     private static void Add(ChatMessage message, List<Message> all)
     {
         List<ContentPart> parts = [];
@@ -61,7 +66,7 @@ internal static class ChatMessages
                     refusal = error.Message;
                     break;
                 case TextReasoningContent or UsageContent:
-                    // What a model thought, and what that cost, is not sent back: APIs refuse it or bill it again.
+                    // Reasoning and usage are not sent back: APIs refuse them or bill them again.
                     break;
                 default:
                     parts.Add(ToPart(content));
@@ -132,7 +137,7 @@ internal static class ChatMessages
     {
         null => result.Exception is { } error ? $"Error: {error.Message}" : "",
         string text => text,
-        JsonElement { ValueKind: JsonValueKind.String } text => text.GetString()!,
+        JsonElement { ValueKind: JsonValueKind.String } text => text.Text()!,
         TextContent text => text.Text,
         IEnumerable<AIContent> contents when contents.All(content => content is TextContent) => string.Concat(contents),
         var value => ValueJson.Write(value),

@@ -4,10 +4,12 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>Chat messages and options as the request that <c>batch.Chat.Completions.Create</c> makes of the same: byte for byte, so that they share keys.</summary>
+/// <summary>
+/// Converts chat messages and options to the same request, byte for byte, as <c>batch.Chat.Completions.Create</c>, so that they share keys.
+/// </summary>
 internal static class ChatRequests
 {
-    /// <summary>The property by which a schema is one that the model must keep to.</summary>
+    /// <summary>The property that makes the model follow a schema strictly.</summary>
     public const string Strict = "strictJsonSchema";
 
     public static LlmRequest ToRequest(IEnumerable<ChatMessage> messages, ChatOptions? options, string? defaultModel)
@@ -40,7 +42,7 @@ internal static class ChatRequests
             sample: SampleOf(options?.AdditionalProperties),
             extra: Sent(options?.AdditionalProperties)));
 
-    // A server of one model wants none named; Create does, so it is taken off again.
+    // A server with one model needs no name, but Create does: it is removed again.
     private static LlmRequest Build(string? model, Action<RequestBatch, string> create)
     {
         bool isNamed = !string.IsNullOrEmpty(model);

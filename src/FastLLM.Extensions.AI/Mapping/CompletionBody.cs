@@ -3,7 +3,7 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>A chat client's response as the body of a chat completion, which caches keep and readers know.</summary>
+/// <summary>Writes a chat client's response as the body of a chat completion.</summary>
 internal static class CompletionBody
 {
     public static byte[] Write(ChatResponse response, string? requestedModel)
@@ -13,7 +13,7 @@ internal static class CompletionBody
         string reasoning = string.Concat(contents.OfType<TextReasoningContent>().Select(content => content.Text));
         string? refusal = contents.OfType<ErrorContent>().FirstOrDefault(error => error.ErrorCode == ChatMessages.Refusal)?.Message;
 
-        // Calls that the client has answered itself are its own business.
+        // Calls that the client has answered itself are left out.
         HashSet<string> answered = [.. contents.OfType<FunctionResultContent>().Select(result => result.CallId)];
         FunctionCallContent[] calls = [.. contents.OfType<FunctionCallContent>().Where(call => !call.InformationalOnly && !answered.Contains(call.CallId))];
         if (text.Length == 0 && calls.Length == 0 && refusal is null && contents.OfType<ErrorContent>().FirstOrDefault() is { } failed)

@@ -1,9 +1,10 @@
 using System.Text.Json;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>The messages of a request's body as chat messages.</summary>
+/// <summary>Reads the messages of a request's body as chat messages.</summary>
 internal static class MessageReading
 {
     public static IEnumerable<ChatMessage> Read(JsonElement messages)
@@ -14,8 +15,8 @@ internal static class MessageReading
             List<AIContent> contents = [];
             if (role is "tool" or "function")
             {
-                // The older form names the function, not the call; its calls are read with the name for an id, so the two still meet.
-                string? id = TextOf(json, "tool_call_id") ?? TextOf(json, "name");
+                // The older form names the function, not the call. Its calls are read with the name as their id, so that they match.
+                string? id = json.Text("tool_call_id") ?? json.Text("name");
                 contents.Add(new FunctionResultContent(id ?? throw NotSupported("tool message without a tool_call_id"), AnswerOf(json)));
                 yield return new ChatMessage(ChatRole.Tool, contents);
                 continue;
@@ -26,7 +27,7 @@ internal static class MessageReading
                 contents.AddRange(ReadContent(content));
             }
 
-            if (TextOf(json, "refusal") is { } refusal)
+            if (json.Text("refusal") is { } refusal)
             {
                 contents.Add(new ErrorContent(refusal) { ErrorCode = ChatMessages.Refusal });
             }
@@ -38,22 +39,19 @@ internal static class MessageReading
 
             if (json.TryGetProperty("function_call", out JsonElement function) && function.ValueKind == JsonValueKind.Object)
             {
-                contents.Add(ToCall(new ToolCall(TextOf(function, "name") ?? "", ReadFunction(function))));
+                contents.Add(ToCall(new ToolCall(function.Text("name") ?? "", ReadFunction(function))));
             }
 
-            yield return new ChatMessage(new ChatRole(role), contents) { AuthorName = TextOf(json, "name") };
+            yield return new ChatMessage(new ChatRole(role), contents) { AuthorName = json.Text("name") };
         }
     }
 
-    public static string? TextOf(JsonElement json, string name) =>
-        json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public static LlmException NotSupported(string what) => new(FailureKind.NotSupported, $"A {what} cannot be sent to a chat client.");
 
-    public static LlmException NotSupported(string what) => new(FailureKind.NotSupported, $"A {what} cannot be told to a chat client.");
-
-    /// <summary>A call as content.</summary>
+    /// <summary>Converts a call to content.</summary>
     public static FunctionCallContent ToCall(ToolCall call)
     {
-        // Arguments that are no JSON object: the content carries the exception, and the raw call the text.
+        // If the arguments are not a JSON object, the content has the exception, and the raw call the text.
         FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name, ValueJson.ReadMembers);
         content.RawRepresentation = call;
         return content;
@@ -68,17 +66,17 @@ internal static class MessageReading
 
     private static AIContent ReadPart(JsonElement part)
     {
-        AIContent content = TextOf(part, "type") switch
+        AIContent content = part.Text("type") switch
         {
             "text" => new TextContent(part.GetProperty("text").GetString()),
-            "refusal" => new ErrorContent(TextOf(part, "refusal") ?? "") { ErrorCode = ChatMessages.Refusal },
+            "refusal" => new ErrorContent(part.Text("refusal") ?? "") { ErrorCode = ChatMessages.Refusal },
             "image_url" => ReadImage(part.GetProperty("image_url")),
             "input_audio" => ReadSound(part.GetProperty("input_audio")),
             "file" => ReadFile(part.GetProperty("file")),
             var type => throw NotSupported($"content part of type \"{type}\""),
         };
 
-        // For a client that knows more of the protocol than its contents tell.
+        // For a client that knows more of the protocol than its content types do.
         if (content is not (TextContent or ErrorContent))
         {
             content.RawRepresentation = ContentPart.FromJson(part);
@@ -91,7 +89,7 @@ internal static class MessageReading
     {
         string url = image.GetProperty("url").GetString()!;
         AIContent content = url.StartsWith("data:", StringComparison.OrdinalIgnoreCase) ? new DataContent(url) : new UriContent(url, ImageType(url));
-        if (TextOf(image, "detail") is { } detail)
+        if (image.Text("detail") is { } detail)
         {
             content.AdditionalProperties = new AdditionalPropertiesDictionary { ["detail"] = detail };
         }
@@ -114,21 +112,21 @@ internal static class MessageReading
         return new DataContent(Convert.FromBase64String(sound.GetProperty("data").GetString()!), format == "mp3" ? "audio/mpeg" : $"audio/{format}");
     }
 
-    private static AIContent ReadFile(JsonElement file) => TextOf(file, "file_data") is { } data
-        ? new DataContent(data) { Name = TextOf(file, "filename") }
+    private static AIContent ReadFile(JsonElement file) => file.Text("file_data") is { } data
+        ? new DataContent(data) { Name = file.Text("filename") }
         : new HostedFileContent(file.GetProperty("file_id").GetString()!);
 
     private static string AnswerOf(JsonElement message) => !message.TryGetProperty("content", out JsonElement content) ? "" : content.ValueKind switch
     {
         JsonValueKind.Null => "",
         JsonValueKind.String => content.GetString()!,
-        _ => string.Concat(content.EnumerateArray().Select(part => TextOf(part, "text") ?? throw NotSupported("tool's answer that is not text"))),
+        _ => string.Concat(content.EnumerateArray().Select(part => part.Text("text") ?? throw NotSupported("tool's answer that is not text"))),
     };
 
     private static FunctionCallContent ReadCall(JsonElement call) =>
         call.TryGetProperty("function", out JsonElement function)
-            ? ToCall(new ToolCall(TextOf(call, "id") ?? "", ReadFunction(function)))
-            : throw NotSupported($"tool call of type \"{TextOf(call, "type")}\"");
+            ? ToCall(new ToolCall(call.Text("id") ?? "", ReadFunction(function)))
+            : throw NotSupported($"tool call of type \"{call.Text("type")}\"");
 
-    private static FunctionCall ReadFunction(JsonElement function) => new(TextOf(function, "name") ?? "", TextOf(function, "arguments") ?? "");
+    private static FunctionCall ReadFunction(JsonElement function) => new(function.Text("name") ?? "", function.Text("arguments") ?? "");
 }

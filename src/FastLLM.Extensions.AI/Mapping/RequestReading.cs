@@ -1,9 +1,12 @@
 using System.Text.Json;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>A request's body as chat messages and options. What cannot be told to a chat client is a failure, never left out.</summary>
+/// <summary>
+/// Reads a request's body as chat messages and options. A part that a chat client cannot be given is a failure, never left out.
+/// </summary>
 internal static class RequestReading
 {
     public static (List<ChatMessage> Messages, ChatOptions Options) Read(JsonElement body)
@@ -22,7 +25,7 @@ internal static class RequestReading
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or KeyNotFoundException or ArgumentException)
         {
-            throw new LlmException(FailureKind.InvalidRequest, $"The request cannot be told to a chat client: {e.Message}", e);
+            throw new LlmException(FailureKind.InvalidRequest, $"The request cannot be sent to a chat client: {e.Message}", e);
         }
 
         return (messages, options);
@@ -78,7 +81,7 @@ internal static class RequestReading
                 options.Reasoning = new ReasoningOptions { Effort = effort };
                 break;
             case "stream" or "stream_options":
-                // The answer is the same, and is wanted whole.
+                // The response is the same without streaming.
                 break;
             default:
                 (options.AdditionalProperties ??= [])[name] = value;
@@ -99,7 +102,7 @@ internal static class RequestReading
             case "json_schema":
                 JsonElement described = format.GetProperty("json_schema");
                 options.ResponseFormat = ChatResponseFormat.ForJsonSchema(
-                    described.GetProperty("schema"), MessageReading.TextOf(described, "name"), MessageReading.TextOf(described, "description"));
+                    described.GetProperty("schema"), described.Text("name"), described.Text("description"));
                 if (StrictOf(described) is { } strict)
                 {
                     (options.AdditionalProperties ??= [])[ChatRequests.Strict] = strict;
@@ -113,21 +116,20 @@ internal static class RequestReading
 
     private static AITool ToTool(JsonElement tool)
     {
-        if (MessageReading.TextOf(tool, "type") != "function")
+        if (tool.Text("type") != "function")
         {
-            throw MessageReading.NotSupported($"tool of type \"{MessageReading.TextOf(tool, "type")}\"");
+            throw MessageReading.NotSupported($"tool of type \"{tool.Text("type")}\"");
         }
 
         JsonElement function = tool.GetProperty("function");
         JsonElement schema = function.TryGetProperty("parameters", out JsonElement parameters) ? parameters : NoParameters();
-        AIFunctionDeclaration declared = AIFunctionFactory.CreateDeclaration(function.GetProperty("name").GetString()!, MessageReading.TextOf(function, "description"), schema);
+        AIFunctionDeclaration declared = AIFunctionFactory.CreateDeclaration(function.GetProperty("name").GetString()!, function.Text("description"), schema);
         return StrictOf(function) is { } strict ? new StrictFunction(declared, strict) : declared;
     }
 
     private static JsonElement NoParameters()
     {
-        using JsonDocument document = JsonDocument.Parse("""{"type":"object","properties":{}}""");
-        return document.RootElement.Clone();
+        return JsonElement.Parse("""{"type":"object","properties":{}}""");
     }
 
     private static ChatToolMode ToMode(JsonElement choice) => choice.ValueKind == JsonValueKind.String
@@ -155,7 +157,7 @@ internal static class RequestReading
     private static bool? StrictOf(JsonElement json) =>
         json.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False ? strict.GetBoolean() : null;
 
-    /// <summary>A function whose schema the model must keep to.</summary>
+    /// <summary>Represents a function whose schema the model must follow.</summary>
     private sealed class StrictFunction(AIFunctionDeclaration function, bool strict) : AIFunctionDeclaration
     {
         public override string Name => function.Name;

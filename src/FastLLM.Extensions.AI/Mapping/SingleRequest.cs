@@ -2,7 +2,7 @@ using System.Runtime.ExceptionServices;
 
 namespace FastLLM.Mapping;
 
-/// <summary>One request through a manager: a batch of one, whose failure is thrown.</summary>
+/// <summary>Runs a single request through a manager and throws if it fails.</summary>
 internal static class SingleRequest
 {
     public static async Task<TExpected> RunAsync<TExpected>(RequestManager<LlmResponse> manager, LlmRequest request, CancellationToken cancellationToken)
@@ -16,7 +16,7 @@ internal static class SingleRequest
         }
         catch (LlmRunException e) when (e.InnerException is LlmException cause)
         {
-            // There is no run to speak of: who asked one question wants to know what became of it.
+            // For one request, the failure is clearer than the end of a run.
             ExceptionDispatchInfo.Throw(cause);
             throw;
         }

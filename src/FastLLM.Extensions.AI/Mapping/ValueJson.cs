@@ -4,19 +4,20 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>C# values as JSON text, and back.</summary>
+/// <summary>Converts C# values to JSON text and back.</summary>
 internal static class ValueJson
 {
-    // Compact, and without escapes that no JSON API needs: the text goes into a prompt, where each character is paid for.
+    // Compact and without unnecessary escapes: the text goes into a prompt, where each character costs money.
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly JsonTypeInfo AnyType = AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object));
 
-    /// <summary>A 32-bit number as the double that prints the same: 0.1f is 0.1, not 0.10000000149.</summary>
+    /// <summary>Converts a 32-bit number to the double that prints the same: 0.1f to 0.1, not to 0.10000000149.</summary>
     public static double? Exact(float? value, string name) => value switch
     {
         null => null,
@@ -24,7 +25,7 @@ internal static class ValueJson
         { } number => double.Parse(number.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture),
     };
 
-    /// <summary>Named values as one JSON object.</summary>
+    /// <summary>Writes named values as a JSON object.</summary>
     public static string Write(IEnumerable<KeyValuePair<string, object?>>? members) => Encoding.UTF8.GetString(Build(writer =>
     {
         writer.WriteStartObject();
@@ -37,10 +38,10 @@ internal static class ValueJson
         writer.WriteEndObject();
     }));
 
-    /// <summary>Any value as JSON.</summary>
+    /// <summary>Writes any value as JSON.</summary>
     public static string Write(object? value) => Encoding.UTF8.GetString(Build(writer => WriteValue(writer, value)));
 
-    /// <summary>What <paramref name="write"/> writes.</summary>
+    /// <summary>Gets the bytes that <paramref name="write"/> writes.</summary>
     public static byte[] Build(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -52,8 +53,8 @@ internal static class ValueJson
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>The members of a JSON object; of no text at all, none.</summary>
-    /// <exception cref="JsonException">The text is no JSON object.</exception>
+    /// <summary>Reads the members of a JSON object; blank text has none.</summary>
+    /// <exception cref="JsonException">The text is not a JSON object.</exception>
     public static IDictionary<string, object?> ReadMembers(string json)
     {
         var members = new Dictionary<string, object?>(StringComparer.Ordinal);
@@ -62,7 +63,7 @@ internal static class ValueJson
             return members;
         }
 
-        using JsonDocument document = JsonDocument.Parse(json);
+        using JsonDocument document = JsonDocument.Parse(WellFormedJson.Of(Encoding.UTF8.GetBytes(json)).ToArray());
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
             throw new JsonException($"The arguments of a call are a JSON {document.RootElement.ValueKind}, not an object.");

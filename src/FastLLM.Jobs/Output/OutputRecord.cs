@@ -49,7 +49,7 @@ internal sealed class OutputRecord(
         if (outcome.Error is not { } error)
         {
             BeginResponse(200, outcome.RequestId);
-            JsonMinifier.Write(outcome.Response.RawBody.Span, _line);
+            JsonMinifier.Write(WellFormedJson.Of(outcome.Response.RawBody.Span), _line); // OUTPUT is valid UTF-8; the cache keeps the received bytes
             _line.Write("},\"error\":null"u8);
         }
         else if (error.StatusCode is { } status && ShowsFailure(status, error.Body))

@@ -5,19 +5,19 @@ using SQLitePCL;
 
 namespace FastLLM.Caching;
 
-/// <summary>A connection to the cache's database, with everything set that SQLite would otherwise choose by itself.</summary>
-/// <remarks>The format is described in <c>docs/cache-format.md</c>; what is written once must be read by every later release.</remarks>
+/// <summary>Represents a connection to the cache's database, with explicit settings instead of SQLite's defaults.</summary>
+/// <remarks>The format is described in <c>docs/cache-format.md</c>; every later release must read it.</remarks>
 internal sealed class CacheDatabase : IDisposable
 {
     /// <summary>The format that this release writes, and the newest that it reads.</summary>
     public const int FormatVersion = 1;
 
-    /// <summary>"fllm": tells our databases from others.</summary>
+    /// <summary>"fllm": marks a database as a cache.</summary>
     public const int ApplicationId = 0x666C6C6D;
 
     public const string Columns = "key, scope, status, model, created, digest, body";
 
-    // Ids grow, so that a new row goes to the end of the table. With the key as the table's own order each put would dirty a random page: a fifth of the speed.
+    // Ids grow, so that a new row is appended to the table. Ordered by key, each put would change a random page, at a fifth of the speed.
     private const string Schema =
         """
         CREATE TABLE answers(
@@ -51,7 +51,10 @@ internal sealed class CacheDatabase : IDisposable
 
     public sqlite3 Handle => _connection.Handle!;
 
-    /// <summary>Opens the database to write. To be called, and later disposed, by the holder of the write lock: SQLite may recover or check-point there.</summary>
+    /// <summary>
+    /// Opens the database to write. The caller holds the write lock, also when it disposes the connection: SQLite may recover or
+    /// checkpoint.
+    /// </summary>
     public static CacheDatabase OpenToWrite(string path, Durability durability, int? mostPages)
     {
         CacheDatabase database = Open(path, SqliteOpenMode.ReadWriteCreate);
@@ -79,7 +82,7 @@ internal sealed class CacheDatabase : IDisposable
     /// <summary>Opens the database to read.</summary>
     public static CacheDatabase OpenToRead(string path) => Open(path, SqliteOpenMode.ReadOnly);
 
-    /// <summary>Makes tables in an empty database.</summary>
+    /// <summary>Creates the tables of an empty database.</summary>
     public void CreateSchema() => InTransaction(() =>
     {
         Execute(Schema);
@@ -109,7 +112,7 @@ internal sealed class CacheDatabase : IDisposable
     public void Execute(string sql)
     {
         using SqliteCommand command = _connection.CreateCommand();
-#pragma warning disable CA2100 // only this assembly's own texts come here; values are bound
+#pragma warning disable CA2100 // only constants of this assembly; values are bound
         command.CommandText = sql;
 #pragma warning restore CA2100
         try
@@ -136,13 +139,13 @@ internal sealed class CacheDatabase : IDisposable
         }
         catch (SqliteFault)
         {
-            // Where SQLite has rolled back by itself there is nothing left to do.
+            // SQLite may have rolled back already.
         }
     }
 
-    /// <summary>Brings what the write-ahead log holds into the database. For the holder of the write lock.</summary>
-    /// <param name="truncate">Whether to wait for readers, and to empty the log.</param>
-    /// <returns>Whether all of it was brought over.</returns>
+    /// <summary>Moves the contents of the write-ahead log into the database. The caller holds the write lock.</summary>
+    /// <param name="truncate">Whether to wait for readers and empty the log.</param>
+    /// <returns>Whether everything was moved.</returns>
     public bool Checkpoint(bool truncate)
     {
         KillPoint.IsBeginning(KillPoint.DuringCheckpoint);
@@ -150,7 +153,10 @@ internal sealed class CacheDatabase : IDisposable
         return statement.Step() && statement.Integer(0) == 0 && statement.Integer(1) == statement.Integer(2);
     }
 
-    /// <summary>Has the log left as it is when the connection is closed. For who does not have the write lock; does nothing once it is closed.</summary>
+    /// <summary>
+    /// Leaves the log unchanged when the connection is closed, for a caller without the write lock. Does nothing after the connection is
+    /// closed.
+    /// </summary>
     public void LeaveLog()
     {
         if (_connection.Handle is { } handle)
@@ -183,7 +189,7 @@ internal sealed class CacheDatabase : IDisposable
         }
     }
 
-    // Set, and read back: a setting that SQLite passes over in silence would be a promise broken in silence.
+    // Read back, because SQLite ignores an unknown setting silently.
     private void Set(string pragma, object value)
     {
         string wanted = Convert.ToString(value, CultureInfo.InvariantCulture)!;
@@ -192,7 +198,7 @@ internal sealed class CacheDatabase : IDisposable
         string got = statement.Step() ? System.Text.Encoding.UTF8.GetString(statement.Blob(0)) : "";
         if (got != wanted)
         {
-            throw new IOException($"SQLite does not take {pragma}={wanted}: it stays {got}.");
+            throw new IOException($"SQLite does not accept {pragma}={wanted}: it stays {got}.");
         }
     }
 }

@@ -3,10 +3,10 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
-/// <summary>The folder of a disk cache: its files, who may read them, and where it may stand.</summary>
+/// <summary>Represents the folder of a disk cache: its files, their permissions, and its file system.</summary>
 internal sealed class CacheFolder
 {
-    // Held back for the answers that are on their way when the disk is full: they are paid for.
+    // Reserved for responses that are in flight when the disk is full: they are paid for.
     private const long ReserveBytes = 4L << 20;
 
     private static readonly string[] NetworkFileSystems =
@@ -14,7 +14,7 @@ internal sealed class CacheFolder
 
     public CacheFolder(string directory)
     {
-        // With a separator at its end the folder would be taken for its own parent, and made readable by all.
+        // With a separator at its end, the folder would be its own parent, and be created readable for everyone.
         Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(directory));
     }
 
@@ -24,22 +24,24 @@ internal sealed class CacheFolder
 
     public string Log => In("cache.db-wal");
 
-    /// <summary>A database that a repair has written whole, but not yet put in its place.</summary>
+    /// <summary>Gets the path of a database that a repair has completed but not yet moved into place.</summary>
     public string Repaired => In("cache.db.repaired");
 
-    /// <summary>Held by whoever writes, for as long as that takes.</summary>
+    /// <summary>Gets the path of the lock that a writer holds during each transaction.</summary>
     public string WriteLock => In("cache.lock");
 
-    /// <summary>Shared by all who use the cache; held alone by who looks whether it is sound.</summary>
+    /// <summary>Gets the path of the lock that all users of the cache share, and that a check of the database holds exclusively.</summary>
     public string UseLock => In("cache.users");
 
-    /// <summary>What the database looked like after its last checkpoint: where it looks so still, it need not be read to be trusted.</summary>
+    /// <summary>
+    /// Gets the path of the marker with size and time of the database after its last checkpoint: if they still match, no check is needed.
+    /// </summary>
     public string CleanMarker => In("cache.seal");
 
     public string Reserve => In("cache.reserve");
 
-    /// <summary>Makes the folder, if need be, so that only its owner can look into it.</summary>
-    /// <exception cref="IOException">It cannot be made, or stands on a network file system.</exception>
+    /// <summary>Creates the folder if needed, readable only for its owner.</summary>
+    /// <exception cref="IOException">The folder cannot be created, or is on a network file system.</exception>
     public void Create(bool allowNetwork)
     {
         try
@@ -59,7 +61,7 @@ internal sealed class CacheFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"The cache's folder {Path} cannot be made: {e.Message}", e);
+            throw new IOException($"The cache's folder {Path} cannot be created: {e.Message}", e);
         }
 
         if (!allowNetwork && FileSystem() is { } format && IsNetwork(format))
@@ -71,7 +73,7 @@ internal sealed class CacheFolder
 
     public static bool IsNetwork(string format) => NetworkFileSystems.Contains(format, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Makes a file that only its owner can read, if there is none.</summary>
+    /// <summary>Creates a file that only its owner can read, if there is none.</summary>
     public static void CreatePrivate(string path)
     {
         using FileStream _ = OpenPrivate(path, FileShare.ReadWrite | FileShare.Delete);
@@ -95,8 +97,8 @@ internal sealed class CacheFolder
         return new FileStream(path, options);
     }
 
-    /// <summary>Holds some room back.</summary>
-    /// <returns>Whether there is that much.</returns>
+    /// <summary>Reserves disk space.</summary>
+    /// <returns>Whether the disk has enough space.</returns>
     public bool TryHoldReserve()
     {
         try
@@ -116,8 +118,8 @@ internal sealed class CacheFolder
         }
     }
 
-    /// <summary>Gives the room back for what must be written.</summary>
-    /// <returns>Whether there was any.</returns>
+    /// <summary>Releases the reserved disk space.</summary>
+    /// <returns>Whether any was reserved.</returns>
     public bool ReleaseReserve()
     {
         try
@@ -132,16 +134,16 @@ internal sealed class CacheFolder
         }
     }
 
-    /// <summary>Writes what the database looks like now.</summary>
+    /// <summary>Writes the marker.</summary>
     public void WriteCleanMarker()
     {
-        using FileStream seal = OpenPrivate(CleanMarker, FileShare.ReadWrite | FileShare.Delete);
+        using FileStream marker = OpenPrivate(CleanMarker, FileShare.ReadWrite | FileShare.Delete);
         byte[] looks = Encoding.ASCII.GetBytes(Looks());
-        seal.Write(looks);
-        seal.SetLength(looks.Length);
+        marker.Write(looks);
+        marker.SetLength(looks.Length);
     }
 
-    /// <summary>Whether nobody has touched the database since the seal was written.</summary>
+    /// <summary>Returns whether the database is unchanged since the marker was written.</summary>
     public bool CleanMarkerHolds()
     {
         try
@@ -154,7 +156,7 @@ internal sealed class CacheFolder
         }
     }
 
-    /// <summary>Has the database read as a whole when it is opened next.</summary>
+    /// <summary>Removes the marker, so that the whole database is checked when it is opened next.</summary>
     public void RemoveCleanMarker()
     {
         try
@@ -163,11 +165,11 @@ internal sealed class CacheFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Then a folder that cannot be written to keeps it; the damage shows again on the next read.
+            // A read-only folder keeps the marker; the damage will be found again on the next read.
         }
     }
 
-    /// <summary>Tells this folder from another that was made at the same place later.</summary>
+    /// <summary>Gets an id that tells this folder from a later one at the same path.</summary>
     public string? Identity()
     {
         try

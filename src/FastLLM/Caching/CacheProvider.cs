@@ -1,53 +1,58 @@
 namespace FastLLM;
 
-/// <summary>Keeps responses, so that the same question is not paid for twice.</summary>
+/// <summary>Base class for caches of responses, which prevent paying twice for the same request.</summary>
 /// <remarks>
-/// <para>An entry belongs to a key (what was asked) and a scope (who was asked). The manager looks up with its provider's scope, so
-/// that one cache serves all endpoints and none answers for another; without a scope, any entry of the key is found.</para>
-/// <para>Contract for implementations: safe for concurrent use; when <see cref="PutAsync"/> has completed, the entry is as durable
-/// as the cache promises; a later put of the same key and scope replaces the earlier. An exception stops the run that met it, before
-/// more is paid for. Values are bytes, never serialised objects: reading a cache runs nobody's code.</para>
+/// <para>An entry belongs to a key (the request) and a scope (the endpoint). The manager looks up entries with its provider's scope, so
+/// that one cache serves all endpoints separately; without a scope, any entry of the key is found.</para>
+/// <para>Implementations must be safe for concurrent use. When <see cref="PutAsync"/> completes, the entry must be as durable
+/// as the cache promises; a later put of the same key and scope replaces the earlier one. An exception stops the run, before
+/// more is paid for. Values are bytes, never serialized objects: reading a cache executes no code from it.</para>
 /// </remarks>
 public abstract class CacheProvider : IAsyncDisposable
 {
-    /// <summary>Tells whether there is an entry.</summary>
-    /// <param name="key">What was asked.</param>
-    /// <param name="scope">Who was asked; <see langword="null"/> for anybody.</param>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <summary>Returns whether there is an entry.</summary>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Tells whether there is an entry.</summary>
-    /// <param name="requestId">A request id, as <see cref="RequestBatch.Add"/> and <see cref="ResponseWrapper.RequestId"/> give it. What is none is not found.</param>
-    /// <param name="scope">Who was asked; <see langword="null"/> for anybody.</param>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <summary>Returns whether there is an entry.</summary>
+    /// <param name="requestId">
+    /// A request id, as returned by <see cref="RequestBatch.Add"/> and <see cref="ResponseWrapper.RequestId"/>. Any other text is not
+    /// found.
+    /// </param>
+    /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public ValueTask<bool> ExistsAsync(string requestId, string? scope = null, CancellationToken cancellationToken = default) =>
         RequestKey.TryParse(requestId, out RequestKey key) ? ExistsAsync(key, scope, cancellationToken) : new ValueTask<bool>(false);
 
     /// <summary>Gets an entry, or <see langword="null"/>.</summary>
-    /// <param name="key">What was asked.</param>
-    /// <param name="scope">Who was asked; <see langword="null"/> for anybody.</param>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask<CacheEntry?> GetAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default);
 
     /// <summary>Gets an entry, or <see langword="null"/>.</summary>
-    /// <param name="requestId">A request id. What is none is not found.</param>
-    /// <param name="scope">Who was asked; <see langword="null"/> for anybody.</param>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <param name="requestId">A request id. Any other text is not found.</param>
+    /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public ValueTask<CacheEntry?> GetAsync(string requestId, string? scope = null, CancellationToken cancellationToken = default) =>
         RequestKey.TryParse(requestId, out RequestKey key) ? GetAsync(key, scope, cancellationToken) : new ValueTask<CacheEntry?>((CacheEntry?)null);
 
-    /// <summary>Keeps an entry. Completed means kept.</summary>
-    /// <param name="key">What was asked.</param>
-    /// <param name="entry">What was answered, and by whom.</param>
-    /// <param name="cancellationToken">Stops the waiting; the entry may be kept all the same.</param>
+    /// <summary>Stores an entry. The entry is stored when the task completes.</summary>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="cancellationToken">Stops waiting for the result; the entry may still be stored.</param>
     public abstract ValueTask PutAsync(RequestKey key, CacheEntry entry, CancellationToken cancellationToken = default);
 
     /// <summary>Removes all entries.</summary>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask ClearAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Finishes what is under way and lets go of files and memory. The cache cannot be used afterwards; closing it again does nothing.</summary>
-    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <summary>
+    /// Completes pending operations and releases files and memory. The cache cannot be used afterwards; closing it again does nothing.
+    /// </summary>
+    /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask CloseAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Closes the cache.</summary>

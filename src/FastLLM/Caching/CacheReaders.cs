@@ -1,7 +1,7 @@
 
 namespace FastLLM.Caching;
 
-/// <summary>Read-only connections, used by whoever reads just now. They neither wait for the writer nor make it wait.</summary>
+/// <summary>Holds read-only connections. Readers neither wait for the writer nor make it wait.</summary>
 internal sealed class CacheReaders : IDisposable
 {
     private readonly string _path;
@@ -14,11 +14,11 @@ internal sealed class CacheReaders : IDisposable
         Return(new Reader(path));
     }
 
-    /// <summary>Finds an answer.</summary>
-    /// <param name="key">What was asked.</param>
-    /// <param name="scope">Who was asked; <see langword="null"/> for anybody.</param>
-    /// <param name="oldest">Answers from before are not found, in Unix milliseconds.</param>
-    /// <param name="isDamaged">Whether there is one, but not as it was written.</param>
+    /// <summary>Finds an entry.</summary>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
+    /// <param name="oldest">The earliest time of an entry that counts, in Unix milliseconds.</param>
+    /// <param name="isDamaged">Whether there is an entry, but damaged.</param>
     public CacheEntry? Find(RequestKey key, string? scope, long oldest, out bool isDamaged)
     {
         Reader reader = Rent();
@@ -108,7 +108,7 @@ internal sealed class CacheReaders : IDisposable
             }
             finally
             {
-                // Ends the read transaction too: the log can be begun anew.
+                // Ends the read transaction too, so that the log can be restarted.
                 find.Reset();
             }
         }
@@ -122,7 +122,7 @@ internal sealed class CacheReaders : IDisposable
 
         private CacheEntry? Entry(Statement row, RequestKey key, string? scope, long oldest, out bool isDamaged)
         {
-            // A damaged index may lead to a sound row of another question.
+            // A damaged index may lead to an intact row of another request.
             bool isAsked = scope is null || row.Blob(1).SequenceEqual(_scopes.Utf8(scope));
             (RequestKey Key, CacheEntry Entry)? read = CacheRow.Read(row, scope, _models);
             isDamaged = !isAsked || read?.Key != key;

@@ -3,17 +3,17 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
-/// <summary>Looks whether a database is sound before anybody uses it. A damaged one is set aside, and what can be had of it goes into a new one: it is never taken for an empty cache.</summary>
-/// <remarks>For who has the folder to himself: nobody else has the database open.</remarks>
+/// <summary>Checks a database before it is used. A damaged one is set aside, and its intact entries are copied to a new one.</summary>
+/// <remarks>The caller has exclusive access: no other process has the database open.</remarks>
 internal static class CacheRepair
 {
     private const int RowsAtOnce = 1000;
 
-    /// <summary>Makes sure that there is a sound database.</summary>
+    /// <summary>Ensures that there is an intact database.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="time">Names what is set aside.</param>
-    /// <returns>What was mended; <see langword="null"/> where nothing had to be.</returns>
-    /// <exception cref="IOException">The database is of a newer release, or cannot be mended for lack of room or permission.</exception>
+    /// <param name="time">The clock, for the name of a database that is set aside.</param>
+    /// <returns>A description of the repair; <see langword="null"/> if none was needed.</returns>
+    /// <exception cref="IOException">The database is of a newer release, or there is no space or permission to repair it.</exception>
     public static string? MakeSound(CacheFolder folder, TimeProvider time)
     {
         FinishRepair(folder, time);
@@ -27,7 +27,7 @@ internal static class CacheRepair
         return (isNew ? "it is gone, but its log is there" : Problem(folder)) is { } problem ? Repair(folder, problem, time) : null;
     }
 
-    // Made beside and then renamed: what a killed process leaves half-made would look like a damaged cache.
+    // Created under another name and then renamed: an incomplete file of a killed process would look like a damaged cache.
     private static void Create(CacheFolder folder)
     {
         string path = folder.Database + ".new";
@@ -57,7 +57,7 @@ internal static class CacheRepair
             return null;
         }
 
-        // Somebody touched it, or a checkpoint was cut short: it is read as a whole, once.
+        // The file was changed, or a checkpoint was interrupted: the whole database is checked once.
         try
         {
             using CacheDatabase database = CacheDatabase.OpenToWrite(folder.Database, Durability.PowerLoss, null);
@@ -173,7 +173,7 @@ internal static class CacheRepair
         return aside;
     }
 
-    // From when the repaired database stands there whole, a kill changes nothing: whoever opens the cache next takes these steps.
+    // Once the repaired database is complete, a kill is harmless: the next opener of the cache takes these steps.
     private static string? FinishRepair(CacheFolder folder, TimeProvider time)
     {
         if (!File.Exists(folder.Repaired))

@@ -3,10 +3,10 @@ using FastLLM.Json;
 
 namespace FastLLM.Caching;
 
-/// <summary>Reads a row of the table of answers, in the order of <see cref="CacheDatabase.Columns"/>.</summary>
+/// <summary>Reads a row of the table of entries, in the order of <see cref="CacheDatabase.Columns"/>.</summary>
 internal static class CacheRow
 {
-    /// <summary>Whether the row is as it was written.</summary>
+    /// <summary>Returns whether the row is intact.</summary>
     public static bool IsSound(Statement row)
     {
         ReadOnlySpan<byte> key = row.Blob(0);
@@ -20,10 +20,10 @@ internal static class CacheRow
         return digest.SequenceEqual(row.Blob(5));
     }
 
-    /// <summary>Reads the row; <see langword="null"/> where it is not as it was written.</summary>
+    /// <summary>Reads the row; <see langword="null"/> if it is damaged.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="scope">Its scope, where that is known: saves a string.</param>
-    /// <param name="models">Makes strings of models, where they are made again and again.</param>
+    /// <param name="scope">The scope, if known, to save a string.</param>
+    /// <param name="models">Decodes model names, to save strings.</param>
     public static (RequestKey Key, CacheEntry Entry)? Read(Statement row, string? scope, Utf8Text? models = null)
     {
         if (!IsSound(row))
@@ -40,7 +40,7 @@ internal static class CacheRow
         return (RequestKey.FromBytes(row.Blob(0)), entry);
     }
 
-    /// <summary>The same text comes again and again, and need not be decoded or encoded each time.</summary>
+    /// <summary>Remembers the last text, because the same text is often encoded or decoded many times.</summary>
     internal sealed class Utf8Text
     {
         private string _text = "";

@@ -4,8 +4,10 @@ namespace FastLLM.Caching;
 
 /// <summary>Writes all entries on one thread, so that entries share the flush of a commit to the disk.</summary>
 /// <remarks>
-/// Every transaction and every checkpoint of any process runs under the write lock of the folder. SQLite 3.50.4 can damage a database when two
-/// connections write or checkpoint at once (the WAL-reset bug, sqlite.org/wal.html), and with the lock processes wait for each other without errors.
+/// Every transaction and every checkpoint of any process runs under the write lock of the folder. SQLite 3.50.4 can damage a database when
+/// two
+/// connections write or checkpoint at once (the WAL-reset bug, sqlite.org/wal.html), and with the lock processes wait for each other
+/// without errors.
 /// </remarks>
 internal sealed class CacheWriter : IDisposable
 {

@@ -10,7 +10,8 @@ namespace FastLLM;
 /// <para>Safe for concurrent use by any number of managers and processes of one machine. Each entry carries a digest: a damaged entry is
 /// never returned. A damaged database is set aside when it is opened, and its entries are recovered one by one
 /// (<see cref="DiskCacheOptions.OnNotice"/> reports it).</para>
-/// <para>When the disk is full or the folder disappears, stored entries are still found. For a missing entry, <see cref="GetAsync"/> throws,
+/// <para>When the disk is full or the folder disappears, stored entries are still found. For a missing entry, <see cref="GetAsync"/>
+/// throws,
 /// so that nothing is paid for that could not be stored.</para>
 /// <para>The cache holds no prompts, but it holds responses as received: only the owner can read the folder and its files.</para>
 /// </remarks>
@@ -24,11 +25,16 @@ public sealed class DiskCache : CacheProvider
     private long _damaged;
 
     /// <summary>Opens the cache of a folder, or creates it.</summary>
-    /// <remarks>Blocks while the database is checked. Usually the check takes no time; it reads the whole database if another program has changed it.</remarks>
+    /// <remarks>
+    /// Blocks while the database is checked. Usually the check takes no time; it reads the whole database if another program has changed
+    /// it.
+    /// </remarks>
     /// <param name="directory">The folder.</param>
     /// <param name="options">How to store entries; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentException">The folder's name is empty.</exception>
-    /// <exception cref="IOException">The folder cannot be created or written to, is on a network file system, or holds a cache of a newer release.</exception>
+    /// <exception cref="IOException">
+    /// The folder cannot be created or written to, is on a network file system, or holds a cache of a newer release.
+    /// </exception>
     public DiskCache(string directory, DiskCacheOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
@@ -46,7 +52,8 @@ public sealed class DiskCache : CacheProvider
     }
 
     /// <summary>
-    /// Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>; <c>~/Library/Caches</c> on macOS;
+    /// Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
+    /// <c>~/Library/Caches</c> on macOS;
     /// the local application data on Windows).
     /// </summary>
     public static string DefaultDirectory
@@ -68,7 +75,9 @@ public sealed class DiskCache : CacheProvider
     /// <summary>Gets the folder, as a full path.</summary>
     public string Folder => _folder.Path;
 
-    /// <summary>Gets a description of the repair that was made when the cache was opened; <see langword="null"/> if none was needed.</summary>
+    /// <summary>
+    /// Gets a description of the repair that was made when the cache was opened; <see langword="null"/> if none was needed.
+    /// </summary>
     public string? Repair => _session.Repair;
 
     /// <summary>Returns whether a folder holds a cache, intact or damaged.</summary>
@@ -93,7 +102,9 @@ public sealed class DiskCache : CacheProvider
     }
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">The entry is not stored, for example because the disk is full. It is tried once more when the cache is closed.</exception>
+    /// <exception cref="IOException">
+    /// The entry is not stored, for example because the disk is full. It is tried once more when the cache is closed.
+    /// </exception>
     public override ValueTask PutAsync(RequestKey key, CacheEntry entry, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(entry.Scope, nameof(entry));
@@ -132,7 +143,8 @@ public sealed class DiskCache : CacheProvider
     }
 
     /// <summary>
-    /// Removes the entries that match all given conditions; without conditions, those older than <see cref="DiskCacheOptions.Ttl"/>. The space is
+    /// Removes the entries that match all given conditions; without conditions, those older than <see cref="DiskCacheOptions.Ttl"/>. The
+    /// space is
     /// returned to the disk.
     /// </summary>
     /// <param name="olderThan">Only entries received longer ago than this.</param>
@@ -206,7 +218,9 @@ public sealed class DiskCache : CacheProvider
         return CacheImport.AddAsync(_session.Writer, entries, cancellationToken);
     }
 
-    /// <summary>Adds the entries that <see cref="ExportAsync"/> wrote. Of two entries with the same key and scope, the newer one is kept.</summary>
+    /// <summary>
+    /// Adds the entries that <see cref="ExportAsync"/> wrote. Of two entries with the same key and scope, the newer one is kept.
+    /// </summary>
     /// <remarks>The cache returns responses exactly as the file holds them: import only files that you trust.</remarks>
     /// <param name="input">The stream to read.</param>
     /// <param name="cancellationToken">Stops the import; entries that were added stay.</param>

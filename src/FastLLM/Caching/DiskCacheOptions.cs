@@ -1,11 +1,14 @@
 namespace FastLLM;
 
-/// <summary>How a <see cref="DiskCache"/> keeps answers.</summary>
-/// <remarks>Setters refuse nonsense at the line that sets it. The cache takes a copy: later changes have no effect on it.</remarks>
+/// <summary>Options of a <see cref="DiskCache"/>.</summary>
+/// <remarks>Setters check their value. The cache takes a copy: later changes have no effect on it.</remarks>
 public sealed class DiskCacheOptions
 {
-    /// <summary>Gets or sets how long an answer is good for, from when it was received.</summary>
-    /// <value>The default is <see langword="null"/>: for ever. An older one is not found, and makes room when the same is asked again or the cache is pruned.</value>
+    /// <summary>Gets or sets how long an entry is valid after it was received.</summary>
+    /// <value>
+    /// The default is <see langword="null"/>: for ever. An older entry is not found, and is removed by a new entry of the same key or by
+    /// pruning.
+    /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
     public TimeSpan? Ttl
     {
@@ -21,10 +24,11 @@ public sealed class DiskCacheOptions
         }
     }
 
-    /// <summary>Gets or sets the most bytes that the database may take on disk, its write-ahead log apart.</summary>
+    /// <summary>Gets or sets the maximum size of the database on disk in bytes, without its write-ahead log.</summary>
     /// <value>
-    /// The default is <see langword="null"/>: paid answers are never dropped. Over the limit the oldest go first, down to nine tenths of
-    /// it; how many is counted (<see cref="DiskCacheStats.Evicted"/>) and said (<see cref="OnNotice"/>).
+    /// The default is <see langword="null"/>: entries are never removed. Over the limit, the oldest entries are removed until the size is
+    /// nine tenths of
+    /// it. Their number is counted (<see cref="DiskCacheStats.Evicted"/>) and reported (<see cref="OnNotice"/>).
     /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 MB (1,048,576).</exception>
     public long? SizeLimit
@@ -41,9 +45,9 @@ public sealed class DiskCacheOptions
         }
     }
 
-    /// <summary>Gets or sets what an acknowledged answer survives.</summary>
+    /// <summary>Gets or sets what a stored entry survives.</summary>
     /// <value>The default is <see cref="Durability.PowerLoss"/>.</value>
-    /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not a member of the enumeration.</exception>
     public Durability Durability
     {
         get;
@@ -58,14 +62,22 @@ public sealed class DiskCacheOptions
         }
     }
 
-    /// <summary>Gets or sets a value indicating whether a folder on a network file system is accepted.</summary>
-    /// <value>The default is <see langword="false"/>: processes on several machines would damage the database, and many such systems do not keep the locks that processes on one machine need.</value>
+    /// <summary>Gets or sets a value indicating whether the folder may be on a network file system.</summary>
+    /// <value>
+    /// The default is <see langword="false"/>: processes on several machines would damage the database, and many network file systems do
+    /// not
+    /// support the locks that even processes on one machine need.
+    /// </value>
     public bool AllowNetworkFileSystem { get; set; }
 
-    /// <summary>Gets or sets who is told, in one line each, what a person should know: a repair, a long wait for another process, answers dropped over the size limit. Called from any thread; must not throw.</summary>
+    /// <summary>
+    /// Gets or sets a callback for messages to the user, one line each: a repair, a long wait for another process, entries removed over the
+    /// size
+    /// limit. It is called from any thread and must not throw.
+    /// </summary>
     public Action<string>? OnNotice { get; set; }
 
-    /// <summary>Gets or sets the clock by which answers age.</summary>
+    /// <summary>Gets or sets the clock for the age of entries.</summary>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public TimeProvider TimeProvider
     {
@@ -77,7 +89,7 @@ public sealed class DiskCacheOptions
         }
     } = TimeProvider.System;
 
-    /// <summary>Gets or sets the most pages of the database: a full disk, for tests.</summary>
+    /// <summary>Gets or sets the maximum number of database pages, to simulate a full disk in tests.</summary>
     internal int? MaxPages { get; set; }
 
     internal DiskCacheOptions Copy() => (DiskCacheOptions)MemberwiseClone();

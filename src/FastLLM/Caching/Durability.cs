@@ -1,11 +1,13 @@
 namespace FastLLM;
 
-/// <summary>What an answer survives once a <see cref="DiskCache"/> has acknowledged it.</summary>
+/// <summary>Specifies what an entry survives that a <see cref="DiskCache"/> has stored.</summary>
 public enum Durability
 {
-    /// <summary>The machine losing power: each commit is flushed to the disk (<c>synchronous=FULL</c>).</summary>
+    /// <summary>A power loss: each commit is flushed to the disk (<c>synchronous=FULL</c>).</summary>
     PowerLoss,
 
-    /// <summary>The process being killed. The last answers before a power loss may be asked, and paid for, again (<c>synchronous=NORMAL</c>); the file stays sound.</summary>
+    /// <summary>
+    /// The end of the process. The last entries before a power loss may be lost (<c>synchronous=NORMAL</c>); the file stays intact.
+    /// </summary>
     ProcessKill,
 }

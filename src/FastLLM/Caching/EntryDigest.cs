@@ -4,14 +4,17 @@ using System.Text;
 
 namespace FastLLM.Caching;
 
-/// <summary>The digest that stands in a row of the database and vouches for all of it: an answer never comes back damaged, or as the answer to another question.</summary>
+/// <summary>Computes the digest of a database row, so that a response is never returned damaged or for another request.</summary>
 internal static class EntryDigest
 {
     public const int Size = SHA256.HashSizeInBytes;
 
     private const int FixedBytes = RequestKey.Size + sizeof(long) + sizeof(int) + sizeof(int) + sizeof(int) + Size;
 
-    /// <summary>SHA-256 over key, time, status, lengths of scope and model, scope, model, and the SHA-256 of the body; numbers little-endian.</summary>
+    /// <summary>
+    /// Computes SHA-256 over key, time, status, lengths of scope and model, scope, model, and the SHA-256 of the body; numbers
+    /// little-endian.
+    /// </summary>
     public static void Compute(
         ReadOnlySpan<byte> key, ReadOnlySpan<byte> scope, ReadOnlySpan<byte> model, int status, long created, ReadOnlySpan<byte> body, Span<byte> digest)
     {
@@ -33,7 +36,7 @@ internal static class EntryDigest
         SHA256.HashData(all, digest);
     }
 
-    /// <summary>Computes the digest of an entry that is to be written.</summary>
+    /// <summary>Computes the digest of an entry to write.</summary>
     public static byte[] Compute(ReadOnlySpan<byte> key, byte[] scope, byte[] model, in CacheEntry entry)
     {
         var digest = new byte[Size];
@@ -41,6 +44,6 @@ internal static class EntryDigest
         return digest;
     }
 
-    /// <summary>UTF-8 bytes; a lone surrogate, which has none, becomes U+FFFD.</summary>
+    /// <summary>Gets UTF-8 bytes; a lone surrogate becomes U+FFFD.</summary>
     public static byte[] Utf8(string? text) => string.IsNullOrEmpty(text) ? [] : Encoding.UTF8.GetBytes(text);
 }

@@ -4,7 +4,7 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
-/// <summary>A lock that the system keeps between processes, on a file of the cache's folder. It is given back when its holder dies, however it dies.</summary>
+/// <summary>Takes locks between processes on files of the cache's folder. The system releases a lock when its holder dies.</summary>
 internal static class FolderLock
 {
     private static readonly TimeSpan SayAfter = TimeSpan.FromSeconds(5);
@@ -12,13 +12,14 @@ internal static class FolderLock
     private static readonly byte[] s_holder = Encoding.UTF8.GetBytes(string.Create(
         CultureInfo.InvariantCulture, $"process {Environment.ProcessId} ({System.IO.Path.GetFileName(Environment.ProcessPath)})\n"));
 
-    /// <summary>Takes a lock that one alone can have; waits until it is free.</summary>
+    /// <summary>Takes an exclusive lock, and waits until it is free.</summary>
     /// <remarks>
-    /// Who waits holds a second lock meanwhile, which everybody passes: else a process that gives the lock back and wants it again at once would nearly
-    /// always be faster than one that looks every millisecond (with two writers at full speed one got a tenth).
+    /// A waiting process holds a second lock, which every process must take: otherwise a process that releases the lock and takes it again
+    /// would nearly
+    /// always be faster than one that tries every millisecond (of two writers at full speed, one got a tenth).
     /// </remarks>
-    /// <param name="path">The lock's file.</param>
-    /// <param name="sayWait">Told who has it, when the wait is long.</param>
+    /// <param name="path">The file of the lock.</param>
+    /// <param name="sayWait">Is called with the holder of the lock if the wait is long.</param>
     public static IDisposable Take(string path, Action<string>? sayWait)
     {
         using IDisposable _ = TakeInNoOrder(path + ".next", sayWait);
@@ -46,9 +47,9 @@ internal static class FolderLock
         }
     }
 
-    /// <summary>Takes a lock that one alone can have, if it is free.</summary>
-    /// <param name="path">The lock's file.</param>
-    /// <param name="text">What to write into it; left out, who has it.</param>
+    /// <summary>Takes an exclusive lock if it is free.</summary>
+    /// <param name="path">The file of the lock.</param>
+    /// <param name="text">The text to write into the file; <see langword="null"/> for the name of this process.</param>
     public static IDisposable? TryTake(string path, byte[]? text = null)
     {
         try
@@ -61,7 +62,7 @@ internal static class FolderLock
             }
             catch (IOException) when (text is null)
             {
-                return file; // who has it is good to know, no more: on a full disk it must not keep answers from the reserve
+                return file; // the name is only for messages: a full disk must not prevent the use of the reserve
             }
             catch
             {
@@ -75,7 +76,7 @@ internal static class FolderLock
         }
     }
 
-    // Mostly it stands there already: reading is cheaper than the disk's book-keeping for a write.
+    // Usually the text is there already, and reading is cheaper than writing.
     private static void Write(FileStream file, byte[] text)
     {
         Span<byte> there = stackalloc byte[256];
@@ -88,7 +89,7 @@ internal static class FolderLock
         }
     }
 
-    /// <summary>Takes a lock that many can have at once, but none beside one who has it alone.</summary>
+    /// <summary>Takes a shared lock, which excludes exclusive ones.</summary>
     public static IDisposable Share(string path, Action<string>? sayWait)
     {
         long begun = TimeProvider.System.GetTimestamp();
@@ -104,7 +105,7 @@ internal static class FolderLock
                 if (!said && TimeProvider.System.GetElapsedTime(begun) > SayAfter)
                 {
                     said = true;
-                    sayWait?.Invoke($"Waiting for the cache: {Holder(path)} is looking whether it is sound.");
+                    sayWait?.Invoke($"Waiting for the cache: {Holder(path)} is checking the database.");
                 }
             }
 
@@ -112,7 +113,7 @@ internal static class FolderLock
         }
     }
 
-    // Time of the machine, not of an injected clock: what is waited for is another process.
+    // The time of the machine, not of an injected clock: the wait is for another process.
     private static void Pause(int tries)
     {
         if (tries < 10)
@@ -122,7 +123,7 @@ internal static class FolderLock
         else
         {
             using var never = new ManualResetEventSlim();
-            never.Wait(tries < 1000 ? 1 : 10); // the gaps of a busy writer are short: who looks rarely waits for seconds
+            never.Wait(tries < 1000 ? 1 : 10); // a busy writer releases the lock only briefly
         }
     }
 

@@ -2,8 +2,8 @@ using FastLLM.Caching;
 
 namespace FastLLM;
 
-/// <summary>Keeps responses in memory, for the life of the process.</summary>
-/// <remarks>Safe for concurrent use, by any number of managers. Without a size limit nothing is ever dropped.</remarks>
+/// <summary>Stores responses in memory, for the life of the process.</summary>
+/// <remarks>Safe for concurrent use by any number of managers. Without a size limit, no entry is ever removed.</remarks>
 public sealed class InMemoryCache : CacheProvider
 {
     private readonly MemoryShard[] _shards;
@@ -11,8 +11,8 @@ public sealed class InMemoryCache : CacheProvider
 
     /// <summary>Creates an empty cache.</summary>
     /// <param name="sizeLimit">
-    /// The most bytes of responses to keep, or <see langword="null"/> for no limit. Over the limit the oldest entries go first;
-    /// dropped answers are paid for again when they are asked for again. A response larger than the limit is not kept.
+    /// The maximum bytes of responses, or <see langword="null"/> for no limit. Over the limit, the oldest entries are removed first
+    /// and must be paid for again. A response larger than the limit is not stored.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
     public InMemoryCache(long? sizeLimit = null)
@@ -24,7 +24,7 @@ public sealed class InMemoryCache : CacheProvider
 
         SizeLimit = sizeLimit;
 
-        // "Oldest first" needs one order of all entries; without a limit there is none to keep, and no reason to wait for each other.
+        // "Oldest first" needs one order of all entries, and so one shard; without a limit, several shards reduce contention.
         _shards = new MemoryShard[sizeLimit is null ? 16 : 1];
         for (var i = 0; i < _shards.Length; i++)
         {
@@ -32,16 +32,16 @@ public sealed class InMemoryCache : CacheProvider
         }
     }
 
-    /// <summary>Gets the most bytes of responses that are kept, or <see langword="null"/> for no limit.</summary>
+    /// <summary>Gets the maximum bytes of responses, or <see langword="null"/> for no limit.</summary>
     public long? SizeLimit { get; }
 
     /// <summary>Gets the number of entries.</summary>
     public long Count => _shards.Sum(shard => shard.Count);
 
-    /// <summary>Gets the bytes of all responses kept.</summary>
+    /// <summary>Gets the bytes of all stored responses.</summary>
     public long Size => _shards.Sum(shard => shard.Size);
 
-    /// <summary>Gets how many entries the size limit has driven out.</summary>
+    /// <summary>Gets the number of entries that the size limit has removed.</summary>
     public long Evicted => _shards.Sum(shard => shard.Evicted);
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace FastLLM.Caching;
 
-/// <summary>A part of the cache in memory that is locked as one.</summary>
+/// <summary>Represents a part of the memory cache with its own lock.</summary>
 internal sealed class MemoryShard(long? sizeLimit)
 {
     private readonly Lock _gate = new();
@@ -76,7 +76,7 @@ internal sealed class MemoryShard(long? sizeLimit)
     {
         if (exists && slot.Entry.Scope != entry.Scope)
         {
-            // Rare: the same question to another endpoint, kept beside the first.
+            // Rare: the same request to another endpoint, stored beside the first.
             Other? other = slot.Others;
             while (other is not null && other.Entry.Scope != entry.Scope)
             {
@@ -123,7 +123,7 @@ internal sealed class MemoryShard(long? sizeLimit)
 
         while (_size > sizeLimit && _byAge.TryDequeue(out (RequestKey Key, string Scope, long Stamp) oldest))
         {
-            // A replaced entry stands in the queue twice; only its newest place counts.
+            // A replaced entry is in the queue twice; only its newest place counts.
             if (RemoveLocked(oldest.Key, oldest.Scope, oldest.Stamp))
             {
                 _evicted++;
@@ -131,7 +131,7 @@ internal sealed class MemoryShard(long? sizeLimit)
         }
     }
 
-    // Entries replaced over and over must not make the queue longer than what is kept.
+    // Entries that are replaced many times must not make the queue much longer than the table.
     private void ForgetReplaced(Queue<(RequestKey Key, string Scope, long Stamp)> byAge)
     {
         for (int left = byAge.Count; left > 0; left--)
@@ -238,7 +238,7 @@ internal sealed class MemoryShard(long? sizeLimit)
         _count--;
     }
 
-    // The usual key has one scope: its entry stands in the table itself, so that a million answers are not a million objects more.
+    // A key usually has one scope: its entry is stored in the table itself, to save a million objects for a million entries.
     private struct Slot
     {
         public CacheEntry Entry;

@@ -1,6 +1,8 @@
 namespace FastLLM.Caching;
 
-/// <summary>Decides which answers are requested again although a cache or an output holds them. The one rule for a run, a resume and an estimate.</summary>
+/// <summary>
+/// Decides which answers are requested again although a cache or an output holds them. The one rule for a run, a resume and an estimate.
+/// </summary>
 /// <param name="reasons">Finish reasons to refresh; <see cref="RequestManagerOptions.AnyFinishReason"/> for every answer.</param>
 internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
 {
@@ -9,7 +11,9 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
     /// <summary>Gets a value indicating whether every stored answer is good.</summary>
     public bool IsEmpty => reasons.Count == 0;
 
-    /// <summary>Returns whether an answer is requested again: every answer, or one of whose choices ended for a reason of the rule.</summary>
+    /// <summary>
+    /// Returns whether an answer is requested again: every answer, or one of whose choices ended for a reason of the rule.
+    /// </summary>
     public bool Applies(object? response) => _all || (!IsEmpty && response is ChatCompletion chat && Applies(chat.Choices.Select(choice => choice.FinishReason)));
 
     /// <summary>Returns whether an answer whose choices ended for <paramref name="finishReasons"/> is requested again.</summary>

@@ -2,11 +2,11 @@ using System.Text;
 
 namespace FastLLM.Caching;
 
-/// <summary>A row of the table of answers in SQLite's record format, for when SQLite cannot read it.</summary>
+/// <summary>Reads a row of the table of entries in SQLite's record format, if SQLite cannot read it.</summary>
 /// <remarks>File format: https://sqlite.org/fileformat2.html#record_format</remarks>
 internal static class RowRecord
 {
-    /// <summary>No row is shorter: a key, a digest, and the header.</summary>
+    /// <summary>The minimum length of a row: a key, a digest, and the header.</summary>
     public const int LeastBytes = RequestKey.Size + EntryDigest.Size + 9;
 
     private const int ColumnCount = 8;
@@ -16,8 +16,8 @@ internal static class RowRecord
     /// <param name="record">The record.</param>
     /// <param name="key">The key.</param>
     /// <param name="entry">The entry; its body is a part of <paramref name="record"/>.</param>
-    /// <param name="isDamaged">Whether it is a row of ours, but not as it was written.</param>
-    /// <returns>Whether it is a row of ours.</returns>
+    /// <param name="isDamaged">Whether the record is a row of a cache, but damaged.</param>
+    /// <returns>Whether the record is a row of a cache.</returns>
     public static bool TryParse(ReadOnlyMemory<byte> record, out RequestKey key, out CacheEntry entry, out bool isDamaged)
     {
         (key, entry, isDamaged) = (default, default, false);
@@ -43,7 +43,7 @@ internal static class RowRecord
             at += length;
         }
 
-        // id is stored as NULL, since it is the row's number; then key, scope, status, model, created, digest, body
+        // id is stored as NULL, because it is the number of the row; then key, scope, status, model, created, digest, body
         if (!types.IsEmpty || at != bytes.Length || kinds[0] != 0 || LengthOf(kinds[1]) != RequestKey.Size || LengthOf(kinds[6]) != EntryDigest.Size)
         {
             return false;
@@ -68,7 +68,7 @@ internal static class RowRecord
         return true;
     }
 
-    /// <summary>Reads a number of one to nine bytes, seven bits each, all eight of the last.</summary>
+    /// <summary>Reads a number of one to nine bytes: seven bits of each, and eight of the ninth.</summary>
     public static bool TryReadVarint(ref ReadOnlySpan<byte> bytes, out long value)
     {
         value = 0;

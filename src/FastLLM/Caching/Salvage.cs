@@ -3,10 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Caching;
 
-/// <summary>Gets the answers out of a damaged database, page by page, without SQLite, which may not even open it.</summary>
+/// <summary>Reads the entries of a damaged database, page by page, without SQLite, which may not even open it.</summary>
 /// <remarks>
-/// Each row carries a digest of all that it says, so that what is found can be trusted wherever it was found. Overwritten and deleted
-/// rows do not come back: SQLite is told to blank them (<c>secure_delete</c>).
+/// Each row has a digest of all its values, so that it can be trusted wherever it was found. Overwritten and deleted
+/// rows are not found: SQLite blanks them (<c>secure_delete</c>).
 /// File format: https://sqlite.org/fileformat2.html#b_tree_pages
 /// </remarks>
 internal sealed class Salvage : IDisposable
@@ -29,10 +29,10 @@ internal sealed class Salvage : IDisposable
         _pageCount = (uint)Math.Max(pages, _frames.Pages.Count == 0 ? 0 : _frames.Pages.Keys.Max());
     }
 
-    /// <summary>How many rows were found that are not what they were.</summary>
+    /// <summary>Gets the number of damaged rows.</summary>
     public long Damaged { get; private set; }
 
-    /// <summary>Every row that can be trusted. A row may come twice, as it was at two times.</summary>
+    /// <summary>Reads every intact row. A row may be returned twice, as it was at two times.</summary>
     public IEnumerable<(RequestKey Key, CacheEntry Entry)> Rows()
     {
         var page = new byte[_pageSize];
@@ -108,7 +108,7 @@ internal sealed class Salvage : IDisposable
         return _database is not null && number > 0 && RandomAccess.Read(_database, page, (number - 1L) * _pageSize) == page.Length;
     }
 
-    // Whatever the page says it is: a byte flipped there loses nothing, and what is no row has no digest that fits.
+    // The type of the page is ignored: it may be damaged, and anything that is not a row has no matching digest.
     private List<int> Cells(ReadOnlySpan<byte> page, int at)
     {
         var cells = new List<int>();
@@ -133,7 +133,7 @@ internal sealed class Salvage : IDisposable
             return null;
         }
 
-        // How much of it stands in the page is a formula of the format: the most that lets four cells fit, or what makes the last overflow page full.
+        // The format defines how much is in the page: as much as lets four cells fit, or as fills the last overflow page.
         int most = _pageSize - 35;
         int least = ((_pageSize - 12) * 32 / 255) - 23;
         long fitting = least + ((length - least) % (_pageSize - 4));

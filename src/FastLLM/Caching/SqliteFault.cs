@@ -4,14 +4,14 @@ using static SQLitePCL.raw;
 
 namespace FastLLM.Caching;
 
-/// <summary>What SQLite could not do, and why.</summary>
+/// <summary>Represents an error of SQLite.</summary>
 internal sealed class SqliteFault(int code, string message) : IOException(message)
 {
     public int Code { get; } = code;
 
     public bool IsFull => IsFullCode(Code);
 
-    /// <summary>Whether the bytes of the database are not what they should be.</summary>
+    /// <summary>Gets whether the database is damaged.</summary>
     public bool IsDamage => IsDamageCode(Code);
 
     public static SqliteFault Of(sqlite3 database, int code)

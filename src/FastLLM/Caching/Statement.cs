@@ -4,7 +4,9 @@ using static SQLitePCL.raw;
 
 namespace FastLLM.Caching;
 
-/// <summary>A prepared statement, used again and again. Below ADO.NET, since a hit costs a few microseconds and its objects would cost more than the read.</summary>
+/// <summary>
+/// Represents a prepared statement. It bypasses ADO.NET, whose objects would cost more than the few microseconds of a cache hit.
+/// </summary>
 internal sealed class Statement : IDisposable
 {
     private readonly sqlite3 _database;
@@ -22,7 +24,7 @@ internal sealed class Statement : IDisposable
         return this;
     }
 
-    /// <summary>Binds UTF-8 text, which may hold NUL.</summary>
+    /// <summary>Binds UTF-8 text, which may contain NUL.</summary>
     public Statement BindText(int place, ReadOnlySpan<byte> utf8)
     {
         Check(utf8.IsEmpty ? sqlite3_bind_text(_statement, place, "") : sqlite3_bind_text(_statement, place, utf8));
@@ -35,9 +37,9 @@ internal sealed class Statement : IDisposable
         return this;
     }
 
-    /// <summary>Takes the next row.</summary>
+    /// <summary>Reads the next row.</summary>
     /// <returns>Whether there is one.</returns>
-    /// <exception cref="SqliteFault">The database has none to give: it is full, damaged, gone …</exception>
+    /// <exception cref="SqliteFault">The database cannot be read or written.</exception>
     public bool Step()
     {
         int code = sqlite3_step(_statement);
@@ -49,7 +51,7 @@ internal sealed class Statement : IDisposable
         throw SqliteFault.Of(_database, code);
     }
 
-    /// <summary>Runs the statement to its end, and makes it ready to be used again.</summary>
+    /// <summary>Runs the statement to its end and resets it.</summary>
     public void Run()
     {
         try
@@ -64,12 +66,12 @@ internal sealed class Statement : IDisposable
         }
     }
 
-    /// <summary>Bytes that are good until the next step.</summary>
+    /// <summary>Gets bytes, which are valid until the next step.</summary>
     public ReadOnlySpan<byte> Blob(int column) => sqlite3_column_blob(_statement, column);
 
     public long Integer(int column) => sqlite3_column_int64(_statement, column);
 
-    public void Reset() => _ = sqlite3_reset(_statement); // says again what the step has said
+    public void Reset() => _ = sqlite3_reset(_statement); // repeats the result of the step
 
     public void Dispose() => _statement.Dispose();
 

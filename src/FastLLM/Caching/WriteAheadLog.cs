@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace FastLLM.Caching;
 
-/// <summary>Reads SQLite's write-ahead log without SQLite, which stops at the first frame that is not right and says nothing of what stands behind it.</summary>
+/// <summary>Reads SQLite's write-ahead log without SQLite, which stops silently at the first damaged frame.</summary>
 /// <remarks>File format: https://sqlite.org/fileformat2.html#the_write_ahead_log</remarks>
 internal sealed class WriteAheadLog
 {
@@ -20,17 +20,17 @@ internal sealed class WriteAheadLog
 
     public int PageSize { get; }
 
-    /// <summary>What is wrong with it; <see langword="null"/> where all that was committed can be read.</summary>
+    /// <summary>Gets the damage; <see langword="null"/> if everything that was committed can be read.</summary>
     public string? Damage { get; private set; }
 
-    /// <summary>Where the newest image of each page stands, whether or not SQLite would get there.</summary>
+    /// <summary>Gets the offset of the newest image of each page, whether or not SQLite would read it.</summary>
     public IReadOnlyDictionary<uint, long> Pages => _pages;
 
-    /// <summary>Where images stand that are damaged themselves. A part of one may be good still.</summary>
+    /// <summary>Gets the offsets of damaged images. Parts of them may be intact.</summary>
     public IReadOnlyList<long> Doubtful => _doubtful;
 
     /// <summary>Reads the log of a database.</summary>
-    /// <param name="path">The log; it need not exist.</param>
+    /// <param name="path">The log, which need not exist.</param>
     public static WriteAheadLog Read(string path)
     {
         using FileStream? file = File.Exists(path) ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 20) : null;
@@ -42,7 +42,7 @@ internal sealed class WriteAheadLog
         Span<byte> header = stackalloc byte[HeaderSize];
         if (file.ReadAtLeast(header, HeaderSize, throwOnEndOfStream: false) < HeaderSize)
         {
-            // Shorter than its header: killed when it was begun, before anything was committed.
+            // Shorter than its header: the process was killed before anything was committed.
             return new WriteAheadLog(0);
         }
 
@@ -70,7 +70,7 @@ internal sealed class WriteAheadLog
         return log;
     }
 
-    // A frame vouches for all before it, and SQLite reads to the first that does not fit. Only what was never committed may stand behind it.
+    // The checksum of a frame covers all frames before it, and SQLite reads to the first mismatch. Only uncommitted frames may follow it.
     private void ReadFrames(FileStream file, (uint, uint) sum, byte[]? salt, bool bigEndian)
     {
         byte[] frame = new byte[FrameHeaderSize + PageSize];
@@ -84,7 +84,7 @@ internal sealed class WriteAheadLog
             sum = own;
             if (!isOfThisRound && !fits)
             {
-                // Left from an earlier round, before the log was begun anew. Without salts and sums it is not: nobody writes zeros there.
+                // Left from an earlier round, before the log was restarted, unless salts and checksums are zero: SQLite never writes that.
                 Damage ??= frame.AsSpan(8, 16).ContainsAnyExcept((byte)0) ? null : "its end is blank";
                 isReached = false;
                 continue;

@@ -1,20 +1,20 @@
 namespace FastLLM.Json;
 
-/// <summary>Bytes that grow at their end, in an array that is used again.</summary>
+/// <summary>Represents bytes that grow at their end, in an array that is reused.</summary>
 internal sealed class ByteBuffer
 {
-    /// <summary>What a thread may keep for its next key; a larger array goes back to the collector after use.</summary>
+    /// <summary>The largest array that a thread keeps for its next key; a larger one is dropped after use.</summary>
     private const int MaxKept = 1 << 20;
 
     private byte[] _bytes = [];
 
-    /// <summary>Gets how many bytes are written.</summary>
+    /// <summary>Gets the number of written bytes.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Gets the bytes written.</summary>
+    /// <summary>Gets the written bytes.</summary>
     public Span<byte> Written => _bytes.AsSpan(0, Length);
 
-    /// <summary>Gets the byte written last. There must be one.</summary>
+    /// <summary>Gets the last written byte. There must be one.</summary>
     public byte Last => _bytes[Length - 1];
 
     /// <summary>Appends room for <paramref name="count"/> bytes, which the caller fills.</summary>
@@ -29,7 +29,7 @@ internal sealed class ByteBuffer
     /// <summary>Appends bytes.</summary>
     public void Append(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Append(bytes.Length));
 
-    /// <summary>Gets some of the bytes written.</summary>
+    /// <summary>Gets some of the written bytes.</summary>
     public ReadOnlySpan<byte> Slice(int start, int length) => _bytes.AsSpan(start, length);
 
     /// <summary>Appends one byte.</summary>
@@ -48,10 +48,10 @@ internal sealed class ByteBuffer
         }
     }
 
-    /// <summary>Forgets what stands behind the first <paramref name="length"/> bytes.</summary>
+    /// <summary>Drops everything after the first <paramref name="length"/> bytes.</summary>
     public void Truncate(int length) => Length = length;
 
-    /// <summary>Forgets what is written, and gives an unusually large array back.</summary>
+    /// <summary>Drops the written bytes, and an unusually large array.</summary>
     public void Reset()
     {
         Length = 0;
@@ -63,7 +63,7 @@ internal sealed class ByteBuffer
 
     private void Grow(int count)
     {
-        // An empty buffer gets what is asked, for that is the length of the body, and large bodies are dear; later only
+        // An empty buffer gets exactly what is requested, the length of the body, because large arrays are expensive. Later only
         // a number that is longer in its canonical form makes it grow.
         long needed = (long)Length + count;
         long capacity = Math.Max(needed, Math.Min(Length == 0 ? 4096 : needed + (needed / 4), Array.MaxLength));

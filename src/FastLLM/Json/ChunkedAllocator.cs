@@ -1,15 +1,16 @@
 namespace FastLLM.Json;
 
-/// <summary>Keeps the bytes of bodies and answers that come one after the other in one array.</summary>
+/// <summary>Allocates the bytes of consecutive bodies or responses from shared arrays.</summary>
 /// <remarks>
-/// A million small arrays cost the garbage collector more than their bytes: it copies and marks each of them. What comes together is
-/// mostly held and let go together, so it shares. The price: one answer that outlives its neighbours holds up to 128 KB of theirs.
-/// Requests have slabs of their own for that reason: in a stream a cache keeps the answers and nobody the requests between them.
+/// A million small arrays cost the garbage collector more than their bytes: it copies and marks each of them. Bytes that arrive together
+/// are
+/// mostly released together, so they share an array. The price: a response that outlives its neighbours keeps up to 128 KB of theirs alive.
+/// Requests have chunks of their own for that reason: in a stream, a cache keeps the responses but not the requests between them.
 /// </remarks>
 internal sealed class ChunkedAllocator
 {
-    // From 85,000 bytes on an array is never moved, and does not count towards the next collection of young objects.
-    private const int SlabBytes = 128 * 1024;
+    // An array of 85,000 bytes or more is never moved, and does not count towards the next collection of young objects.
+    private const int ChunkBytes = 128 * 1024;
     private const int LargeBytes = 8 * 1024;
 
     [ThreadStatic]
@@ -18,20 +19,20 @@ internal sealed class ChunkedAllocator
     [ThreadStatic]
     private static ChunkedAllocator? t_answers;
 
-    private byte[] _slab = [];
+    private byte[] _chunk = [];
     private int _used;
 
     private ChunkedAllocator()
     {
     }
 
-    /// <summary>Gets this thread's slab for what is sent.</summary>
+    /// <summary>Gets this thread's allocator for requests.</summary>
     public static ChunkedAllocator Requests => t_requests ??= new ChunkedAllocator();
 
-    /// <summary>Gets this thread's slab for what is received.</summary>
+    /// <summary>Gets this thread's allocator for responses.</summary>
     public static ChunkedAllocator Answers => t_answers ??= new ChunkedAllocator();
 
-    /// <summary>Bytes that nobody else can reach, not cleared.</summary>
+    /// <summary>Allocates bytes, not cleared.</summary>
     public Memory<byte> Take(int length)
     {
         if (length > LargeBytes)
@@ -39,18 +40,18 @@ internal sealed class ChunkedAllocator
             return GC.AllocateUninitializedArray<byte>(length);
         }
 
-        if (_slab.Length - _used < length)
+        if (_chunk.Length - _used < length)
         {
-            _slab = GC.AllocateUninitializedArray<byte>(SlabBytes);
+            _chunk = GC.AllocateUninitializedArray<byte>(ChunkBytes);
             _used = 0;
         }
 
-        Memory<byte> taken = _slab.AsMemory(_used, length);
+        Memory<byte> taken = _chunk.AsMemory(_used, length);
         _used += length;
         return taken;
     }
 
-    /// <summary>A copy that nobody else can reach.</summary>
+    /// <summary>Copies bytes.</summary>
     public ReadOnlyMemory<byte> Copy(ReadOnlySpan<byte> bytes)
     {
         Memory<byte> copy = Take(bytes.Length);

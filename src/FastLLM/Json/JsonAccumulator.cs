@@ -2,8 +2,12 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>Represents a JSON value that arrives in pieces: text grows at its end, an object by its members, a list by its elements.</summary>
-/// <remarks>Text stays escaped, so that nothing is decoded: two pieces of escaped text join to one, also if a surrogate pair was cut between them.</remarks>
+/// <summary>
+/// Represents a JSON value that arrives in pieces: text grows at its end, an object by its members, a list by its elements.
+/// </summary>
+/// <remarks>
+/// Text stays escaped, so that nothing is decoded: two pieces of escaped text join to one, also if a surrogate pair was cut between them.
+/// </remarks>
 internal sealed class JsonAccumulator
 {
     /// <summary>The maximum number of members or elements; more are an attack.</summary>

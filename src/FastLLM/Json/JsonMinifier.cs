@@ -2,8 +2,8 @@ using System.Buffers;
 
 namespace FastLLM.Json;
 
-/// <summary>Takes the insignificant white space out of valid JSON; strings, numbers and the order of members stay byte for byte.</summary>
-/// <remarks>What is not valid JSON comes out as it came in, but for its white space: nothing is checked here.</remarks>
+/// <summary>Removes the insignificant white space of valid JSON; strings, numbers and the order of members stay byte for byte.</summary>
+/// <remarks>Nothing is checked: invalid JSON only loses white space.</remarks>
 internal static class JsonMinifier
 {
     private static readonly SearchValues<byte> s_stops = SearchValues.Create("\" \t\r\n"u8);
@@ -25,7 +25,7 @@ internal static class JsonMinifier
         output.Advance(written);
     }
 
-    // Up to the next white space that is not inside a string.
+    // The length up to the next white space that is not inside a string.
     private static int NextRun(ReadOnlySpan<byte> json)
     {
         int at = 0;

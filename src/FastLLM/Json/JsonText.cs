@@ -18,7 +18,7 @@ internal static class JsonText
 
     private static readonly JsonWriterOptions WriterOptions = new()
     {
-        // The bytes go to a JSON API, never into a page: what need not be escaped is not.
+        // The bytes go to a JSON API, never into a web page: only what must be escaped is.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
         MaxDepth = MaxDepth,
@@ -33,10 +33,12 @@ internal static class JsonText
     /// <summary>Gets the bytes that <paramref name="write"/> writes.</summary>
     public static byte[] Build(Action<Utf8JsonWriter> write) => Build(write, static (writer, write) => write(writer), static written => written.ToArray());
 
-    /// <summary>Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that call.</summary>
+    /// <summary>
+    /// Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that call.
+    /// </summary>
     public static TResult Build<TState, TResult>(TState state, Action<Utf8JsonWriter, TState> write, Func<ReadOnlySpan<byte>, TResult> use)
     {
-        // Taken while in use, so that a nested call makes a writer of its own.
+        // Taken while in use, so that a nested call creates its own writer.
         ArrayBufferWriter<byte> buffer = Interlocked.Exchange(ref t_buffer, null) ?? new ArrayBufferWriter<byte>(1024);
         Utf8JsonWriter writer = Interlocked.Exchange(ref t_writer, null) ?? new Utf8JsonWriter(buffer, WriterOptions);
         writer.Reset(buffer);
@@ -127,7 +129,7 @@ internal static class JsonText
         writer.WriteString(name, text);
     }
 
-    /// <summary>Writes a text, and refuses one that has a lone surrogate.</summary>
+    /// <summary>Writes text, and refuses text that has a lone surrogate.</summary>
     /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
     public static void WriteText(this Utf8JsonWriter writer, string text)
     {

@@ -4,33 +4,28 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader accepts.</summary>
+/// <summary>
+/// Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader accepts.
+/// </summary>
 /// <remarks>
 /// <para>One policy covers all JSON. It is tolerant here, and strict in <see cref="JsonText"/>, which reads what users send:</para>
 /// <list type="table">
 /// <listheader><term>In the JSON</term><description>From a server · From a user</description></listheader>
-/// <item><term>Bytes that are not UTF-8, half of an escaped surrogate pair</term><description>U+FFFD in text and in OUTPUT, the received bytes
+/// <item><term>Bytes that are not UTF-8, half of an escaped surrogate pair</term><description>U+FFFD in text and in OUTPUT, the received
+/// bytes
 /// in the cache · an error</description></item>
 /// <item><term>A whole number written <c>12.0</c> or <c>1e3</c></term><description>12 and 1000 · the same</description></item>
-/// <item><term>A number as a string (<c>"12"</c>), a fraction or null where a whole number is expected</term><description>no number · an error where
+/// <item><term>A number as a string (<c>"12"</c>), a fraction or null where a whole number is expected</term><description>no number · an
+/// error where
 /// the field is checked, otherwise sent as it is</description></item>
 /// <item><term>Duplicate members</term><description>the last one counts · an error</description></item>
 /// </list>
 /// </remarks>
 internal static class ReceivedJson
 {
-    /// <summary>Gets whether the name or string at the reader equals <paramref name="text"/>.</summary>
-    public static bool TextIs(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text)
-    {
-        try
-        {
-            return reader.ValueTextEquals(text);
-        }
-        catch (InvalidOperationException) when (reader.ValueIsEscaped)
-        {
-            return false; // .NET refuses half of a surrogate pair
-        }
-    }
+    /// <summary>Returns whether the name or string at the reader equals <paramref name="text"/>.</summary>
+    public static bool TextIs(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) =>
+        reader.ValueIsEscaped ? EscapedTextIs(ref reader, text) : reader.ValueTextEquals(text);
 
     /// <summary>Gets the name or string at the reader.</summary>
     public static string Text(this ref Utf8JsonReader reader)
@@ -122,6 +117,18 @@ internal static class ReceivedJson
 
     /// <summary>Gets the value's JSON as well-formed UTF-8.</summary>
     public static ReadOnlySpan<byte> RawBytes(this JsonElement value) => WellFormedJson.Of(JsonMarshal.GetRawUtf8Value(value));
+
+    private static bool EscapedTextIs(ref Utf8JsonReader reader, ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            return reader.ValueTextEquals(text);
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // .NET refuses half of a surrogate pair
+        }
+    }
 
     private static string Decode(ReadOnlySpan<byte> quoted)
     {

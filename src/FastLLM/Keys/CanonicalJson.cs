@@ -5,13 +5,13 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>Writes a request's body in its canonical form: one text for all bodies that ask the same.</summary>
+/// <summary>Writes a request's body in its canonical form: the same text for all equal bodies.</summary>
 /// <remarks>
-/// <para>RFC 8785, but for: members sorted by the UTF-8 bytes of their names; numbers by their exact decimal value
-/// (<see cref="DecimalText"/>); the body's own members that are null, and its <c>stream</c> and <c>stream_options</c>, left out;
-/// duplicate names refused, also among what is left out.</para>
-/// <para>One pass, without recursion: each value is written where the input has it, and an object whose members were not
-/// in order is rearranged when it closes. Not safe for concurrent use; holds buffers for the next body.</para>
+/// <para>RFC 8785, except: members are sorted by the UTF-8 bytes of their names; numbers are written by their exact decimal value
+/// (<see cref="DecimalText"/>); members of the body itself that are null, and its <c>stream</c> and <c>stream_options</c>, are left out;
+/// duplicate names are refused, also among members that are left out.</para>
+/// <para>One pass without recursion: values are written in the order of the input, and an object whose members are not
+/// in order is rearranged when it closes. Not safe for concurrent use; keeps buffers for the next body.</para>
 /// </remarks>
 internal sealed class CanonicalJson
 {
@@ -25,12 +25,12 @@ internal sealed class CanonicalJson
     private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
 
     /// <summary>Appends the canonical form of a body.</summary>
-    /// <param name="output">Where to. After an exception it holds a part.</param>
+    /// <param name="output">The buffer to append to. After an exception it holds a part.</param>
     /// <param name="utf8Body">One JSON object.</param>
-    /// <exception cref="JsonException">The body has no canonical form; the message says why, where, and what to do.</exception>
+    /// <exception cref="JsonException">The body has no canonical form; the message names the cause, the place and the remedy.</exception>
     public void Write(ByteBuffer output, ReadOnlySpan<byte> utf8Body)
     {
-        if (!Utf8.IsValid(utf8Body)) // the reader does not look
+        if (!Utf8.IsValid(utf8Body)) // the reader does not check
         {
             throw InvalidUtf8(utf8Body);
         }
@@ -43,7 +43,7 @@ internal sealed class CanonicalJson
         {
             WriteObject(output, body, skipped);
         }
-        catch (JsonException error) when (error.LineNumber is not null) // the reader's, which do not say what to do; ours have none
+        catch (JsonException error) when (error.LineNumber is not null) // the reader's own errors, which name no remedy
         {
             throw InvalidJson(error, body, skipped);
         }
@@ -62,7 +62,7 @@ internal sealed class CanonicalJson
             throw new JsonException($"The body begins with a JSON {Describe(reader.TokenType)}, at byte {reader.TokenStartIndex + skipped}: a request's body is a JSON object. Send an object, such as {{\"model\": …}}.");
         }
 
-        int depth = 0; // of open objects; arrays need no book-keeping
+        int depth = 0; // of open objects
         output.Append((byte)'{');
         _objects[depth++] = (_members.Count, output.Length);
         while (reader.Read())
@@ -149,7 +149,7 @@ internal sealed class CanonicalJson
         output.Append((byte)'"');
     }
 
-    // Before a value: only the second and later elements of an array follow something else than ':' or '['.
+    // Before a value: only the second and later elements of an array do not follow ':' or '['.
     private static void Separate(ByteBuffer output)
     {
         if (output.Last is not ((byte)':' or (byte)'['))

@@ -4,19 +4,19 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>The members of the objects that are open while a body is written: puts each object's in order when it closes.</summary>
+/// <summary>Holds the members of the objects that are open while a body is written, and sorts an object's members when it closes.</summary>
 internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
 {
     private const int MaxKept = 16 * 1024;
 
-    /// <summary>Up to here insertion beats the general sort, which also allocates.</summary>
+    /// <summary>The largest count for which insertion beats the general sort, which also allocates.</summary>
     private const int FewMembers = 32;
 
     private readonly ByteBuffer _moved = new();
     private Member[] _members = new Member[64];
     private ByteBuffer _output = null!; // set by Begin
 
-    /// <summary>Gets how many members the open objects have so far, taken together.</summary>
+    /// <summary>Gets the number of members that all open objects have so far.</summary>
     public int Count { get; private set; }
 
     /// <summary>Begins a body that is written to <paramref name="output"/>.</summary>
@@ -26,7 +26,7 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
         Count = 0;
     }
 
-    /// <summary>Forgets the body, and gives unusually large arrays back.</summary>
+    /// <summary>Drops the body, and unusually large arrays.</summary>
     public void Reset()
     {
         _moved.Reset();
@@ -38,11 +38,11 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
     }
 
     /// <summary>Adds a member to the innermost object. Its name has just been written.</summary>
-    /// <param name="start">Where in the output it begins, with its quotation mark.</param>
+    /// <param name="start">Where the member begins in the output, with its quotation mark.</param>
     /// <param name="nameLength">The length of its name as written, without quotation marks.</param>
-    /// <param name="inputOffset">Where its name begins in the body.</param>
-    /// <param name="escaped">Whether its name as written may hold escapes.</param>
-    /// <param name="leftOut">Whether it is to be left out.</param>
+    /// <param name="inputOffset">Where the name begins in the body.</param>
+    /// <param name="escaped">Whether the written name may have escapes.</param>
+    /// <param name="leftOut">Whether to leave the member out.</param>
     public void Add(int start, int nameLength, int inputOffset, bool escaped, bool leftOut)
     {
         if (Count == _members.Length)
@@ -60,14 +60,14 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
         };
     }
 
-    /// <summary>Leaves the newest member out.</summary>
+    /// <summary>Leaves out the newest member.</summary>
     public void LeaveOutLast() => _members[Count - 1].LeftOut = true;
 
-    /// <summary>Marks where the value of the newest member ends: at the end of what is written.</summary>
+    /// <summary>Marks the end of the newest member's value: the end of the output.</summary>
     public void EndLast() => _members[Count - 1].End = _output.Length;
 
-    /// <summary>Closes the innermost object: sorts its members, refuses duplicates, and moves what is out of place.</summary>
-    /// <param name="first">The number of the object's first member; all from there on are its.</param>
+    /// <summary>Closes the innermost object: sorts its members, refuses duplicates, and moves members that are out of place.</summary>
+    /// <param name="first">The number of the object's first member; all later ones are the object's too.</param>
     /// <param name="start">Where in the output its members begin.</param>
     /// <exception cref="JsonException">Two members have the same name.</exception>
     public void Close(int first, int start)
@@ -115,7 +115,7 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
         return (left.Length - i) - (right.Length - j); // at least one of the two is 0
     }
 
-    // The names have canonical escapes already: two characters, or \u00xx.
+    // The names have canonical escapes: two characters, or \u00xx.
     private static int NextByte(ReadOnlySpan<byte> name, ref int i)
     {
         if (name[i] != '\\')
@@ -199,8 +199,8 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
         return inPlace;
     }
 
-    // All members but the largest go through a second buffer; the largest is moved within the output. So a message of
-    // 50 MB beside its role costs one move and no second 50 MB.
+    // All members but the largest go through a second buffer; the largest is moved within the output. A message of
+    // 50 MB beside its role thus costs one move and no second 50 MB.
     private void Rearrange(ReadOnlySpan<Member> sorted, int start)
     {
         int largest = -1;
@@ -237,7 +237,7 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
                 _moved.Append(_output.Slice(member.Start, member.Length));
             }
 
-            end += member.Length + 1; // and a comma, or the room where the last one's would be
+            end += member.Length + 1; // and a comma, or the space of the last member's comma
         }
 
         Span<byte> output = _output.Written;
@@ -277,7 +277,7 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
         return new JsonException($"The body has a second member \"{text}\" in one object, at byte {member.InputOffset}: readers disagree on which of the two counts. Remove one of them.");
     }
 
-    /// <summary>A member of an open object, as it stands in the output.</summary>
+    /// <summary>Represents a member of an open object, as written in the output.</summary>
     internal struct Member
     {
         public int Start;

@@ -5,14 +5,14 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>Writes the inside of a JSON string with the few escapes that JSON demands, and all else as raw UTF-8.</summary>
+/// <summary>Writes the inside of a JSON string with the few escapes that JSON requires, and everything else as raw UTF-8.</summary>
 internal static class CanonicalString
 {
     /// <summary>Appends the canonical form of an escaped string, without its quotation marks.</summary>
-    /// <param name="output">Where to.</param>
+    /// <param name="output">The buffer to append to.</param>
     /// <param name="escaped">The inside of a valid JSON string in valid UTF-8.</param>
     /// <param name="offset">Where <paramref name="escaped"/> begins in the body, for errors.</param>
-    /// <exception cref="JsonException">It has half of a surrogate pair.</exception>
+    /// <exception cref="JsonException">The string has half of a surrogate pair.</exception>
     public static void Append(ByteBuffer output, ReadOnlySpan<byte> escaped, long offset)
     {
         output.EnsureFree(escaped.Length); // no escape is longer in its canonical form
@@ -31,7 +31,7 @@ internal static class CanonicalString
             byte kind = escaped[i + 1];
             if (kind is not ((byte)'u' or (byte)'/'))
             {
-                i += 2; // \n and its like are canonical as they stand
+                i += 2; // short escapes such as \n are canonical
                 continue;
             }
 

@@ -3,17 +3,21 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>Writes a JSON number as the one text that stands for its exact decimal value.</summary>
-/// <remarks>Text in, text out: no <see cref="double"/>, so no digit is lost, and no zero is written that an exponent only implies.</remarks>
+/// <summary>Writes a JSON number as the only canonical text of its exact decimal value.</summary>
+/// <remarks>
+/// Text in, text out: no <see cref="double"/>, so no digit is lost, and no zero is written that an exponent only implies.
+/// </remarks>
 internal static class DecimalText
 {
     private const int MaxPlainDigits = 30;
     private const long MaxExponent = 1_000_000_000;
 
     /// <summary>Appends the canonical form of a number.</summary>
-    /// <param name="output">Where to.</param>
+    /// <param name="output">The buffer to append to.</param>
     /// <param name="number">A number that is valid JSON.</param>
-    /// <returns><see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the point.</returns>
+    /// <returns>
+    /// <see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the point.
+    /// </returns>
     public static bool TryAppend(ByteBuffer output, ReadOnlySpan<byte> number)
     {
         if (IsCanonical(number))
@@ -132,7 +136,7 @@ internal static class DecimalText
         long value = 0;
         foreach (byte digit in text[(text[0] is (byte)'-' or (byte)'+' ? 1 : 0)..])
         {
-            // Once out of all bounds it stays there: no mantissa that fits in memory brings it back.
+            // No mantissa that fits in memory brings such an exponent back into its bounds.
             value = Math.Min((value * 10) + (digit - '0'), long.MaxValue / 100);
         }
 

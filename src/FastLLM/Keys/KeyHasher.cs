@@ -5,7 +5,9 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>Puts together what a key is the digest of: version tag, endpoint, canonical body, sample. One per thread, for its buffers.</summary>
+/// <summary>
+/// Builds the bytes that a key is the digest of: version tag, endpoint, canonical body, sample. Each thread has one, for its buffers.
+/// </summary>
 internal sealed class KeyHasher
 {
     [ThreadStatic]
@@ -17,7 +19,7 @@ internal sealed class KeyHasher
     /// <summary>Gets the hasher of the calling thread.</summary>
     public static KeyHasher ForThisThread => _hasher ??= new KeyHasher();
 
-    // Stored keys depend on this tag and on all that follows it: a change of either loses every paid answer.
+    // Stored keys depend on this tag and on everything after it: a change of either loses every paid response.
     private static ReadOnlySpan<byte> Tag => "fastllm-key-v1\n"u8;
 
     /// <summary>Computes the key of a body as the caller wrote it.</summary>
@@ -35,7 +37,7 @@ internal sealed class KeyHasher
         }
     }
 
-    /// <summary>Computes the key of a body that is canonical already.</summary>
+    /// <summary>Computes the key of a body that is already canonical.</summary>
     public RequestKey HashCanonical(string endpoint, ReadOnlySpan<byte> canonicalBody, int sample)
     {
         try

@@ -5,21 +5,24 @@ using FastLLM.Keys;
 
 namespace FastLLM;
 
-/// <summary>The identity of a request: two requests have the same key exactly when they ask the same thing of the same endpoint.</summary>
+/// <summary>
+/// Represents the identity of a request: two requests have the same key exactly if they are equal and have the same endpoint path.
+/// </summary>
 /// <remarks>
 /// <para>A key is the SHA-256 digest of a version tag, the endpoint's path, the canonical form of the JSON body and, where it
-/// is more than 0, the sample number. Equal requests are sent once and share one answer, and a cache finds paid answers by it.</para>
-/// <para>The canonical form ignores what cannot change the answer: white space, the order of members, how a character is
+/// is greater than 0, the sample number. Equal requests are sent once and share one response, and a cache stores responses by key.</para>
+/// <para>The canonical form ignores what cannot change the response: white space, the order of members, how a character is
 /// escaped (<c>\u00e9</c> or <c>é</c>), how a number is written (<c>1</c>, <c>1.0</c>, <c>10e-1</c>), members of the body itself that are
 /// <see langword="null"/>, and the body's own <c>stream</c> and <c>stream_options</c>. Everything else counts: the order
 /// of elements, blank strings, empty arrays, nested nulls, every digit of a number.</para>
 /// <para>The same request has the same key on every platform and in every release, so keys may be stored.</para>
-/// <para>The key does not contain the request, but who can guess a request can confirm the guess with its key.</para>
-/// <para>An immutable value of 32 bytes; safe to share between threads. <see langword="default"/> is 64 zeros and is the key of no request.</para>
+/// <para>A key does not contain its request, but a guess of the request can be confirmed with the key.</para>
+/// <para>An immutable value of 32 bytes; safe to share between threads. <see langword="default"/>, 64 zeros, is not the key of any
+/// request.</para>
 /// </remarks>
 public readonly struct RequestKey : IEquatable<RequestKey>
 {
-    /// <summary>The bytes of a key.</summary>
+    /// <summary>The length of a key in bytes.</summary>
     internal const int Size = 32;
 
     private const int HexDigits = Size * 2;
@@ -39,18 +42,22 @@ public readonly struct RequestKey : IEquatable<RequestKey>
     }
 
     /// <summary>Computes the key of a request from its JSON body.</summary>
-    /// <param name="endpoint">The path that the request is sent to, such as <c>/v1/chat/completions</c>. It counts letter by letter.</param>
-    /// <param name="utf8Body">The body: one JSON object in UTF-8, with or without a byte order mark. It is read only during the call.</param>
-    /// <param name="sample">Tells apart several answers wanted to one body: 0, the default, is the first of them.</param>
+    /// <param name="endpoint">The path that the request is sent to, such as <c>/v1/chat/completions</c>. It is compared as it is.</param>
+    /// <param name="utf8Body">
+    /// The body: one JSON object in UTF-8, with or without a byte order mark. It is read only during the call.
+    /// </param>
+    /// <param name="sample">The number of the sample, for several responses to one body. The default is 0.</param>
     /// <returns>The key.</returns>
     /// <remarks>Safe for concurrent use. A body of ordinary size allocates nothing once a thread has computed its first key;
     /// each thread keeps at most a few megabytes of buffers for the next one.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="endpoint"/> is <see langword="null"/>.</exception>
-    /// <exception cref="ArgumentException"><paramref name="endpoint"/> does not begin with <c>/</c>, or holds white space, control characters or half of a surrogate pair.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="endpoint"/> does not begin with <c>/</c>, or has white space, control characters or half of a surrogate pair.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="sample"/> is negative.</exception>
     /// <exception cref="JsonException">The body is not exactly one valid JSON object (comments and trailing commas are not valid);
     /// or two members of one object have the same name; or a string is not valid Unicode; or it is nested deeper than 256 levels;
-    /// or a number's exponent is beyond ±1,000,000,000. The message names the byte offset and what to do.</exception>
+    /// or a number's exponent is beyond ±1,000,000,000. The message names the byte offset and the remedy.</exception>
     public static RequestKey Compute(string endpoint, ReadOnlySpan<byte> utf8Body, int sample = 0)
     {
         CheckArguments(endpoint, sample);
@@ -61,7 +68,7 @@ public readonly struct RequestKey : IEquatable<RequestKey>
     /// <param name="value">Exactly 64 hexadecimal digits, of either case.</param>
     /// <returns>The key.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="value"/> is <see langword="null"/>.</exception>
-    /// <exception cref="FormatException"><paramref name="value"/> is anything else than 64 hexadecimal digits.</exception>
+    /// <exception cref="FormatException"><paramref name="value"/> is not 64 hexadecimal digits.</exception>
     public static RequestKey Parse(string value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -72,7 +79,7 @@ public readonly struct RequestKey : IEquatable<RequestKey>
 
     /// <summary>Reads a key from the form that <see cref="ToString"/> writes, without throwing.</summary>
     /// <param name="value">Exactly 64 hexadecimal digits, of either case; anything else, also <see langword="null"/>, is not a key.</param>
-    /// <param name="key">The key, or <see langword="default"/> where there is none.</param>
+    /// <param name="key">The key, or <see langword="default"/> if there is none.</param>
     /// <returns><see langword="true"/> if <paramref name="value"/> is a key.</returns>
     public static bool TryParse(string? value, out RequestKey key)
     {
@@ -87,29 +94,29 @@ public readonly struct RequestKey : IEquatable<RequestKey>
         return false;
     }
 
-    /// <summary>Tells whether two keys are equal.</summary>
+    /// <summary>Returns whether two keys are equal.</summary>
     /// <param name="left">A key.</param>
     /// <param name="right">Another key.</param>
     /// <returns><see langword="true"/> if they are the same 32 bytes.</returns>
     public static bool operator ==(RequestKey left, RequestKey right) => left.Equals(right);
 
-    /// <summary>Tells whether two keys differ.</summary>
+    /// <summary>Returns whether two keys differ.</summary>
     /// <param name="left">A key.</param>
     /// <param name="right">Another key.</param>
     /// <returns><see langword="true"/> if they are not the same 32 bytes.</returns>
     public static bool operator !=(RequestKey left, RequestKey right) => !left.Equals(right);
 
-    /// <summary>Tells whether this key equals another.</summary>
+    /// <summary>Returns whether this key equals another.</summary>
     /// <param name="other">The other key.</param>
     /// <returns><see langword="true"/> if they are the same 32 bytes.</returns>
     public bool Equals(RequestKey other) => ((_a ^ other._a) | (_b ^ other._b) | (_c ^ other._c) | (_d ^ other._d)) == 0;
 
-    /// <summary>Tells whether an object is a key equal to this one.</summary>
+    /// <summary>Returns whether an object is a key equal to this one.</summary>
     /// <param name="obj">Any object.</param>
     /// <returns><see langword="true"/> if it is a <see cref="RequestKey"/> of the same 32 bytes.</returns>
     public override bool Equals(object? obj) => obj is RequestKey other && Equals(other);
 
-    /// <summary>Gets a hash code: bits of the digest itself, which are as well spread as any.</summary>
+    /// <summary>Gets a hash code: bits of the digest, which are evenly distributed.</summary>
     /// <returns>The hash code. Store the key, not this.</returns>
     public override int GetHashCode() => (int)_a;
 
@@ -122,14 +129,14 @@ public readonly struct RequestKey : IEquatable<RequestKey>
         return Convert.ToHexStringLower(digest);
     }
 
-    /// <summary>Computes the key of a body that is canonical already; the caller vouches for that.</summary>
+    /// <summary>Computes the key of a body that the caller knows to be canonical.</summary>
     internal static RequestKey FromCanonical(string endpoint, ReadOnlySpan<byte> canonicalBody, int sample)
     {
         CheckArguments(endpoint, sample);
         return KeyHasher.ForThisThread.HashCanonical(endpoint, canonicalBody, sample);
     }
 
-    /// <summary>Makes a key of the first 32 of the given bytes.</summary>
+    /// <summary>Creates a key from the first 32 bytes.</summary>
     internal static RequestKey FromBytes(ReadOnlySpan<byte> digest)
     {
         digest = digest[..Size];
@@ -159,7 +166,7 @@ public readonly struct RequestKey : IEquatable<RequestKey>
             throw new ArgumentException("An endpoint is a path that begins with '/', such as /v1/chat/completions.", nameof(endpoint));
         }
 
-        // Printable ASCII, which every real path is, needs no second look.
+        // Printable ASCII, as every real path is, needs no further check.
         if (endpoint.AsSpan().ContainsAnyExceptInRange('!', '~') && !IsPlainUnicode(endpoint))
         {
             throw new ArgumentException("An endpoint holds no white space, control characters or unpaired surrogates; percent-encode them.", nameof(endpoint));

@@ -3,12 +3,12 @@ using System.Globalization;
 
 namespace FastLLM.Providers;
 
-/// <summary>One send after another: the token that ends them and the times within which they must be done.</summary>
+/// <summary>Represents the sends of a worker, one after the other: their cancellation token and their deadlines.</summary>
 /// <remarks>
-/// A worker keeps one of these and uses it for all its sends, so that a send costs neither a timer nor a token source; the
-/// <see cref="AttemptClock"/> watches the deadlines of all with a single timer.
+/// A worker reuses one attempt for all its sends, so that a send needs neither a timer nor a token source; the
+/// <see cref="AttemptClock"/> watches the deadlines of all attempts with a single timer.
 /// </remarks>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing, and late callbacks may still look at it.")]
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds no resources, and late callbacks may still use it.")]
 internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTimes times)
 {
     private readonly Lock _gate = new();
@@ -31,31 +31,31 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
 
     public Transport Transport { get; } = transport;
 
-    /// <summary>Who makes the attempts; what a provider observes is observed for them.</summary>
+    /// <summary>Gets the engine that makes the attempts, for which a provider observes headers.</summary>
     public object? Owner { get; init; }
 
-    /// <summary>Whether the headers of good answers are of interest too.</summary>
+    /// <summary>Gets or sets whether the engine also needs the headers of successful responses.</summary>
     public bool WantsHeaders { get; set; }
 
-    /// <summary>Fires when the time is over, or when nobody waits for the answer any more.</summary>
+    /// <summary>Gets the token that is cancelled at the deadline, or when no caller waits for the response any more.</summary>
     public CancellationToken Token => _source.Token;
 
-    /// <summary>How long the present send may take.</summary>
+    /// <summary>Gets the timeout of the present send.</summary>
     public TimeSpan Timeout { get; private set; }
 
-    /// <summary>Whether the request went out whole, so that the provider may bill it.</summary>
+    /// <summary>Gets or sets whether the whole request was sent, so that the provider may bill it.</summary>
     public bool RequestSent { get; set; }
 
-    /// <summary>The timestamp by which something must have happened.</summary>
+    /// <summary>Gets the timestamp of the next deadline.</summary>
     public long Deadline => Volatile.Read(ref _deadline);
 
-    /// <summary>Whether the time is all but over, so that a timer of the provider's own may have fired a moment before ours.</summary>
+    /// <summary>Gets whether the timeout is nearly over, so that the provider's own timer may have fired just before.</summary>
     public bool IsNearItsEnd => Timeout != System.Threading.Timeout.InfiniteTimeSpan && clock.Elapsed(_begun) >= Timeout * 0.95;
 
-    /// <summary>Whether nobody waits for the answer any more.</summary>
+    /// <summary>Gets whether no caller waits for the response any more.</summary>
     public bool IsCanceled => Volatile.Read(ref _canceled);
 
-    /// <summary>Makes ready for another request.</summary>
+    /// <summary>Prepares for another request.</summary>
     public void Reset()
     {
         lock (_gate)
@@ -66,9 +66,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>The clock runs from here.</summary>
-    /// <param name="timeout">How long the send may take.</param>
-    /// <param name="option">The option that says so.</param>
+    /// <summary>Starts the clock of a send.</summary>
+    /// <param name="timeout">The timeout of the send.</param>
+    /// <param name="option">The option that sets the timeout, for messages.</param>
     public void Begin(TimeSpan timeout, string option)
     {
         Timeout = timeout;
@@ -82,7 +82,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         Watch(times.FirstByte is { } firstByte ? Math.Min(_attemptDeadline, clock.After(_begun, firstByte)) : _attemptDeadline);
     }
 
-    /// <summary>Bytes of the answer have come: the silence begins anew.</summary>
+    /// <summary>Restarts the idle timeout, because bytes of the response have arrived.</summary>
     public void Touch()
     {
         _phase = Phase.Body;
@@ -96,11 +96,13 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>The answer has begun to say something, piece by piece: from now on silence is a stall, whatever came before it was thinking.</summary>
+    /// <summary>
+    /// Sets an idle timeout, because the stream has begun to send content: from now on, silence is a stall and not thinking.
+    /// </summary>
     public void ExpectFlow() => _idle ??= AttemptTimes.StreamIdle;
 
-    /// <summary>The send is over, one way or the other.</summary>
-    /// <returns>How long it took.</returns>
+    /// <summary>Stops the clock of a send.</summary>
+    /// <returns>The duration of the send.</returns>
     public TimeSpan End()
     {
         lock (_gate)
@@ -116,7 +118,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         return clock.Elapsed(_begun);
     }
 
-    /// <summary>Nobody waits for the answer any more. Callbacks run elsewhere: it may be called under a lock.</summary>
+    /// <summary>
+    /// Cancels the send, because no caller waits any more. Callbacks run on other threads, so that it may be called under a lock.
+    /// </summary>
     public void Cancel()
     {
         lock (_gate)
@@ -126,7 +130,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>Ends the send if its time is over.</summary>
+    /// <summary>Cancels the send if its deadline has passed.</summary>
     public void ExpireAt(long now)
     {
         lock (_gate)
@@ -140,9 +144,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>What to call it when the token has fired.</summary>
-    /// <param name="exception">What the send threw.</param>
-    /// <param name="maybeBilled">Whether the provider may bill it.</param>
+    /// <summary>Gets the failure of a send whose token was cancelled.</summary>
+    /// <param name="exception">The exception of the send.</param>
+    /// <param name="maybeBilled">Whether the provider may bill the send.</param>
     public LlmException Ended(Exception exception, bool maybeBilled)
     {
         if (_canceled && _expiredIn == Phase.None)
@@ -172,7 +176,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     {
         if (_source.IsCancellationRequested)
         {
-            // Not disposed: late callbacks of the old send may still look at it, and it holds nothing.
+            // Not disposed: late callbacks of the old send may still use it, and it holds no resources.
             _source = new CancellationTokenSource();
         }
     }

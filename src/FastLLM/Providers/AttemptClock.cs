@@ -2,12 +2,12 @@ namespace FastLLM.Providers;
 
 /// <summary>Watches the deadlines of all attempts of a manager with one timer.</summary>
 /// <remarks>
-/// The timer is set to the earliest deadline it was told of and then looks at all attempts. Deadlines are mostly moved further
-/// away before they are due, so that it fires about once per timeout, not once per send.
+/// The timer is set to the earliest known deadline, and then checks all attempts. Most deadlines move further away before they
+/// are due, so that the timer fires about once per timeout, not once per send.
 /// </remarks>
 internal sealed class AttemptClock : IDisposable
 {
-    /// <summary>The deadline of an attempt that is not being sent.</summary>
+    /// <summary>The deadline of an attempt without a send.</summary>
     public const long Never = long.MaxValue;
 
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(20);
@@ -27,10 +27,10 @@ internal sealed class AttemptClock : IDisposable
         }
     }
 
-    /// <summary>The present timestamp.</summary>
+    /// <summary>Gets the present timestamp.</summary>
     public long Now => _time.GetTimestamp();
 
-    /// <summary>The timestamp <paramref name="span"/> after <paramref name="start"/>.</summary>
+    /// <summary>Gets the timestamp <paramref name="span"/> after <paramref name="start"/>.</summary>
     public long After(long start, TimeSpan span)
     {
         if (span == Timeout.InfiniteTimeSpan)
@@ -42,7 +42,7 @@ internal sealed class AttemptClock : IDisposable
         return ticks >= long.MaxValue / 2 ? Never : start + (long)Math.Ceiling(ticks);
     }
 
-    /// <summary>The time since a timestamp.</summary>
+    /// <summary>Gets the time since a timestamp.</summary>
     public TimeSpan Elapsed(long since) => _time.GetElapsedTime(since);
 
     public void Add(Attempt attempt)
@@ -53,7 +53,7 @@ internal sealed class AttemptClock : IDisposable
         }
     }
 
-    /// <summary>Sees to it that the timer fires no later than <paramref name="deadline"/>. To be called after the deadline was written.</summary>
+    /// <summary>Lets the timer fire no later than <paramref name="deadline"/>. Call it after writing the deadline.</summary>
     public void Watch(long deadline)
     {
         if (deadline < Volatile.Read(ref _due))
@@ -92,7 +92,7 @@ internal sealed class AttemptClock : IDisposable
     {
         lock (_gate)
         {
-            // First forget, then look: who writes a deadline now either is seen below, or finds Never here and arms the timer.
+            // Reset first, then check: a deadline that is written now is either seen below, or its writer finds Never and arms the timer.
             Interlocked.Exchange(ref _due, Never);
             long now = Now;
             long next = Never;

@@ -1,10 +1,10 @@
 namespace FastLLM.Providers;
 
-/// <summary>The times within an attempt; <see langword="null"/> where only the whole of it is timed.</summary>
-/// <param name="FirstByte">Up to the first byte of an answer.</param>
-/// <param name="Idle">Of silence inside an answer.</param>
+/// <summary>Represents the timeouts within an attempt; <see langword="null"/> if only the whole attempt has a timeout.</summary>
+/// <param name="FirstByte">The timeout until the first byte of the response.</param>
+/// <param name="Idle">The timeout between two reads of the response.</param>
 internal readonly record struct AttemptTimes(TimeSpan? FirstByte, TimeSpan? Idle)
 {
-    /// <summary>Gets the time of silence inside a stream that has begun to speak, where none is set.</summary>
+    /// <summary>Gets the default idle timeout of a stream that has begun to send content.</summary>
     public static TimeSpan StreamIdle => TimeSpan.FromSeconds(60);
 }

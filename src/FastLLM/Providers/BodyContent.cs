@@ -3,7 +3,7 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Providers;
 
-/// <summary>A request's bytes on their way out; tells the attempt when all of them are gone.</summary>
+/// <summary>Sends the bytes of a request, and marks the attempt when all of them are sent.</summary>
 internal class BodyContent : HttpContent
 {
     private readonly Attempt? _attempt;
@@ -15,7 +15,7 @@ internal class BodyContent : HttpContent
         Headers.TryAddWithoutValidation("Content-Type", "application/json");
     }
 
-    /// <summary>The bytes.</summary>
+    /// <summary>Gets the bytes.</summary>
     protected ReadOnlyMemory<byte> Body { get; }
 
     protected sealed override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
@@ -47,7 +47,7 @@ internal class BodyContent : HttpContent
         Sent();
     }
 
-    // The handler sends headers and body together: here they are told apart.
+    // The handler sends headers and body together: here they are flushed separately.
     private async ValueTask WriteInPiecesAsync(Stream stream, CancellationToken cancellationToken)
     {
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -58,7 +58,7 @@ internal class BodyContent : HttpContent
         await stream.WriteAsync(Body[(Body.Length / 2)..], cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>All of it is gone.</summary>
+    /// <summary>Marks the attempt as sent.</summary>
     protected void Sent()
     {
         if (_attempt is not null)

@@ -4,44 +4,47 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>What the engine needs to know of a response's body, read in one pass without making objects of it.</summary>
-/// <remarks>Everything else in the body stays bytes until somebody asks.</remarks>
+/// <summary>Represents what the engine needs to know of a response's body, read in one pass without allocations.</summary>
+/// <remarks>The rest of the body is read only on demand.</remarks>
 internal struct BodyScan
 {
     private const int MaxDepth = 64;
 
-    /// <summary>Beyond this it is no count of tokens, and sums would overflow.</summary>
+    /// <summary>The largest accepted count; sums of larger ones could overflow.</summary>
     private const long TokenUpperBound = 1_000_000_000_000;
 
-    /// <summary>The body holds choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have no message).</summary>
+    /// <summary>
+    /// Whether the body has choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have no
+    /// message).
+    /// </summary>
     public bool HasChoices;
 
-    /// <summary>The body holds a <c>data</c> array with embeddings.</summary>
+    /// <summary>Whether the body has a <c>data</c> array with embeddings.</summary>
     public bool HasEmbeddings;
 
-    /// <summary>The body has a top-level <c>error</c> that is not null, or is an error object itself.</summary>
+    /// <summary>Whether the body has a top-level <c>error</c> that is not null, or is an error object itself.</summary>
     public bool HasError;
 
-    /// <summary>Every choice has a finish reason.</summary>
+    /// <summary>Whether every choice has a finish reason.</summary>
     public bool AllFinished;
 
-    /// <summary>A finish reason says that the server gave up (<c>error</c>, <c>insufficient_system_resource</c>).</summary>
+    /// <summary>Whether a finish reason says that the server gave up (<c>error</c>, <c>insufficient_system_resource</c>).</summary>
     public bool GaveUp;
 
-    /// <summary>The <c>status</c> of a responses object says that it has ended.</summary>
+    /// <summary>Whether the <c>status</c> of a responses object says that it has ended.</summary>
     public bool StatusEnded;
 
-    /// <summary>The <c>status</c> of a responses object says that it failed.</summary>
+    /// <summary>Whether the <c>status</c> of a responses object says that it failed.</summary>
     public bool StatusFailed;
 
     /// <summary>Whether the body has a <c>usage</c> object.</summary>
     public bool HasUsage;
 
-    /// <summary>Token counts as told; see <see cref="Usage"/>.</summary>
+    /// <summary>The token counts; see <see cref="Usage"/>.</summary>
     public long PromptTokens, CompletionTokens, TotalTokens, CachedTokens, ReasoningTokens;
 
     /// <summary>Reads the body.</summary>
-    /// <exception cref="JsonException">It is not one whole JSON object.</exception>
+    /// <exception cref="JsonException">The body is not one complete JSON object.</exception>
     public static BodyScan Read(ReadOnlySpan<byte> body)
     {
         var scan = default(BodyScan);
@@ -64,7 +67,7 @@ internal struct BodyScan
         return scan;
     }
 
-    /// <summary>The token counts as an object, or <see langword="null"/> where the provider told none.</summary>
+    /// <summary>Gets the token counts as an object, or <see langword="null"/> if the provider sent none.</summary>
     public readonly Usage? ToUsage() => !HasUsage ? null : new Usage
     {
         PromptTokens = PromptTokens,
@@ -166,7 +169,7 @@ internal struct BodyScan
             return;
         }
 
-        // The first element tells what the list is; the others are read over.
+        // The first element shows what the list is; the others are skipped.
         bool first = true;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
@@ -245,7 +248,7 @@ internal struct BodyScan
         CachedTokens = Math.Max(CachedTokens, cacheRead);
         if (PromptTokens == 0)
         {
-            // Anthropic counts what its cache read and wrote beside the input, not in it.
+            // Anthropic does not include the tokens that its cache read and wrote in the input tokens.
             PromptTokens = input + cacheRead + cacheWritten;
         }
     }
@@ -273,7 +276,7 @@ internal struct BodyScan
         }
     }
 
-    // A provider may send null, a negative number or a fraction: only a count counts.
+    // A provider may send null, a negative number or a fraction: these are ignored.
     private static void Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();

@@ -3,16 +3,16 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Tells a chunk of a stream from an error that comes as an event among the chunks.</summary>
+/// <summary>Finds errors that arrive as events of a stream.</summary>
 internal static class ChunkError
 {
     private const int MaxDepth = 64;
 
-    /// <summary>Reads a chunk to its end, before anything is taken from it.</summary>
+    /// <summary>Reads a whole chunk, before any of it is used.</summary>
     /// <param name="chunk">The data of an event.</param>
-    /// <param name="isChunk">Whether it is one: other events may stand between the chunks, a ping, a server's own news.</param>
-    /// <returns>The error that it tells of, as the body of an answer; <see langword="null"/> for none.</returns>
-    /// <exception cref="JsonException">It is no JSON object.</exception>
+    /// <param name="isChunk">Whether the event is a chunk; other events, such as pings, may arrive between the chunks.</param>
+    /// <returns>The error, as the body of a response; <see langword="null"/> if there is none.</returns>
+    /// <exception cref="JsonException">The data is not a JSON object.</exception>
     public static byte[]? In(ReadOnlySpan<byte> chunk, out bool isChunk)
     {
         isChunk = false;
@@ -59,8 +59,8 @@ internal static class ChunkError
         return null;
     }
 
-    /// <summary>A reader in front of the first member.</summary>
-    /// <exception cref="JsonException">It is no JSON object.</exception>
+    /// <summary>Gets a reader before the first member.</summary>
+    /// <exception cref="JsonException">The data is not a JSON object.</exception>
     public static Utf8JsonReader Open(ReadOnlySpan<byte> chunk)
     {
         var reader = new Utf8JsonReader(chunk, new JsonReaderOptions { MaxDepth = MaxDepth });

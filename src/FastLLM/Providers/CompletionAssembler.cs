@@ -3,10 +3,10 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Puts the chunks of a streamed completion together to the body that the server would have sent without a stream.</summary>
+/// <summary>Assembles the chunks of a streamed completion to the body of a completion without streaming.</summary>
 internal sealed class CompletionAssembler
 {
-    /// <summary>More answers to one question are none.</summary>
+    /// <summary>The maximum number of choices.</summary>
     private const int MaxChoices = 1000;
 
     [ThreadStatic]
@@ -16,24 +16,24 @@ internal sealed class CompletionAssembler
     private readonly List<StreamedChoice> _choices = [];
     private long _held;
 
-    /// <summary>How many bytes are kept.</summary>
+    /// <summary>Gets the number of kept bytes.</summary>
     public long Held => _held;
 
-    /// <summary>Whether the answer has begun to say something: a text, a thought, a call.</summary>
+    /// <summary>Gets whether content has arrived: text, reasoning, a call.</summary>
     public bool Speaks { get; private set; }
 
-    /// <summary>Whether the count of tokens has come by itself, which only the end of a stream brings.</summary>
+    /// <summary>Gets whether the token usage has arrived in a chunk of its own, which ends a stream.</summary>
     public bool IsCounted { get; private set; }
 
-    /// <summary>Whether at least one choice and <paramref name="choices"/> have come, and each says why it ended.</summary>
+    /// <summary>Returns whether at least one choice, and <paramref name="choices"/>, have arrived, each with a finish reason.</summary>
     public bool IsFinished(int choices) => _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
 
     /// <summary>Adds a chunk.</summary>
-    /// <returns>The error that it tells of instead, as the body of an answer; <see langword="null"/> for none.</returns>
-    /// <exception cref="JsonException">The chunk is no JSON object.</exception>
+    /// <returns>The error, as the body of a response; <see langword="null"/> if there is none.</returns>
+    /// <exception cref="JsonException">The chunk is not a JSON object.</exception>
     public byte[]? Add(ReadOnlySpan<byte> chunk)
     {
-        // Read to its end before anything is taken from it.
+        // The whole chunk is read before any of it is used.
         byte[]? told = ChunkError.In(chunk, out bool isChunk);
         if (told is not null || !isChunk)
         {
@@ -71,7 +71,7 @@ internal sealed class CompletionAssembler
         return null;
     }
 
-    /// <summary>The body.</summary>
+    /// <summary>Gets the body.</summary>
     public ReadOnlyMemory<byte> ToBody(bool isChat)
     {
         ByteBuffer output = t_output ?? new ByteBuffer();
@@ -91,7 +91,7 @@ internal sealed class CompletionAssembler
         member.Replace(JsonAccumulator.ValueOf(ref reader, json), ref _held);
     }
 
-    // Groq tells usage here, and on its plain answers at the top.
+    // Groq sends usage here; in responses without streaming it is at the top.
     private void AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -229,7 +229,7 @@ internal sealed class CompletionAssembler
             hasKind |= named.SequenceEqual("object"u8);
             if (!hasChoices && !IsOfTheHead(named))
             {
-                // Where they stand in a plain answer: behind its head.
+                // After the head, as in a response without streaming.
                 WriteChoices(output);
                 hasChoices = true;
             }

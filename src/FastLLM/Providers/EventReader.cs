@@ -2,14 +2,14 @@ using System.Buffers;
 
 namespace FastLLM.Providers;
 
-/// <summary>Cuts server-sent events out of the bytes of an answer, in whatever pieces these come.</summary>
+/// <summary>Reads server-sent events from the bytes of a response, which may arrive in pieces of any size.</summary>
 /// <remarks>
-/// Bytes are read into <see cref="Free"/>, <see cref="Take"/> says how many, and <see cref="TryRead"/> hands out the events that are whole.
-/// Lines end with LF, CRLF or CR; a data of several lines is joined where it lies, so that an event costs no memory of its own.
+/// Bytes are read into <see cref="Free"/>, <see cref="Take"/> gets their number, and <see cref="TryRead"/> returns the complete events.
+/// Lines end with LF, CRLF or CR. Data of several lines is joined in place, so that an event allocates nothing.
 /// </remarks>
 internal sealed class EventReader : IDisposable
 {
-    /// <summary>The most bytes of a line, and of the data of an event.</summary>
+    /// <summary>The maximum bytes of a line, and of the data of an event.</summary>
     public const int MaxBytes = 8 << 20;
 
     private const int FirstBytes = 8 * 1024;
@@ -28,16 +28,16 @@ internal sealed class EventReader : IDisposable
 
     public EventReader(int firstBytes = FirstBytes) => _buffer = ArrayPool<byte>.Shared.Rent(firstBytes);
 
-    /// <summary>Whether a line, or the data of an event, is longer than is taken. Nothing more can be read then.</summary>
+    /// <summary>Gets whether a line, or the data of an event, is too long. Then nothing more can be read.</summary>
     public bool IsTooLong { get; private set; }
 
-    /// <summary>Whether the last event's line was cut by the end of the answer, so that it may not be whole.</summary>
+    /// <summary>Gets whether the response ended in the last event's line, so that the event may be incomplete.</summary>
     public bool IsCut { get; private set; }
 
-    /// <summary>All bytes that came and were not handed out as events.</summary>
+    /// <summary>Gets the bytes that were not yet returned as events.</summary>
     public ReadOnlySpan<byte> Unread => _buffer.AsSpan(_line, _end - _line);
 
-    /// <summary>Where the next bytes are to be put. The events handed out before are gone.</summary>
+    /// <summary>Gets the memory for the next bytes. Events that were returned before become invalid.</summary>
     public Memory<byte> Free()
     {
         int kept = _hasData ? _data : _line;
@@ -62,17 +62,19 @@ internal sealed class EventReader : IDisposable
         return _buffer.AsMemory(_end);
     }
 
-    /// <summary>Takes <paramref name="count"/> bytes that were put into <see cref="Free"/>; none is the end of the answer.</summary>
+    /// <summary>Adds <paramref name="count"/> bytes that were written to <see cref="Free"/>; 0 is the end of the response.</summary>
     public void Take(int count)
     {
         _end += count;
         _hasEnded |= count == 0;
     }
 
-    /// <summary>Hands out the next event.</summary>
-    /// <param name="data">Its data, good until the next call.</param>
-    /// <param name="isError">Whether it is named an error: by its event field, or by a field <c>error</c> as older llama.cpp servers have it.</param>
-    /// <returns>Whether there is one; if not, more bytes are needed.</returns>
+    /// <summary>Reads the next event.</summary>
+    /// <param name="data">The data, valid until the next call.</param>
+    /// <param name="isError">
+    /// Whether the event is an error: by its event field, or by a field <c>error</c>, as in older llama.cpp servers.
+    /// </param>
+    /// <returns>Whether there is an event; if not, more bytes are needed.</returns>
     public bool TryRead(out ReadOnlySpan<byte> data, out bool isError)
     {
         while (!IsTooLong && TryReadLine(out int start, out int length))
@@ -89,7 +91,7 @@ internal sealed class EventReader : IDisposable
 
         if (_hasEnded && !IsTooLong)
         {
-            // The last event counts also where the empty line behind it is missing.
+            // The last event is valid without an empty line after it.
             return TryFinish(out data, out isError);
         }
 
@@ -124,7 +126,7 @@ internal sealed class EventReader : IDisposable
 
         if (_skipsLineFeed && _line < _end)
         {
-            // A CR has ended the line already; the LF behind it belongs to it, however late it came.
+            // A CR has ended the line; an LF after it belongs to it, even if it arrives later.
             _skipsLineFeed = false;
             if (_buffer[_line] == '\n')
             {
@@ -150,7 +152,7 @@ internal sealed class EventReader : IDisposable
         return true;
     }
 
-    // A byte order mark may stand in front of the first line, and may come byte by byte.
+    // A byte order mark may precede the first line, and may arrive byte by byte.
     private bool SkipMark()
     {
         if (!_hasBegun)
@@ -205,7 +207,7 @@ internal sealed class EventReader : IDisposable
             return;
         }
 
-        // The name and the line end in front of a further line have left room enough.
+        // The field name and the line end before a further line leave enough room.
         IsTooLong |= _dataEnd - _data + 1 + length > MaxBytes;
         _buffer[_dataEnd++] = (byte)'\n';
         _buffer.AsSpan(start, length).CopyTo(_buffer.AsSpan(_dataEnd));

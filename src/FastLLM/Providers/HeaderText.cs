@@ -2,25 +2,27 @@ using System.Buffers;
 
 namespace FastLLM.Providers;
 
-/// <summary>What may stand in a header. .NET would send CR and LF as they are, and name a bad key in its exception.</summary>
+/// <summary>Checks the characters of headers. .NET would send CR and LF unchanged, and repeat an invalid key in its exception.</summary>
 internal static class HeaderText
 {
     private static readonly SearchValues<char> NameChars =
         SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
-    /// <summary>The key, if it can stand in a header. The message never repeats it.</summary>
+    /// <summary>Returns the key if a header can carry it. The message of the exception never repeats it.</summary>
     public static string CheckKey(string key) => key.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E')
-        ? throw new ArgumentException("The API key has blanks, line breaks or characters outside ASCII, which no key has. Check where it was copied from.", "apiKey")
+        ? throw new ArgumentException("The API key has blanks, line breaks or characters outside ASCII, which no key has. Copy it again.", "apiKey")
         : key;
 
-    /// <summary>The headers, copied, if all of them can be sent. The message names the header, never its value.</summary>
+    /// <summary>
+    /// Returns a copy of the headers if all of them can be sent. The message of the exception names the header, never its value.
+    /// </summary>
     public static IReadOnlyDictionary<string, string> Check(IReadOnlyDictionary<string, string> headers)
     {
         foreach ((string name, string value) in headers)
         {
             if (name.Length == 0 || name.AsSpan().ContainsAnyExcept(NameChars))
             {
-                throw new ArgumentException($"\"{Printable(name)}\" is no header name.", nameof(headers));
+                throw new ArgumentException($"\"{Printable(name)}\" is not a header name.", nameof(headers));
             }
 
             if (value is null || value.AsSpan().ContainsAnyExceptInRange('\x20', '\x7E'))

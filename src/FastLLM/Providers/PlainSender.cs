@@ -5,7 +5,9 @@ using FastLLM.Diagnostics;
 
 namespace FastLLM.Providers;
 
-/// <summary>Sends requests to a server with OpenAI's protocol and reads the responses; the parts serve <see cref="StreamSender"/> too.</summary>
+/// <summary>
+/// Sends requests to a server with OpenAI's protocol and reads the responses; the parts serve <see cref="StreamSender"/> too.
+/// </summary>
 /// <param name="apiBase">The base URL.</param>
 /// <param name="headers">Gets the headers of a request, credentials included.</param>
 /// <param name="observe">Passes the headers of a response to the rate limiters.</param>
@@ -90,7 +92,8 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         bytes = Secrets.Remove(bytes, headers());
         LlmException failure = Secrets.Remove(LlmException.From(response, bytes.Span, send.Attempt?.Transport.Time.GetUtcNow()), headers());
 
-        // The model refuses a parameter that the caller did not set: it is left out from now on for this model, and the request is sent again.
+        // The model refuses a parameter that the caller did not set: it is left out from now on for this model, and the request is sent
+        // again.
         LlmRequest request = send.Request;
         bool learned = !temperatureLeftOut && request.TemperatureLeftAlone && request.Model is not null
             && failure.StatusCode == 400 && failure.Parameter == "temperature" && failure.Kind == FailureKind.InvalidRequest;

@@ -1,6 +1,6 @@
 namespace FastLLM.Providers;
 
-/// <summary>What one attempt brought: a response or a failure. A value, since failures come in storms.</summary>
+/// <summary>Represents the result of one attempt: a response or a failure. A struct, because failures may be very many.</summary>
 internal readonly struct Reply<TResponse>
 {
     public Reply(TResponse response, Usage? usage)
@@ -12,15 +12,15 @@ internal readonly struct Reply<TResponse>
 
     public Reply(LlmException failure) => Failure = failure;
 
-    /// <summary>Whether there is a response. There may be neither that nor a failure: then nothing was sent.</summary>
+    /// <summary>Gets whether there is a response. If there is no failure either, nothing was sent.</summary>
     public bool HasResponse { get; }
 
-    /// <summary>The response.</summary>
+    /// <summary>Gets the response.</summary>
     public TResponse? Response { get; }
 
-    /// <summary>The tokens it took, where known.</summary>
+    /// <summary>Gets the token usage, if known.</summary>
     public Usage? Usage { get; }
 
-    /// <summary>Why there is no response.</summary>
+    /// <summary>Gets why there is no response.</summary>
     public LlmException? Failure { get; }
 }

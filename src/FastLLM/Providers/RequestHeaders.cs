@@ -1,6 +1,6 @@
 namespace FastLLM.Providers;
 
-/// <summary>A provider's headers, checked once and then sent again and again.</summary>
+/// <summary>Represents the headers of a provider, which are checked once and sent many times.</summary>
 internal sealed class RequestHeaders
 {
     private readonly IReadOnlyDictionary<string, string> _source;
@@ -12,7 +12,7 @@ internal sealed class RequestHeaders
         _checked = [.. HeaderText.Check(source)];
     }
 
-    /// <summary>The headers, checked again only where the provider hands out another set than last time.</summary>
+    /// <summary>Gets the headers. They are checked again only if the provider returns another set than last time.</summary>
     public static RequestHeaders Of(IReadOnlyDictionary<string, string> headers, ref RequestHeaders? last)
     {
         RequestHeaders? known = last;

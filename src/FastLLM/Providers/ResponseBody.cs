@@ -5,16 +5,16 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Reads the body of an HTTP answer, no more of it than allowed.</summary>
+/// <summary>Reads the body of an HTTP response up to a maximum size.</summary>
 internal static class ResponseBody
 {
     private const int FirstBytes = 4 * 1024;
 
-    /// <summary>Up to this length, a server's word on the length is believed and the bytes are read where they stay.</summary>
+    /// <summary>The largest <c>Content-Length</c> that is trusted; the bytes are then read directly into their final place.</summary>
     private const int BelievedBytes = 1 << 20;
 
     /// <summary>Reads to the end.</summary>
-    /// <returns>The bytes; <see langword="null"/> where there are more than <paramref name="most"/>.</returns>
+    /// <returns>The bytes; <see langword="null"/> if there are more than <paramref name="most"/>.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContent content, long most, Attempt? attempt, CancellationToken cancellationToken)
     {
@@ -30,7 +30,7 @@ internal static class ResponseBody
             : await ReadUnknownAsync(stream, most, attempt, cancellationToken).ConfigureAwait(false);
     }
 
-    // The handler throws when the stream ends before the length that was told.
+    // The handler throws if the stream ends before the announced length.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt, CancellationToken cancellationToken)
     {

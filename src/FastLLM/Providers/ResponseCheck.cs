@@ -4,11 +4,11 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Tells an answer from what only looks like one. Not every 2xx is an answer: it must be whole, say that it is finished, and hold no error.</summary>
+/// <summary>Checks whether a 2xx body is a response: it must be complete, say that it is finished, and have no error.</summary>
 internal static class ResponseCheck
 {
     /// <summary>Checks a body that came with a 2xx status.</summary>
-    /// <returns>What is wrong with it, or <see langword="null"/>.</returns>
+    /// <returns>The failure, or <see langword="null"/>.</returns>
     public static LlmException? Check(HttpResponseMessage response, ReadOnlyMemory<byte> body, string endpoint, Attempt? attempt, out BodyScan scan)
     {
         scan = default;
@@ -37,11 +37,11 @@ internal static class ResponseCheck
         Endpoints.Embeddings => scan.HasEmbeddings,
         Endpoints.Responses => scan.StatusEnded,
 
-        // An endpoint that is only passed through: a whole JSON object without an error is all that can be asked.
+        // An endpoint that is passed through: any complete JSON object without an error is a response.
         _ => true,
     };
 
-    // Gemini's way to say what is wrong: [{"error":{…}}].
+    // Gemini's error format: [{"error":{…}}].
     private static bool IsListOfErrors(ReadOnlyMemory<byte> body)
     {
         try
@@ -65,7 +65,7 @@ internal static class ResponseCheck
         ReadOnlySpan<byte> begin = body.TrimStart(" \t\r\n"u8);
         return begin switch
         {
-            // Nobody asked for it, and what it would unfold to has no cap that a server must keep.
+            // Compression was not requested, and the decompressed size has no limit.
             _ when response.Content.Headers.NonValidated.Contains("Content-Encoding") || begin is [0x1F, 0x8B, ..] =>
                 new LlmException(FailureKind.InvalidResponse, "The answer is compressed, which was not asked for.", cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
             [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
@@ -74,7 +74,7 @@ internal static class ResponseCheck
         };
     }
 
-    /// <summary>A failure that is one of the answer's form.</summary>
+    /// <summary>Gets the failure of a malformed response.</summary>
     public static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException? cause) =>
         new(kind, message, cause)
         {

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace FastLLM.Providers;
 
-/// <summary>How responses of a type are turned into bytes for a cache, and back.</summary>
+/// <summary>Converts responses of a type to bytes for a cache, and back.</summary>
 internal sealed class ResponseFormat<TResponse>
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -27,7 +27,7 @@ internal sealed class ResponseFormat<TResponse>
             return new(response => JsonSerializer.SerializeToUtf8Bytes(response, typeInfo), bytes => JsonSerializer.Deserialize(bytes.Span, typeInfo)!);
         }
 
-        // The casts are between a type and itself.
+        // Each cast is from a type to itself.
         if (typeof(TResponse) == typeof(string))
         {
             return new(response => Strict.GetBytes((string)(object)response!), bytes => (TResponse)(object)Strict.GetString(bytes.Span));
@@ -48,5 +48,5 @@ internal sealed class ResponseFormat<TResponse>
     public TResponse Read(ReadOnlyMemory<byte> bytes) => _read is not null ? _read(bytes) : throw Unknown();
 
     private static NotSupportedException Unknown() => new(
-        $"How a {typeof(TResponse).Name} is kept in a cache is not known. Give the provider a JsonTypeInfo<{typeof(TResponse).Name}>, or override Write and Read.");
+        $"A {typeof(TResponse).Name} cannot be stored in a cache. Pass the provider a JsonTypeInfo<{typeof(TResponse).Name}>, or override Write and Read.");
 }

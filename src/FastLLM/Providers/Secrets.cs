@@ -2,14 +2,14 @@ using System.Text;
 
 namespace FastLLM.Providers;
 
-/// <summary>Takes credentials out of what a server sends back: some repeat the key they refuse.</summary>
+/// <summary>Removes credentials from responses: some servers repeat the key that they refuse.</summary>
 internal static class Secrets
 {
     private const int ShortestSecret = 8;
     private const string Bearer = "Bearer ";
     private const string Stars = "***";
 
-    /// <summary>The answer with every credential of the request replaced by <c>***</c>.</summary>
+    /// <summary>Gets the response with every credential of the request replaced by <c>***</c>.</summary>
     public static ReadOnlyMemory<byte> Remove(ReadOnlyMemory<byte> answer, IReadOnlyDictionary<string, string> headers)
     {
         foreach (string secret in Of(headers))
@@ -23,7 +23,9 @@ internal static class Secrets
         return answer;
     }
 
-    /// <summary>The failure without any credential of the request: escapes in a body, or an exception that quotes a header, may have hidden one.</summary>
+    /// <summary>
+    /// Gets the failure without the credentials of the request, which JSON escapes or an exception that quotes a header may contain.
+    /// </summary>
     public static LlmException Remove(LlmException failure, IReadOnlyDictionary<string, string> headers)
     {
         foreach (string secret in Of(headers))

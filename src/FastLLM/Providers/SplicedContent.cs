@@ -2,7 +2,7 @@ using System.Net;
 
 namespace FastLLM.Providers;
 
-/// <summary>A request's bytes with something of ours at their end, without a copy of them.</summary>
+/// <summary>Sends the bytes of a request with an addition at their end, without copying them.</summary>
 internal sealed class SplicedContent(ReadOnlyMemory<byte> begin, ReadOnlyMemory<byte> end, Attempt? attempt) : BodyContent(begin, attempt)
 {
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)

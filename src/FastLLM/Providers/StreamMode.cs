@@ -1,15 +1,17 @@
 namespace FastLLM;
 
-/// <summary>Which requests are answered as streams. What comes back is the same: a stream is put together to the body that would have come without.</summary>
+/// <summary>
+/// Specifies which requests are streamed. The response is the same: a stream is assembled to the body of a response without streaming.
+/// </summary>
 public enum StreamMode
 {
-    /// <summary>Those that say <c>stream: true</c> themselves. What is sent stays byte for byte what was given.</summary>
+    /// <summary>Only requests with <c>stream: true</c>. All requests are sent unchanged.</summary>
     AsRequested = 0,
 
     /// <summary>
-    /// All completions that do not say otherwise: members that ask for a stream are added behind the body's own, so that an answer
-    /// that stalls is seen within seconds, not when its whole time is over. A model that refuses is asked without from then on.
-    /// The requests' keys stay the same.
+    /// All completions that do not set it otherwise: members that request a stream are added to the end of the body, so that a stalled
+    /// response is detected within seconds, not at the end of its timeout. A model that refuses streams gets no such members any more.
+    /// The keys of the requests stay the same.
     /// </summary>
     Auto = 1,
 }

@@ -3,8 +3,8 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>What a request's body says about streaming, and what is put to its end so that it asks for a stream.</summary>
-/// <remarks>The body's own bytes stay as they are: members are added in front of its last brace.</remarks>
+/// <summary>Represents what a request's body says about streaming, and defines the members that are added to request a stream.</summary>
+/// <remarks>The bytes of the body stay unchanged: members are added before its last brace.</remarks>
 internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions, int Choices)
 {
     private const int MaxChoices = 1000;
@@ -13,7 +13,7 @@ internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions,
     private static readonly byte[] s_streamCounted = ""","stream":true,"stream_options":{"include_usage":true}}"""u8.ToArray();
     private static readonly byte[] s_counted = ""","stream_options":{"include_usage":true}}"""u8.ToArray();
 
-    /// <summary>Looks at a body that is known to be good.</summary>
+    /// <summary>Reads a body that is known to be valid.</summary>
     public static StreamRequest Of(ReadOnlySpan<byte> body)
     {
         bool saysStream = false, saysOptions = false;
@@ -37,7 +37,7 @@ internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions,
         return new StreamRequest(saysStream, saysOptions, choices);
     }
 
-    /// <summary>What takes the place of the body's last brace; nothing where nothing is added.</summary>
+    /// <summary>Gets the bytes that replace the last brace; empty if nothing is added.</summary>
     public static ReadOnlyMemory<byte> Tail(bool addsStream, bool addsOptions) => (addsStream, addsOptions) switch
     {
         (true, true) => s_streamCounted,
@@ -46,6 +46,6 @@ internal readonly record struct StreamRequest(bool SaysStream, bool SaysOptions,
         _ => default,
     };
 
-    /// <summary>The body up to its last brace.</summary>
+    /// <summary>Gets the body up to its last brace.</summary>
     public static ReadOnlyMemory<byte> WithoutBrace(ReadOnlyMemory<byte> body) => body[..body.Span.LastIndexOf((byte)'}')];
 }

@@ -5,10 +5,10 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>Reads an answer that was asked for as a stream, and makes the body of it that would have come without.</summary>
+/// <summary>Reads a streamed response and assembles the body of a response without streaming.</summary>
 internal sealed class StreamedBody(string endpoint, int choices, long most)
 {
-    /// <summary>Around a token a stream wraps a few hundred bytes of envelope: so many times the cap of an answer may come in all.</summary>
+    /// <summary>A stream wraps each token in a few hundred bytes: it may have this many times the maximum size of a response.</summary>
     private const int MaxEnvelope = 16;
 
     private readonly CompletionAssembler _answer = new();
@@ -24,25 +24,25 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         Plain,
     }
 
-    /// <summary>What came: the body, or what of it there is.</summary>
+    /// <summary>Gets the body, or the part of it that arrived.</summary>
     public ReadOnlyMemory<byte> Body { get; private set; }
 
-    /// <summary>Whether the server answered without a stream.</summary>
+    /// <summary>Gets whether the server sent a response without a stream.</summary>
     public bool WasPlain { get; private set; }
 
-    /// <summary>Whether there are more bytes than are taken.</summary>
+    /// <summary>Gets whether the response is larger than the maximum.</summary>
     public bool IsTooLarge { get; private set; }
 
-    /// <summary>Why the body is no answer although nothing in it says so; <see langword="null"/> where only the body can tell.</summary>
+    /// <summary>Gets why the stream is not a response; <see langword="null"/> if only the body can show it.</summary>
     public string? Fault { get; private set; }
 
-    /// <summary>Whether the fault is one of form, not of an end that came early.</summary>
+    /// <summary>Gets whether the fault is invalid data, not an early end.</summary>
     public bool IsInvalid { get; private set; }
 
-    /// <summary>Whether this can put streams of an endpoint together.</summary>
+    /// <summary>Returns whether streams of an endpoint can be assembled.</summary>
     public static bool Knows(string endpoint) => endpoint is Endpoints.ChatCompletions or Endpoints.Completions or Endpoints.Responses;
 
-    /// <summary>Reads to the end: of the events, or of a plain body where the server sent one.</summary>
+    /// <summary>Reads to the end of the events, or of a plain body if the server sent one.</summary>
     public async ValueTask ReadAsync(HttpContent content, Attempt? attempt, CancellationToken cancellationToken)
     {
         using var events = new EventReader();
@@ -53,7 +53,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         }
         catch (Exception e) when (e is IOException or OperationCanceledException && _answer.IsCounted && _answer.IsFinished(_choices))
         {
-            // Only the goodbye is missing: what was paid for is there.
+            // Only the end of the stream is missing: the response is complete.
             _isDone = true;
         }
 
@@ -99,7 +99,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         }
     }
 
-    // What the server says it sends is not asked: some send events as plain text, some an error as an event stream.
+    // The content type is ignored: some servers send events as plain text, others errors as an event stream.
     private static Form FormOf(ReadOnlySpan<byte> begin)
     {
         ReadOnlySpan<byte> mark = "\uFEFF"u8;
@@ -127,7 +127,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
             }
             catch (JsonException e)
             {
-                // What the end has cut is no event; whether the answer is whole, the others tell.
+                // An event that was cut by the end is ignored; the others show whether the response is complete.
                 if (!events.IsCut)
                 {
                     IsInvalid = _isDone = true;
@@ -162,7 +162,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         }
     }
 
-    // The last event of a response carries it whole.
+    // The last event of a response has the whole response.
     private void ReadResponse(ReadOnlySpan<byte> data)
     {
         var reader = new Utf8JsonReader(data);
@@ -185,7 +185,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
 
     private static bool HasError(JsonElement root) => root.Member("error").ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);
 
-    // In the form in which an error comes as a body.
+    // Converts an error event to the form of an error body.
     private static byte[] ErrorOf(ReadOnlySpan<byte> data)
     {
         try

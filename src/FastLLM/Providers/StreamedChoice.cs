@@ -3,17 +3,17 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>One answer of a stream, as far as it has come.</summary>
+/// <summary>Represents a choice of a stream, as far as it has arrived.</summary>
 internal sealed class StreamedChoice(long index)
 {
     private const int IndexBytes = 20;
 
     public long Index { get; } = index;
 
-    /// <summary>What the chunks say of the choice itself.</summary>
+    /// <summary>Gets the members of the choice itself.</summary>
     public JsonAccumulator Members { get; } = new();
 
-    /// <summary>What the chunks' deltas add up to.</summary>
+    /// <summary>Gets or sets the message, assembled from the deltas.</summary>
     public JsonAccumulator? Message { get; set; }
 
     public bool IsFinished { get; set; }
@@ -31,7 +31,7 @@ internal sealed class StreamedChoice(long index)
 
         foreach ((byte[] name, JsonAccumulator value) in Members.Members)
         {
-            // Some servers repeat the whole message beside each delta.
+            // Some servers repeat the whole message with each delta.
             ReadOnlySpan<byte> named = name;
             if (!named.SequenceEqual("index"u8) && (Message is null || !named.SequenceEqual("message"u8)))
             {
@@ -57,7 +57,7 @@ internal sealed class StreamedChoice(long index)
             JsonAccumulator.WriteName(output, name);
             if (isContent && saysOtherwise && value.IsEmptyText)
             {
-                // Streams begin with an empty text, whatever follows.
+                // A stream begins with empty content, whatever follows.
                 output.Append("null"u8);
             }
             else if (named.SequenceEqual("tool_calls"u8) && value.List is { Count: > 0 } calls)

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Providers;
 
-/// <summary>The way out: one tuned handler, and what goes with it.</summary>
+/// <summary>Represents the HTTP connection of a manager: one tuned handler with its clients and limits.</summary>
 internal sealed class Transport : IDisposable
 {
     private readonly HttpMessageHandler? _own;
@@ -24,19 +24,19 @@ internal sealed class Transport : IDisposable
         Logger = logger;
     }
 
-    /// <summary>Whether the handler is the caller's own, which may not listen to its token.</summary>
+    /// <summary>Gets whether the caller supplied the handler, which may ignore its token.</summary>
     public bool HandlerIsGiven => _own is null;
 
-    /// <summary>Sends without the linked token sources, timers and buffers of <see cref="Client"/>.</summary>
+    /// <summary>Gets an invoker, without the linked token sources, timers and buffers of <see cref="Client"/>.</summary>
     public HttpMessageInvoker Invoker { get; }
 
-    /// <summary>Sends for providers that are not ours.</summary>
+    /// <summary>Gets the client for providers that are not built in.</summary>
     public HttpClient Client { get; }
 
-    /// <summary>The most bytes of one response.</summary>
+    /// <summary>Gets the maximum bytes of a response.</summary>
     public long MaxResponseBytes { get; }
 
-    /// <summary>Which answers are asked for as streams.</summary>
+    /// <summary>Gets which requests are streamed.</summary>
     public StreamMode StreamMode { get; }
 
     public TimeProvider Time { get; }
@@ -45,7 +45,7 @@ internal sealed class Transport : IDisposable
 
     public void Dispose()
     {
-        // Neither disposes a handler that was given.
+        // Neither disposes a handler that the caller supplied.
         Client.Dispose();
         Invoker.Dispose();
         _own?.Dispose();
@@ -59,12 +59,12 @@ internal sealed class Transport : IDisposable
         AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = connectTimeout,
 
-        // New addresses are picked up; idle connections outlive a pause between two batches, but not most servers' patience.
+        // Connections follow DNS changes, survive a pause between two batches, and are closed before most servers close them.
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(50),
         EnableMultipleHttp2Connections = true,
 
-        // Trace context is not for model providers, and without it a whole layer is left out of every send.
+        // Model providers need no trace context, and without it the send skips a whole layer.
         ActivityHeadersPropagator = null,
     };
 }

@@ -8,7 +8,10 @@ internal static class BareBody
 {
     private static readonly JsonReaderOptions Options = new() { MaxDepth = JsonText.MaxDepth };
 
-    /// <summary>Where a bare body goes: to the chat with <c>messages</c>, to embeddings with <c>input</c>; <see langword="null"/> with neither.</summary>
+    /// <summary>
+    /// Gets the endpoint of a bare body: chat completions if it has <c>messages</c>, embeddings if it has <c>input</c>, otherwise
+    /// <see langword="null"/>.
+    /// </summary>
     public static string? EndpointOf(ReadOnlySpan<byte> body)
     {
         var reader = new Utf8JsonReader(body, Options);
@@ -37,7 +40,7 @@ internal static class BareBody
         return null;
     }
 
-    /// <summary>The body with a member more at its beginning.</summary>
+    /// <summary>Gets the body with another member at its beginning.</summary>
     /// <param name="body">A JSON object.</param>
     /// <param name="member">Name and value, as JSON.</param>
     public static ReadOnlyMemory<byte> WithMember(ReadOnlySpan<byte> body, ReadOnlySpan<byte> member)
@@ -47,9 +50,9 @@ internal static class BareBody
         return (byte[])[.. body[..open], .. member, .. isEmpty ? ""u8 : ","u8, .. body[open..]];
     }
 
-    /// <summary>The body without its member <c>metadata</c>; the other members keep their bytes.</summary>
+    /// <summary>Gets the body without its member <c>metadata</c>; the other members keep their bytes.</summary>
     /// <param name="body">A JSON object.</param>
-    /// <param name="metadata">The member's value, empty where there is none.</param>
+    /// <param name="metadata">The value of the member, empty if there is none.</param>
     public static ReadOnlyMemory<byte> WithoutMetadata(ReadOnlySpan<byte> body, out ReadOnlyMemory<byte> metadata)
     {
         metadata = default;

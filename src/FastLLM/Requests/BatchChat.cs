@@ -1,6 +1,6 @@
 namespace FastLLM;
 
-/// <summary>The builder behind <see cref="RequestBatch.Chat"/>.</summary>
+/// <summary>Provides the builder of <see cref="RequestBatch.Chat"/>.</summary>
 public sealed class BatchChat
 {
     internal BatchChat(RequestBatch batch) => Completions = new BatchChatCompletions(batch);

@@ -4,11 +4,11 @@ using FastLLM.Requests;
 
 namespace FastLLM;
 
-/// <summary>The builder behind <c>batch.Chat.Completions</c>.</summary>
+/// <summary>Adds chat completion requests to a batch: <c>batch.Chat.Completions</c>.</summary>
 public sealed class BatchChatCompletions
 {
-    // No temperature is not a number: it stands for one that nobody chose.
-    private const double LeftAlone = double.NaN;
+    // NaN stands for a temperature that the caller did not set.
+    private const double NotSet = double.NaN;
 
     private readonly RequestBatch _batch;
 
@@ -17,30 +17,37 @@ public sealed class BatchChatCompletions
     /// <summary>Adds a chat completion request.</summary>
     /// <param name="model">The model.</param>
     /// <param name="messages">The conversation; a string is a user message.</param>
-    /// <param name="temperature">0 to 2, or <see langword="null"/> to send none. Left alone, 0.7 is sent, unless the model is known to refuse a temperature.</param>
-    /// <param name="topP">0 to 1; 1 is the provider's own and not sent.</param>
-    /// <param name="n">How many answers in one response; 1 is the provider's own and not sent.</param>
-    /// <param name="stop">Where the answer stops: a text, or several.</param>
-    /// <param name="maxCompletionTokens">The most tokens of an answer, reasoning included.</param>
-    /// <param name="presencePenalty">−2 to 2; 0 is the provider's own and not sent.</param>
-    /// <param name="frequencyPenalty">−2 to 2; 0 is the provider's own and not sent.</param>
-    /// <param name="logitBias">Bias by token number.</param>
-    /// <param name="user">An id for the end user.</param>
-    /// <param name="responseFormat">The answer's form, such as <c>JsonNode.Parse("""{"type":"json_object"}""")</c>.</param>
-    /// <param name="seed">A seed; providers promise best effort only.</param>
+    /// <param name="temperature">
+    /// 0 to 2, or <see langword="null"/> to send none. If it is not set, 0.7 is sent, unless the model is known to refuse a temperature.
+    /// </param>
+    /// <param name="topP">0 to 1; 1, the provider's default, is not sent.</param>
+    /// <param name="n">The number of choices in the response; 1, the provider's default, is not sent.</param>
+    /// <param name="stop">One or more texts at which the model stops.</param>
+    /// <param name="maxCompletionTokens">The maximum number of tokens in the response, reasoning included.</param>
+    /// <param name="presencePenalty">−2 to 2; 0, the provider's default, is not sent.</param>
+    /// <param name="frequencyPenalty">−2 to 2; 0, the provider's default, is not sent.</param>
+    /// <param name="logitBias">The bias for each token number.</param>
+    /// <param name="user">The id of the end user.</param>
+    /// <param name="responseFormat">The format of the response, such as <c>JsonNode.Parse("""{"type":"json_object"}""")</c>.</param>
+    /// <param name="seed">The seed; providers give no guarantee.</param>
     /// <param name="tools">The tools that the model may call.</param>
     /// <param name="toolChoice"><c>"auto"</c>, <c>"none"</c>, <c>"required"</c>, or a JSON object that names a tool.</param>
-    /// <param name="stream">Whether the answer is to be streamed.</param>
-    /// <param name="sample">Which answer to the same question this is; equal requests share one answer unless their samples differ.</param>
+    /// <param name="stream">Whether the response is streamed.</param>
+    /// <param name="sample">The number of the sample; equal requests share one response unless their samples differ.</param>
     /// <param name="provider">A label for logs.</param>
-    /// <param name="extra">Any other body parameter: text, number, truth value, <see cref="JsonNode"/>, <see cref="JsonElement"/>, or lists and dictionaries of these.</param>
-    /// <returns>The request's id: the key by which a cache knows it.</returns>
+    /// <param name="extra">
+    /// Any other body parameter: text, number, truth value, <see cref="JsonNode"/>, <see cref="JsonElement"/>, or lists and dictionaries of
+    /// these.
+    /// </param>
+    /// <returns>The id of the request: its key in a cache.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range; the message names it.</exception>
-    /// <exception cref="ArgumentException">A text holds half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.</exception>
+    /// <exception cref="ArgumentException">
+    /// A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.
+    /// </exception>
     public string Create(
         string model,
         IEnumerable<Message> messages,
-        double? temperature = LeftAlone,
+        double? temperature = NotSet,
         double? topP = 1.0,
         int? n = 1,
         StopSequences? stop = null,

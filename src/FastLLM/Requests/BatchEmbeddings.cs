@@ -2,7 +2,7 @@ using FastLLM.Requests;
 
 namespace FastLLM;
 
-/// <summary>The builder behind <see cref="RequestBatch.Embeddings"/>.</summary>
+/// <summary>Adds embedding requests to a batch: <see cref="RequestBatch.Embeddings"/>.</summary>
 public sealed class BatchEmbeddings
 {
     private readonly RequestBatch _batch;
@@ -11,16 +11,23 @@ public sealed class BatchEmbeddings
 
     /// <summary>Adds an embedding request.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="input">A text, or several; there is one vector for each, blank ones included. Token numbers: <see cref="EmbeddingInput.FromTokens(IEnumerable{int})"/>.</param>
-    /// <param name="dimensions">How many numbers a vector has; <see langword="null"/> for as many as the model makes.</param>
-    /// <param name="encodingFormat"><c>float</c> or <c>base64</c>; vectors read the same from both. <see langword="null"/> leaves it to the provider.</param>
-    /// <param name="user">An id for the end user.</param>
-    /// <param name="sample">Which answer to the same question this is.</param>
+    /// <param name="input">
+    /// One or more texts; each gets a vector, also a blank one. For token numbers:
+    /// <see cref="EmbeddingInput.FromTokens(IEnumerable{int})"/>.
+    /// </param>
+    /// <param name="dimensions">The length of a vector; <see langword="null"/> for the model's default.</param>
+    /// <param name="encodingFormat">
+    /// <c>float</c> or <c>base64</c>, both with the same vectors; <see langword="null"/> for the provider's default.
+    /// </param>
+    /// <param name="user">The id of the end user.</param>
+    /// <param name="sample">The number of the sample.</param>
     /// <param name="provider">A label for logs.</param>
     /// <param name="extra">Any other body parameter, such as <c>input_type</c>; all of them are sent.</param>
-    /// <returns>The request's id: the key by which a cache knows it.</returns>
+    /// <returns>The id of the request: its key in a cache.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dimensions"/> is less than 1.</exception>
-    /// <exception cref="ArgumentException">A text holds half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.</exception>
+    /// <exception cref="ArgumentException">
+    /// A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.
+    /// </exception>
     public string Create(
         string model,
         EmbeddingInput input,

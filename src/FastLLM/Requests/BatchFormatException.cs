@@ -1,7 +1,7 @@
 namespace FastLLM;
 
-/// <summary>A batch file has wrong lines; none of it was used.</summary>
-/// <remarks>The message names the first mistakes with their lines; <see cref="Errors"/> has more of them. Lines are counted from 1.</remarks>
+/// <summary>The exception that is thrown if a batch file has invalid lines. No line of it was used.</summary>
+/// <remarks>The message names the first errors with their lines; <see cref="Errors"/> has more. Lines are counted from 1.</remarks>
 public sealed class BatchFormatException : FormatException
 {
     private const int Shown = 10;
@@ -13,10 +13,10 @@ public sealed class BatchFormatException : FormatException
         ErrorCount = count ?? errors.Count;
     }
 
-    /// <summary>Gets the number of mistakes, which may be more than <see cref="Errors"/> names.</summary>
+    /// <summary>Gets the number of errors, which may be greater than the number of <see cref="Errors"/>.</summary>
     public long ErrorCount { get; }
 
-    /// <summary>Gets each mistake with the line it stands in.</summary>
+    /// <summary>Gets the errors with their lines.</summary>
     public IReadOnlyList<(long Line, string Error)> Errors { get; }
 
     private static string Describe(IReadOnlyList<(long Line, string Error)> errors, long count)

@@ -3,14 +3,14 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>One line of an OpenAI batch file: <c>custom_id</c>, <c>method</c>, <c>url</c> and the body's own bytes.</summary>
-/// <remarks>The body is cut out of the line, never decoded and encoded again.</remarks>
+/// <summary>Represents a line of an OpenAI batch file: <c>custom_id</c>, <c>method</c>, <c>url</c> and the bytes of the body.</summary>
+/// <remarks>The body is cut out of the line without decoding it.</remarks>
 internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnlyMemory<byte> Body, int Sample)
 {
-    /// <summary>Endpoints that a batch line may name.</summary>
+    /// <summary>The endpoints that a batch line may name.</summary>
     public static readonly string[] KnownUrls = [Endpoints.ChatCompletions, Endpoints.Embeddings, Endpoints.Responses, Endpoints.Completions];
 
-    /// <summary>Whether the JSON object has a member <c>body</c>, by which a batch line is told from a bare body.</summary>
+    /// <summary>Returns whether the JSON object has a member <c>body</c>, which a bare body has not.</summary>
     public static bool IsBatchLine(ReadOnlySpan<byte> line)
     {
         var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
@@ -38,7 +38,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
     }
 
     /// <summary>Reads a line.</summary>
-    /// <exception cref="JsonException">It is no batch line; the message says what is wrong.</exception>
+    /// <exception cref="JsonException">The line is not a batch line; the message names the cause.</exception>
     public static BatchLine Read(ReadOnlyMemory<byte> line)
     {
         var reader = new Utf8JsonReader(line.Span, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
@@ -78,7 +78,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
                     body = line[start..(int)reader.BytesConsumed];
                     break;
                 case Members.Body:
-                    throw new JsonException("\"body\" must be a JSON object: the request as the API takes it.");
+                    throw new JsonException("\"body\" must be a JSON object: the request as the API accepts it.");
                 case Members.Own:
                     sample = ReadSample(ref reader);
                     break;
@@ -90,7 +90,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
 
         while (reader.Read())
         {
-            // To the end: what follows the object makes the reader throw.
+            // To the end: the reader throws if anything follows the object.
         }
 
         return new BatchLine(customId, CheckUrl(method, url), body ?? throw new JsonException("The line has no \"body\"."), sample);
@@ -102,7 +102,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
         ? Read(line)
         : new BatchLine(null, BareBody.EndpointOf(line.Span) ?? throw new JsonException(InputMessages.NoRequest), line, Sample: 0);
 
-    /// <summary>The line as a request whose body stays the bytes of the line.</summary>
+    /// <summary>Gets the line as a request whose body is the bytes of the line.</summary>
     public LlmRequest ToRequest() => LlmRequest.FromBody(Url, Body, CustomId, Sample);
 
     private static string CheckUrl(string? method, string? url)
@@ -121,7 +121,7 @@ internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnly
         };
     }
 
-    // "fastllm":{"sample":2} asks for another answer to the same question; the rest of the member is what a run writes, not reads.
+    // "fastllm":{"sample":2} requests another sample; the rest of this member is written by a run and not read.
     private static int ReadSample(ref Utf8JsonReader reader)
     {
         var sample = 0;

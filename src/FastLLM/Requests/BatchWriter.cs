@@ -43,7 +43,7 @@ internal static class BatchWriter
         return [.. line, (byte)'\n'];
     }
 
-    // A body given as pretty-printed text has line ends between its members; inside strings they are always escaped.
+    // A pretty-printed body has line ends between its members; inside strings they are always escaped.
     private static ReadOnlySpan<byte> OneLine(ReadOnlySpan<byte> body)
     {
         if (!body.ContainsAny((byte)'\n', (byte)'\r'))
@@ -59,7 +59,7 @@ internal static class BatchWriter
 
     private static string MadeId(LlmRequest request, int order) => $"{order}-{request.Key.ToString()[..KeyDigits]}";
 
-    // Also an id that another place would be given: a file written here and read again has such ids.
+    // Also an id that would be generated for another place: a file that was written here and read again has such ids.
     private static bool IsMadeElsewhere(string id, int order, IReadOnlyList<LlmRequest> requests) =>
         id.IndexOf('-', StringComparison.Ordinal) is > 0 and var dash
         && int.TryParse(id.AsSpan(0, dash), NumberStyles.None, CultureInfo.InvariantCulture, out int other)

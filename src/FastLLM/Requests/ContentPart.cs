@@ -3,8 +3,8 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>One part of a message: text, an image, sound, a file, or anything a provider understands.</summary>
-/// <remarks>Immutable. What is sent is exactly the JSON that the factory made or was given.</remarks>
+/// <summary>Represents a part of a message: text, an image, audio, a file, or anything else that a provider understands.</summary>
+/// <remarks>Immutable. The JSON that the factory created or was given is sent exactly.</remarks>
 public sealed class ContentPart
 {
     private readonly byte[] _json;
@@ -25,7 +25,7 @@ public sealed class ContentPart
     /// <summary>Gets the part as UTF-8 JSON.</summary>
     internal ReadOnlySpan<byte> Json => _json;
 
-    /// <summary>Text.</summary>
+    /// <summary>Creates a text part.</summary>
     /// <param name="text">The text.</param>
     /// <exception cref="ArgumentException">The text has a lone surrogate, which UTF-8 cannot carry.</exception>
     public static ContentPart FromText(string text)
@@ -40,9 +40,9 @@ public sealed class ContentPart
         }));
     }
 
-    /// <summary>An image at an address that the provider can reach, or a <c>data:</c> address.</summary>
+    /// <summary>Creates an image part from an address that the provider can reach, or from a <c>data:</c> address.</summary>
     /// <param name="url">The address.</param>
-    /// <param name="detail"><c>low</c>, <c>high</c>, <c>auto</c>, or <see langword="null"/> to leave it to the provider.</param>
+    /// <param name="detail"><c>low</c>, <c>high</c>, <c>auto</c>, or <see langword="null"/> for the provider's default.</param>
     public static ContentPart FromImage(string url, string? detail = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(url);
@@ -62,17 +62,17 @@ public sealed class ContentPart
         }));
     }
 
-    /// <summary>An image carried in the request itself.</summary>
+    /// <summary>Creates an image part that contains the image.</summary>
     /// <param name="bytes">The file's bytes.</param>
     /// <param name="mediaType">Its media type, such as <c>image/png</c>.</param>
-    /// <param name="detail"><c>low</c>, <c>high</c>, <c>auto</c>, or <see langword="null"/> to leave it to the provider.</param>
+    /// <param name="detail"><c>low</c>, <c>high</c>, <c>auto</c>, or <see langword="null"/> for the provider's default.</param>
     public static ContentPart FromImage(ReadOnlySpan<byte> bytes, string mediaType, string? detail = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(mediaType);
         return FromImage($"data:{mediaType};base64,{Convert.ToBase64String(bytes)}", detail);
     }
 
-    /// <summary>Sound carried in the request itself.</summary>
+    /// <summary>Creates an audio part that contains the audio.</summary>
     /// <param name="bytes">The file's bytes.</param>
     /// <param name="format">Its format, such as <c>wav</c> or <c>mp3</c>.</param>
     public static ContentPart FromAudio(ReadOnlySpan<byte> bytes, string format)
@@ -91,7 +91,7 @@ public sealed class ContentPart
         }));
     }
 
-    /// <summary>Any part, as its JSON object. Kept as it is, whatever is in it.</summary>
+    /// <summary>Creates any part from its JSON object, which is sent unchanged.</summary>
     /// <param name="json">A JSON object.</param>
     /// <exception cref="JsonException">The text is not a JSON object.</exception>
     public static ContentPart FromJson(string json)

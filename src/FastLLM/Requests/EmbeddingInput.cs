@@ -5,8 +5,8 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>What is to be embedded: one text, several texts, or texts as token numbers.</summary>
-/// <remarks>Immutable. Every element counts, blank ones too: there is one vector for each.</remarks>
+/// <summary>Represents the input of an embedding request: one text, several texts, or texts as token numbers.</summary>
+/// <remarks>Immutable. Each element gets a vector, also a blank one.</remarks>
 [CollectionBuilder(typeof(EmbeddingInput), nameof(Create))]
 public sealed class EmbeddingInput : IReadOnlyList<string>
 {
@@ -21,26 +21,26 @@ public sealed class EmbeddingInput : IReadOnlyList<string>
         _json = json;
     }
 
-    /// <summary>Gets the number of texts; 0 where the input is token numbers.</summary>
+    /// <summary>Gets the number of texts; 0 if the input is token numbers.</summary>
     public int Count => _texts.Length;
 
     /// <summary>Gets a text.</summary>
-    /// <param name="index">Its place.</param>
+    /// <param name="index">The index of the text.</param>
     public string this[int index] => _texts[index];
 
-    /// <summary>One text.</summary>
+    /// <summary>Converts one text.</summary>
     /// <param name="text">The text.</param>
     public static implicit operator EmbeddingInput(string text) => FromString(text);
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Converts several texts.</summary>
     /// <param name="texts">The texts.</param>
     public static implicit operator EmbeddingInput(string[] texts) => Create(texts);
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Converts several texts.</summary>
     /// <param name="texts">The texts.</param>
     public static implicit operator EmbeddingInput(List<string> texts) => Create([.. texts]);
 
-    /// <summary>One text.</summary>
+    /// <summary>Creates an input of one text.</summary>
     /// <param name="text">The text.</param>
     public static EmbeddingInput FromString(string text)
     {
@@ -48,7 +48,7 @@ public sealed class EmbeddingInput : IReadOnlyList<string>
         return new EmbeddingInput([text], single: true);
     }
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Creates an input of several texts.</summary>
     /// <param name="texts">The texts.</param>
     public static EmbeddingInput Create(ReadOnlySpan<string> texts)
     {
@@ -60,7 +60,7 @@ public sealed class EmbeddingInput : IReadOnlyList<string>
         return new EmbeddingInput(texts.ToArray(), single: false);
     }
 
-    /// <summary>One text as token numbers.</summary>
+    /// <summary>Creates an input of one text as token numbers.</summary>
     /// <param name="tokens">The tokens.</param>
     public static EmbeddingInput FromTokens(IEnumerable<int> tokens)
     {
@@ -68,7 +68,7 @@ public sealed class EmbeddingInput : IReadOnlyList<string>
         return new EmbeddingInput([], single: false, JsonText.Build(writer => WriteTokens(writer, tokens)));
     }
 
-    /// <summary>Several texts as token numbers.</summary>
+    /// <summary>Creates an input of several texts as token numbers.</summary>
     /// <param name="texts">The tokens of each text.</param>
     public static EmbeddingInput FromTokens(IEnumerable<IEnumerable<int>> texts)
     {

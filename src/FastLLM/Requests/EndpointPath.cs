@@ -1,17 +1,17 @@
 namespace FastLLM.Requests;
 
-/// <summary>What may stand in a request's path: it comes from files too, and must not lead anywhere but below the base URL.</summary>
+/// <summary>Checks the path of a request: it may come from a file, and must stay below the base URL.</summary>
 internal static class EndpointPath
 {
-    /// <summary>The path, if it is one.</summary>
-    /// <exception cref="ArgumentException">It is not; the message says why.</exception>
+    /// <summary>Returns the path if it is valid.</summary>
+    /// <exception cref="ArgumentException">The path is not valid; the message names the cause.</exception>
     public static string Check(string path)
     {
         ArgumentNullException.ThrowIfNull(path, "Endpoint");
-        return Fault(path) is { } fault ? throw new ArgumentException($"\"{Shorten(path)}\" is no endpoint path: {fault}.", "Endpoint") : path;
+        return Fault(path) is { } fault ? throw new ArgumentException($"\"{Shorten(path)}\" is not an endpoint path: {fault}.", "Endpoint") : path;
     }
 
-    /// <summary>What is wrong with the path, or <see langword="null"/>.</summary>
+    /// <summary>Gets what is wrong with the path, or <see langword="null"/>.</summary>
     public static string? Fault(string path) => path switch
     {
         _ when !path.StartsWith('/') => "it must begin with / (such as /v1/chat/completions), without scheme or host",

@@ -1,9 +1,9 @@
 namespace FastLLM;
 
-/// <summary>The paths of the OpenAI protocol that requests name. They are sent to base URL + what follows <c>/v1</c>.</summary>
+/// <summary>Defines the endpoint paths of the OpenAI protocol. A request is sent to the base URL plus the part after <c>/v1</c>.</summary>
 public static class Endpoints
 {
-    /// <summary><c>/v1/chat/completions</c>, where a request goes that names no other.</summary>
+    /// <summary><c>/v1/chat/completions</c>, the default.</summary>
     public const string ChatCompletions = "/v1/chat/completions";
 
     /// <summary><c>/v1/embeddings</c>.</summary>

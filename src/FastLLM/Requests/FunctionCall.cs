@@ -1,6 +1,6 @@
 namespace FastLLM;
 
-/// <summary>A function that a model wants called.</summary>
+/// <summary>Represents a call of a function by a model.</summary>
 /// <param name="Name">The function's name.</param>
-/// <param name="Arguments">Its arguments as the model wrote them: text that is meant to be a JSON object, and untrusted.</param>
+/// <param name="Arguments">The arguments as the model wrote them: untrusted text that should be a JSON object.</param>
 public sealed record FunctionCall(string Name, string Arguments);

@@ -1,6 +1,6 @@
 namespace FastLLM.Requests;
 
-/// <summary>What is said about mistakes that more than one reader finds.</summary>
+/// <summary>Defines the messages of errors that more than one reader finds.</summary>
 internal static class InputMessages
 {
     public const string NoRequest =

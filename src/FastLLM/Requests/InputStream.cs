@@ -10,14 +10,14 @@ internal static class InputStream
 
     static InputStream()
     {
-        // Else .NET takes a file that was cut short for one that ends there: rows would be missing without a word.
+        // Otherwise .NET reads a truncated file without an error, and rows would be missing.
         if (!AppContext.TryGetSwitch(StrictSwitch, out _))
         {
             AppContext.SetSwitch(StrictSwitch, true);
         }
     }
 
-    /// <summary>Unpacks what is packed, and looks at the first bytes of what comes out.</summary>
+    /// <summary>Decompresses a gzip stream, and reads the first bytes of the result.</summary>
     /// <returns>The stream from its beginning, and its first bytes.</returns>
     public static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> OpenAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -38,13 +38,13 @@ internal static class InputStream
             return (stream, begin.AsMemory(0, seen));
         }
 
-        // Two bytes tell a packed stream; of a pipe, more is not waited for: somebody may be typing.
+        // Two bytes identify gzip. No more are awaited, because a user may be typing into a pipe.
         int read = await stream.ReadAtLeastAsync(begin, least, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         ReadOnlyMemory<byte> known = begin.AsMemory(0, read);
         return (new BegunStream(known, stream), known);
     }
 
-    /// <summary>A stream whose first bytes have been read already.</summary>
+    /// <summary>Represents a stream whose first bytes have already been read.</summary>
     private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
     {
         private ReadOnlyMemory<byte> _begin = begin;

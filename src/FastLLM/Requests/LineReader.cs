@@ -3,10 +3,10 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>Cuts a stream of bytes into lines at LF, and only there: U+2028 and a lone CR are text like any other.</summary>
+/// <summary>Splits a stream of bytes into lines at LF only: U+2028 and a lone CR are part of a line.</summary>
 /// <remarks>
-/// A BOM at the beginning and a CR before an LF are taken off. The bytes are never decoded. A line of many MB is read into an array of
-/// just its size, which is the caller's to keep: a file is looked through for the line's end first, a pipe costs its size twice.
+/// A BOM at the beginning and a CR before an LF are removed. The bytes are never decoded. A line of many MB is read into an array of
+/// exactly its size, which the caller may keep: a file is first searched for the end of the line, a pipe needs the size twice.
 /// </remarks>
 internal sealed class LineReader(Stream stream) : IDisposable
 {
@@ -20,13 +20,15 @@ internal sealed class LineReader(Stream stream) : IDisposable
     private bool _ended;
     private bool _begun;
 
-    /// <summary>Gets the number of the line that was read last, from 1.</summary>
+    /// <summary>Gets the number of the last line, from 1.</summary>
     public long Line { get; private set; }
 
-    /// <summary>Gets a value indicating whether the line that was read last stays good after the next call.</summary>
+    /// <summary>Gets a value indicating whether the last line stays valid after the next call.</summary>
     public bool IsKept { get; private set; }
 
-    /// <summary>Reads the next line, blank ones included; unless it <see cref="IsKept"/>, the bytes are good until the next call.</summary>
+    /// <summary>
+    /// Reads the next line, also a blank one. Unless <see cref="IsKept"/> is true, the bytes are valid until the next call.
+    /// </summary>
     /// <returns>The line without its end, or <see langword="null"/> after the last one.</returns>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
     {
@@ -43,7 +45,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
             scanned = _end - _start;
             if (_ended)
             {
-                // The cast matters: a bare null would become empty bytes here, and the end of the file a blank line without end.
+                // Without the cast, null would become empty bytes, and the end of the file an endless series of blank lines.
                 return scanned == 0 ? (ReadOnlyMemory<byte>?)null : Take(scanned, 0);
             }
 
@@ -119,7 +121,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
         _ended = read == 0;
     }
 
-    // Once through the file to find the line's end, then back, and the line is read into an array of just its size.
+    // Searches the file for the end of the line, goes back, and reads the line into an array of exactly its size.
     private async ValueTask<ReadOnlyMemory<byte>> ReadLargeFromFileAsync(CancellationToken cancellationToken)
     {
         long from = stream.Position;
@@ -164,7 +166,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
             length += parts[^1].Length;
             if (length > MaxPipedBytes)
             {
-                // A few KB of gzip can be a line without end.
+                // A few KB of gzip can be an endless line.
                 throw new InvalidDataException(FormattableString.Invariant($"Line {Line + 1} is longer than {MaxPipedBytes >> 20} MB."));
             }
 

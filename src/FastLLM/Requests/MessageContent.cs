@@ -6,8 +6,8 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>What a message says: a text, or parts of text, images, sound and files.</summary>
-/// <remarks>Immutable. A string converts to it, and so does a collection expression of <see cref="ContentPart"/>.</remarks>
+/// <summary>Represents the content of a message: text, or parts such as text, images, audio and files.</summary>
+/// <remarks>Immutable. A string or a collection expression of <see cref="ContentPart"/> converts to it.</remarks>
 [CollectionBuilder(typeof(MessageContent), nameof(FromParts))]
 public sealed class MessageContent : IEnumerable<ContentPart>
 {
@@ -15,7 +15,7 @@ public sealed class MessageContent : IEnumerable<ContentPart>
     private readonly ContentPart[]? _parts;
 
     /// <summary>Creates content of one text.</summary>
-    /// <param name="text">The text; blank is allowed and counts.</param>
+    /// <param name="text">The text, which may be blank.</param>
     public MessageContent(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -27,20 +27,20 @@ public sealed class MessageContent : IEnumerable<ContentPart>
     /// <summary>Gets the parts, or <see langword="null"/> for plain text.</summary>
     public IReadOnlyList<ContentPart>? Parts => _parts;
 
-    /// <summary>A text is content.</summary>
+    /// <summary>Converts text to content.</summary>
     /// <param name="text">The text.</param>
     [return: NotNullIfNotNull(nameof(text))]
     public static implicit operator MessageContent?(string? text) => text is null ? null : new MessageContent(text);
 
     /// <summary>Creates content of parts.</summary>
-    /// <param name="parts">The parts, in their order.</param>
+    /// <param name="parts">The parts, in order.</param>
     public static MessageContent FromParts(ReadOnlySpan<ContentPart> parts) => new(parts.ToArray());
 
-    /// <summary>Creates content of a text.</summary>
+    /// <summary>Creates content of text.</summary>
     /// <param name="text">The text.</param>
     public static MessageContent FromString(string text) => new(text);
 
-    /// <summary>Gets the text: the whole of it, or the text parts put together.</summary>
+    /// <summary>Gets the text, or the joined text parts.</summary>
     public override string ToString() => _text ?? string.Concat(_parts!.Select(part => part.Text));
 
     /// <inheritdoc/>

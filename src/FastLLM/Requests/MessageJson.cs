@@ -3,7 +3,9 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>Messages as the OpenAI API writes them. Members stand in alphabetical order, which the key wants anyway.</summary>
+/// <summary>
+/// Reads and writes messages in the format of the OpenAI API. Members are written in alphabetical order, as the key needs them.
+/// </summary>
 internal static class MessageJson
 {
     public static void Write(Utf8JsonWriter writer, Message message)
@@ -15,7 +17,7 @@ internal static class MessageJson
         }
         else if (message.Role == "assistant" && message.ToolCalls is null && message.FunctionCall is null && message.AdditionalProperties is null)
         {
-            // Nothing said and nothing called: the API wants to see that this is meant.
+            // The API requires the member if there are no calls either.
             writer.WriteNull("content"u8);
         }
 
@@ -54,7 +56,7 @@ internal static class MessageJson
         {
             foreach ((string key, JsonElement value) in more)
             {
-                // A null that was read gives way to the property that was set since.
+                // A null that was read is dropped if the property has been set since.
                 if (value.ValueKind != JsonValueKind.Null || !IsSet(message, key))
                 {
                     writer.WriteName(key);
@@ -95,7 +97,7 @@ internal static class MessageJson
 
         Message Keep(Message unchanged, JsonProperty member)
         {
-            // Nulls too: a model's message that is sent back must be the same request however it was read.
+            // Nulls too: a model's message that is sent back must give the same request however it was read.
             (more ??= []).Add(member.Name, member.Value.Clone());
             return unchanged;
         }

@@ -6,13 +6,13 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>Collects body parameters given as C# values, and turns each into the JSON that is sent.</summary>
-/// <remarks>No reflection: what it cannot write is an error that names the parameter.</remarks>
+/// <summary>Collects body parameters as C# values and converts them to JSON.</summary>
+/// <remarks>Uses no reflection: a value that it cannot write is an error that names the parameter.</remarks>
 internal struct Parameters
 {
     private Dictionary<string, JsonElement>? _values;
 
-    /// <summary>Adds a parameter; <see langword="null"/> is none.</summary>
+    /// <summary>Adds a parameter, unless it is <see langword="null"/>.</summary>
     public void Add(string name, object? value)
     {
         if (value is not null)
@@ -21,7 +21,7 @@ internal struct Parameters
         }
     }
 
-    /// <summary>Adds a number; <see langword="null"/> is none.</summary>
+    /// <summary>Adds a number, unless it is <see langword="null"/>.</summary>
     public void Add<T>(string name, T? value)
         where T : struct
     {
@@ -50,10 +50,10 @@ internal struct Parameters
         }
     }
 
-    /// <summary>What was collected, or <see langword="null"/> where that is nothing.</summary>
+    /// <summary>Gets the parameters, or <see langword="null"/> if there are none.</summary>
     public readonly IReadOnlyDictionary<string, JsonElement>? ToDictionary() => _values;
 
-    // A method of its own: what its lambda captures would else be allocated for each parameter that is not given.
+    // A separate method: otherwise the closure would be allocated for each parameter, also one that is null.
     private void AddValue(string name, object value)
     {
         byte[] json = JsonText.Build(writer => Write(writer, name, value));
@@ -129,7 +129,7 @@ internal struct Parameters
         }
     }
 
-    // A node would write U+FFFD for text that UTF-8 cannot carry, and throw something else for such text read from JSON.
+    // A JsonNode would write U+FFFD for text that UTF-8 cannot carry, and throw another exception for such text read from JSON.
     private static void EnsureEncodable(JsonNode? node, string name)
     {
         try

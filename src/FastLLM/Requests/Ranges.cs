@@ -2,11 +2,11 @@ using System.Globalization;
 
 namespace FastLLM.Requests;
 
-/// <summary>The documented ranges of sampling parameters.</summary>
+/// <summary>Checks the documented ranges of sampling parameters.</summary>
 internal static class Ranges
 {
-    /// <summary>The value, if it is in range.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It is not; the message names field, value and range.</exception>
+    /// <summary>Returns the value if it is in range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is out of range; the message names field, value and range.</exception>
     public static double? Check(double? value, double least, double most, string name)
     {
         if (value is { } number && !(number >= least && number <= most))

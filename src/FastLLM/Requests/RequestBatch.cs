@@ -3,14 +3,14 @@ using FastLLM.Requests;
 
 namespace FastLLM;
 
-/// <summary>Requests to be processed together, built in the manner of the OpenAI client.</summary>
+/// <summary>Represents requests to process together, built in the style of the OpenAI client.</summary>
 /// <remarks>
 /// <code>
 /// var batch = new RequestBatch();
 /// string id = batch.Chat.Completions.Create(model: "m", messages: [Message.User("Hello!")]);
 /// </code>
-/// A request's place in the batch is its order id. There is nothing to dispose. Not safe for concurrent changes; a batch that
-/// nobody changes may be processed several times, also at once.
+/// The index of a request in the batch is its order id. There is nothing to dispose. Not safe for concurrent changes; a batch that
+/// does not change may be processed several times, also concurrently.
 /// </remarks>
 public sealed class RequestBatch : IReadOnlyList<LlmRequest>
 {
@@ -36,8 +36,8 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     /// <param name="index">The order id, from 0.</param>
     public LlmRequest this[int index] => _requests[index];
 
-    /// <summary>Puts batches together, one after the other; order ids are given anew.</summary>
-    /// <param name="batches">The batches, which stay as they are.</param>
+    /// <summary>Joins batches in order; requests get new order ids.</summary>
+    /// <param name="batches">The batches, which do not change.</param>
     public static RequestBatch Merge(IEnumerable<RequestBatch> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);
@@ -50,10 +50,10 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
         return merged;
     }
 
-    /// <summary>Reads a file of OpenAI batch lines or bare bodies. Bodies stay the bytes that stand in the file.</summary>
+    /// <summary>Reads a file of OpenAI batch lines or bare bodies. Bodies keep the bytes of the file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
-    /// <exception cref="BatchFormatException">Lines are wrong; the exception names each of them.</exception>
+    /// <exception cref="BatchFormatException">Lines are invalid; the exception names them.</exception>
     public static async Task<RequestBatch> ReadAsync(string path, CancellationToken cancellationToken = default)
     {
         FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
@@ -63,10 +63,10 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
         }
     }
 
-    /// <summary>Reads OpenAI batch lines or bare bodies. Bodies stay the bytes that were read.</summary>
-    /// <param name="stream">UTF-8, one JSON object a line; stays open.</param>
+    /// <summary>Reads OpenAI batch lines or bare bodies. Bodies keep the bytes that were read.</summary>
+    /// <param name="stream">The stream, UTF-8 with one JSON object per line. It stays open.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
-    /// <exception cref="BatchFormatException">Lines are wrong; the exception names each of them.</exception>
+    /// <exception cref="BatchFormatException">Lines are invalid; the exception names them.</exception>
     public static async Task<RequestBatch> ReadAsync(Stream stream, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -77,8 +77,8 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
 
     /// <summary>Adds a request.</summary>
     /// <param name="request">The request.</param>
-    /// <returns>Its id: the key by which a cache knows it.</returns>
-    /// <exception cref="ArgumentException">A text of it holds half of a surrogate pair.</exception>
+    /// <returns>The id of the request: its key in a cache.</returns>
+    /// <exception cref="ArgumentException">A text has half of a surrogate pair.</exception>
     public string Add(LlmRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -88,7 +88,10 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     }
 
     /// <summary>Writes the batch as OpenAI batch lines.</summary>
-    /// <remarks>A request that came with a <c>custom_id</c> keeps it, unless another has the same; the others are named <c>{order id}-{first 16 digits of the key}</c>.</remarks>
+    /// <remarks>
+    /// A request with a <c>custom_id</c> keeps it, unless another has the same; the others get <c>{order id}-{first 16 digits of the
+    /// key}</c>.
+    /// </remarks>
     /// <param name="path">The file, which is replaced.</param>
     /// <param name="cancellationToken">Stops the writing.</param>
     public async Task WriteAsync(string path, CancellationToken cancellationToken = default)
@@ -101,7 +104,7 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     }
 
     /// <inheritdoc cref="WriteAsync(string, CancellationToken)"/>
-    /// <param name="stream">Where to write; stays open.</param>
+    /// <param name="stream">The stream to write to. It stays open.</param>
     /// <param name="cancellationToken">Stops the writing.</param>
     public Task WriteAsync(Stream stream, CancellationToken cancellationToken = default)
     {

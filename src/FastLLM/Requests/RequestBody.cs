@@ -3,16 +3,16 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>Requests to bytes and back.</summary>
+/// <summary>Converts requests to bytes and back.</summary>
 internal static class RequestBody
 {
     [ThreadStatic]
     private static string? t_lastModel;
 
-    /// <summary>Writes the body that is sent. Members stand in alphabetical order, which the key wants anyway.</summary>
+    /// <summary>Writes the body to send. Members are in alphabetical order, as the key needs them.</summary>
     public static ReadOnlyMemory<byte> Write(in RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
 
-    /// <summary>Reads a bare body or a batch line, and throws where a parameter is out of range.</summary>
+    /// <summary>Reads a bare body or a batch line, and throws if a parameter is out of range.</summary>
     public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
     {
         if (utf8Json.StartsWith("\uFEFF"u8))
@@ -27,7 +27,7 @@ internal static class RequestBody
         return request;
     }
 
-    /// <summary>The parameters, if none has a property of its own.</summary>
+    /// <summary>Returns the parameters if none of them has a property.</summary>
     public static IReadOnlyDictionary<string, JsonElement>? CheckAdditional(IReadOnlyDictionary<string, JsonElement>? parameters)
     {
         if (parameters is null || parameters.Count == 0)
@@ -51,7 +51,9 @@ internal static class RequestBody
         return parameters.ToDictionary(p => p.Key, p => p.Value.Clone(), StringComparer.Ordinal);
     }
 
-    /// <summary>What the engine needs to know of a body that it sends as it is: the model, and whether a stream is asked for.</summary>
+    /// <summary>
+    /// Reads what the engine needs to know of a body that it sends unchanged: the model, and whether it requests a stream.
+    /// </summary>
     public static (string? Model, bool Stream) Peek(ReadOnlySpan<byte> body)
     {
         string? model = null;
@@ -75,7 +77,7 @@ internal static class RequestBody
         return (model, stream);
     }
 
-    // A file of a million rows mostly names one model: one text serves for all.
+    // The rows of a file mostly name one model, and share its string.
     private static string ModelName(ref Utf8JsonReader reader)
     {
         if (t_lastModel is { } last && reader.ValueTextEquals(last))
@@ -90,7 +92,7 @@ internal static class RequestBody
     {
         byte[] body = utf8Json.ToArray();
 
-        // Computing the key reads the whole body once and says what is wrong with it.
+        // Computing the key reads the whole body once and reports errors in it.
         LlmRequest request = LlmRequest.FromBody(BareBody.EndpointOf(body) ?? Endpoints.ChatCompletions, body);
         using JsonDocument document = JsonText.Parse(body);
         return JsonText.StringOf(document.RootElement, "provider") is { } label

@@ -6,8 +6,8 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>Texts at which a model stops: one, or several. Blank ones count: <c>"\n"</c> is a stop like any other.</summary>
-/// <remarks>Immutable. One text is sent as a text, several as an array, just as they were given; the key tells the two apart.</remarks>
+/// <summary>Represents one or more texts at which a model stops. They may be blank, such as <c>"\n"</c>.</summary>
+/// <remarks>Immutable. One text is sent as a string, several as an array; the two have different keys.</remarks>
 [CollectionBuilder(typeof(StopSequences), nameof(Create))]
 public sealed class StopSequences : IReadOnlyList<string>
 {
@@ -31,26 +31,26 @@ public sealed class StopSequences : IReadOnlyList<string>
     /// <inheritdoc/>
     public string this[int index] => _texts[index];
 
-    /// <summary>One text.</summary>
+    /// <summary>Converts one text.</summary>
     /// <param name="text">The text at which to stop.</param>
     [return: NotNullIfNotNull(nameof(text))]
     public static implicit operator StopSequences?(string? text) => text is null ? null : FromString(text);
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Converts several texts.</summary>
     /// <param name="texts">The texts at which to stop.</param>
     [return: NotNullIfNotNull(nameof(texts))]
     public static implicit operator StopSequences?(string[]? texts) => texts is null ? null : Create(texts);
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Converts several texts.</summary>
     /// <param name="texts">The texts at which to stop.</param>
     [return: NotNullIfNotNull(nameof(texts))]
     public static implicit operator StopSequences?(List<string>? texts) => texts is null ? null : Create([.. texts]);
 
-    /// <summary>One text.</summary>
+    /// <summary>Creates stop sequences of one text.</summary>
     /// <param name="text">The text at which to stop.</param>
     public static StopSequences FromString(string text) => new([text], single: true);
 
-    /// <summary>Several texts.</summary>
+    /// <summary>Creates stop sequences of several texts.</summary>
     /// <param name="texts">The texts at which to stop.</param>
     public static StopSequences Create(ReadOnlySpan<string> texts) => new(texts.ToArray(), single: false);
 

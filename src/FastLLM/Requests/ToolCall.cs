@@ -1,7 +1,7 @@
 namespace FastLLM;
 
-/// <summary>A tool that a model wants called.</summary>
-/// <param name="Id">The call's id, which the tool's answer names in <see cref="Message.ToolCallId"/>.</param>
+/// <summary>Represents a call of a tool by a model.</summary>
+/// <param name="Id">The id of the call, which the tool's message repeats in <see cref="Message.ToolCallId"/>.</param>
 /// <param name="Function">The function and its arguments.</param>
 public sealed record ToolCall(string Id, FunctionCall Function)
 {

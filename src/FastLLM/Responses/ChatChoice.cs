@@ -3,8 +3,8 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>One answer of a chat completion.</summary>
-/// <remarks>Immutable. What a model said is untrusted text.</remarks>
+/// <summary>Represents one choice of a chat completion.</summary>
+/// <remarks>Immutable. The text of a model is untrusted.</remarks>
 public sealed class ChatChoice
 {
     private readonly JsonElement _message;
@@ -15,25 +15,25 @@ public sealed class ChatChoice
         _message = json.Member("message");
     }
 
-    /// <summary>Gets the choice as it came, with fields that have no property here, such as <c>logprobs</c>.</summary>
+    /// <summary>Gets the choice as received, with fields that have no property here, such as <c>logprobs</c>.</summary>
     public JsonElement Json { get; }
 
-    /// <summary>Gets the place among the answers.</summary>
+    /// <summary>Gets the index among the choices.</summary>
     public int Index => Json.Whole("index") is { } index and >= 0 and <= int.MaxValue ? (int)index : 0;
 
-    /// <summary>Gets the text; <see langword="null"/> where the model only calls tools or refuses.</summary>
+    /// <summary>Gets the text; <see langword="null"/> if the model only calls tools or refuses.</summary>
     public string? Text => _message.Text("content") ?? Json.Text("text");
 
-    /// <summary>Gets why the answer ended.</summary>
+    /// <summary>Gets the reason why the model stopped.</summary>
     public string? FinishReason => Json.Text("finish_reason");
 
-    /// <summary>Gets why the model refused, where it did.</summary>
+    /// <summary>Gets the refusal of the model, if there is one.</summary>
     public string? Refusal => _message.Text("refusal");
 
-    /// <summary>Gets the reasoning that the provider shows, if it does.</summary>
+    /// <summary>Gets the reasoning, if the provider sends it.</summary>
     public string? Reasoning => _message.Text("reasoning_content") ?? _message.Text("reasoning");
 
-    /// <summary>Gets the tools that the model calls.</summary>
+    /// <summary>Gets the tool calls.</summary>
     public IReadOnlyList<ToolCall> ToolCalls => [.. _message.Elements("tool_calls").Select(ReadCall)];
 
     private static ToolCall ReadCall(JsonElement call)

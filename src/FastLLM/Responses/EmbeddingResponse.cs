@@ -4,7 +4,7 @@ using FastLLM.Json;
 
 namespace FastLLM;
 
-/// <summary>The vectors of an embedding request.</summary>
+/// <summary>Represents the vectors of an embedding request.</summary>
 public sealed class EmbeddingResponse : LlmResponse
 {
     private IReadOnlyList<ReadOnlyMemory<float>>? _embeddings;
@@ -14,7 +14,7 @@ public sealed class EmbeddingResponse : LlmResponse
     {
     }
 
-    /// <summary>Gets one vector for each input, in the order of the inputs, whether they came as numbers or as base64.</summary>
+    /// <summary>Gets one vector for each input, in the order of the inputs, from numbers or base64.</summary>
     /// <exception cref="JsonException">A vector is neither an array of numbers nor base64 of 32-bit floats.</exception>
     public IReadOnlyList<ReadOnlyMemory<float>> Embeddings => _embeddings ??= ReadAll();
 
@@ -33,7 +33,7 @@ public sealed class EmbeddingResponse : LlmResponse
         return vectors;
     }
 
-    // The list may come in any order; an index that is missing, wrong or taken falls back to the place in the list.
+    // The list may have any order; an item whose index is missing, wrong or taken gets its place in the list.
     private static int IndexOf(JsonElement item, int place, int count, bool[] placed)
     {
         return item.Whole("index") is { } index && index >= 0 && index < count && !placed[index] ? (int)index

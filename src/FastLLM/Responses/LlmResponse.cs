@@ -4,10 +4,11 @@ using FastLLM.Providers;
 
 namespace FastLLM;
 
-/// <summary>An answer of a provider: the bytes as received, read when asked.</summary>
+/// <summary>Represents a response of a provider: the bytes as received, read on demand.</summary>
 /// <remarks>
-/// <para>Immutable, safe to share between threads. Fields unknown to this library stay in <see cref="RawBody"/> and <see cref="Json"/>.</para>
-/// <para>Texts are what a model said: treat them as untrusted.</para>
+/// <para>Immutable and safe to share between threads. Fields unknown to this library stay in <see cref="RawBody"/> and
+/// <see cref="Json"/>.</para>
+/// <para>Texts come from a model: treat them as untrusted.</para>
 /// </remarks>
 public abstract class LlmResponse
 {
@@ -18,7 +19,7 @@ public abstract class LlmResponse
     /// <summary>Gets the body as received, UTF-8 JSON.</summary>
     public ReadOnlyMemory<byte> RawBody { get; }
 
-    /// <summary>Gets the body as a JSON element; parsed when first asked for, and kept.</summary>
+    /// <summary>Gets the body as a JSON element. It is parsed on first use and kept.</summary>
     public JsonElement Json
     {
         get
@@ -34,21 +35,21 @@ public abstract class LlmResponse
         }
     }
 
-    /// <summary>Gets the provider's id of the answer, if it gave one.</summary>
+    /// <summary>Gets the provider's id of the response, if there is one.</summary>
     public string? Id => Json.Text("id");
 
-    /// <summary>Gets the model that answered, as the provider names it.</summary>
+    /// <summary>Gets the model, as the provider names it.</summary>
     public string? Model => Json.Text("model");
 
-    /// <summary>Gets the tokens that the answer took, or <see langword="null"/> where the provider did not tell.</summary>
+    /// <summary>Gets the token usage, or <see langword="null"/> if the provider sent none.</summary>
     public Usage? Usage => BodyScan.Read(RawBody.Span).ToUsage();
 
     /// <summary>Reads a body: a chat completion, embeddings, or any other JSON object.</summary>
     /// <param name="rawBody">UTF-8 JSON. It is kept, not copied, and must not change.</param>
-    /// <exception cref="JsonException">The body is not one whole JSON object.</exception>
+    /// <exception cref="JsonException">The body is not one complete JSON object.</exception>
     public static LlmResponse FromBody(ReadOnlyMemory<byte> rawBody) => FromBody(rawBody, BodyScan.Read(rawBody.Span));
 
-    /// <summary>Prints kind and size, never the content, which may be private.</summary>
+    /// <summary>Returns kind and size, never the content, which may be private.</summary>
     public override string ToString() => $"{GetType().Name}, {RawBody.Length} bytes";
 
     internal static LlmResponse FromBody(ReadOnlyMemory<byte> rawBody, in BodyScan scan) => scan switch

@@ -1,22 +1,22 @@
 namespace FastLLM;
 
-/// <summary>The tokens that one answer took, as the provider counted them.</summary>
-/// <remarks>Immutable, safe to share between threads.</remarks>
+/// <summary>Represents the token usage of one response, as the provider counted it.</summary>
+/// <remarks>Immutable and safe to share between threads.</remarks>
 public sealed class Usage
 {
     /// <summary>Gets the tokens of the prompt, cached ones included.</summary>
     public long PromptTokens { get; init; }
 
-    /// <summary>Gets the tokens of the answer, reasoning included. 0 for embeddings.</summary>
+    /// <summary>Gets the tokens of the completion, reasoning included. 0 for embeddings.</summary>
     public long CompletionTokens { get; init; }
 
-    /// <summary>Gets prompt and completion together, as told by the provider or, where it does not tell, added up.</summary>
+    /// <summary>Gets the total tokens, as sent by the provider, or the sum of prompt and completion.</summary>
     public long TotalTokens { get; init; }
 
-    /// <summary>Gets the part of the prompt that the provider read from its own prompt cache.</summary>
+    /// <summary>Gets the tokens of the prompt that the provider read from its prompt cache.</summary>
     public long CachedTokens { get; init; }
 
-    /// <summary>Gets the part of the answer that the model spent on reasoning.</summary>
+    /// <summary>Gets the tokens of the completion that the model spent on reasoning.</summary>
     public long ReasoningTokens { get; init; }
 
     /// <inheritdoc/>
