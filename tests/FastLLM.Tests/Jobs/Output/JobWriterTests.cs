@@ -29,7 +29,7 @@ public sealed class JobWriterTests
         _writer.Expect(Row(8, "b"));
 
         decimal none = _writer.Write(new ResponseWrapper<LlmResponse>(new LlmException(FailureKind.InvalidRequest, "no"), s_key, 1));
-        decimal cost = _writer.Write(new ResponseWrapper<LlmResponse>(Answer("length"), s_key, 0) { Cost = 0.5m });
+        decimal cost = _writer.Write(new ResponseWrapper<LlmResponse>(Answer("length"), s_key, 0, usage: null) { Cost = 0.5m });
 
         Assert.Equal([(8, "b"), (7, "a")], _sink.Records.Select(record => (record.Place, IdOf(record.Line))));
         Assert.Equal((0, 0.5m), (none, cost));
