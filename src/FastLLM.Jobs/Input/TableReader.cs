@@ -9,11 +9,11 @@ namespace FastLLM.Jobs.Input;
 /// <remarks>
 /// <para>An invalid record is reported with the line in which it begins, and the next record is read. Lines end with LF or CR LF. A quote
 /// counts at the begin of a cell, and is text elsewhere. Cells are not trimmed or converted.</para>
-/// <para>One record bounds the memory. A record that is too large ends the reading, because the begin of the next one is unknown. The many
-/// fields are the state of one machine, which can stop after any byte.</para>
+/// <para>One record bounds the memory. A record that is too large ends the reading, because the begin of the next one is unknown.</para>
 /// </remarks>
 internal sealed class TableReader(Stream stream, byte separator) : IDisposable
 {
+    // Many fields because they are the state of one machine, which can stop after any byte.
     internal const int MaxCellBytes = 64 << 20;
     private const int MaxRecordBytes = 256 << 20;
     private const int MaxCells = 16_384;

@@ -8,7 +8,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
     private decimal _written;
 
     /// <summary>Gets the cost of earlier runs.</summary>
-    public decimal EarlierCost => recorded + (journal?.Unrecorded ?? 0);
+    public decimal EarlierCost { get; } = recorded + (journal?.Unrecorded ?? 0);
 
     /// <summary>Counts a record of this run that states its cost.</summary>
     public void Written(decimal cost) => _written += cost;

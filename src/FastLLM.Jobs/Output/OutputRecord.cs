@@ -34,7 +34,7 @@ internal sealed class OutputRecord(
     };
 
     private static readonly byte[][] s_bottlenecks =
-        [.. Enum.GetValues<Bottleneck>().Select(bottleneck => Encoding.UTF8.GetBytes(SnakeCase(bottleneck.ToString())))];
+        [.. Enum.GetValues<Bottleneck>().Select(bottleneck => Encoding.UTF8.GetBytes(SnakeCase(bottleneck)))];
 
     private readonly Utf8JsonWriter _values = new(Stream.Null, s_writerOptions);
     private ArrayBufferWriter<byte> _line = new(4096);
@@ -60,7 +60,7 @@ internal sealed class OutputRecord(
         }
         else
         {
-            WriteError(SnakeCase(error.Kind.ToString()), error.Message);
+            WriteError(SnakeCase(error.Kind), error.Message);
         }
 
         if (withOwnMember)
@@ -94,22 +94,9 @@ internal sealed class OutputRecord(
         return End();
     }
 
-    /// <summary>Converts a name such as <c>RateLimited</c> to its form in files: <c>rate_limited</c>.</summary>
-    internal static string SnakeCase(string name)
-    {
-        var text = new StringBuilder(name.Length + 4);
-        foreach (char c in name)
-        {
-            if (char.IsAsciiLetterUpper(c) && text.Length > 0)
-            {
-                text.Append('_');
-            }
-
-            text.Append(char.ToLowerInvariant(c));
-        }
-
-        return text.ToString();
-    }
+    // RateLimited is rate_limited in files.
+    private static string SnakeCase<T>(T name)
+        where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(name.ToString());
 
     private void Begin(string requestId, string customId)
     {
@@ -161,7 +148,7 @@ internal sealed class OutputRecord(
         _line.Write("{\"error\":{\"message\":"u8);
         WriteText(error.Message);
         _line.Write(",\"type\":"u8);
-        WriteText(SnakeCase(error.Kind.ToString()));
+        WriteText(SnakeCase(error.Kind));
         _line.Write(",\"param\":"u8);
         WriteText(error.Parameter);
         _line.Write(",\"code\":"u8);
@@ -200,7 +187,7 @@ internal sealed class OutputRecord(
 
         if (outcome.Error is { } error)
         {
-            WriteFailure(SnakeCase(error.Kind.ToString()), error.Message);
+            WriteFailure(SnakeCase(error.Kind), error.Message);
         }
 
         if (outcome.MaybeBilled > 0)

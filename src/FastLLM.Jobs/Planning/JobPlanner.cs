@@ -41,9 +41,9 @@ internal sealed class JobPlanner(JobSetup setup)
         (string? firstEndpoint, string? firstBody) = (null, null);
         await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
         {
-            if (!row.IsWithinLimit)
+            if (!row.IsWithinLimit || (!setup.IsPipe && resume.Kept == setup.Index.Count))
             {
-                break;
+                break; // the job needs no more rows, or no row at all
             }
 
             if (row.IsKept)

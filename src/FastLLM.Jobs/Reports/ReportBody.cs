@@ -191,7 +191,7 @@ internal static class ReportBody
             legend.Add($"<li>{Key(TimeChart.ClassOf(factor.Name))}{name} <span>{Units.Percent(factor.Count, all)}</span></li>");
         }
 
-        string source = totals.TimesAreTheProviders ? "by the provider's time of creation, UTC" : "by the time of writing, UTC";
+        string source = totals.TimesAreTheProviders ? "by the time when the provider answered, UTC" : "by the time of writing, UTC";
         Markup section = new Markup()
             .Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2>")
             .Add($"<div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>");

@@ -46,7 +46,7 @@ public sealed class AppTests : IDisposable
     [InlineData("--max-cost much", "--max-cost \"much\" is not valid. Use an amount in US dollars")]
     [InlineData("--confirm-above -1", "--confirm-above")]
     [InlineData("--prices nowhere.json", "--prices nowhere.json: ")]
-    [InlineData("--max-cost 1 --no-fastllm-member", "rows must say what they cost")]
+    [InlineData("--max-cost 1 --no-fastllm-member", "A budget needs the cost of each row")]
     public async Task Run_InvalidCostOption_IsReported(string options, string message)
     {
         Assert.Equal(ExitCode.Usage, await RunAsync(["run", typeof(AppTests).Assembly.Location, "--base-url", "http://127.0.0.1:1/v1", "--no-cache", .. options.Split(' ')]));

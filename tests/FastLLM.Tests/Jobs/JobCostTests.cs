@@ -181,7 +181,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     {
         var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
 
-        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }, CancellationToken.None, Ended));
     }
 
     [Fact]

@@ -288,11 +288,11 @@ public sealed class JobTests : EngineTest, IDisposable
     {
         await using var manager = new RequestManager(new OpenAIProvider(""), Quick());
 
-        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Path.Combine(_folder, ".", "in.jsonl") }));
-        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Output + ".tmp", Output = Output }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Path.Combine(_folder, ".", "in.jsonl") }, CancellationToken.None, Ended));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Output + ".tmp", Output = Output }, CancellationToken.None, Ended));
         WriteInput([("a", "1")]);
         File.CreateSymbolicLink(Path.Combine(_folder, "link"), Input);
-        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Path.Combine(_folder, "link"), Output = Input }));
+        await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Path.Combine(_folder, "link"), Output = Input }, CancellationToken.None, Ended));
     }
 
     private static readonly byte[] Answer = """{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]}"""u8.ToArray();

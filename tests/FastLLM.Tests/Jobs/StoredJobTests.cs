@@ -24,7 +24,7 @@ public sealed class StoredJobTests : EngineTest, IDisposable
         JobOptions options = Options(input, output);
 
         await using RequestManager manager = Manager(server.ApiBase, o => o.Budget = 1);
-        JobResult result = await Job.RunAsync(manager, options, cancellationToken: Ended);
+        JobResult result = await Job.RunAsync(manager, options, CancellationToken.None, Ended);
 
         string[] lines = File.ReadAllLines(output);
         Assert.Equal(["row-0", "row-1", "vector", "row-3", "(line 5)", "row-5", "row-6", "row-7"], lines.Select(IdOf));
@@ -36,7 +36,7 @@ public sealed class StoredJobTests : EngineTest, IDisposable
         Assert.False(File.Exists(journal));
 
         byte[] finished = File.ReadAllBytes(output);
-        JobResult again = await Job.RunAsync(manager, options, cancellationToken: Ended);
+        JobResult again = await Job.RunAsync(manager, options, CancellationToken.None, Ended);
 
         Assert.Equal((8L, 3), (again.Kept, server.Requests.Count));
         Assert.Equal(finished, File.ReadAllBytes(output));
@@ -53,7 +53,7 @@ public sealed class StoredJobTests : EngineTest, IDisposable
         options.Model = "m";
 
         await using RequestManager manager = Manager("http://127.0.0.1:1/v1");
-        JobResult result = await Job.RunAsync(manager, options, cancellationToken: Ended);
+        JobResult result = await Job.RunAsync(manager, options, CancellationToken.None, Ended);
 
         Assert.Equal((4L, 0L, 1L), (result.Kept, result.Answered, result.Failed));
         Assert.Equal(Stored("table-output.csv"), File.ReadAllBytes(output));

@@ -184,7 +184,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         {
             JobOptions options = Options("in.csv", output);
             change(options);
-            await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, options));
+            await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, options, CancellationToken.None, Ended));
         }
     }
 

@@ -33,7 +33,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
         File.WriteAllText(Input, $$"""{"custom_id":"a","method":"POST","url":"{{url}}","body":{{body}}}""" + "\n");
         await using (RequestManager first = Manager(server.ApiBase, o => o.Cache = cache))
         {
-            await Job.RunAsync(first, Options(), cancellationToken: Ended);
+            await Job.RunAsync(first, Options(), CancellationToken.None, Ended);
         }
 
         foreach (bool hasOutput in (bool[])[true, false])
@@ -46,7 +46,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
             int before = server.Requests.Count;
             await using RequestManager manager = Manager(server.ApiBase, o => (o.Cache, o.RefreshFinishReasons) = (cache, [refresh]));
             JobPlan plan = await Job.PlanAsync(manager, Options(), Ended);
-            JobResult result = await Job.RunAsync(plan, cancellationToken: Ended);
+            JobResult result = await Job.RunAsync(plan, CancellationToken.None, Ended);
 
             Assert.Equal((1L, sends, sends), (plan.Rows, plan.ToSend, server.Requests.Count - before));
             Assert.Equal((hasOutput && sends == 0 ? 1 : 0, plan.Kept), (plan.Kept, result.Kept));
@@ -60,9 +60,9 @@ public sealed class JobPlanTests : EngineTest, IDisposable
         WriteInput(Input, 3);
         await using RequestManager manager = Manager(server.ApiBase);
         JobPlan plan = await Job.PlanAsync(manager, Options(), Ended);
-        await Job.RunAsync(plan, cancellationToken: Ended);
+        await Job.RunAsync(plan, CancellationToken.None, Ended);
 
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => Job.RunAsync(plan, cancellationToken: Ended));
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => Job.RunAsync(plan, CancellationToken.None, Ended));
 
         Assert.Contains("Plan the job again", refused.Message, StringComparison.Ordinal);
         Assert.Equal(3, server.Requests.Count);
@@ -82,7 +82,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
 
         JobResult drained = await Job.RunAsync(await Job.PlanAsync(manager, Options(), Ended), drain.Token, Ended);
         JobPlan plan = await Job.PlanAsync(manager, Options(), Ended);
-        JobResult rest = await Job.RunAsync(plan, cancellationToken: Ended);
+        JobResult rest = await Job.RunAsync(plan, CancellationToken.None, Ended);
 
         Assert.Equal((true, 1L, 4L), (drained.Interrupted, drained.Answered, drained.Pending));
         Assert.Equal((1L, 4L, 4L, 0L), (plan.Kept, plan.ToSend, rest.Answered, rest.Pending));
@@ -96,9 +96,9 @@ public sealed class JobPlanTests : EngineTest, IDisposable
         WriteInput(Input, 3);
         await using RequestManager manager = Manager(server.ApiBase);
         JobPlan stale = await Job.PlanAsync(manager, Options(), Ended);
-        await Job.RunAsync(manager, Options(), cancellationToken: Ended);
+        await Job.RunAsync(manager, Options(), CancellationToken.None, Ended);
 
-        var refused = await Assert.ThrowsAsync<IOException>(() => Job.RunAsync(stale, cancellationToken: Ended));
+        var refused = await Assert.ThrowsAsync<IOException>(() => Job.RunAsync(stale, CancellationToken.None, Ended));
 
         Assert.Contains("has changed since the job was planned", refused.Message, StringComparison.Ordinal);
         Assert.Equal(3, server.Requests.Count);
@@ -115,7 +115,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
         await using RequestManager manager = Manager(server.ApiBase);
 
         JobPlan plan = await Job.PlanAsync(manager, options, Ended);
-        JobResult result = await Job.RunAsync(plan, cancellationToken: Ended);
+        JobResult result = await Job.RunAsync(plan, CancellationToken.None, Ended);
         JobPlan again = await Job.PlanAsync(manager, options, Ended);
 
         Assert.Equal((4L, 2L, 2L, 2L, 0L), (plan.Rows, plan.Distinct, plan.ToSend, plan.Invalid, plan.Kept));
@@ -172,7 +172,7 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     {
         string input = Path.Combine(_folder, name + ".jsonl");
         WriteInput(input, rows, name);
-        return Job.RunAsync(manager, new JobOptions { Input = input, Output = Path.ChangeExtension(input, ".out.jsonl") }, cancellationToken: Ended);
+        return Job.RunAsync(manager, new JobOptions { Input = input, Output = Path.ChangeExtension(input, ".out.jsonl") }, CancellationToken.None, Ended);
     }
 
     private JobOptions Options() => new() { Input = Input, Output = Output };

@@ -66,7 +66,7 @@ public sealed partial class OutputReportTests : IDisposable
         Assert.Equal(DateTimeOffset.FromUnixTimeSeconds(1769850000), report.First);
         Assert.Equal(0, report.Latency.Count);
         Assert.Contains("Written by another tool", html, StringComparison.Ordinal);
-        Assert.Contains("by the provider's time of creation", html, StringComparison.Ordinal);
+        Assert.Contains("by the time when the provider answered", html, StringComparison.Ordinal);
         Assert.DoesNotContain("Latency of the last send", html, StringComparison.Ordinal);
     }
 

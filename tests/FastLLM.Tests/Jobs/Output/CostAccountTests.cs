@@ -1,0 +1,94 @@
+using FastLLM.Jobs.Output;
+using Xunit;
+
+namespace FastLLM.Tests.Jobs.Output;
+
+/// <summary>What a job cost and no record states is kept beside the output.</summary>
+public sealed class CostAccountTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
+    private readonly List<string> _notices = [];
+
+    private string Output => Path.Combine(_folder, "out.jsonl");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void End_RecordsStateTheCost_LeavesNoFile()
+    {
+        using CostJournal journal = Journal(0);
+        var account = new CostAccount(journal, recorded: 2);
+        account.Announce(5);
+        Assert.Contains("\"in_flight\":\"5\"", File.ReadAllText(journal.Path), StringComparison.Ordinal);
+
+        account.Written(1);
+        account.End(runCost: 1, sorted: null, Say);
+
+        Assert.Equal(2, account.EarlierCost);
+        Assert.False(File.Exists(journal.Path));
+    }
+
+    [Fact]
+    public void End_CostWithoutRecord_IsStored()
+    {
+        using CostJournal journal = Journal(0.5m);
+        var account = new CostAccount(journal, recorded: 2);
+
+        account.Written(1);
+        account.End(runCost: 1.25m, sorted: null, Say);
+
+        Assert.Equal(2.5m, account.EarlierCost);
+        Assert.Equal(0.75m, Journal(null).Unrecorded);
+    }
+
+    [Fact]
+    public void End_SortDroppedARecord_KeepsItsCost()
+    {
+        using CostJournal journal = Journal(0);
+        var account = new CostAccount(journal, recorded: 2);
+        File.WriteAllText(Output, """{"custom_id":"a","response":null,"error":{},"fastllm":{"cost":0.5}}""" + "\n");
+
+        account.End(runCost: 0, sorted: Output, Say);
+
+        Assert.Equal(1.5m, Journal(null).Unrecorded);
+    }
+
+    [Fact]
+    public void End_JournalCannotBeWritten_IsReported()
+    {
+        using CostJournal journal = Journal(0);
+        Directory.CreateDirectory(journal.Path);
+        var account = new CostAccount(journal, recorded: 0);
+
+        account.End(runCost: 0.25m, sorted: null, Say);
+
+        Assert.Contains("$0.25", Assert.Single(_notices), StringComparison.Ordinal);
+        Assert.Equal(FailureKind.Output, Assert.Throws<LlmException>(() => account.Announce(1)).Kind);
+    }
+
+    [Fact]
+    public void Pipe_HasNoEarlierCost()
+    {
+        var account = new CostAccount(journal: null, recorded: 0);
+
+        account.Announce(1);
+        account.End(runCost: 1, sorted: null, Say);
+
+        Assert.Equal(0, account.EarlierCost);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    private CostJournal Journal(decimal? unrecorded)
+    {
+        var journal = new CostJournal(Output);
+        if (unrecorded is { } cost)
+        {
+            journal.Settle(cost);
+        }
+
+        journal.Read();
+        return journal;
+    }
+
+    private void Say(FormattableString notice) => _notices.Add(FormattableString.Invariant(notice));
+}
