@@ -12,6 +12,9 @@ internal sealed class Flags(string[] args)
 
     public string? Text(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;
 
+    /// <summary>The values of an option that may be repeated.</summary>
+    public string[] All(string name) => [.. args.Zip(args.Skip(1)).Where(pair => pair.First == name).Select(pair => pair.Second)];
+
     public string Required(string name) => Text(name) ?? throw new ArgumentException($"{name} is missing.");
 
     public int Int(string name, int otherwise) => Text(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;

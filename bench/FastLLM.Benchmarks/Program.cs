@@ -2,6 +2,7 @@ using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
+using FastLLM.Benchmarks.Load.Laws;
 using FastLLM.Benchmarks.Micro;
 using FastLLM.Benchmarks.Serving;
 using FastLLM.Pipeline;
@@ -17,6 +18,8 @@ switch (args is [var command, ..] ? command : "")
         return await ManyInFlight.RunChildAsync(flags);
     case JobRuns.ChildCommand:
         return await JobRuns.RunChildAsync(flags);
+    case LawClient.ChildCommand:
+        return await LawClient.RunChildAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
     case "faults":
@@ -27,7 +30,10 @@ switch (args is [var command, ..] ? command : "")
         return MicroCommand.Run(args[1..]);
     default:
         Console.Error.WriteLine("""
-            serve [--latency MS] [--sigma X] [--seed N] [--rpm N] [--tpm N]   the simulated provider, until standard input ends
+            serve [--latency MS] [--sigma X] [--seed N] [--rpm N] [--tpm N] [--throttle LAW]... [--throttle-at TIME=LAW]...
+                [--throttle-retry-after RULE]               the simulated provider, until standard input ends
+            load S13 [--only TEXT] [--no-peers] [--cli] [--throttle LAW]... [--ideal N] [--seconds S] [...]
+                                                            laws of throttling: all, those whose name contains TEXT, or one of your own
             load S1|S2|S4|S5|S6|S7|S9|S10|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--seconds S] [--report FILE]
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--durability power-loss|process-kill] [--no-cache] [--csv FILE]

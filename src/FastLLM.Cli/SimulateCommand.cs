@@ -4,37 +4,55 @@ using FastLLM.Simulator;
 
 namespace FastLLM.Cli;
 
-/// <summary><c>fastllm simulate</c>: the simulated provider as a server of its own.</summary>
+/// <summary><c>fastllm simulate</c>: serves the simulated provider.</summary>
 internal static class SimulateCommand
 {
-    /// <summary>The command.</summary>
+    private const string ThrottleHelp =
+        "Law by which to refuse with 429: random:10%, concurrency:20, window:500/10s, sliding:500/10s or bucket:50/s,burst:10. "
+        + "Repeat to combine. Refused requests do not count against any law.";
+
+    private const string ThrottleAtHelp =
+        "Replace all laws at a time after the first request: 20s=bucket:25/s, or 20s=none. Repeat for more changes; "
+        + "those at the same time combine.";
+
+    private const string RetryAfterHelp =
+        "Retry-After of those refusals: a time in seconds, none, or wrong:0.1x. Default: the correct time where the law knows it.";
+
+    /// <summary>Creates the command.</summary>
     /// <param name="time">The clock.</param>
     public static Command Create(TimeProvider time)
     {
-        var command = new Command("simulate", "Serve a simulated provider on this machine: made-up answers, seeded delays and errors, no key, no cost.");
+        var command = new Command(
+            "simulate", "Serve a simulated provider on this machine: made-up answers, seeded delays and errors, no key, no cost.");
         var compact = new Option<bool>("--compact") { Description = "Send bodies without white space, for benchmarks." };
-        var ledger = new Option<bool>("--ledger") { Description = "Keep a line for each send and each answer, for GET /simulator/ledger; grows as long as it runs." };
+        var ledger = new Option<bool>("--ledger")
+        {
+            Description = "Keep a line for each send and each answer, for GET /simulator/ledger. Takes memory as long as it runs.",
+        };
 
         // One line for each option of the simulator.
         Knob[] knobs =
         [
-            Whole("--port", "N", "Port on 127.0.0.1; left out, a free one.", (o, n) => o.Port = n),
-            Duration("--latency", "TIME", "Time to answer, such as 200ms or 1.5s; with --latency-sigma the median.", (o, t) => o.Latency = t),
-            Number("--latency-sigma", "SIGMA", "Spread of the lognormal latency law; left out, all take the same time.", (o, n) => o.LatencySigma = n),
-            Number("--error-rate", "P", "Share of sends that fail, 0 to 1.", (o, n) => o.ErrorRate = n),
-            Whole("--error-status", "CODE", "HTTP status of those failures; left out, 503.", (o, n) => o.ErrorStatus = n),
-            Whole("--fail-first", "N", "Let the first N sends fail.", (o, n) => o.FailFirst = n),
-            Number("--tokens-per-second", "N", "Speed of the answer's tokens, added to the latency; left out, they cost no time.", (o, n) => o.TokensPerSecond = n),
-            Whole("--rpm", "N", "Requests a minute; over it 429, with OpenAI's headers.", (o, n) => o.RequestsPerMinute = n),
-            Whole("--tpm", "N", "Tokens a minute; over it 429, with OpenAI's headers.", (o, n) => o.TokensPerMinute = n),
-            Number("--burst-seconds", "S", "How much of a limit may be used at once; left out, 1 second's worth.", (o, n) => o.BurstSeconds = n),
+            Whole("--port", "N", "Port on 127.0.0.1. Default: a free one.", (o, n) => o.Port = n),
+            Duration("--latency", "TIME", "Latency, such as 200ms; with --latency-sigma its median. Default: 0.", (o, t) => o.Latency = t),
+            Number("--latency-sigma", "SIGMA", "σ of lognormal latencies. Default: 0, all are equal.", (o, n) => o.LatencySigma = n),
+            Number("--tokens-per-second", "N", "Speed of output, after the latency. Default: any.", (o, n) => o.TokensPerSecond = n),
+            Whole("--rpm", "N", "Requests a minute; 429 beyond, with OpenAI's headers.", (o, n) => o.RequestsPerMinute = n),
+            Whole("--tpm", "N", "Tokens a minute; 429 beyond, with OpenAI's headers.", (o, n) => o.TokensPerMinute = n),
+            Number("--burst-seconds", "S", "Seconds' worth of --rpm and --tpm to admit at once. Default: 1.", (o, n) => o.BurstSeconds = n),
+            Each("--throttle", "LAW", ThrottleHelp, ThrottleLaw.Parse, (o, laws) => o.ThrottleLaws = laws),
+            Each("--throttle-at", "TIME=LAW", ThrottleAtHelp, ThrottleChange.Parse, (o, changes) => o.ThrottleChanges = changes),
+            Text("--throttle-retry-after", "RULE", RetryAfterHelp, (o, text) => o.ThrottleRetryAfter = ThrottleRetryAfter.Parse(text)),
             Whole("--quota-after", "N", "Answers until the account is empty (insufficient_quota).", (o, n) => o.QuotaAfter = n),
+            Number("--error-rate", "P", "Share of sends that fail, 0 to 1.", (o, n) => o.ErrorRate = n),
+            Whole("--error-status", "CODE", "HTTP status of those failures. Default: 503.", (o, n) => o.ErrorStatus = n),
+            Whole("--fail-first", "N", "Number of first sends that fail.", (o, n) => o.FailFirst = n),
             Number("--stall-rate", "P", "Share of sends that are never answered, 0 to 1.", (o, n) => o.StallRate = n),
             Number("--reset-rate", "P", "Share of sends whose connection is reset, 0 to 1.", (o, n) => o.ResetRate = n),
             Number("--cut-rate", "P", "Share of answers that end half-way, 0 to 1.", (o, n) => o.CutRate = n),
             Number("--error-in-ok-rate", "P", "Share of answers that are errors with status 200, 0 to 1.", (o, n) => o.ErrorInOkRate = n),
-            Whole("--seed", "N", "Seed of delays and errors: same seed and same requests, same trace.", (o, n) => o.Seed = n),
-            Whole("--embedding-dimensions", "N", "Length of vectors where a request does not say it.", (o, n) => o.EmbeddingDimensions = n),
+            Whole("--seed", "N", "Seed of delays, errors and random refusals. Default: 0.", (o, n) => o.Seed = n),
+            Whole("--embedding-dimensions", "N", "Length of vectors, unless requested. Default: 8.", (o, n) => o.EmbeddingDimensions = n),
         ];
 
         foreach (Knob knob in knobs)
@@ -46,7 +64,9 @@ internal static class SimulateCommand
         command.Options.Add(ledger);
         command.SetAction((result, _) =>
         {
-            var options = new SimulatorOptions { TimeProvider = time, Compact = result.GetValue(compact), Ledger = result.GetValue(ledger) };
+            var options = new SimulatorOptions { TimeProvider = time };
+            options.Compact = result.GetValue(compact);
+            options.Ledger = result.GetValue(ledger);
             foreach (Knob knob in knobs)
             {
                 knob.Set(options, result);
@@ -71,8 +91,8 @@ internal static class SimulateCommand
         }
         catch (IOException e)
         {
-            throw new UsageException(string.Create(
-                CultureInfo.InvariantCulture, $"The simulator cannot listen on port {options.Port}: {e.Message} Choose another --port, or leave it out for a free one."), e);
+            string remedy = "Choose another --port, or leave it out for a free one.";
+            throw new UsageException($"The simulator cannot listen on port {options.Port}: {e.Message} {remedy}", e);
         }
 
         await using (server.ConfigureAwait(false))
@@ -95,44 +115,65 @@ internal static class SimulateCommand
     private static string Line(SimulatorStats stats)
     {
         long requests = stats.Requests.Sum(path => path.Value.Sum(status => status.Value));
+        string throttled = string.Concat(stats.Throttled.Select(law => string.Create(
+            CultureInfo.InvariantCulture, $" · {law.Value:N0} refused by {law.Key}")));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{requests:N0} requests · {stats.Sends:N0} sends · {stats.DistinctBodies:N0} distinct bodies · {stats.BodiesSent:N0} answers sent whole · at most {stats.PeakInFlight:N0} in flight");
+            $"{requests:N0} requests · {stats.Sends:N0} sends · {stats.DistinctBodies:N0} distinct bodies · "
+            + $"{stats.BodiesSent:N0} answers sent whole · at most {stats.PeakInFlight:N0} in flight{throttled}");
     }
 
-    private static Knob Whole(string name, string value, string description, Action<SimulatorOptions, int> set) => new(name, value, description, (options, text) =>
-        set(options, int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
-            ? number
-            : throw new UsageException($"{name} \"{TerminalText.Clean(text, 40)}\" is no whole number that fits.")));
+    private static Knob Whole(string name, string value, string description, Action<SimulatorOptions, int> set) =>
+        Text(name, value, description, (options, text) =>
+            set(options, int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+                ? number
+                : throw new FormatException($"\"{text}\" is no whole number that fits.")));
 
-    private static Knob Number(string name, string value, string description, Action<SimulatorOptions, double> set) => new(name, value, description, (options, text) =>
-        set(options, double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
-            ? number
-            : throw new UsageException($"{name} \"{TerminalText.Clean(text, 40)}\" is no number.")));
+    private static Knob Number(string name, string value, string description, Action<SimulatorOptions, double> set) =>
+        Text(name, value, description, (options, text) =>
+            set(options, double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+                ? number
+                : throw new FormatException($"\"{text}\" is no number.")));
 
     private static Knob Duration(string name, string value, string description, Action<SimulatorOptions, TimeSpan> set) =>
-        new(name, value, description, (options, text) => set(options, DurationText.Parse(name, text)));
+        Text(name, value, description, (options, text) => set(options, DurationText.Parse(name, text)));
 
-    /// <summary>An option that sets one property of the simulator; the property itself says what fits.</summary>
-    private sealed class Knob(string name, string value, string description, Action<SimulatorOptions, string> set)
+    private static Knob Text(string name, string value, string description, Action<SimulatorOptions, string> set)
     {
-        public Option<string?> Option { get; } = new(name) { HelpName = value, Description = description };
+        var option = new Option<string?>(name) { HelpName = value, Description = description };
+        return new Knob(option, result => result.GetValue(option) is { } text ? [text] : [], (options, texts) => set(options, texts[0]));
+    }
+
+    private static Knob Each<T>(
+        string name, string value, string description, Func<string, T> parse, Action<SimulatorOptions, IReadOnlyList<T>> set)
+    {
+        var option = new Option<string[]>(name) { HelpName = value, Description = description };
+        return new Knob(option, result => result.GetValue(option) ?? [], (options, texts) => set(options, [.. texts.Select(parse)]));
+    }
+
+    /// <summary>An option that sets one property of the simulator; the property itself checks the value.</summary>
+    private sealed class Knob(Option option, Func<ParseResult, string[]> read, Action<SimulatorOptions, string[]> set)
+    {
+        public Option Option => option;
 
         public void Set(SimulatorOptions options, ParseResult result)
         {
-            if (result.GetValue(Option) is not { } text)
-            {
-                return;
-            }
-
+            string[] texts = read(result);
             try
             {
-                set(options, text);
+                if (texts.Length > 0)
+                {
+                    set(options, texts);
+                }
             }
             catch (ArgumentOutOfRangeException e)
             {
                 string reason = e.Message.Split(" (Parameter", 2)[0];
-                throw new UsageException($"{name} {TerminalText.Clean(text, 40)} is out of range: {reason}", e);
+                throw new UsageException($"{option.Name} {TerminalText.Clean(texts[0], 40)} is out of range: {reason}", e);
+            }
+            catch (FormatException e)
+            {
+                throw new UsageException($"{option.Name} {TerminalText.Clean(e.Message, 400)}", e);
             }
         }
     }

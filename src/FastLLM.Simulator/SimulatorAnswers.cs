@@ -4,10 +4,10 @@ using FastLLM.Simulator.Answers;
 
 namespace FastLLM.Simulator;
 
-/// <summary>What the simulator answers, as pure functions of the request: for tests that check an answer.</summary>
+/// <summary>Computes the answers of the simulator, which are pure functions of the request: for tests that check an answer.</summary>
 public static class SimulatorAnswers
 {
-    /// <summary>Gets the 128-bit hash that answers, latencies and faults are drawn from, and by which bodies are told apart.</summary>
+    /// <summary>Computes the 128-bit hash that identifies a body and from which answers, latencies and faults are drawn.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <returns>The hash; its 32 hex digits are the answer's id after <c>chatcmpl-</c>.</returns>
     public static UInt128 Hash(ReadOnlySpan<byte> body)
@@ -16,10 +16,10 @@ public static class SimulatorAnswers
         return new UInt128(hash.High, hash.Low);
     }
 
-    /// <summary>Gets the text that a chat completion request is answered with: <c>Answer</c>, 8 hex digits and the last user message whole, or as much of that as the request's token limit leaves. A streamed answer adds up to it.</summary>
+    /// <summary>Computes the text of an answer: <c>Answer</c>, 8 hex digits and the last user message, cut to the token limit.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
-    /// <param name="choice">Which of the <c>n</c> choices.</param>
-    /// <returns>The text. A lone surrogate in the prompt, which the answer repeats as it was escaped, stands here as U+FFFD.</returns>
+    /// <param name="choice">The index of the choice.</param>
+    /// <returns>The text. A lone surrogate in the prompt, which the answer repeats as it was escaped, is U+FFFD here.</returns>
     /// <exception cref="ArgumentException">The simulator answers this body with an error.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The answer has no such choice.</exception>
     public static string ChatText(ReadOnlySpan<byte> body, int choice = 0)
@@ -37,7 +37,7 @@ public static class SimulatorAnswers
         throw new ArgumentOutOfRangeException(nameof(choice));
     }
 
-    /// <summary>Gets the whole body that a chat completion request is answered with; for one with <c>stream: true</c>, all its server-sent events.</summary>
+    /// <summary>Computes the answer to a chat completion request; with <c>stream: true</c>, all its server-sent events.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>
     /// <returns>The bytes of the answer.</returns>
@@ -45,7 +45,7 @@ public static class SimulatorAnswers
     public static byte[] ChatCompletion(ReadOnlySpan<byte> body, bool compact = false) =>
         Write(ServedPath.ChatCompletions, body, 1, compact);
 
-    /// <summary>Gets the body that says what the answer to a chat completion request says, without a stream: for one with <c>stream: true</c>, what its events must add up to.</summary>
+    /// <summary>Computes the answer to a chat completion request without a stream: what the events of a stream add up to.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>
     /// <returns>The bytes of the answer.</returns>
@@ -53,16 +53,16 @@ public static class SimulatorAnswers
     public static byte[] PlainChatCompletion(ReadOnlySpan<byte> body, bool compact = false) =>
         Write(ServedPath.ChatCompletions, body, 1, compact, streams: false);
 
-    /// <summary>Gets the whole body that an embeddings request is answered with.</summary>
+    /// <summary>Computes the answer to an embeddings request.</summary>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
     /// <param name="compact">As <see cref="SimulatorOptions.Compact"/>.</param>
-    /// <param name="dimensions">As <see cref="SimulatorOptions.EmbeddingDimensions"/>; a request that says <c>dimensions</c> overrides it.</param>
+    /// <param name="dimensions">As <see cref="SimulatorOptions.EmbeddingDimensions"/>; the request may override it.</param>
     /// <returns>The bytes of the answer.</returns>
     /// <exception cref="ArgumentException">The simulator answers this body with an error.</exception>
     public static byte[] Embeddings(ReadOnlySpan<byte> body, bool compact = false, int dimensions = 8) =>
         Write(ServedPath.Embeddings, body, dimensions, compact);
 
-    /// <summary>Gets the unit vector that a text is embedded as, whatever request it stands in.</summary>
+    /// <summary>Computes the unit vector of a text, which is the same in each request.</summary>
     /// <param name="text">The text.</param>
     /// <param name="dimensions">The length of the vector.</param>
     /// <returns>The vector.</returns>
@@ -83,6 +83,9 @@ public static class SimulatorAnswers
         int status = Answer.Write(path, body, BodyHash.Of(body), dimensions, output, out _, streams);
         byte[] answer = output.Written.ToArray();
         output.Return();
-        return status == 200 ? answer : throw new ArgumentException($"The simulator answers this body with status {status}: {Encoding.UTF8.GetString(answer)}", nameof(body));
+        return status == 200
+            ? answer
+            : throw new ArgumentException(
+                $"The simulator answers this body with status {status}: {Encoding.UTF8.GetString(answer)}", nameof(body));
     }
 }

@@ -2,10 +2,10 @@ using FastLLM.Simulator.Answers;
 
 namespace FastLLM.Simulator;
 
-/// <summary>What the simulator does to spoil a send.</summary>
+/// <summary>Specifies the fault that a send meets.</summary>
 public enum SimulatorFault
 {
-    /// <summary>Nothing: the send gets its answer.</summary>
+    /// <summary>No fault: the send gets its answer.</summary>
     None,
 
     /// <summary>The answer is <see cref="SimulatorOptions.ErrorStatus"/>; see <see cref="SimulatorOptions.ErrorRate"/>.</summary>
@@ -24,24 +24,27 @@ public enum SimulatorFault
     ErrorInOk,
 }
 
-/// <summary>The fault law of the simulator.</summary>
+/// <summary>Computes the faults of the simulator.</summary>
 public static class SimulatorErrors
 {
-    /// <summary>Decides whether a send is answered with an error by <see cref="SimulatorOptions.ErrorRate"/>: <see cref="FaultOf"/> is <see cref="SimulatorFault.Error"/>.</summary>
-    /// <remarks><see cref="SimulatorOptions.FailFirst"/> is not looked at.</remarks>
+    /// <summary>Computes whether a send meets an error by <see cref="SimulatorOptions.ErrorRate"/>.</summary>
+    /// <remarks>It ignores <see cref="SimulatorOptions.FailFirst"/>.</remarks>
     /// <param name="options">The options the server was started with.</param>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
-    /// <param name="send">Which send of this body: 1 for the first since the start or the last <see cref="SimulatorServer.ResetStats"/>.</param>
+    /// <param name="send">The number of the send of this body, from 1 on; <see cref="SimulatorServer.ResetStats"/> starts it again.</param>
     /// <returns>Whether that send fails.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="send"/> is less than 1.</exception>
-    public static bool Hits(SimulatorOptions options, ReadOnlySpan<byte> body, int send) => FaultOf(options, body, send) == SimulatorFault.Error;
+    public static bool Hits(SimulatorOptions options, ReadOnlySpan<byte> body, int send) =>
+        FaultOf(options, body, send) == SimulatorFault.Error;
 
-    /// <summary>Decides which fault hits a send: a pure function of the seed, the rates, the body and how often it was sent.</summary>
-    /// <remarks>Neither <see cref="SimulatorOptions.FailFirst"/> is looked at nor the limits: a send that these refuse meets no fault, but counts as a send.</remarks>
+    /// <summary>Computes the fault that hits a send: a pure function of the seed, the rates, the body and how often it was sent.</summary>
+    /// <remarks>
+    /// It ignores <see cref="SimulatorOptions.FailFirst"/> and all limits: a send that these refuse meets no fault, but counts as a send.
+    /// </remarks>
     /// <param name="options">The options the server was started with.</param>
     /// <param name="body">The bytes of the request body, exactly as sent.</param>
-    /// <param name="send">Which send of this body: 1 for the first since the start or the last <see cref="SimulatorServer.ResetStats"/>.</param>
+    /// <param name="send">The number of the send of this body, from 1 on; <see cref="SimulatorServer.ResetStats"/> starts it again.</param>
     /// <returns>The fault.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="send"/> is less than 1.</exception>
@@ -54,7 +57,7 @@ public static class SimulatorErrors
 
     internal static SimulatorFault Draw(SimulatorOptions options, BodyHash hash, int send)
     {
-        // One draw for all: faults exclude each other, and a rate that is added leaves the hits of those before it where they are.
+        // One draw for all: faults exclude each other, and adding a rate does not change the hits of those before it.
         double left = hash.Fraction((uint)options.Seed + (3UL << 32), (ulong)send);
         return (left -= options.ErrorRate) < 0 ? SimulatorFault.Error
             : (left -= options.StallRate) < 0 ? SimulatorFault.Stall

@@ -8,13 +8,13 @@ using Microsoft.Extensions.Options;
 
 namespace FastLLM.Simulator;
 
-/// <summary>A simulated LLM provider that speaks OpenAI's protocol on this machine's loopback address (HTTP/1.1), for tests, samples and benchmarks.</summary>
+/// <summary>Serves a simulated LLM provider with OpenAI's protocol on the loopback address, for tests, samples and benchmarks.</summary>
 /// <remarks>
-/// <para>It serves <c>POST /v1/chat/completions</c>, <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and <c>GET /simulator/stats</c>
-/// (with <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>), takes any API key, and answers a request with a function of that request only: see <see cref="SimulatorAnswers"/>.
-/// Chat completions are streamed when they ask for it.</para>
+/// <para>It serves <c>POST /v1/chat/completions</c> (also streamed), <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and
+/// <c>GET /simulator/stats</c> (with <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>) over HTTP/1.1.
+/// It accepts any API key. An answer is a function of its request only: see <see cref="SimulatorAnswers"/>.</para>
 /// <para>The same options and the same sends, one after the other, give the same trace: statuses, bodies, latencies and faults.
-/// With limits it also depends on when they are sent.</para>
+/// With limits or laws of throttling, the trace also depends on the times of the sends.</para>
 /// <para>Safe for concurrent use.</para>
 /// </remarks>
 /// <example>
@@ -39,16 +39,16 @@ public sealed class SimulatorServer : IAsyncDisposable
     /// <summary>Gets the base address for clients, for example <c>http://127.0.0.1:40123/v1</c>.</summary>
     public Uri BaseUrl { get; }
 
-    /// <summary>Gets <see cref="BaseUrl"/> as text, without a slash at its end.</summary>
+    /// <summary>Gets <see cref="BaseUrl"/> as text, without a trailing slash.</summary>
     public string ApiBase => BaseUrl.OriginalString;
 
-    /// <summary>Gets a snapshot of what was seen so far; the same as <c>GET /simulator/stats</c>.</summary>
+    /// <summary>Gets a snapshot of the counts; the same as <c>GET /simulator/stats</c>.</summary>
     public SimulatorStats Stats => _counters.Snapshot();
 
     /// <summary>Starts a simulator.</summary>
-    /// <param name="options">How it behaves; <see langword="null"/> for the defaults.</param>
-    /// <param name="cancellationToken">Gives up the start.</param>
-    /// <returns>The server, which listens already.</returns>
+    /// <param name="options">Its options; <see langword="null"/> for the defaults.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    /// <returns>The server, which is listening.</returns>
     /// <exception cref="ArgumentException">The rates of faults add up to more than 1.</exception>
     /// <exception cref="IOException">The port is in use.</exception>
     public static async Task<SimulatorServer> StartAsync(SimulatorOptions? options = null, CancellationToken cancellationToken = default)
@@ -56,13 +56,21 @@ public sealed class SimulatorServer : IAsyncDisposable
         options = options?.Copy() ?? new SimulatorOptions();
         options.Validate();
         var counters = new Counters();
+        var application = new SimulatorApplication(options, counters);
 
         var kestrelOptions = new KestrelServerOptions { AddServerHeader = false };
         kestrelOptions.Limits.MaxRequestBodySize = RequestBody.MaxBytes;
         kestrelOptions.Limits.MinRequestBodyDataRate = null; // a client that is slow under load is not the simulator's business
         kestrelOptions.Limits.MinResponseDataRate = null;
         kestrelOptions.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);
-        kestrelOptions.Listen(IPAddress.Loopback, options.Port, static listen => listen.Protocols = HttpProtocols.Http1);
+        kestrelOptions.Listen(IPAddress.Loopback, options.Port, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            if (application.Ledger is { } ledger)
+            {
+                listen.Use(next => connection => ledger.CountAsync(connection, next));
+            }
+        });
 
         var transportOptions = new SocketTransportOptions
         {
@@ -77,7 +85,7 @@ public sealed class SimulatorServer : IAsyncDisposable
             NullLoggerFactory.Instance);
         try
         {
-            await kestrel.StartAsync(new SimulatorApplication(options, counters), cancellationToken).ConfigureAwait(false);
+            await kestrel.StartAsync(application, cancellationToken).ConfigureAwait(false);
             string address = kestrel.Features.Get<IServerAddressesFeature>()!.Addresses.Single();
             return new SimulatorServer(kestrel, counters, new Uri(address + "/v1"));
         }
@@ -88,11 +96,22 @@ public sealed class SimulatorServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts the counts again: all of <see cref="Stats"/> but what is in flight, and how often each body was sent.</summary>
+    /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent.</summary>
     public void ResetStats() => _counters.Reset();
 
-    /// <summary>Stops listening and cuts what is in flight, also sends that wait for their latency. Does nothing the second time.</summary>
-    /// <param name="cancellationToken">Gives up waiting for the end; the server stops all the same.</param>
+    /// <summary>Waits until <see cref="Stats"/> satisfies a condition, so that a test need not poll.</summary>
+    /// <param name="condition">The condition, checked now and whenever a request meets a fault, is answered or is given up.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that completes when the condition is met.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="condition"/> is <see langword="null"/>.</exception>
+    public Task UntilAsync(Func<SimulatorStats, bool> condition, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(condition);
+        return _counters.UntilAsync(condition).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Stops listening and aborts what is in flight, also sends that wait. Does nothing the second time.</summary>
+    /// <param name="cancellationToken">Cancels the wait for the end; the server stops all the same.</param>
     /// <returns>A task that completes when the port is free.</returns>
     public Task StopAsync(CancellationToken cancellationToken = default)
     {

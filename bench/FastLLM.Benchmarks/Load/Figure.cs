@@ -6,4 +6,8 @@ namespace FastLLM.Benchmarks.Load;
 /// <param name="Bar">What it must reach.</param>
 /// <param name="Goal">What it should reach.</param>
 /// <param name="Measured">What it did reach.</param>
-internal sealed record Figure(string Id, string What, string Bar, string Goal, string Measured);
+internal sealed record Figure(string Id, string What, string Bar, string Goal, string Measured)
+{
+    /// <summary>Gets a table of its own, in Markdown, where one line is not enough.</summary>
+    public string Details { get; init; } = "";
+}

@@ -17,6 +17,7 @@ internal static class LoadCommand
         ("S10", Limits.MeasureAsync),
         ("S11", KeyAndAllocations.MeasureAsync),
         ("S12", StartUp.MeasureAsync),
+        ("S13", Laws.Laws.MeasureAsync),
     ];
 
     // Minutes, and gigabytes of files: only where they are asked for by name.

@@ -23,6 +23,11 @@ internal static class Report
             text.AppendLine(CultureInfo.InvariantCulture, $"| {figure.Id} | {figure.What} | {figure.Bar} | {figure.Goal} | {figure.Measured} |");
         }
 
+        foreach (Figure figure in figures.Where(figure => figure.Details.Length > 0))
+        {
+            text.AppendLine().Append(figure.Details);
+        }
+
         return text.ToString();
     }
 

@@ -10,6 +10,13 @@ internal static class ServeCommand
         SimulatorOptions options = Options(flags.Number("--latency", 0), flags.Number("--sigma", 0), flags.Int("--seed", 0));
         options.RequestsPerMinute = flags.Text("--rpm") is null ? null : flags.Int("--rpm", 0);
         options.TokensPerMinute = flags.Text("--tpm") is null ? null : flags.Int("--tpm", 0);
+        options.ThrottleLaws = [.. flags.All("--throttle").Select(ThrottleLaw.Parse)];
+        options.ThrottleChanges = [.. flags.All("--throttle-at").Select(ThrottleChange.Parse)];
+        if (flags.Text("--throttle-retry-after") is { } rule)
+        {
+            options.ThrottleRetryAfter = ThrottleRetryAfter.Parse(rule);
+        }
+
         await using SimulatorServer server = await SimulatorServer.StartAsync(options);
         await Console.Out.WriteLineAsync(server.ApiBase);
 

@@ -16,15 +16,19 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public string ApiBase { get; }
 
-    public static async Task<ServerProcess> StartAsync(double latencyMilliseconds = 0, double sigma = 0, int? requestsPerMinute = null, int? tokensPerMinute = null)
+    public static Task<ServerProcess> StartAsync(
+        double latencyMilliseconds = 0, double sigma = 0, int? requestsPerMinute = null, int? tokensPerMinute = null) =>
+        StartAsync(latencyMilliseconds, sigma, [.. Limit("--rpm", requestsPerMinute), .. Limit("--tpm", tokensPerMinute)]);
+
+    /// <summary>Starts a server with further arguments of <see cref="ServeCommand"/>.</summary>
+    public static async Task<ServerProcess> StartAsync(double latencyMilliseconds, double sigma, IReadOnlyList<string> more)
     {
         Process process = OwnProcess.Start(
         [
             "serve",
             "--latency", latencyMilliseconds.ToString(CultureInfo.InvariantCulture),
             "--sigma", sigma.ToString(CultureInfo.InvariantCulture),
-            .. Limit("--rpm", requestsPerMinute),
-            .. Limit("--tpm", tokensPerMinute),
+            .. more,
         ]);
         return await process.StandardOutput.ReadLineAsync() is { } apiBase
             ? new ServerProcess(process, apiBase)

@@ -19,7 +19,7 @@ internal static class Tool
     /// <returns>The program.</returns>
     public static async Task<string> PublishAsync(string folder)
     {
-        string project = Path.Combine(Root(), "src", Name);
+        string project = Path.Combine(Root, "src", Name);
         using Process publish = Process.Start(new ProcessStartInfo("dotnet")
         {
             ArgumentList = { "publish", project, "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier, "--self-contained", "false", "-o", folder, "-v", "quiet", "--nologo" },
@@ -40,7 +40,10 @@ internal static class Tool
     private static string Existing(string path) =>
         File.Exists(path) ? Path.GetFullPath(path) : throw new FileNotFoundException($"There is no {Path.GetFullPath(path)}. Build the solution first.");
 
-    private static string Root()
+    /// <summary>Gets the repository that this program lies in.</summary>
+    public static string Root { get; } = FindRoot();
+
+    private static string FindRoot()
     {
         DirectoryInfo? folder = new(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "FastLLM.slnx")))

@@ -3,7 +3,7 @@ using System.Text.Unicode;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>The paths that are served, as they are told apart and counted.</summary>
+/// <summary>Specifies the path of a request, for the counts.</summary>
 internal enum ServedPath
 {
     ChatCompletions,
@@ -14,24 +14,25 @@ internal enum ServedPath
     Other,
 }
 
-/// <summary>What the server has to know of an answer beside its bytes. All zero where the request is refused.</summary>
-/// <param name="CountedTokens">What a limit of tokens counts: the prompt and the output that is allowed, or else the answer's.</param>
-/// <param name="CompletionTokens">What the usage says.</param>
-/// <param name="Lead">Streams only: how many events come before the text; 0 says that this is no stream.</param>
-/// <param name="Pieces">Streams only: how many events hold text.</param>
+/// <summary>Represents what the server has to know of an answer beside its bytes. All zero where the request is refused.</summary>
+/// <param name="CountedTokens">The tokens that a limit counts: the prompt and the allowed output, or else the answer's.</param>
+/// <param name="CompletionTokens">The completion tokens of the usage.</param>
+/// <param name="Lead">The number of events of a stream before the text; 0 where the answer is not a stream.</param>
+/// <param name="Pieces">The number of events of a stream that hold text.</param>
 internal readonly record struct AnswerFacts(long CountedTokens, long CompletionTokens, int Lead = 0, int Pieces = 0)
 {
     public bool Streamed => Lead > 0;
 
-    /// <summary>What share of the answer's text is written once this event of a stream has left.</summary>
+    /// <summary>Computes the share of the answer's text that is written once this event of a stream has left.</summary>
     public double Progress(int index) => Math.Clamp((index - Lead + 1) / (double)Pieces, 0, 1);
 }
 
-/// <summary>From the bytes of a request to the bytes of its answer.</summary>
+/// <summary>Writes answers from the bytes of requests.</summary>
 internal static class Answer
 {
     /// <returns>The HTTP status; the body is in <paramref name="output"/>.</returns>
-    public static int Write(ServedPath path, ReadOnlySpan<byte> body, BodyHash hash, int dimensions, JsonOut output, out AnswerFacts facts, bool streams = true)
+    public static int Write(
+        ServedPath path, ReadOnlySpan<byte> body, BodyHash hash, int dimensions, JsonOut output, out AnswerFacts facts, bool streams = true)
     {
         facts = default;
         Problem? problem;
@@ -59,10 +60,8 @@ internal static class Answer
     public static void WriteModels(JsonOut output)
     {
         output.Open('{');
-        output.Name("object"u8);
-        output.String("list"u8);
-        output.Name("data"u8);
-        output.Open('[');
+        output.Member("object"u8, "list"u8);
+        output.Open("data"u8, '[');
         WriteModel("simulator-chat"u8, output);
         WriteModel("simulator-embedding"u8, output);
         output.Close(']');
@@ -73,14 +72,11 @@ internal static class Answer
     {
         output.Next();
         output.Open('{');
-        output.Name("id"u8);
-        output.String(id);
-        output.Name("object"u8);
-        output.String("model"u8);
+        output.Member("id"u8, id);
+        output.Member("object"u8, "model"u8);
         output.Name("created"u8);
         output.Raw(RequestJson.Created);
-        output.Name("owned_by"u8);
-        output.String("simulator"u8);
+        output.Member("owned_by"u8, "simulator"u8);
         output.Close('}');
     }
 }

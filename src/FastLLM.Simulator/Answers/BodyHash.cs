@@ -2,10 +2,8 @@ using System.Buffers.Binary;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>128 bits of a request body: its identity in the counts, and the source of its answer, latency and faults.</summary>
-/// <remarks>
-/// Two multiply-and-fold lanes, some 0.1 µs for 1 KB; the same on every platform. Not for adversaries.
-/// </remarks>
+/// <summary>A 128-bit hash of a request body: its identity in the counts, and the source of its answer, latency and faults.</summary>
+/// <remarks>Two multiply-and-fold lanes, some 0.1 µs for 1 KB; the same on every platform. Not for adversaries.</remarks>
 internal readonly struct BodyHash(ulong high, ulong low) : IEquatable<BodyHash>
 {
     private const ulong K0 = 0x9E37_79B9_7F4A_7C15, K1 = 0xD1B5_4A32_D192_ED03, K2 = 0xA076_1D64_78BD_642F, K3 = 0xE703_7ED1_A0B4_28DB;
@@ -14,8 +12,8 @@ internal readonly struct BodyHash(ulong high, ulong low) : IEquatable<BodyHash>
 
     public ulong Low { get; } = low;
 
-    /// <summary>The hash of a body. Whether the answer is to come as a stream is no part of the question.</summary>
-    public static BodyHash Of(ReadOnlySpan<byte> body) => body.IndexOf("\"stream"u8) < 0 ? OfBytes(body) : OfBytes(StreamMembers.Remove(body));
+    /// <summary>Computes the hash of a body without <c>stream</c> and <c>stream_options</c>: a streamed answer says the same.</summary>
+    public static BodyHash Of(ReadOnlySpan<byte> body) => OfBytes(body.IndexOf("\"stream"u8) < 0 ? body : StreamMembers.Remove(body));
 
     private static BodyHash OfBytes(ReadOnlySpan<byte> body)
     {
@@ -38,10 +36,10 @@ internal readonly struct BodyHash(ulong high, ulong low) : IEquatable<BodyHash>
         return new BodyHash(high, Mix(b + (high * K0)));
     }
 
-    /// <summary>A number drawn from this hash and two others; equal arguments give equal numbers.</summary>
+    /// <summary>Draws a number from this hash and two others; equal arguments give equal numbers.</summary>
     public ulong Draw(ulong first, ulong second = 0) => Mix(Mix(Mix(first + K0) ^ High) + Mix(second + K1) + Low);
 
-    /// <summary>The same, as a fraction in [0, 1).</summary>
+    /// <summary>Draws a fraction in [0, 1).</summary>
     public double Fraction(ulong first, ulong second = 0) => (Draw(first, second) >> 11) * (1.0 / (1UL << 53));
 
     public static ulong Mix(ulong x)

@@ -28,7 +28,7 @@ internal ref struct EmbeddingAnswer
         return answer.Read() ?? answer.Write(output, out facts);
     }
 
-    /// <summary>The unit vector of a text: the same on every platform, in every process.</summary>
+    /// <summary>Computes the unit vector of a text: the same on every platform, in every process.</summary>
     public static void Vector(ReadOnlySpan<byte> text, Span<float> vector)
     {
         BodyHash hash = BodyHash.Of(text);
@@ -94,7 +94,8 @@ internal ref struct EmbeddingAnswer
                 reader.Read();
                 if (reader.TokenType == JsonTokenType.True)
                 {
-                    problem ??= new Problem(400, "Embeddings are not streamed: leave 'stream' out.", Param: "stream", Code: "unsupported_value");
+                    const string message = "Embeddings are not streamed: leave 'stream' out.";
+                    problem ??= new Problem(400, message, Param: "stream", Code: "unsupported_value");
                 }
             }
 
@@ -114,27 +115,22 @@ internal ref struct EmbeddingAnswer
         try
         {
             output.Open('{');
-            output.Name("object"u8);
-            output.String("list"u8);
-            output.Name("data"u8);
-            output.Open('[');
+            output.Member("object"u8, "list"u8);
+            output.Open("data"u8, '[');
             Utf8JsonReader reader = RequestJson.Reader(_input);
             reader.Read();
             long tokens = 0;
             if (!WriteInputs(ref reader, vector.AsSpan(0, _dimensions), output, ref tokens))
             {
-                return Problem.Invalid("input", "a string, an array of strings, an array of tokens or an array of arrays of tokens, none of the arrays empty");
+                return Problem.Invalid(
+                    "input", "a string, an array of strings, an array of tokens or an array of arrays of tokens, none of the arrays empty");
             }
 
             output.Close(']');
-            output.Name("model"u8);
-            output.String(_model);
-            output.Name("usage"u8);
-            output.Open('{');
-            output.Name("prompt_tokens"u8);
-            output.Number(tokens);
-            output.Name("total_tokens"u8);
-            output.Number(tokens);
+            output.Member("model"u8, _model);
+            output.Open("usage"u8, '{');
+            output.Member("prompt_tokens"u8, tokens);
+            output.Member("total_tokens"u8, tokens);
             output.Close('}');
             output.Close('}');
             facts = new AnswerFacts(tokens, 0);
@@ -195,7 +191,7 @@ internal ref struct EmbeddingAnswer
         WriteVector(index, vector, output);
     }
 
-    /// <summary>Stands on the first token; ends on the end of its array.</summary>
+    /// <summary>Reads from the first token of an array to its end.</summary>
     private readonly bool WriteTokens(ref Utf8JsonReader reader, int index, Span<float> vector, JsonOut output, ref long tokens)
     {
         var bytes = new ArrayBufferWriter<byte>();
@@ -225,10 +221,8 @@ internal ref struct EmbeddingAnswer
     {
         output.Next();
         output.Open('{');
-        output.Name("object"u8);
-        output.String("embedding"u8);
-        output.Name("index"u8);
-        output.Number(index);
+        output.Member("object"u8, "embedding"u8);
+        output.Member("index"u8, index);
         output.Name("embedding"u8);
         if (_base64)
         {

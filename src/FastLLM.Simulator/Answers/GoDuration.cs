@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>Times as OpenAI writes them in headers and messages: <c>0s</c>, <c>17ms</c>, <c>1.5s</c>, <c>6m0s</c>.</summary>
+/// <summary>Formats times as OpenAI does in headers and messages: <c>0s</c>, <c>17ms</c>, <c>1.5s</c>, <c>6m0s</c>.</summary>
 internal static class GoDuration
 {
     /// <param name="time">Not negative; whole milliseconds.</param>

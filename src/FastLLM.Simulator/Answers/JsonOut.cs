@@ -4,7 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace FastLLM.Simulator.Answers;
 
 /// <summary>Writes JSON, compact or pretty-printed as OpenAI does, into a buffer that is used again.</summary>
-/// <remarks>Unlike <c>Utf8JsonWriter</c> it takes strings that are escaped already: what comes from a request is copied, not decoded and encoded again.</remarks>
+/// <remarks>Unlike <c>Utf8JsonWriter</c> it takes escaped strings: what comes from a request is copied, not decoded and encoded.</remarks>
 internal sealed class JsonOut
 {
     private const int Kept = 1 << 20; // larger buffers are left to the collector
@@ -22,7 +22,7 @@ internal sealed class JsonOut
     {
     }
 
-    /// <summary>The bytes written so far; may be lowered to cut the end off.</summary>
+    /// <summary>Gets or sets the number of bytes written; lower it to cut the end off.</summary>
     public int Length { get; set; }
 
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, Length);
@@ -38,7 +38,7 @@ internal sealed class JsonOut
         return output;
     }
 
-    /// <summary>Goes over to writing without white space, until the next <see cref="Restart"/>.</summary>
+    /// <summary>Writes without white space from now on, until the next <see cref="Restart"/>.</summary>
     public void MakeCompact() => _compact = true;
 
     public void Restart()
@@ -77,7 +77,7 @@ internal sealed class JsonOut
         _first = false;
     }
 
-    /// <summary>Goes to the next element of an array.</summary>
+    /// <summary>Begins the next element of an array.</summary>
     public void Next()
     {
         if (!_first)
@@ -94,6 +94,24 @@ internal sealed class JsonOut
         Next();
         String(escaped);
         Raw(_compact ? ":"u8 : ": "u8);
+    }
+
+    public void Member(ReadOnlySpan<byte> name, ReadOnlySpan<byte> escaped)
+    {
+        Name(name);
+        String(escaped);
+    }
+
+    public void Member(ReadOnlySpan<byte> name, long number)
+    {
+        Name(name);
+        Number(number);
+    }
+
+    public void Open(ReadOnlySpan<byte> name, char bracket)
+    {
+        Name(name);
+        Open(bracket);
     }
 
     public void String(ReadOnlySpan<byte> escaped)
@@ -135,7 +153,8 @@ internal sealed class JsonOut
 
     public void Base64(ReadOnlySpan<byte> bytes)
     {
-        System.Buffers.Text.Base64.EncodeToUtf8(bytes, Free(System.Buffers.Text.Base64.GetMaxEncodedToUtf8Length(bytes.Length)), out _, out int written);
+        Span<byte> free = Free(System.Buffers.Text.Base64.GetMaxEncodedToUtf8Length(bytes.Length));
+        System.Buffers.Text.Base64.EncodeToUtf8(bytes, free, out _, out int written);
         Length += written;
     }
 

@@ -3,11 +3,11 @@ using System.Text;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>Measures, cuts and decodes the text of a JSON string without its quotes, as it stands in the (valid UTF-8, valid JSON) request.</summary>
-/// <remarks>A lone surrogate, which JSON can escape but UTF-8 cannot hold, counts and decodes as U+FFFD; it never throws.</remarks>
+/// <summary>Measures, cuts and decodes the text of a JSON string without its quotes, as it is in a valid request.</summary>
+/// <remarks>A lone surrogate, which JSON can escape but UTF-8 cannot hold, counts and decodes as U+FFFD.</remarks>
 internal static class JsonText
 {
-    /// <summary>The length of the text in bytes of UTF-8.</summary>
+    /// <summary>Computes the length of the text in bytes of UTF-8.</summary>
     public static int DecodedLength(ReadOnlySpan<byte> escaped)
     {
         int length = 0;
@@ -25,7 +25,7 @@ internal static class JsonText
         }
     }
 
-    /// <summary>How many bytes of <paramref name="escaped"/> hold the first <paramref name="limit"/> bytes of the text, no character cut in two.</summary>
+    /// <summary>Computes how many bytes hold the first <paramref name="limit"/> bytes of the text, without cutting a character.</summary>
     public static int Cut(ReadOnlySpan<byte> escaped, long limit)
     {
         int at = 0;

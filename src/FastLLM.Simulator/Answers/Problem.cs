@@ -4,32 +4,45 @@ using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>An error answer in OpenAI's form.</summary>
+/// <summary>Represents an error answer in OpenAI's form.</summary>
 internal sealed record Problem(int Status, string Message, string Type = "invalid_request_error", string? Param = null, string? Code = null)
 {
-    public static readonly Problem BrokenJson = new(400, "We could not parse the JSON body of your request. The simulator expects one JSON object in UTF-8.");
-    public static readonly Problem TooLarge = new(413, "The request body is larger than the simulator takes (256 MB).", Code: "request_too_large");
+    private const string Server = "server_error";
+    private const string MoreOnLimits = "Visit https://platform.openai.com/account/rate-limits to learn more.";
+
+    public static readonly Problem BrokenJson = new(
+        400, "We could not parse the JSON body of your request. The simulator expects one JSON object in UTF-8.");
+
+    public static readonly Problem TooLarge = new(
+        413, "The request body is larger than the simulator takes (256 MB).", Code: "request_too_large");
 
     /// <summary>The account has no money left.</summary>
     public static readonly Problem NoQuota = new(
         429,
-        "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
+        "You exceeded your current quota, please check your plan and billing details. For more information on this error, "
+        + "read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
         "insufficient_quota",
         Code: "insufficient_quota");
 
     /// <summary>A limit is reached for now. The axis is <c>requests</c> or <c>tokens</c>.</summary>
     public static Problem RateLimited(string model, string axis, long limit, long used, long requested, TimeSpan wait) => new(
         429,
-        $"Rate limit reached for {model} in organization org-simulator on {axis} per min ({Short(axis)}): Limit {limit}, Used {used}, Requested {requested}. Please try again in {GoDuration.Format(wait)}. Visit https://platform.openai.com/account/rate-limits to learn more.",
+        $"Rate limit reached for {model} in organization org-simulator on {axis} per min ({Short(axis)}): Limit {limit}, "
+        + $"Used {used}, Requested {requested}. Please try again in {GoDuration.Format(wait)}. {MoreOnLimits}",
         axis,
         Code: "rate_limit_exceeded");
 
     /// <summary>A request is larger than the whole limit.</summary>
     public static Problem OverLimit(string model, long limit, long requested) => new(
         429,
-        $"Request too large for {model} in organization org-simulator on tokens per min (TPM): Limit {limit}, Requested {requested}. The input or output tokens must be reduced in order to run successfully. Visit https://platform.openai.com/account/rate-limits to learn more.",
+        $"Request too large for {model} in organization org-simulator on tokens per min (TPM): Limit {limit}, Requested {requested}. "
+        + $"The input or output tokens must be reduced in order to run successfully. {MoreOnLimits}",
         "tokens",
         Code: "rate_limit_exceeded");
+
+    /// <summary>A law of throttling refuses a request.</summary>
+    public static Problem Throttled(ThrottleLaw law) =>
+        new(429, $"Simulated: rate limit reached ({law}). Please try again later.", "requests", Code: "rate_limit_exceeded");
 
     public static Problem Missing(string param) =>
         new(400, $"Missing required parameter: '{param}'.", Param: param, Code: "missing_required_parameter");
@@ -46,12 +59,12 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
         404 => new(404, "Simulated: the model does not exist or you do not have access to it.", Code: "model_not_found"),
         413 => new(413, "Simulated: request too large.", Code: "request_too_large"),
         429 => new(429, "Simulated: rate limit reached for requests per min (RPM).", "requests", Code: "rate_limit_exceeded"),
-        503 => new(503, "Simulated: the engine is currently overloaded, please try again later.", "server_error", Code: "service_unavailable"),
-        >= 500 => new(status, "Simulated: the server had an error while processing your request.", "server_error"),
+        503 => new(503, "Simulated: the engine is currently overloaded, please try again later.", Server, Code: "service_unavailable"),
+        >= 500 => new(status, "Simulated: the server had an error while processing your request.", Server),
         _ => new(status, $"Simulated: status {status}."),
     };
 
-    /// <summary>The body of a 200 that is none, as OpenRouter sends it when the provider behind it fails; or the same as the one chunk of a stream.</summary>
+    /// <summary>Writes an error with status 200, as OpenRouter sends it when the provider behind it fails.</summary>
     public static void WriteErrorInOk(BodyHash hash, bool streamed, JsonOut output)
     {
         output.Restart();
@@ -71,12 +84,9 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
     {
         output.Restart();
         output.Open('{');
-        output.Name("error"u8);
-        output.Open('{');
-        output.Name("message"u8);
-        output.String(Escape(Message));
-        output.Name("type"u8);
-        output.String(Escape(Type));
+        output.Open("error"u8, '{');
+        output.Member("message"u8, Escape(Message));
+        output.Member("type"u8, Escape(Type));
         output.Name("param"u8);
         output.StringOrNull(Escape(Param));
         output.Name("code"u8);
@@ -91,24 +101,18 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
         output.Raw("data: "u8);
         output.Open('{');
         WriteGeneration(hash, output);
-        output.Name("object"u8);
-        output.String("chat.completion.chunk"u8);
+        output.Member("object"u8, "chat.completion.chunk"u8);
         output.Name("created"u8);
         output.Raw(RequestJson.Created);
         WriteProviderError(output);
-        output.Name("choices"u8);
-        output.Open('[');
+        output.Open("choices"u8, '[');
         output.Next();
         output.Open('{');
-        output.Name("index"u8);
-        output.Number(0);
-        output.Name("delta"u8);
-        output.Open('{');
-        output.Name("content"u8);
-        output.String(default);
+        output.Member("index"u8, 0);
+        output.Open("delta"u8, '{');
+        output.Member("content"u8, ""u8);
         output.Close('}');
-        output.Name("finish_reason"u8);
-        output.String("error"u8);
+        output.Member("finish_reason"u8, "error"u8);
         output.Close('}');
         output.Close(']');
         output.Close('}');
@@ -126,16 +130,11 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
 
     private static void WriteProviderError(JsonOut output)
     {
-        output.Name("error"u8);
-        output.Open('{');
-        output.Name("code"u8);
-        output.Number(502);
-        output.Name("message"u8);
-        output.String("Simulated: the provider returned an error."u8);
-        output.Name("metadata"u8);
-        output.Open('{');
-        output.Name("error_type"u8);
-        output.String("provider_unavailable"u8);
+        output.Open("error"u8, '{');
+        output.Member("code"u8, 502);
+        output.Member("message"u8, "Simulated: the provider returned an error."u8);
+        output.Open("metadata"u8, '{');
+        output.Member("error_type"u8, "provider_unavailable"u8);
         output.Close('}');
         output.Close('}');
     }

@@ -3,12 +3,12 @@ using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>What reading chat and embedding requests has in common.</summary>
+/// <summary>Reads what chat and embedding requests have in common.</summary>
 internal static class RequestJson
 {
     public const int BytesPerToken = 4;
 
-    /// <summary>The creation time of every answer: an answer is a function of its request only.</summary>
+    /// <summary>Gets the creation time of every answer, always the same: an answer is a function of its request only.</summary>
     public static ReadOnlySpan<byte> Created => "1735689600"u8; // 2025-01-01
 
     public static long Tokens(long bytes) => (bytes + BytesPerToken - 1) / BytesPerToken;
@@ -17,7 +17,7 @@ internal static class RequestJson
 
     public static bool EnterObject(ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.StartObject;
 
-    /// <summary>The model that a request, known to be good, asks for.</summary>
+    /// <summary>Reads the model of a request that is known to be good.</summary>
     public static string Model(ReadOnlySpan<byte> body)
     {
         string model = "";
@@ -38,7 +38,7 @@ internal static class RequestJson
         return model;
     }
 
-    /// <summary>Reads an optional integer; <see langword="null"/> stands for its absence.</summary>
+    /// <summary>Reads an optional integer; JSON null is as good as its absence.</summary>
     public static Problem? ReadInteger(ref Utf8JsonReader reader, string name, long min, long max, out long? value)
     {
         reader.Read();

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
 
-/// <summary>Takes a body's own <c>stream</c> and <c>stream_options</c> out, and leaves every other byte as it is.</summary>
+/// <summary>Removes <c>stream</c> and <c>stream_options</c> from a body, and leaves every other byte as it is.</summary>
 internal static class StreamMembers
 {
-    /// <summary>The body as it would be without them; itself, where it is no JSON object.</summary>
+    /// <returns>The body without these members; the body itself, where it is not a JSON object.</returns>
     public static ReadOnlySpan<byte> Remove(ReadOnlySpan<byte> body)
     {
         try

@@ -3,7 +3,7 @@ using FastLLM.Simulator.Answers;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>The simulator's counts. Per send some atomic additions and one look-up in a dictionary that holds no objects.</summary>
+/// <summary>The simulator's counts. A send costs some atomic additions and one look-up in a dictionary that holds no objects.</summary>
 internal sealed class Counters
 {
     private const int Statuses = 600;
@@ -20,10 +20,12 @@ internal sealed class Counters
     private readonly long[] _requests = new long[((int)ServedPath.Other + 1) * Statuses];
     private readonly long[] _faults = new long[(int)SimulatorFault.ErrorInOk + 1];
     private readonly Dictionary<BodyHash, int>[] _bodies; // how often each was sent; each stripe is its own lock
+    private readonly Dictionary<ThrottleLaw, long> _throttled = []; // its own lock
     private long _sends;
     private long _bodiesSent;
     private int _inFlight;
     private int _peak;
+    private volatile (Func<SimulatorStats, bool> Condition, TaskCompletionSource Met)[] _waiters = [];
 
     public Counters()
     {
@@ -50,11 +52,12 @@ internal sealed class Counters
         }
     }
 
-    /// <summary>A request gets its answer. Called before the first byte leaves, so that no client sees itself counted twice.</summary>
+    /// <summary>Counts a request as answered. Called before the answer leaves, so that no client is counted twice.</summary>
     public void Leave(ServedPath path, int status)
     {
         Interlocked.Increment(ref _requests[((int)path * Statuses) + status]);
         Interlocked.Decrement(ref _inFlight);
+        Changed();
     }
 
     /// <returns>How often this body has been sent, with this time.</returns>
@@ -68,9 +71,34 @@ internal sealed class Counters
         }
     }
 
-    public void Meet(SimulatorFault fault) => Interlocked.Increment(ref _faults[(int)fault]);
+    public void Meet(SimulatorFault fault)
+    {
+        Interlocked.Increment(ref _faults[(int)fault]);
+        Changed();
+    }
+
+    public void Refuse(ThrottleLaw law)
+    {
+        lock (_throttled)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(_throttled, law, out _)++;
+        }
+    }
 
     public void BodySent(int change) => Interlocked.Add(ref _bodiesSent, change);
+
+    /// <summary>Completes when the counts satisfy a condition after a request has met a fault or has left.</summary>
+    public Task UntilAsync(Func<SimulatorStats, bool> condition)
+    {
+        var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_bodies)
+        {
+            _waiters = [.. _waiters, (condition, met)];
+        }
+
+        Changed();
+        return met.Task;
+    }
 
     public void Reset()
     {
@@ -82,6 +110,11 @@ internal sealed class Counters
             {
                 stripe.Clear();
             }
+        }
+
+        lock (_throttled)
+        {
+            _throttled.Clear();
         }
 
         Interlocked.Exchange(ref _sends, 0);
@@ -103,29 +136,10 @@ internal sealed class Counters
         var requests = new Dictionary<string, IReadOnlyDictionary<int, long>>();
         foreach ((ServedPath path, string name) in s_paths)
         {
-            var statuses = new SortedDictionary<int, long>();
-            for (int status = 0; status < Statuses; status++)
-            {
-                long count = Interlocked.Read(ref _requests[((int)path * Statuses) + status]);
-                if (count > 0)
-                {
-                    statuses[status] = count;
-                }
-            }
-
+            SortedDictionary<int, long> statuses = NotZero(_requests.AsSpan((int)path * Statuses, Statuses), static status => status);
             if (statuses.Count > 0)
             {
                 requests[name] = statuses;
-            }
-        }
-
-        var faults = new SortedDictionary<SimulatorFault, long>();
-        for (SimulatorFault fault = SimulatorFault.Error; fault <= SimulatorFault.ErrorInOk; fault++)
-        {
-            long count = Interlocked.Read(ref _faults[(int)fault]);
-            if (count > 0)
-            {
-                faults[fault] = count;
             }
         }
 
@@ -138,7 +152,45 @@ internal sealed class Counters
             PeakInFlight = Volatile.Read(ref _peak),
             BodiesSent = Interlocked.Read(ref _bodiesSent),
             Rejected = requests.Values.Sum(static statuses => statuses.GetValueOrDefault(429)),
-            Faults = faults,
+            Faults = NotZero(_faults, static fault => (SimulatorFault)fault),
+            Throttled = Throttled(),
         };
+    }
+
+    private void Changed()
+    {
+        if (_waiters.Length == 0)
+        {
+            return;
+        }
+
+        SimulatorStats stats = Snapshot();
+        lock (_bodies)
+        {
+            _waiters = [.. _waiters.Where(waiter => !waiter.Condition(stats) || !waiter.Met.TrySetResult())];
+        }
+    }
+
+    private static SortedDictionary<T, long> NotZero<T>(Span<long> counts, Func<int, T> key)
+        where T : notnull
+    {
+        var found = new SortedDictionary<T, long>();
+        for (int i = 0; i < counts.Length; i++)
+        {
+            if (Interlocked.Read(ref counts[i]) is > 0 and var count)
+            {
+                found[key(i)] = count;
+            }
+        }
+
+        return found;
+    }
+
+    private Dictionary<ThrottleLaw, long> Throttled()
+    {
+        lock (_throttled)
+        {
+            return new Dictionary<ThrottleLaw, long>(_throttled);
+        }
     }
 }

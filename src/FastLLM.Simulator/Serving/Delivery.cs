@@ -5,7 +5,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>Hands JSON answers to the connection, and gives their buffer back.</summary>
+/// <summary>Sends JSON answers, and returns their buffers.</summary>
 internal static class Delivery
 {
     private const int LedgerPiece = 4096;
@@ -16,12 +16,12 @@ internal static class Delivery
     public static ValueTask<bool> WholeAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length);
 
-    /// <summary>Promises the whole body and sends half of it.</summary>
-    /// <remarks>Kestrel ends a connection whose answer is too short once it has sent what there is; a reset could overtake the half.</remarks>
+    /// <summary>Announces the whole body and sends half of it.</summary>
+    /// <remarks>Kestrel closes a connection whose answer is too short after sending it; a reset could overtake the half.</remarks>
     public static ValueTask<bool> HalfAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length / 2);
 
-    /// <summary>Hands out the ledger as it is now, piece by piece: it may be long.</summary>
+    /// <summary>Sends the ledger piece by piece: it may be long. With <c>?idle</c>, as soon as no other connection is open.</summary>
     public static async Task LedgerAsync(IFeatureCollection context, Ledger ledger)
     {
         context.Get<IHttpResponseFeature>()!.Headers.ContentType = Ledger.ContentType;
@@ -29,6 +29,11 @@ internal static class Delivery
         int from = 0;
         try
         {
+            if (context.Get<IHttpRequestFeature>()!.QueryString == "?idle")
+            {
+                await ledger.WaitForOthersAsync().WaitAsync(context.Get<IHttpRequestLifetimeFeature>()!.RequestAborted);
+            }
+
             while (ledger.Write(ref from, writer.GetSpan(LedgerPiece)) is > 0 and int written)
             {
                 writer.Advance(written);
@@ -40,11 +45,12 @@ internal static class Delivery
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // Whoever asked has left.
+            // The client has left.
         }
     }
 
-    private static async ValueTask<bool> WriteAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output, int length)
+    private static async ValueTask<bool> WriteAsync(
+        IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output, int length)
     {
         response.StatusCode = status;
         response.Headers.ContentType = s_json;

@@ -7,28 +7,32 @@ using Microsoft.Extensions.Primitives;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>Hands streamed answers to the connection: at once, or event by event at the speed that is asked for.</summary>
-internal sealed class EventStream(SimulatorOptions options, Counters counters)
+/// <summary>Sends streamed answers: at once, or event by event at <see cref="SimulatorOptions.TokensPerSecond"/>.</summary>
+internal sealed class EventStream(SimulatorOptions options, Counters counters, Admission admission)
 {
     private static readonly StringValues s_eventStream = "text/event-stream; charset=utf-8";
 
-    /// <summary>Sends the events in <paramref name="output"/>, gives this back, and counts the request as answered just before its last bytes leave.</summary>
+    /// <summary>Sends the events, returns their buffer, and counts the request as answered just before its last bytes leave.</summary>
     /// <returns>Whether the connection took all of a good answer.</returns>
-    public async ValueTask<bool> SendAsync(IFeatureCollection context, IHttpResponseFeature response, ServedPath path, SimulatorFault fault, AnswerFacts facts, JsonOut output)
+    public async ValueTask<bool> SendAsync(IFeatureCollection context, IHttpResponseFeature response, Send request, JsonOut output)
     {
+        SimulatorFault fault = request.Fault;
         response.StatusCode = StatusCodes.Status200OK;
         response.Headers.ContentType = s_eventStream;
         bool cut = fault == SimulatorFault.Cut;
         if (cut)
         {
-            // Framed here, so that the empty chunk at the end can be left out. Kestrel then closes when all is sent; a reset could overtake the events.
+            // Framed here, so that the empty chunk at the end can be left out.
+            // Kestrel then closes when all is sent; a reset could overtake the events.
             response.Headers.TransferEncoding = "chunked";
             response.Headers.Connection = "close";
         }
 
         IHttpRequestLifetimeFeature lifetime = context.Get<IHttpRequestLifetimeFeature>()!;
         PipeWriter writer = context.Get<IHttpResponseBodyFeature>()!.Writer;
-        TimeSpan duration = fault == SimulatorFault.ErrorInOk ? TimeSpan.Zero : SimulatorLatency.OfOutput(options, facts.CompletionTokens);
+        TimeSpan duration = fault == SimulatorFault.ErrorInOk
+            ? TimeSpan.Zero
+            : SimulatorLatency.OfOutput(options, request.Facts.CompletionTokens);
         long start = options.TimeProvider.GetTimestamp();
         ReadOnlyMemory<byte> rest = cut ? output.Written[..(output.Length / 2)] : output.Written;
         bool left = false, billed = false;
@@ -41,7 +45,7 @@ internal sealed class EventStream(SimulatorOptions options, Counters counters)
                 {
                     int end = rest.Span.IndexOf("\n\n"u8);
                     length = end < 0 ? length : end + 2;
-                    TimeSpan wait = (duration * facts.Progress(i)) - options.TimeProvider.GetElapsedTime(start);
+                    TimeSpan wait = (duration * request.Facts.Progress(i)) - options.TimeProvider.GetElapsedTime(start);
                     double milliseconds = Math.Ceiling(wait.TotalMilliseconds - 1e-3); // less than a tick is nothing to wait for
                     if (milliseconds > 0)
                     {
@@ -52,7 +56,7 @@ internal sealed class EventStream(SimulatorOptions options, Counters counters)
                 if (length == rest.Length)
                 {
                     left = true;
-                    counters.Leave(path, StatusCodes.Status200OK);
+                    admission.Leave(request, StatusCodes.Status200OK);
                     if (fault == SimulatorFault.None)
                     {
                         billed = true;
@@ -78,7 +82,7 @@ internal sealed class EventStream(SimulatorOptions options, Counters counters)
             output.Return();
             if (!left)
             {
-                counters.Leave(path, SimulatorApplication.ClientLeft);
+                admission.Leave(request, SendHandler.ClientLeft);
             }
         }
 

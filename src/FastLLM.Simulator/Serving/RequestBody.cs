@@ -3,12 +3,12 @@ using System.IO.Pipelines;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>Reads request bodies that came in pieces.</summary>
+/// <summary>Reads request bodies that arrive in pieces.</summary>
 internal static class RequestBody
 {
     public const long MaxBytes = 256L << 20;
 
-    /// <summary>Takes a body that came in pieces, piece by piece, so that the connection's own buffers stay small.</summary>
+    /// <summary>Copies a body piece by piece, so that the connection's own buffers stay small.</summary>
     public static async ValueTask<(byte[] Rented, int Length)> CopyAsync(PipeReader reader, ReadResult read, long? contentLength)
     {
         byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(contentLength ?? 0, 4096, MaxBytes));

@@ -49,12 +49,12 @@ public sealed class CrashJob : IAsyncDisposable
         return (await LiveAsync("random", null, async process =>
         {
             long before = LengthOf(Output);
-            while (!atStart && !process.HasEnded && LengthOf(Output) == before)
+            if (!atStart)
             {
-                await Task.Delay(1);
+                await FileSignal.WaitAsync(_folder, () => LengthOf(Output) != before, process.Ended);
             }
 
-            await Task.Delay(delay);
+            await Task.Delay(delay); // waits for nothing: the moment is to be a random one
             process.Kill();
         })).WasKilled;
     }

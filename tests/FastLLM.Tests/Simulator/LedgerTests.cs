@@ -9,7 +9,8 @@ namespace FastLLM.Tests.Simulators;
 
 public sealed class LedgerTests : IDisposable
 {
-    private readonly HttpClient _client = new();
+    // One connection: the server answers a request only when it is through with the one before, its entry in the ledger included.
+    private readonly HttpClient _client = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1 });
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -19,12 +20,12 @@ public sealed class LedgerTests : IDisposable
     [InlineData("""{"model":"m","messages":[{"role":"user","content":"Hello"}]}""", "/v1/chat/completions")]
     [InlineData("""{"model":"m","stream":true,"messages":[{"role":"user","content":"Hello"}]}""", "/v1/chat/completions")]
     [InlineData("""{"model":"e","input":"Hello"}""", "/v1/embeddings")]
-    public async Task TheLedger_HoldsEachSendAndItsAnswer_AsTheyWentOverTheConnection(string body, string path)
+    public async Task Ledger_HoldsSendAndAnswer_AsTransferred(string body, string path)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true }, Cancel);
         byte[] answer = await PostAsync(server, path, body);
 
-        List<JsonElement> lines = await LedgerAsync(server, 2);
+        List<JsonElement> lines = await LedgerAsync(server);
 
         Assert.Equal(2, lines.Count);
         Assert.Equal(1, lines[0].GetProperty("request").GetInt64());
@@ -39,17 +40,18 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
-    public async Task AnAnswerThatBreaksOff_IsNotInTheLedger()
+    public async Task Ledger_AnswerThatBreaksOff_IsNotInIt()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true, CutRate = 1 }, Cancel);
-        await Assert.ThrowsAnyAsync<HttpRequestException>(() => PostAsync(server, "/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":"Hello"}]}"""));
+        await Assert.ThrowsAnyAsync<HttpRequestException>(
+            () => PostAsync(server, "/v1/chat/completions", """{"model":"m","messages":[{"role":"user","content":"Hello"}]}"""));
 
-        JsonElement only = Assert.Single(await LedgerAsync(server, 1));
+        JsonElement only = Assert.Single(await LedgerAsync(server));
         Assert.True(only.TryGetProperty("request", out _));
     }
 
     [Fact]
-    public async Task ALongLedger_ComesWholeAndInOrder()
+    public async Task Ledger_OfManyEntries_IsWholeAndInOrder()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true }, Cancel);
         for (var i = 0; i < 200; i++)
@@ -57,14 +59,35 @@ public sealed class LedgerTests : IDisposable
             await PostAsync(server, "/v1/embeddings", $$"""{"model":"e","input":"{{i}}"}""");
         }
 
-        List<JsonElement> lines = await LedgerAsync(server, 400);
+        List<JsonElement> lines = await LedgerAsync(server);
 
-        Assert.Equal(Enumerable.Range(1, 200), lines.Where(line => line.TryGetProperty("request", out _)).Select(line => line.GetProperty("request").GetInt32()));
-        Assert.Equal(Enumerable.Range(1, 200), lines.Where(line => line.TryGetProperty("response", out _)).Select(line => line.GetProperty("response").GetInt32()).Order());
+        Assert.Equal(Enumerable.Range(1, 200), Numbers("request"));
+        Assert.Equal(Enumerable.Range(1, 200), Numbers("response").Order());
+
+        IEnumerable<int> Numbers(string kind) =>
+            lines.Where(line => line.TryGetProperty(kind, out _)).Select(line => line.GetProperty(kind).GetInt32());
     }
 
     [Fact]
-    public async Task WithoutTheOption_ThereIsNoLedger()
+    public async Task Ledger_Idle_WaitsForOtherConnections()
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true, StallRate = 1 }, Cancel);
+        var other = new HttpClient();
+        using var body = new StringContent("""{"model":"e","input":"Hello"}""");
+        Task stalled = other.PostAsync(new Uri(server.BaseUrl, "/v1/embeddings"), body, Cancel);
+        await server.UntilAsync(stats => stats.Faults.ContainsKey(SimulatorFault.Stall), Cancel);
+
+        Task<string> ledger = _client.GetStringAsync(new Uri(server.BaseUrl, "/simulator/ledger?idle"), Cancel);
+        await server.UntilAsync(stats => stats.InFlight == 1, Cancel);
+        Assert.False(ledger.IsCompleted);
+        other.Dispose();
+
+        Assert.Single((await ledger).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stalled);
+    }
+
+    [Fact]
+    public async Task Ledger_WithoutTheOption_IsNotFound()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using HttpResponseMessage response = await _client.GetAsync(new Uri(server.BaseUrl, "/simulator/ledger"), Cancel);
@@ -78,17 +101,10 @@ public sealed class LedgerTests : IDisposable
         return await response.Content.ReadAsByteArrayAsync(Cancel);
     }
 
-    // An answer is entered when its last byte is taken, which its client may see a moment earlier.
-    private async Task<List<JsonElement>> LedgerAsync(SimulatorServer server, int atLeast)
+    private async Task<List<JsonElement>> LedgerAsync(SimulatorServer server)
     {
-        while (true)
-        {
-            string text = await _client.GetStringAsync(new Uri(server.BaseUrl, "/simulator/ledger"), Cancel);
-            List<JsonElement> lines = [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
-            if (lines.Count >= atLeast)
-            {
-                return lines;
-            }
-        }
+        string text = await _client.GetStringAsync(new Uri(server.BaseUrl, "/simulator/ledger"), Cancel);
+        string[] lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        return [.. lines.Select(line => JsonDocument.Parse(line).RootElement)];
     }
 }

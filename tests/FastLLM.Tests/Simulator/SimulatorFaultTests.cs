@@ -36,7 +36,7 @@ public sealed class SimulatorFaultTests : IDisposable
     }
 
     [Fact]
-    public void FaultOf_IsDrawnAnewForEachSend()
+    public void FaultOf_EachSend_IsDrawnAnew()
     {
         var options = new SimulatorOptions { ErrorRate = 0.5 };
         Assert.Equal(2, Enumerable.Range(1, 50).Select(send => SimulatorErrors.FaultOf(options, "a"u8, send)).Distinct().Count());
@@ -50,13 +50,13 @@ public sealed class SimulatorFaultTests : IDisposable
         await using SimulatorServer server = await StartAsync(new SimulatorOptions { StallRate = 1 });
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         Task<HttpResponseMessage> stalled = PostAsync(server, body, leaving.Token);
-        await UntilAsync(() => server.Stats.Faults.ContainsKey(SimulatorFault.Stall));
+        await server.UntilAsync(stats => stats.Faults.ContainsKey(SimulatorFault.Stall), Cancel);
         Assert.Equal(1, server.Stats.InFlight);
         Assert.False(stalled.IsCompleted);
 
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stalled);
-        await UntilAsync(() => server.Stats.Count(Chat, 499) == 1);
+        await server.UntilAsync(stats => stats.Count(Chat, 499) == 1, Cancel);
         Assert.Equal(0, server.Stats.InFlight);
     }
 
@@ -65,7 +65,7 @@ public sealed class SimulatorFaultTests : IDisposable
     {
         SimulatorServer server = await StartAsync(new SimulatorOptions { StallRate = 1 });
         Task<HttpResponseMessage> stalled = PostAsync(server, Hello);
-        await UntilAsync(() => server.Stats.Faults.ContainsKey(SimulatorFault.Stall));
+        await server.UntilAsync(stats => stats.Faults.ContainsKey(SimulatorFault.Stall), Cancel);
         await server.DisposeAsync();
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => stalled);
     }
@@ -126,7 +126,7 @@ public sealed class SimulatorFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task ErrorInOk_IsAChunkOfAStream()
+    public async Task ErrorInOk_OfAStream_IsAChunk()
     {
         await using SimulatorServer server = await StartAsync(new SimulatorOptions { ErrorInOkRate = 1 });
         using HttpResponseMessage response = await PostAsync(server, Streamed);
@@ -141,9 +141,10 @@ public sealed class SimulatorFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task ErrorRate_HitsStreamsWithAPlainAnswer()
+    public async Task ErrorRate_OfAStream_AnswersPlain()
     {
-        await using SimulatorServer server = await StartAsync(new SimulatorOptions { ErrorRate = 1, ErrorStatus = 499, TokensPerSecond = 1 });
+        await using SimulatorServer server = await StartAsync(
+            new SimulatorOptions { ErrorRate = 1, ErrorStatus = 499, TokensPerSecond = 1 });
         using HttpResponseMessage response = await PostAsync(server, Streamed);
         Assert.Equal((499, "application/json"), ((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType));
         Assert.True((await response.Content.ReadFromJsonAsync<JsonElement>(Cancel)).TryGetProperty("error", out _));
@@ -162,7 +163,12 @@ public sealed class SimulatorFaultTests : IDisposable
             ErrorInOkRate = 0.1,
             QuotaAfter = 100,
         };
-        string[] bodies = [.. Enumerable.Range(0, 300).Select(i => (i % 3 == 0 ? Streamed : Hello).Replace("Hello", $"{(i % 3 == 0 ? "Hi" : "Hello")} {i % 80}", StringComparison.Ordinal))];
+        string[] bodies =
+        [
+            .. Enumerable.Range(0, 300).Select(i => i % 3 == 0
+                ? Streamed.Replace("Hello", $"Hi {i % 80}", StringComparison.Ordinal)
+                : Hello.Replace("Hello", $"Hello {i % 80}", StringComparison.Ordinal)),
+        ];
         (string[] first, string faults) = await TraceAsync(options, bodies);
         (string[] second, string faultsAgain) = await TraceAsync(options, bodies);
         options.Seed = 43;
@@ -192,7 +198,7 @@ public sealed class SimulatorFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task Stats_TellFaultsAndRejections()
+    public async Task Stats_CountFaultsAndRejections()
     {
         await using SimulatorServer server = await StartAsync(new SimulatorOptions { FailFirst = 2, ErrorStatus = 429, ErrorInOkRate = 1 });
         for (int i = 0; i < 5; i++)
@@ -210,7 +216,7 @@ public sealed class SimulatorFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task RatesThatAddUpToMoreThanOne_AreRefusedAtTheStart()
+    public async Task StartAsync_RatesAboveOne_Throws()
     {
         var options = new SimulatorOptions { ErrorRate = 0.7, StallRate = 0.2, ResetRate = 0.1 };
         await using SimulatorServer server = await StartAsync(options); // 1, if not to the last bit
@@ -224,15 +230,6 @@ public sealed class SimulatorFaultTests : IDisposable
 
     private static Task<SimulatorServer> StartAsync(SimulatorOptions options) => SimulatorServer.StartAsync(options, Cancel);
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        while (!condition())
-        {
-            await Task.Yield();
-            Cancel.ThrowIfCancellationRequested();
-        }
-    }
-
     private async Task<(string[] Trace, string Faults)> TraceAsync(SimulatorOptions options, string[] bodies)
     {
         await using SimulatorServer server = await StartAsync(options);
@@ -242,7 +239,7 @@ public sealed class SimulatorFaultTests : IDisposable
             long stalls = server.Stats.Faults.GetValueOrDefault(SimulatorFault.Stall);
             using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
             Task<(HttpResponseMessage Response, byte[] Bytes, bool Broken)> reading = ReadAsync(server, body, leaving.Token);
-            await UntilAsync(() => reading.IsCompleted || server.Stats.Faults.GetValueOrDefault(SimulatorFault.Stall) > stalls);
+            await Task.WhenAny(reading, server.UntilAsync(stats => stats.Faults.GetValueOrDefault(SimulatorFault.Stall) > stalls, Cancel));
             if (server.Stats.Faults.GetValueOrDefault(SimulatorFault.Stall) > stalls)
             {
                 await leaving.CancelAsync();
@@ -266,9 +263,11 @@ public sealed class SimulatorFaultTests : IDisposable
         return ([.. trace], string.Join(';', server.Stats.Faults));
     }
 
-    private async Task<(HttpResponseMessage Response, byte[] Bytes, bool Broken)> ReadAsync(SimulatorServer server, string body, CancellationToken? cancel = null)
+    private async Task<(HttpResponseMessage Response, byte[] Bytes, bool Broken)> ReadAsync(
+        SimulatorServer server, string body, CancellationToken? cancel = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.BaseUrl, Chat)) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.BaseUrl, Chat));
+        request.Content = new StringContent(body, Encoding.UTF8, "application/json");
         HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel ?? Cancel);
         using var bytes = new MemoryStream();
         bool broken = false;

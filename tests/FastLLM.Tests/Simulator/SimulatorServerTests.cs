@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using FastLLM.Diagnostics;
 using FastLLM.Simulator;
+using FastLLM.TestKit;
 using Xunit;
 
 namespace FastLLM.Tests.Simulators;
@@ -14,6 +15,10 @@ public sealed class SimulatorServerTests : IDisposable
     private const string Chat = "/v1/chat/completions";
     private const string Hello = """{"model":"m","messages":[{"role":"system","content":"be"},{"role":"user","content":"Hello"}]}""";
 
+    private const string Parts =
+        """{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"one "},"""
+        + """{"type":"image_url","image_url":{"url":"x","text":"no"}},{"type":"text","text":"two"}]}]}""";
+
     private readonly HttpClient _client = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -21,7 +26,7 @@ public sealed class SimulatorServerTests : IDisposable
     public void Dispose() => _client.Dispose();
 
     [Fact]
-    public async Task Chat_AnswersWithOpenAIsShape_AndRepeatsTheLastUserMessage()
+    public async Task Chat_RepeatsTheLastUserMessage_InOpenAIsShape()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using HttpResponseMessage response = await PostAsync(server, Chat, Hello);
@@ -45,7 +50,7 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Compact_SendsTheSameJsonWithoutWhiteSpace()
+    public async Task Compact_SendsTheSameJson_WithoutWhiteSpace()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Compact = true }, Cancel);
         using HttpResponseMessage response = await PostAsync(server, Chat, Hello);
@@ -58,17 +63,18 @@ public sealed class SimulatorServerTests : IDisposable
     [Theory]
     [InlineData("""{"messages":[{"content":"a\"\\\u00e9\ud83d\ude00","role":"user"}],"model":"m"}""", "a\"\\é😀")]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":"lone \ud83d!"}]}""", "lone \uFFFD!")]
-    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"one "},{"type":"image_url","image_url":{"url":"x","text":"no"}},{"type":"text","text":"two"}]}]}""", "one two")]
+    [InlineData(Parts, "one two")]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null}]}""", "q")]
     [InlineData("""{"model":"m","messages":[{"role":"system","content":"s"}]}""", "")]
     public void ChatText_HoldsTheWholeText(string body, string text) =>
         Assert.Equal(text, SimulatorAnswers.ChatText(Encoding.UTF8.GetBytes(body))["Answer 01234567: ".Length..]);
 
     [Fact]
-    public async Task Chat_StopsAtTheTokenLimit_WithoutCuttingACharacter()
+    public async Task Chat_AtTheTokenLimit_CutsNoCharacter()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
-        using HttpResponseMessage response = await PostAsync(server, Chat, """{"model":"m","messages":[{"role":"user","content":"ab😀😀"}],"max_completion_tokens":5,"n":2}""");
+        using HttpResponseMessage response = await PostAsync(
+            server, Chat, """{"model":"m","messages":[{"role":"user","content":"ab😀😀"}],"max_completion_tokens":5,"n":2}""");
         JsonElement root = await response.Content.ReadFromJsonAsync<JsonElement>(Cancel);
 
         JsonElement[] choices = [.. root.GetProperty("choices").EnumerateArray()];
@@ -89,7 +95,7 @@ public sealed class SimulatorServerTests : IDisposable
     [InlineData("""{"model":"m","messages":[]}""", "messages", "invalid_value")]
     [InlineData("""{"model":"m","messages":[1]}""", "messages", "invalid_value")]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":"x"}],"n":{"a":[1]}}""", "n", "invalid_value")]
-    public async Task Chat_RefusesABadRequestAsOpenAIDoes(string body, string? param, string? code)
+    public async Task Chat_BadRequest_GetsOpenAIsError(string body, string? param, string? code)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using HttpResponseMessage response = await PostAsync(server, Chat, body);
@@ -103,11 +109,12 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Chat_RefusesBytesThatAreNotUtf8()
+    public async Task Chat_InvalidUtf8_IsRefused()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         byte[] body = [.. """{"model":"m","messages":[{"role":"user","content":" """u8, 0xFF, .. "\"}]}"u8];
-        using HttpResponseMessage response = await _client.PostAsync(new Uri(server.ApiBase + "/chat/completions"), new ByteArrayContent(body), Cancel);
+        using HttpResponseMessage response = await _client.PostAsync(
+            new Uri(server.ApiBase + "/chat/completions"), new ByteArrayContent(body), Cancel);
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
     }
 
@@ -115,7 +122,7 @@ public sealed class SimulatorServerTests : IDisposable
     [InlineData("GET", "/v1/chat/completions", HttpStatusCode.MethodNotAllowed)]
     [InlineData("POST", "/v1/models", HttpStatusCode.MethodNotAllowed)]
     [InlineData("POST", "/v1/\"nowhere\"", HttpStatusCode.NotFound)]
-    public async Task UnknownPathsAndMethods_GetAJsonError(string method, string path, HttpStatusCode status)
+    public async Task Request_UnknownPathOrMethod_GetsAJsonError(string method, string path, HttpStatusCode status)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(server.BaseUrl, path));
@@ -140,11 +147,13 @@ public sealed class SimulatorServerTests : IDisposable
     [InlineData("\"one\"", 1)]
     [InlineData("[1,2,3]", 1)]
     [InlineData("[[1,2],[3]]", 2)]
-    public async Task Embeddings_GiveTheSameUnitVectorsAsFloatsAndBase64(string input, int count)
+    public async Task Embeddings_AsFloatsAndBase64_AreTheSameUnitVectors(string input, int count)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
-        using HttpResponseMessage floats = await PostAsync(server, "/v1/embeddings", $$"""{"model":"e","input":{{input}},"dimensions":5}""");
-        using HttpResponseMessage base64 = await PostAsync(server, "/v1/embeddings", $$"""{"model":"e","input":{{input}},"dimensions":5,"encoding_format":"base64"}""");
+        using HttpResponseMessage floats = await PostAsync(
+            server, "/v1/embeddings", $$"""{"model":"e","input":{{input}},"dimensions":5}""");
+        using HttpResponseMessage base64 = await PostAsync(
+            server, "/v1/embeddings", $$"""{"model":"e","input":{{input}},"dimensions":5,"encoding_format":"base64"}""");
         JsonElement[] asFloats = [.. (await floats.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("data").EnumerateArray()];
         JsonElement[] asBase64 = [.. (await base64.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("data").EnumerateArray()];
 
@@ -168,7 +177,7 @@ public sealed class SimulatorServerTests : IDisposable
     [InlineData("[\"a\",1]")]
     [InlineData("[1,\"a\"]")]
     [InlineData("{}")]
-    public async Task Embeddings_RefuseOddInput(string input)
+    public async Task Embeddings_OddInput_IsRefused(string input)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using HttpResponseMessage response = await PostAsync(server, "/v1/embeddings", $$"""{"model":"e","input":{{input}}}""");
@@ -178,7 +187,8 @@ public sealed class SimulatorServerTests : IDisposable
     [Fact]
     public async Task FailFirst_FailsThatManySends_ThenAnswers()
     {
-        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { FailFirst = 2, ErrorStatus = 429 }, Cancel);
+        await using SimulatorServer server = await SimulatorServer.StartAsync(
+            new SimulatorOptions { FailFirst = 2, ErrorStatus = 429 }, Cancel);
         var statuses = new List<int>();
         for (int i = 0; i < 4; i++)
         {
@@ -190,14 +200,15 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public async Task ErrorRate_HitsTheSendsThatTheLawSays()
+    public async Task ErrorRate_HitsTheComputedSends()
     {
         var options = new SimulatorOptions { ErrorRate = 0.4, Seed = 7 };
         await using SimulatorServer server = await SimulatorServer.StartAsync(options, Cancel);
         for (int send = 1; send <= 20; send++)
         {
             using HttpResponseMessage response = await PostAsync(server, Chat, Hello);
-            Assert.Equal(SimulatorErrors.Hits(options, Encoding.UTF8.GetBytes(Hello), send), response.StatusCode == HttpStatusCode.ServiceUnavailable);
+            bool hits = SimulatorErrors.Hits(options, Encoding.UTF8.GetBytes(Hello), send);
+            Assert.Equal(hits ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK, response.StatusCode);
         }
     }
 
@@ -210,10 +221,13 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public void Latency_IsLognormalAroundTheMedian_AndDependsOnSeedAndBodyOnly()
+    public void Latency_WithSigma_IsLognormal()
     {
         var options = new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(200), LatencySigma = 1 };
-        double[] logs = [.. Enumerable.Range(0, 10_000).Select(i => Math.Log(SimulatorLatency.Of(options, BitConverter.GetBytes(i)).TotalMilliseconds / 200))];
+        double[] logs =
+        [
+            .. Enumerable.Range(0, 10_000).Select(i => Math.Log(SimulatorLatency.Of(options, BitConverter.GetBytes(i)) / options.Latency)),
+        ];
         Assert.Equal(0, logs.Average(), 0.05);
         Assert.Equal(1, Math.Sqrt(logs.Average(x => x * x)), 0.05);
 
@@ -226,12 +240,13 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Stats_CountSendsBodiesAndStatuses_AlsoOverHttp()
+    public async Task Stats_CountSendsBodiesAndStatuses()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         for (int i = 0; i < 6; i++)
         {
-            using HttpResponseMessage response = await PostAsync(server, Chat, Hello.Replace("Hello", $"Hello {i % 3}", StringComparison.Ordinal));
+            using HttpResponseMessage response = await PostAsync(
+                server, Chat, Hello.Replace("Hello", $"Hello {i % 3}", StringComparison.Ordinal));
         }
 
         using HttpResponseMessage bad = await PostAsync(server, Chat, "{");
@@ -256,20 +271,18 @@ public sealed class SimulatorServerTests : IDisposable
         string text = new('x', 3_000_000);
         using HttpResponseMessage response = await PostAsync(server, Chat, Hello.Replace("Hello", text, StringComparison.Ordinal));
         JsonElement root = await response.Content.ReadFromJsonAsync<JsonElement>(Cancel);
-        Assert.EndsWith(": " + text, root.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString(), StringComparison.Ordinal);
+        string? content = root.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString();
+        Assert.EndsWith(": " + text, content, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Dispose_CutsSendsThatWaitForTheirLatency()
+    public async Task Dispose_WhileASendWaits_AbortsIt()
     {
-        SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromHours(1) }, Cancel);
+        var time = new ManualTimeProvider();
+        var options = new SimulatorOptions { Latency = TimeSpan.FromHours(1), TimeProvider = time };
+        SimulatorServer server = await SimulatorServer.StartAsync(options, Cancel);
         Task<HttpResponseMessage> waiting = PostAsync(server, Chat, Hello);
-        while (server.Stats.Sends == 0)
-        {
-            await Task.Yield();
-            Cancel.ThrowIfCancellationRequested();
-        }
-
+        await time.WaitForTimersAsync(1, Cancel);
         await server.DisposeAsync();
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => waiting);
         Assert.Equal(1, server.Stats.Count(Chat, 499));
@@ -277,7 +290,7 @@ public sealed class SimulatorServerTests : IDisposable
     }
 
     [Fact]
-    public void Options_RefuseNonsenseWhereItIsSet()
+    public void Options_OutOfRange_Throw()
     {
         var options = new SimulatorOptions();
         Assert.Throws<ArgumentOutOfRangeException>(() => options.Port = -1);

@@ -10,6 +10,7 @@ namespace FastLLM.Tests.Simulators;
 
 public sealed class SimulatorStreamTests : IDisposable
 {
+    private const string IncludeUsage = ""","stream_options":{"include_usage":true}""";
     private const string Chat = "/v1/chat/completions";
 
     private readonly HttpClient _client = new();
@@ -27,16 +28,19 @@ public sealed class SimulatorStreamTests : IDisposable
     public async Task Chunks_AddUpToThePlainAnswer(string prompt, string members)
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
-        string body = $$$"""{"model":"m","messages":[{"role":"user","content":"{{{prompt}}}"}],"stream":true,"stream_options":{"include_usage":true}{{{members}}}}""";
+        string messages = $$"""[{"role":"user","content":"{{prompt}}"}]""";
+        string body = $$$"""{"model":"m","messages":{{{messages}}},"stream":true{{{IncludeUsage}}}{{{members}}}}""";
         using HttpResponseMessage response = await PostAsync(server, body);
         JsonElement[] chunks = Chunks(await response.Content.ReadAsStringAsync(Cancel));
-        using HttpResponseMessage plain = await PostAsync(server, body.Replace("\"stream\":true", "\"stream\":false", StringComparison.Ordinal));
+        using HttpResponseMessage plain = await PostAsync(
+            server, body.Replace("\"stream\":true", "\"stream\":false", StringComparison.Ordinal));
         JsonElement whole = await plain.Content.ReadFromJsonAsync<JsonElement>(Cancel);
 
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         Assert.True(response.Headers.TransferEncodingChunked);
         Assert.All(chunks, c => Assert.Equal("chat.completion.chunk", c.GetProperty("object").GetString()));
-        Assert.All(chunks, c => Assert.Equal($"chatcmpl-{SimulatorAnswers.Hash(Encoding.UTF8.GetBytes(body)):x32}", c.GetProperty("id").GetString()));
+        string id = $"chatcmpl-{SimulatorAnswers.Hash(Encoding.UTF8.GetBytes(body)):x32}";
+        Assert.All(chunks, c => Assert.Equal(id, c.GetProperty("id").GetString()));
         Assert.Empty(chunks[^1].GetProperty("choices").EnumerateArray());
         Assert.Equal(JsonSerializer.Serialize(whole.GetProperty("usage")), JsonSerializer.Serialize(chunks[^1].GetProperty("usage")));
         Assert.All(chunks[..^1], c => Assert.Equal(JsonValueKind.Null, c.GetProperty("usage").ValueKind));
@@ -46,14 +50,15 @@ public sealed class SimulatorStreamTests : IDisposable
         {
             int index = choice.GetProperty("index").GetInt32();
             JsonElement[] own = [.. choices.Where(c => c.GetProperty("index").GetInt32() == index)];
-            string text = string.Concat(own[1..^1].Select(c => c.GetProperty("delta").GetProperty("content").GetString()));
+            string[] pieces = [.. own[1..^1].Select(c => c.GetProperty("delta").GetProperty("content").GetString()!)];
+            string text = string.Concat(pieces);
 
             Assert.Equal("assistant", own[0].GetProperty("delta").GetProperty("role").GetString());
             Assert.Empty(own[^1].GetProperty("delta").EnumerateObject());
             Assert.Equal(choice.GetProperty("finish_reason").GetString(), own[^1].GetProperty("finish_reason").GetString());
             Assert.All(own[..^1], c => Assert.Equal(JsonValueKind.Null, c.GetProperty("finish_reason").ValueKind));
             Assert.Equal(SimulatorAnswers.ChatText(Encoding.UTF8.GetBytes(body), index), text);
-            Assert.All(own[1..^1], c => Assert.InRange(Encoding.UTF8.GetByteCount(c.GetProperty("delta").GetProperty("content").GetString()!), 1, 16));
+            Assert.All(pieces, piece => Assert.InRange(Encoding.UTF8.GetByteCount(piece), 1, 16));
 
             // The plain request is other bytes, so its eight digits differ; nothing else does.
             string? plainText = choice.GetProperty("message").GetProperty("content").GetString();
@@ -64,7 +69,7 @@ public sealed class SimulatorStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task WithoutIncludeUsage_NoChunkTellsIt()
+    public async Task IncludeUsage_NotSet_NoChunkHasUsage()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         const string body = """{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true,"stream_options":null}""";
@@ -79,7 +84,8 @@ public sealed class SimulatorStreamTests : IDisposable
     public async Task TokensPerSecond_PacesTheChunks()
     {
         var time = new ManualTimeProvider();
-        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { TokensPerSecond = 2, TimeProvider = time }, Cancel);
+        await using SimulatorServer server = await SimulatorServer.StartAsync(
+            new SimulatorOptions { TokensPerSecond = 2, TimeProvider = time }, Cancel);
         // 31 bytes, 8 tokens, in two chunks: 4 seconds in all.
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.BaseUrl, Chat))
         {
@@ -108,10 +114,11 @@ public sealed class SimulatorStreamTests : IDisposable
     }
 
     [Fact]
-    public async Task AClientThatLeavesAStream_IsCountedAsLeft()
+    public async Task Stream_WhenTheClientLeaves_CountsAs499()
     {
         var time = new ManualTimeProvider();
-        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { TokensPerSecond = 1, TimeProvider = time }, Cancel);
+        await using SimulatorServer server = await SimulatorServer.StartAsync(
+            new SimulatorOptions { TokensPerSecond = 1, TimeProvider = time }, Cancel);
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.BaseUrl, Chat))
         {
             Content = new StringContent("""{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true}"""),
@@ -121,17 +128,12 @@ public sealed class SimulatorStreamTests : IDisposable
             await time.WaitForTimersAsync(1, Cancel);
         }
 
-        while (server.Stats.Count(Chat, 499) == 0)
-        {
-            await Task.Yield();
-            Cancel.ThrowIfCancellationRequested();
-        }
-
+        await server.UntilAsync(stats => stats.Count(Chat, 499) == 1, Cancel);
         Assert.Equal((0, 0), (server.Stats.InFlight, server.Stats.BodiesSent));
     }
 
     [Fact]
-    public async Task BigAnswers_ComeInLargerPieces()
+    public async Task Stream_OfABigAnswer_HasLargerPieces()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         string body = $$"""{"model":"m","messages":[{"role":"user","content":"{{new string('x', 2_000_000)}}"}],"stream":true}""";
@@ -139,7 +141,9 @@ public sealed class SimulatorStreamTests : IDisposable
         JsonElement[] chunks = Chunks(await response.Content.ReadAsStringAsync(Cancel));
 
         Assert.InRange(chunks.Length, 5_000, 10_100);
-        Assert.Equal(SimulatorAnswers.ChatText(Encoding.UTF8.GetBytes(body)), string.Concat(chunks[1..^1].Select(c => c.GetProperty("choices")[0].GetProperty("delta").GetProperty("content").GetString())));
+        IEnumerable<JsonElement> deltas = chunks[1..^1].Select(c => c.GetProperty("choices")[0].GetProperty("delta"));
+        string text = string.Concat(deltas.Select(delta => delta.GetProperty("content").GetString()));
+        Assert.Equal(SimulatorAnswers.ChatText(Encoding.UTF8.GetBytes(body)), text);
     }
 
     [Fact]
@@ -148,7 +152,8 @@ public sealed class SimulatorStreamTests : IDisposable
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         using HttpResponseMessage refused = await PostAsync(server, """{"model":"e","input":"a","stream":true}""", "/v1/embeddings");
         using HttpResponseMessage taken = await PostAsync(server, """{"model":"e","input":"a","stream":false}""", "/v1/embeddings");
-        Assert.Equal("stream", (await refused.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("error").GetProperty("param").GetString());
+        Assert.Equal(
+            "stream", (await refused.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("error").GetProperty("param").GetString());
         Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.OK), (refused.StatusCode, taken.StatusCode));
     }
 
