@@ -54,7 +54,9 @@ public sealed class CrashJob : IAsyncDisposable
                 await FileSignal.WaitAsync(_folder, () => LengthOf(Output) != before, process.Ended);
             }
 
-            await Task.Delay(delay); // waits for nothing: the moment is to be a random one
+#pragma warning disable RS0030 // waits for nothing: the moment is to be a random one
+            await Task.Delay(delay);
+#pragma warning restore RS0030
             process.Kill();
         })).WasKilled;
     }
