@@ -9,9 +9,7 @@ public sealed class LlmCanceledException : OperationCanceledException
         Responses = responses;
     }
 
-    /// <summary>
-    /// Gets one entry for each request, in request order: finished ones with their response or failure, those in flight as
-    /// failures of kind <see cref="FailureKind.Canceled"/>, the others as <see cref="FailureKind.NotSent"/>.
-    /// </summary>
+    /// <summary>Gets one entry for each request, in request order: finished ones with their response or failure, those in flight as
+    /// failures of kind <see cref="FailureKind.Canceled"/>, the others as <see cref="FailureKind.NotSent"/>.</summary>
     public IReadOnlyList<ResponseWrapper> Responses { get; }
 }

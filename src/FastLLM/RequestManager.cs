@@ -15,17 +15,20 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FastLLM;
 
-/// <summary>Sends requests in parallel: as fast as the provider allows, never twice for the same answer, and without one bad request stopping the others.</summary>
+/// <summary>Sends requests in parallel: as fast as the provider allows, never twice for the same answer, and without one bad request
+/// stopping the others.</summary>
 /// <remarks>
 /// <para>Safe for concurrent use: one manager serves many batches, also at the same time, under one limit. Equal requests share one send,
 /// whichever batch they are in. Disposing the manager closes its connections; a cache or handler that it was given stays open.</para>
-/// <para>A failed request is a value (<see cref="ResponseWrapper.Error"/>). A failure that makes all further sends pointless (a refused key, an
+/// <para>A failed request is a value (<see cref="ResponseWrapper.Error"/>). A failure that makes all further sends pointless (a refused
+/// key, an
 /// exhausted account, a cache that cannot be written …) ends the run with an <see cref="LlmRunException"/>. Cancelling ends it with an
 /// <see cref="LlmCanceledException"/>. Both carry every response so far.</para>
 /// </remarks>
 /// <typeparam name="TResponse">The provider's type of response.</typeparam>
 public class RequestManager<TResponse> : IAsyncDisposable
 {
+    // Long because its members are documented for users.
     // Many fields because the engine is put together here: one for each part that a run or the disposal needs.
     private readonly ILogger _logger;
     private readonly Transport _transport;
@@ -45,7 +48,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Creates a manager.</summary>
     /// <param name="provider">The provider that answers.</param>
     /// <param name="options">How to send; <see langword="null"/> for the defaults.</param>
-    /// <exception cref="ArgumentException">Two options contradict each other, or a cache is set and the provider's responses cannot be turned into bytes.</exception>
+    /// <exception cref="ArgumentException">Two options contradict each other, or a cache is set and the provider's responses cannot be
+    /// turned into bytes.</exception>
     public RequestManager(Provider<TResponse> provider, RequestManagerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(provider);
@@ -54,12 +58,15 @@ public class RequestManager<TResponse> : IAsyncDisposable
         {
             string type = typeof(TResponse).Name;
             throw new ArgumentException(
-                $"A cache is set, but a {type} cannot be turned into bytes. Give the provider a JsonTypeInfo<{type}>, or override Read and Write.", nameof(options));
+                $"A cache is set, but a {type} cannot be turned into bytes. "
+                    + $"Give the provider a JsonTypeInfo<{type}>, or override Read and Write.",
+                    nameof(options));
         }
 
         TimeProvider time = Options.TimeProvider;
         _logger = Options.Logger ?? NullLogger.Instance;
-        _transport = new Transport(Options.HttpMessageHandler, Options.ConnectTimeout, Options.MaxResponseBytes, Options.StreamMode, time, _logger);
+        _transport = new Transport(
+            Options.HttpMessageHandler, Options.ConnectTimeout, Options.MaxResponseBytes, Options.StreamMode, time, _logger);
         _clock = new AttemptClock(time);
         _contexts = new ContextPool<TResponse>(_transport, _clock, new AttemptTimes(Options.FirstByteTimeout, Options.IdleTimeout));
         _limiters = RateLimiters.Create(Options);
@@ -73,7 +80,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
         var inFlight = new InFlightTable<Caller<TResponse>>(Options.Concurrency);
         _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, _logger);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
-        _pipeline = new RequestPipeline<TResponse>(provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, _logger);
+        _pipeline = new RequestPipeline<TResponse>(
+            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, _logger);
     }
 
     /// <summary>Gets a snapshot of all runs of the manager together.</summary>
@@ -91,7 +99,6 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets what limits the manager now.</summary>
     internal Bottleneck Bottleneck => _total.Bottlenecks.Present;
 
-    // A share of 1 asks for every failure.
     private bool FailsFast => Options.MaxErrorShare is not >= 1;
 
     /// <summary>Processes requests and returns their outcomes in request order.</summary>
@@ -100,7 +107,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <returns>One outcome for each request: a response or a failure.</returns>
     /// <exception cref="LlmRunException">The run cannot continue; the exception carries every response so far.</exception>
     /// <exception cref="LlmCanceledException">Cancelled; the exception carries every response so far.</exception>
-    public async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessBatchAsync(IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessBatchAsync(
+        IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -137,19 +145,19 @@ public class RequestManager<TResponse> : IAsyncDisposable
 
     /// <summary>The synchronous twin of <see cref="ProcessBatchAsync"/>, safe to call under a synchronization context.</summary>
     /// <inheritdoc cref="ProcessBatchAsync"/>
-    public IReadOnlyList<ResponseWrapper<TResponse>> ProcessBatch(IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default) =>
+    public IReadOnlyList<ResponseWrapper<TResponse>> ProcessBatch(
+        IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default) =>
         Task.Run(() => ProcessBatchAsync(batch, cancellationToken), CancellationToken.None).GetAwaiter().GetResult();
 
     /// <summary>Processes a stream of requests of any length, and returns outcomes as they come.</summary>
-    /// <remarks>
-    /// Outcomes come in the order of completion; <see cref="ResponseWrapper.OrderId"/> is the request's place. Requests are read
-    /// only as fast as outcomes are taken. Without a cache, a stream shares only what is in flight, and failures.
-    /// </remarks>
+    /// <remarks>Outcomes come in the order of completion; <see cref="ResponseWrapper.OrderId"/> is the request's place. Requests are read
+    /// only as fast as outcomes are taken. Without a cache, a stream shares only what is in flight, and failures.</remarks>
     /// <param name="requests">The requests; read by one thread at a time, not always the same.</param>
     /// <param name="cancellationToken">Ends the stream at once; what is in flight is given up.</param>
     /// <exception cref="LlmRunException">The run cannot continue; thrown after the last outcome was returned.</exception>
     /// <exception cref="LlmCanceledException">Cancelled; the exception carries the outcomes that had not been returned yet.</exception>
-    public IAsyncEnumerable<ResponseWrapper<TResponse>> ProcessAsync(IAsyncEnumerable<LlmRequest> requests, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ResponseWrapper<TResponse>> ProcessAsync(
+        IAsyncEnumerable<LlmRequest> requests, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -180,9 +188,11 @@ public class RequestManager<TResponse> : IAsyncDisposable
 
     /// <summary>Opens a run over a stream, which starts when its outcomes are enumerated.</summary>
     /// <param name="rows">The requests; read by one thread at a time, not always the same.</param>
-    /// <param name="settings">What the run brings along. Its drain ends the run with an <see cref="LlmRunException"/> of kind <see cref="FailureKind.NotSent"/>.</param>
+    /// <param name="settings">What the run brings along. Its drain ends the run with an <see cref="LlmRunException"/> of kind <see
+    /// cref="FailureKind.NotSent"/>.</param>
     /// <param name="cancellationToken">Ends the run at once; what is in flight is given up.</param>
-    internal StreamRun<TResponse> Open(IAsyncEnumerable<LlmRequest> rows, RunSettings settings, CancellationToken cancellationToken = default)
+    internal StreamRun<TResponse> Open(
+        IAsyncEnumerable<LlmRequest> rows, RunSettings settings, CancellationToken cancellationToken = default)
     {
         StreamRun<TResponse> run = NewRun(rows, settings);
         run.Outcomes = ReadAsync(() => run, settings.Drain, cancellationToken);
@@ -197,14 +207,16 @@ public class RequestManager<TResponse> : IAsyncDisposable
     }
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(
-        Func<StreamRun<TResponse>> open, CancellationToken drain, CancellationToken argumentToken, [EnumeratorCancellation] CancellationToken enumeratorToken = default)
+        Func<StreamRun<TResponse>> open, CancellationToken drain, CancellationToken argumentToken,
+            [EnumeratorCancellation] CancellationToken enumeratorToken = default)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(argumentToken, enumeratorToken);
         StreamRun<TResponse> run = open();
         try
         {
             using (either.Token.UnsafeRegister(state => _delivery.Abandon((Run<TResponse>)state!), run))
-            using (drain.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!, new LlmException(FailureKind.NotSent, "Interrupted.")), run))
+            using (drain.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!,
+                new LlmException(FailureKind.NotSent, "Interrupted.")), run))
             {
                 Begin(run, Options.Concurrency);
                 while (!either.IsCancellationRequested && await run.WaitForOutcomeAsync().ConfigureAwait(false))
@@ -252,16 +264,15 @@ public class RequestManager<TResponse> : IAsyncDisposable
     private void Finish(Run<TResponse> run)
     {
         _runs.TryRemove(run, out _);
-        bool isIdle = _runs.IsEmpty;
         run.Account?.Close();
-        _probe.End(run, isLast: isIdle);
+        _probe.End(run, isLast: _runs.IsEmpty);
         run.Tracker.Dispose();
         if (run.Tracker.DrawsBar)
         {
             Volatile.Write(ref _bars, 0);
         }
 
-        if (isIdle)
+        if (_runs.IsEmpty)
         {
             _clock.Rest();
         }
@@ -286,7 +297,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
         }
 
         TokenStats stats = run.Tracker.Stats;
-        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause)} {stats.RequestsCompleted - stats.Failed} requests were answered until then.";
+        long answered = stats.RequestsCompleted - stats.Failed;
+        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause)} {answered} requests were answered until then.";
         _logger.RunStopped(reason);
         throw new LlmRunException(reason, cause, outcomes);
     }

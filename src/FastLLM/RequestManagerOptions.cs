@@ -7,6 +7,8 @@ namespace FastLLM;
 /// <remarks>Setters refuse nonsense at the line that sets it. The manager takes a copy: later changes have no effect on it.</remarks>
 public sealed class RequestManagerOptions
 {
+    // Long because every option is documented and checked where it is set.
+
     /// <summary>In <see cref="RefreshFinishReasons"/>, stands for every reason, and for answers that give none.</summary>
     public const string AnyFinishReason = "*";
 
@@ -26,8 +28,10 @@ public sealed class RequestManagerOptions
         }
     } = 100;
 
-    /// <summary>Gets or sets a value indicating whether the number in flight follows what the provider takes: up while all is well, down when it throttles.</summary>
-    /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Else it begins at 20 and never passes <see cref="Concurrency"/>.</value>
+    /// <summary>Gets or sets a value indicating whether the number in flight follows what the provider takes: up while all is well, down
+    /// when it throttles.</summary>
+    /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Else it begins at 20 and never passes <see
+    /// cref="Concurrency"/>.</value>
     public bool AdaptiveConcurrency { get; set; }
 
     /// <summary>Gets or sets what the provider allows the account, for each model.</summary>
@@ -35,10 +39,8 @@ public sealed class RequestManagerOptions
     public RateLimits? RateLimits { get; set; }
 
     /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
-    /// <value>
-    /// The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
-    /// double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.
-    /// </value>
+    /// <value>The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
+    /// double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan Timeout
     {
@@ -50,7 +52,8 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Gets or sets how long a connection may take to be made. Not used with a <see cref="HttpMessageHandler"/> of one's own.</summary>
+    /// <summary>Gets or sets how long a connection may take to be made. Not used with a <see cref="HttpMessageHandler"/> of one's
+    /// own.</summary>
     /// <value>The default is 10 s.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan ConnectTimeout
@@ -59,7 +62,8 @@ public sealed class RequestManagerOptions
         set => field = Positive(value, nameof(ConnectTimeout));
     } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Gets or sets how long the answer's first byte may take, counted like <see cref="Timeout"/>. Only for the built-in providers.</summary>
+    /// <summary>Gets or sets how long the answer's first byte may take, counted like <see cref="Timeout"/>. Only for the built-in
+    /// providers.</summary>
     /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? FirstByteTimeout
@@ -68,11 +72,10 @@ public sealed class RequestManagerOptions
         set => field = Positive(value, nameof(FirstByteTimeout));
     }
 
-    /// <summary>Gets or sets how long an answer may fall silent once it has begun; any byte ends the silence, a comment in a stream too. Only for the built-in providers.</summary>
-    /// <value>
-    /// The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking), else
-    /// only <see cref="Timeout"/> counts.
-    /// </value>
+    /// <summary>Gets or sets how long an answer may fall silent once it has begun; any byte ends the silence, a comment in a stream too.
+    /// Only for the built-in providers.</summary>
+    /// <value>The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking),
+    /// else only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? IdleTimeout
     {
@@ -97,7 +100,8 @@ public sealed class RequestManagerOptions
         }
     }
 
-    /// <summary>Gets or sets how long a request may take in all, with its retries and waits. Once it is over, nothing more is sent for the request; a send under way ends by then.</summary>
+    /// <summary>Gets or sets how long a request may take in all, with its retries and waits. Once it is over, nothing more is sent for the
+    /// request; a send under way ends by then.</summary>
     /// <value>The default is <see langword="null"/>: no end of its own.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? TotalTimeout
@@ -107,7 +111,8 @@ public sealed class RequestManagerOptions
     }
 
     /// <summary>Gets or sets how many times a request is sent before it counts as failed, the first send included.</summary>
-    /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see <see cref="MaxThrottleWait"/>.</value>
+    /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see <see
+    /// cref="MaxThrottleWait"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int RetryAttempts
     {
@@ -119,7 +124,8 @@ public sealed class RequestManagerOptions
         }
     } = 3;
 
-    /// <summary>Gets or sets the base of the back-off: before the n-th retry a request waits a random time of at most this times 2ⁿ⁻¹, and at most a minute.</summary>
+    /// <summary>Gets or sets the base of the back-off: before the n-th retry a request waits a random time of at most this times 2ⁿ⁻¹, and
+    /// at most a minute.</summary>
     /// <value>The default is 1 s. What the provider asks for (<c>Retry-After</c>) is a minimum.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or longer than 7 days.</exception>
     public TimeSpan RetryDelay
@@ -133,8 +139,10 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts as failed.</summary>
-    /// <remarks>A provider that is down for longer than that stops the run, rather than fail row after row (<c>docs/failures.md</c>).</remarks>
+    /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts
+    /// as failed.</summary>
+    /// <remarks>A provider that is down for longer than that stops the run, rather than fail row after row
+    /// (<c>docs/failures.md</c>).</remarks>
     /// <value>The default is 15 minutes.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or longer than 7 days.</exception>
     public TimeSpan MaxThrottleWait
@@ -148,8 +156,10 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromMinutes(15);
 
-    /// <summary>Gets or sets how many rows of a run may fail; with one more it stops, and can go on later. For each batch or stream of the manager by itself.</summary>
-    /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also <see cref="MaxErrorShare"/>.</value>
+    /// <summary>Gets or sets how many rows of a run may fail; with one more it stops, and can go on later. For each batch or stream of the
+    /// manager by itself.</summary>
+    /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also <see
+    /// cref="MaxErrorShare"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public long? MaxErrors
     {
@@ -165,11 +175,10 @@ public sealed class RequestManagerOptions
         }
     }
 
-    /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when more than that have failed, and can go on later.</summary>
-    /// <value>
-    /// The default is <see langword="null"/>: any share, but where the first ten rows are all refused in the same way and none is answered, the run stops.
-    /// With 1 it goes on even then.
-    /// </value>
+    /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when more than that
+    /// have failed, and can go on later.</summary>
+    /// <value>The default is <see langword="null"/>: any share, but where the first ten rows are all refused in the same way and none is
+    /// answered, the run stops. With 1 it goes on even then.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
     public double? MaxErrorShare
     {
@@ -187,7 +196,8 @@ public sealed class RequestManagerOptions
         }
     }
 
-    /// <summary>Gets or sets the most bytes of one answer; of a stream, when put together (on its way it may be 16 times as large).</summary>
+    /// <summary>Gets or sets the most bytes of one answer; of a stream, when put together (on its way it may be 16 times as
+    /// large).</summary>
     /// <value>The default is 64 MB.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>
     public long MaxResponseBytes
@@ -209,11 +219,14 @@ public sealed class RequestManagerOptions
     public IProgress<TokenStats>? Progress { get; set; }
 
     /// <summary>Gets or sets where answers are kept. The manager uses it and never closes it.</summary>
-    /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the next.</value>
+    /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the
+    /// next.</value>
     public CacheProvider? Cache { get; set; }
 
-    /// <summary>Gets or sets for which finish reasons (<c>length</c>, <c>content_filter</c> …) an answer from the cache is asked for again; <see cref="AnyFinishReason"/> for all.</summary>
-    /// <remarks>Only answers from before the manager was made are, so that none is asked for twice by one manager. The new answer takes the old one's place. Only for the built-in responses.</remarks>
+    /// <summary>Gets or sets for which finish reasons (<c>length</c>, <c>content_filter</c> …) an answer from the cache is asked for again;
+    /// <see cref="AnyFinishReason"/> for all.</summary>
+    /// <remarks>Only answers from before the manager was made are, so that none is asked for twice by one manager. The new answer takes the
+    /// old one's place. Only for the built-in responses.</remarks>
     /// <value>The default is none: every whole answer that is there is good.</value>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public IReadOnlyCollection<string> RefreshFinishReasons
@@ -227,16 +240,16 @@ public sealed class RequestManagerOptions
     } = [];
 
     /// <summary>Gets or sets what models cost. A provider's own word (<see cref="Provider{TResponse}.GetCost"/>) wins.</summary>
-    /// <value>The default is <see langword="null"/>: what answers cost is not known. <see cref="PriceTable.BuiltIn"/> has some well-known models.</value>
+    /// <value>The default is <see langword="null"/>: what answers cost is not known. <see cref="PriceTable.BuiltIn"/> has some well-known
+    /// models.</value>
     public PriceTable? Prices { get; set; }
 
     /// <summary>Gets or sets the most US dollars that all batches of the manager may cost together.</summary>
-    /// <remarks>
-    /// Before every send its worst case is set aside: the bytes of its prompt as tokens, and the output that it allows (else the model's largest). Where too little is
-    /// left, requests wait for what is in flight to turn out cheaper; where that cannot help, the run stops with an <see cref="LlmRunException"/> of kind
-    /// <see cref="FailureKind.BudgetExhausted"/>. A failed send of unknown outcome stays charged in full. Requests whose cost has no bound are not
-    /// sent: <see cref="FailureKind.CostUnbounded"/>. See <c>docs/costs.md</c>.
-    /// </remarks>
+    /// <remarks>Before every send its worst case is set aside: the bytes of its prompt as tokens, and the output that it allows (else the
+    /// model's largest). Where too little is left, requests wait for what is in flight to turn out cheaper; where that cannot help, the run
+    /// stops with an <see cref="LlmRunException"/> of kind <see cref="FailureKind.BudgetExhausted"/>. A failed send of unknown outcome
+    /// stays charged in full. Requests whose cost has no bound are not sent: <see cref="FailureKind.CostUnbounded"/>. See
+    /// <c>docs/costs.md</c>.</remarks>
     /// <value>The default is <see langword="null"/>: no budget. With one, <see cref="Prices"/> must be set.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or above a thousand million.</exception>
     public decimal? Budget
@@ -255,7 +268,8 @@ public sealed class RequestManagerOptions
     }
 
     /// <summary>Gets or sets the handler that sends. The manager uses it and never disposes it.</summary>
-    /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and cookies.</value>
+    /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and
+    /// cookies.</value>
     public HttpMessageHandler? HttpMessageHandler { get; set; }
 
     /// <summary>Gets or sets the clock of all waits and deadlines.</summary>
@@ -292,7 +306,9 @@ public sealed class RequestManagerOptions
 
         if (Budget is not null && Prices is null)
         {
-            throw new ArgumentException($"{nameof(Budget)} is set, but {nameof(Prices)} is not: without prices nobody can keep it. Set {nameof(PriceTable)}.{nameof(PriceTable.BuiltIn)}, or a table of your own.");
+            throw new ArgumentException(
+                $"{nameof(Budget)} is set, but {nameof(Prices)} is not: without prices nobody can keep it. "
+                + $"Set {nameof(PriceTable)}.{nameof(PriceTable.BuiltIn)}, or a table of your own.");
         }
 
         var copy = (RequestManagerOptions)MemberwiseClone();
@@ -303,9 +319,11 @@ public sealed class RequestManagerOptions
 
     private static void Within(TimeSpan? shorter, string shorterName, TimeSpan longer, string longerName)
     {
-        if (longer != System.Threading.Timeout.InfiniteTimeSpan && (shorter > longer || shorter == System.Threading.Timeout.InfiniteTimeSpan))
+        if (longer != System.Threading.Timeout.InfiniteTimeSpan
+            && (shorter > longer || shorter == System.Threading.Timeout.InfiniteTimeSpan))
         {
-            throw new ArgumentException($"{shorterName} ({shorter}) is longer than {longerName} ({longer}). Lower the first or raise the second.");
+            throw new ArgumentException(
+                $"{shorterName} ({shorter}) is longer than {longerName} ({longer}). Lower the first or raise the second.");
         }
     }
 

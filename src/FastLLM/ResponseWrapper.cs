@@ -1,5 +1,3 @@
-using FastLLM.Retries;
-
 namespace FastLLM;
 
 /// <summary>What became of one request: a response or a failure, and how it came about.</summary>
@@ -49,13 +47,15 @@ public abstract class ResponseWrapper
     /// <summary>Gets why there is no response; <see langword="null"/> where there is one.</summary>
     public LlmException? Error { get; private set; }
 
-    /// <summary>Gets the tokens that the answer took when it was made, also for one from the cache; <see langword="null"/> where nobody told.</summary>
+    /// <summary>Gets the tokens that the answer took when it was made, also for one from the cache; <see langword="null"/> where nobody
+    /// told.</summary>
     public abstract Usage? Usage { get; }
 
     /// <summary>Gets a value indicating whether the answer came from the cache, so that nothing was sent.</summary>
     public bool IsCacheHit { get; init; }
 
-    /// <summary>Gets a value indicating whether an equal request's attempts brought the outcome, so that this one was not sent itself.</summary>
+    /// <summary>Gets a value indicating whether an equal request's attempts brought the outcome, so that this one was not sent
+    /// itself.</summary>
     public bool IsShared { get; init; }
 
     /// <summary>Gets how many times this request was sent; 0 for a cache hit, a shared answer, or one never sent.</summary>
@@ -64,11 +64,10 @@ public abstract class ResponseWrapper
     /// <summary>Gets the time from the last send to its end; zero where nothing was sent.</summary>
     public TimeSpan Latency { get; init; }
 
-    /// <summary>
-    /// Gets what the request cost, in US dollars: 0 for a cache hit, a shared answer, or one never sent; under a <see cref="RequestManagerOptions.Budget"/>
-    /// with what failed sends of unknown outcome stay charged with.
-    /// </summary>
-    /// <value><see langword="null"/> where that is not known: without a price, without usage, or where a send failed that may be billed.</value>
+    /// <summary>Gets what the request cost, in US dollars: 0 for a cache hit, a shared answer, or one never sent; under a <see
+    /// cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.</summary>
+    /// <value><see langword="null"/> where that is not known: without a price, without usage, or where a send failed that may be
+    /// billed.</value>
     public decimal? Cost
     {
         get => _cost is decimal known ? known : Attempts == 0 || (Error is not null && MaybeBilled == 0) ? 0m : null;
@@ -79,7 +78,8 @@ public abstract class ResponseWrapper
     public bool IsEmbeddingResponse => Error is null && Untyped is EmbeddingResponse;
 
     /// <summary>Gets the vectors of an embedding response, in input order; none for any other.</summary>
-    public IReadOnlyList<ReadOnlyMemory<float>> Embeddings => Error is null && Untyped is EmbeddingResponse embeddings ? embeddings.Embeddings : [];
+    public IReadOnlyList<ReadOnlyMemory<float>> Embeddings =>
+        Error is null && Untyped is EmbeddingResponse embeddings ? embeddings.Embeddings : [];
 
     /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
     internal int MaybeBilled { get; init; }
@@ -90,14 +90,11 @@ public abstract class ResponseWrapper
     private protected abstract object Untyped { get; }
 
     /// <summary>Prints id, order and outcome, never the content.</summary>
-    public override string ToString() => $"#{OrderId} {RequestId}: {Error?.Kind.ToString() ?? (IsCacheHit ? "cached" : IsShared ? "shared" : "answered")}";
+    public override string ToString() =>
+        $"#{OrderId} {RequestId}: {Error?.Kind.ToString() ?? (IsCacheHit ? "cached" : IsShared ? "shared" : "answered")}";
 
-    private protected ResponseWrapper CloneWithError(LlmException error)
-    {
-        var clone = (ResponseWrapper)MemberwiseClone();
-        clone.Error = error;
-        return clone;
-    }
+    // For a copy under construction.
+    private protected void SetError(LlmException error) => Error = error;
 
     // A request that cannot be written has no key; that is another failure's business.
     private static RequestKey KeyOf(LlmRequest request) => request.TryGetKey(out RequestKey key, out _) ? key : default;
@@ -157,9 +154,13 @@ public sealed class ResponseWrapper<TResponse> : ResponseWrapper
 
     private protected override object Untyped => _response!;
 
-    /// <summary>Returns the failure with its final scope.</summary>
-    internal ResponseWrapper<TResponse> WithScope(FailureScope scope) =>
-        Error is null || Error.FailureScope == scope ? this : (ResponseWrapper<TResponse>)CloneWithError(Error.WithScope(scope));
+    /// <summary>Returns a copy with another failure.</summary>
+    internal ResponseWrapper<TResponse> WithError(LlmException error)
+    {
+        var copy = (ResponseWrapper<TResponse>)MemberwiseClone();
+        copy.SetError(error);
+        return copy;
+    }
 
     private static T NotNull<T>(T? value)
         where T : class

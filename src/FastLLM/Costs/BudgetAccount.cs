@@ -1,11 +1,9 @@
 namespace FastLLM.Costs;
 
 /// <summary>One run's share of a <see cref="BudgetLedger"/>: what it has spent and reserved, and what its job spent earlier.</summary>
-/// <remarks>
-/// A job records costs in its output. What is spent or reserved beyond that is <em>unrecorded</em>; before it exceeds the bound that was last announced,
-/// a new bound is announced, so that a killed job knows how much it may have lost. The callback runs under the ledger's lock, and rarely: each bound has
-/// room to grow. If it throws, the money is not reserved.
-/// </remarks>
+/// <remarks>A job records costs in its output. What is spent or reserved beyond that is <em>unrecorded</em>; before it exceeds the bound
+/// that was last announced, a new bound is announced, so that a killed job knows how much it may have lost. The callback runs under the
+/// ledger's lock, and rarely: each bound has room to grow. If it throws, the money is not reserved.</remarks>
 internal sealed class BudgetAccount(BudgetLedger ledger, decimal earlier, Action<decimal>? announce)
 {
     private Action<decimal>? _announce = announce;

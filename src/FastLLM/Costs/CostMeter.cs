@@ -1,6 +1,7 @@
 namespace FastLLM.Costs;
 
-/// <summary>Knows what models cost: the price of an answer, and the highest price of a request before it is sent. Safe for concurrent use.</summary>
+/// <summary>Knows what models cost: the price of an answer, and the highest price of a request before it is sent. Safe for concurrent
+/// use.</summary>
 internal sealed class CostMeter(PriceTable? prices)
 {
     private KnownPrice? _last;
@@ -35,7 +36,8 @@ internal sealed class CostMeter(PriceTable? prices)
     }
 
     /// <summary>Returns whether a failed attempt costs nothing for certain.</summary>
-    /// <remarks>Providers bill no refusals and no failures that they name themselves. A gateway that timed out says nothing about the server behind it.</remarks>
+    /// <remarks>Providers bill no refusals and no failures that they name themselves. A gateway that timed out says nothing about the
+    /// server behind it.</remarks>
     public static bool IsFree(LlmException failure) => !failure.MaybeBilled && failure.StatusCode is not (408 or 502 or 504 or 524)
         && failure.Kind is not (FailureKind.Provider or FailureKind.Unknown
             or FailureKind.IncompleteResponse or FailureKind.InvalidResponse or FailureKind.ResponseTooLarge);

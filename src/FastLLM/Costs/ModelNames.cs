@@ -6,7 +6,8 @@ namespace FastLLM.Costs;
 internal static partial class ModelNames
 {
     /// <summary>What follows the last slash; <see langword="null"/> where there is none.</summary>
-    public static string? WithoutProvider(string name) => name.LastIndexOf('/') is >= 0 and var slash && slash < name.Length - 1 ? name[(slash + 1)..] : null;
+    public static string? WithoutProvider(string name) =>
+        name.LastIndexOf('/') is >= 0 and var slash && slash < name.Length - 1 ? name[(slash + 1)..] : null;
 
     /// <summary>The name without the date at its end; <see langword="null"/> where there is none.</summary>
     public static string? WithoutDate(string name) => Date().Match(name) is { Success: true, Index: > 0 and var at } ? name[..at] : null;

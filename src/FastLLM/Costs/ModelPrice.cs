@@ -10,7 +10,8 @@ public sealed record ModelPrice
     /// <summary>Gets the price of a token of the answer; 0 for embeddings.</summary>
     public required decimal Output { get; init; }
 
-    /// <summary>Gets the price of a prompt token that the provider read from its own prompt cache; <see langword="null"/> where it is that of the others.</summary>
+    /// <summary>Gets the price of a prompt token that the provider read from its own prompt cache; <see langword="null"/> where it is that
+    /// of the others.</summary>
     public decimal? CachedInput { get; init; }
 
     /// <summary>Gets the price of an answer token spent on reasoning; <see langword="null"/> where it is that of the others.</summary>
@@ -25,7 +26,8 @@ public sealed record ModelPrice
     /// <summary>Gets the dearest price of an answer token under any circumstances.</summary>
     internal decimal HighestOutput { get; init; }
 
-    /// <summary>Gets the prices of long prompts, the shortest first: each holds for all tokens of a request whose prompt is longer than <c>Above</c>.</summary>
+    /// <summary>Gets the prices of long prompts, the shortest first: each holds for all tokens of a request whose prompt is longer than
+    /// <c>Above</c>.</summary>
     internal IReadOnlyList<PriceTier> Tiers { get; init; } = [];
 
     /// <summary>What an answer cost. Cached and reasoning tokens, which are part of prompt and answer, count at their own price.</summary>

@@ -16,7 +16,8 @@ internal static partial class PriceReader
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(stream, new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            document = JsonDocument.Parse(stream,
+                new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
         }
         catch (JsonException e)
         {
@@ -42,7 +43,8 @@ internal static partial class PriceReader
                     }
                 }
                 else if (member.Name == "date" && member.Value.ValueKind == JsonValueKind.String
-                    && DateOnly.TryParseExact(member.Value.GetString(), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly day))
+                    && DateOnly.TryParseExact(member.Value.GetString(), "yyyy-MM-dd",
+                        CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly day))
                 {
                     date = day;
                 }
@@ -55,7 +57,9 @@ internal static partial class PriceReader
     /// <summary>Checks a price that somebody made, and adds what follows from it.</summary>
     public static ModelPrice Complete(ModelPrice price)
     {
-        foreach ((decimal? value, string name) in ((decimal?, string)[])[(price.Input, nameof(price.Input)), (price.Output, nameof(price.Output)), (price.CachedInput, nameof(price.CachedInput)), (price.Reasoning, nameof(price.Reasoning))])
+        foreach ((decimal? value, string name) in ((decimal?, string)[])
+            [(price.Input, nameof(price.Input)), (price.Output, nameof(price.Output)),
+            (price.CachedInput, nameof(price.CachedInput)), (price.Reasoning, nameof(price.Reasoning))])
         {
             if (value is < 0 or > Highest)
             {
@@ -70,15 +74,19 @@ internal static partial class PriceReader
 
     private static ModelPrice? ReadModel(string model, JsonElement entry)
     {
-        bool isGood = entry.TryGetProperty("input_cost_per_token", out JsonElement inputElement) && inputElement.ValueKind == JsonValueKind.Number;
+        bool isGood = entry.TryGetProperty("input_cost_per_token", out JsonElement inputElement)
+            && inputElement.ValueKind == JsonValueKind.Number;
         if (!isGood)
         {
             return null;
         }
 
         decimal input = Price(model, "input_cost_per_token", inputElement);
-        bool hasOutput = entry.TryGetProperty("output_cost_per_token", out JsonElement outputElement) && outputElement.ValueKind == JsonValueKind.Number;
-        string? mode = entry.TryGetProperty("mode", out JsonElement modeElement) && modeElement.ValueKind == JsonValueKind.String ? modeElement.GetString() : null;
+        bool hasOutput = entry.TryGetProperty("output_cost_per_token", out JsonElement outputElement)
+            && outputElement.ValueKind == JsonValueKind.Number;
+        string? mode = entry.TryGetProperty("mode", out JsonElement modeElement) && modeElement.ValueKind == JsonValueKind.String
+            ? modeElement.GetString()
+            : null;
         if (!hasOutput && mode != "embedding")
         {
             return null;
@@ -97,7 +105,8 @@ internal static partial class PriceReader
             }
 
             string name = member.Name;
-            if (name.StartsWith("input_cost_per_token", StringComparison.Ordinal) || name.StartsWith("cache_creation_input_token_cost", StringComparison.Ordinal)
+            if (name.StartsWith("input_cost_per_token", StringComparison.Ordinal)
+                || name.StartsWith("cache_creation_input_token_cost", StringComparison.Ordinal)
                 || name.StartsWith("cache_read_input_token_cost", StringComparison.Ordinal))
             {
                 dearestInput = Math.Max(dearestInput, Price(model, name, member.Value));
@@ -137,16 +146,22 @@ internal static partial class PriceReader
     private static decimal? Optional(string model, JsonElement entry, string name) =>
         entry.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? Price(model, name, value) : null;
 
-    private static decimal Price(string model, string name, JsonElement value) => value.TryGetDecimal(out decimal price) && price is >= 0 and <= Highest
+    private static decimal Price(string model, string name, JsonElement value) =>
+        value.TryGetDecimal(out decimal price) && price is >= 0 and <= Highest
         ? price
-        : throw new FormatException($"{name} of \"{(model.Length > 100 ? model[..100] : model)}\" is no price: {(value.GetRawText() is { Length: > 40 } text ? text[..40] : value.GetRawText())}.");
+        : throw new FormatException($"{name} of \"{Start(model, 100)}\" is no price: {Start(value.GetRawText(), 40)}.");
+
+    private static string Start(string text, int length) => text.Length > length ? text[..length] : text;
 
     private static long? Tokens(JsonElement entry, string name) =>
-        entry.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal tokens) && tokens is >= 1 and <= TokenUpperBound
+        entry.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
+            && value.TryGetDecimal(out decimal tokens)
+            && tokens is >= 1 and <= TokenUpperBound
             ? (long)tokens
             : null;
 
-    [GeneratedRegex(@"^(?<what>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(?<k>[0-9]{1,6})k_tokens$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^(?<what>input_cost_per_token|output_cost_per_token|cache_read_input_token_cost)_above_(?<k>[0-9]{1,6})k_tokens$",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Above();
 
     [GeneratedRegex("_(batches|batch|flex|priority)(_|$)", RegexOptions.CultureInvariant)]

@@ -4,10 +4,13 @@ using FastLLM.Costs;
 
 namespace FastLLM;
 
-/// <summary>What models cost: a table in the community's usual form, the keys of LiteLLM's <c>model_prices_and_context_window.json</c>.</summary>
+/// <summary>What models cost: a table in the community's usual form, the keys of LiteLLM's
+/// <c>model_prices_and_context_window.json</c>.</summary>
 /// <remarks>
-/// <para>Immutable, safe to share between threads. Prices are exact decimals. A model that is not found has no price, which is never taken for free.</para>
-/// <para>A model is looked up by its exact name, then without a date at its end (<c>-2024-07-18</c>, <c>-20240718</c>), then without the provider before its last slash
+/// <para>Immutable, safe to share between threads. Prices are exact decimals. A model that is not found has no price, which is never taken
+/// for free.</para>
+/// <para>A model is looked up by its exact name, then without a date at its end (<c>-2024-07-18</c>, <c>-20240718</c>), then without the
+/// provider before its last slash
 /// (<c>openai/gpt-4o</c>), in both forms; at last among entries that have a provider before the same name, if they all have the same price.
 /// See <c>docs/costs.md</c>.</para>
 /// </remarks>
@@ -40,7 +43,8 @@ public sealed class PriceTable
         }
     }
 
-    /// <summary>Gets the small table that comes with the library: some well-known models, as their prices were at <see cref="Date"/>. Prices change.</summary>
+    /// <summary>Gets the small table that comes with the library: some well-known models, as their prices were at <see cref="Date"/>.
+    /// Prices change.</summary>
     public static PriceTable BuiltIn => s_builtIn.Value;
 
     /// <summary>Gets the day of the prices, where the table says it (a top-level <c>date</c>).</summary>
@@ -65,7 +69,8 @@ public sealed class PriceTable
     public static PriceTable Create(IReadOnlyDictionary<string, ModelPrice> prices)
     {
         ArgumentNullException.ThrowIfNull(prices);
-        return new PriceTable(prices.ToDictionary(pair => pair.Key, pair => PriceReader.Complete(pair.Value), StringComparer.Ordinal), date: null, next: null);
+        return new PriceTable(prices.ToDictionary(pair => pair.Key, pair => PriceReader.Complete(pair.Value), StringComparer.Ordinal),
+            date: null, next: null);
     }
 
     /// <summary>This table, asked first, with another behind it.</summary>

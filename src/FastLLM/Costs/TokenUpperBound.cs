@@ -3,17 +3,17 @@ using System.Text.Json;
 namespace FastLLM.Costs;
 
 /// <summary>The most tokens that a request may take, told from its body alone.</summary>
-/// <remarks>
-/// No tokenizer makes more tokens of a text than it has bytes of UTF-8, and JSON writes no text shorter than it is. So the bytes of the body bound the prompt; what a
-/// server adds around messages stays below the names and braces that stand there in JSON, and what it puts before all of them below <see cref="Preamble"/>.
-/// </remarks>
+/// <remarks>No tokenizer makes more tokens of a text than it has bytes of UTF-8, and JSON writes no text shorter than it is. So the bytes
+/// of the body bound the prompt; what a server adds around messages stays below the names and braces that stand there in JSON, and what it
+/// puts before all of them below <see cref="Preamble"/>.</remarks>
 /// <param name="Input">The most tokens of the prompt.</param>
 /// <param name="Output">The most tokens of all answers; <see langword="null"/> where the request sets no limit.</param>
 /// <param name="Choices">How many answers are asked for; where the request sets no limit, the model's own holds for each.</param>
 /// <param name="Unbounded">What in the request has no known bound, if anything.</param>
 internal readonly record struct TokenUpperBound(long Input, long? Output, long Choices, string? Unbounded)
 {
-    /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one (gpt-4o-mini: 48,169).</summary>
+    /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one
+    /// (gpt-4o-mini: 48,169).</summary>
     public const long Picture = 50_000;
 
     /// <summary>Room for what a server says to the model before the conversation: instructions of its own, the day.</summary>
@@ -80,7 +80,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
 
         private void ReadParameter(ref Utf8JsonReader reader)
         {
-            if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8) || reader.ValueTextEquals("max_output_tokens"u8))
+            if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8)
+                || reader.ValueTextEquals("max_output_tokens"u8))
             {
                 if (Number(ref reader) is { } limit)
                 {
@@ -110,7 +111,9 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             else if (reader.ValueTextEquals("service_tier"u8))
             {
                 reader.Read();
-                _unbounded ??= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("priority"u8) ? "a service tier of another price" : null;
+                _unbounded ??= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("priority"u8)
+                    ? "a service tier of another price"
+                    : null;
             }
             else if (reader.ValueTextEquals("prompt"u8))
             {
@@ -163,12 +166,15 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 _unbounded ??= "a film";
             }
-            else if (reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8) || reader.ValueTextEquals("document"u8) || reader.ValueTextEquals("item_reference"u8))
+            else if (reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8)
+                || reader.ValueTextEquals("document"u8) || reader.ValueTextEquals("item_reference"u8))
             {
                 _unbounded ??= "a file";
             }
-            else if (reader.ValueSpan.StartsWith("web_search"u8) || reader.ValueSpan.StartsWith("file_search"u8) || reader.ValueSpan.StartsWith("code_interpreter"u8)
-                || reader.ValueSpan.StartsWith("computer_use"u8) || reader.ValueSpan.StartsWith("image_generation"u8) || reader.ValueSpan.SequenceEqual("mcp"u8))
+            else if (reader.ValueSpan.StartsWith("web_search"u8) || reader.ValueSpan.StartsWith("file_search"u8)
+                || reader.ValueSpan.StartsWith("code_interpreter"u8)
+                || reader.ValueSpan.StartsWith("computer_use"u8) || reader.ValueSpan.StartsWith("image_generation"u8)
+                || reader.ValueSpan.SequenceEqual("mcp"u8))
             {
                 _unbounded ??= "a tool that the provider runs";
             }

@@ -5,10 +5,9 @@ using System.Runtime.CompilerServices;
 namespace FastLLM.Diagnostics;
 
 /// <summary>Places where the process can be made to die as by <c>kill -9</c>, so that tests can prove what survives it.</summary>
-/// <remarks>
-/// Off unless <see cref="Variable"/> is set when the process starts, to a name or to <c>name:n</c> for the n-th time that the place is reached. What is off
-/// costs nothing: the fields are read-only, so the JIT takes the checks out. The names are told in <c>docs/durability.md</c>.
-/// </remarks>
+/// <remarks>Off unless <see cref="Variable"/> is set when the process starts, to a name or to <c>name:n</c> for the n-th time that the
+/// place is reached. What is off costs nothing: the fields are read-only, so the JIT takes the checks out. The names are told in
+/// <c>docs/durability.md</c>.</remarks>
 internal static class KillPoint
 {
     /// <summary>The environment variable that arms a place.</summary>
@@ -60,7 +59,8 @@ internal static class KillPoint
     /// <summary>Gets every name.</summary>
     public static IReadOnlyList<string> All { get; } =
     [
-        DuringSchemaCreation, AfterHeadersSent, MidRequestBody, AfterResponseHeaders, MidResponseBody, AfterBodyBeforeCommit, MidCommitBatch,
+        DuringSchemaCreation, AfterHeadersSent, MidRequestBody, AfterResponseHeaders, MidResponseBody, AfterBodyBeforeCommit,
+        MidCommitBatch,
         AfterCommitBeforeOutput, MidOutputLine, DuringCompaction, BeforeRename, AfterRename, DuringCheckpoint,
     ];
 
@@ -107,7 +107,8 @@ internal static class KillPoint
     {
         string[] parts = (Environment.GetEnvironmentVariable(Variable) ?? "").Split(':');
         times = 1;
-        bool isGood = parts[0].Length > 0 && (parts.Length == 1 || (parts.Length == 2 && long.TryParse(parts[1], CultureInfo.InvariantCulture, out times)));
+        bool isGood = parts[0].Length > 0
+            && (parts.Length == 1 || (parts.Length == 2 && long.TryParse(parts[1], CultureInfo.InvariantCulture, out times)));
         return isGood ? parts[0] : null;
     }
 }

@@ -14,31 +14,49 @@ internal static partial class Log
     [LoggerMessage(301, LogLevel.Information, "The provider asks to wait {Wait}; nothing is sent until then.", EventName = "ProviderPause")]
     internal static partial void ProviderPause(this ILogger logger, TimeSpan wait);
 
-    [LoggerMessage(302, LogLevel.Warning, "The provider is down for model {Model} ({Failure}). One request at a time asks whether it is up again, every 5 s at first, later every minute; the others wait, and none of them fails.", EventName = "ProviderDown")]
+    [LoggerMessage(302, LogLevel.Warning,
+        "The provider is down for model {Model} ({Failure}). "
+            + "One request at a time asks whether it is up again, every 5 s at first, later every minute; the others wait, and none of them fails.",
+        EventName = "ProviderDown")]
     internal static partial void ProviderDown(this ILogger logger, string model, FailureKind failure);
 
     [LoggerMessage(303, LogLevel.Warning, "The provider is up again for model {Model}.", EventName = "ProviderUp")]
     internal static partial void ProviderUp(this ILogger logger, string model);
 
-    [LoggerMessage(401, LogLevel.Debug, "Request {RequestId}: send {Attempt} failed ({Failure}); next send in {Delay}.", EventName = "RetryScheduled")]
-    internal static partial void RetryScheduled(this ILogger logger, RequestKey requestId, int attempt, FailureKind failure, TimeSpan delay);
+    [LoggerMessage(401, LogLevel.Debug,
+        "Request {RequestId}: send {Attempt} failed ({Failure}); next send in {Delay}.",
+        EventName = "RetryScheduled")]
+    internal static partial void RetryScheduled(
+        this ILogger logger, RequestKey requestId, int attempt, FailureKind failure, TimeSpan delay);
 
-    [LoggerMessage(402, LogLevel.Warning, "Model {Model} refuses a temperature. It is left out from now on where nobody chose it.", EventName = "TemperatureRefused")]
+    [LoggerMessage(402, LogLevel.Warning,
+        "Model {Model} refuses a temperature. It is left out from now on where nobody chose it.",
+        EventName = "TemperatureRefused")]
     internal static partial void TemperatureRefused(this ILogger logger, string model);
 
-    [LoggerMessage(403, LogLevel.Information, "Request {RequestId} failed after {Attempts} sends ({Failure}).", EventName = "RequestFailed")]
+    [LoggerMessage(403, LogLevel.Information,
+        "Request {RequestId} failed after {Attempts} sends ({Failure}).",
+        EventName = "RequestFailed")]
     internal static partial void RequestFailed(this ILogger logger, RequestKey requestId, int attempts, FailureKind failure);
 
-    [LoggerMessage(404, LogLevel.Warning, "How many tokens an answer took is not known: the provider's GetUsage failed.", EventName = "UsageUnknown")]
+    [LoggerMessage(404, LogLevel.Warning,
+        "How many tokens an answer took is not known: the provider's GetUsage failed.",
+        EventName = "UsageUnknown")]
     internal static partial void UsageUnknown(this ILogger logger, Exception exception);
 
-    [LoggerMessage(421, LogLevel.Warning, "Model {Model} does not stream ({Reason}). It is asked without a stream from now on.", EventName = "StreamRefused")]
+    [LoggerMessage(421, LogLevel.Warning,
+        "Model {Model} does not stream ({Reason}). It is asked without a stream from now on.",
+        EventName = "StreamRefused")]
     internal static partial void StreamRefused(this ILogger logger, string model, string reason);
 
-    [LoggerMessage(422, LogLevel.Warning, "Model {Model} refuses stream_options. It is left out from now on; its streams may not tell how many tokens they took.", EventName = "StreamOptionsRefused")]
+    [LoggerMessage(422, LogLevel.Warning,
+        "Model {Model} refuses stream_options. It is left out from now on; its streams may not tell how many tokens they took.",
+        EventName = "StreamOptionsRefused")]
     internal static partial void StreamOptionsRefused(this ILogger logger, string model);
 
-    [LoggerMessage(503, LogLevel.Warning, "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.", EventName = "AnswerNotKept")]
+    [LoggerMessage(503, LogLevel.Warning,
+        "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.",
+        EventName = "AnswerNotKept")]
     internal static partial void AnswerNotKept(this ILogger logger, Exception exception);
 
     [LoggerMessage(502, LogLevel.Warning, "What an answer cost is not known: the provider's GetCost failed.", EventName = "CostUnknown")]

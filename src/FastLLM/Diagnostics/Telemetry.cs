@@ -15,9 +15,11 @@ internal static class Telemetry
 
     public static readonly Counter<long> Sends = Meter.CreateCounter<long>("fastllm.sends", "{send}", "Attempts sent to a provider.");
 
-    public static readonly Counter<long> Failures = Meter.CreateCounter<long>("fastllm.failures", "{request}", "Requests that failed, by kind.");
+    public static readonly Counter<long> Failures =
+        Meter.CreateCounter<long>("fastllm.failures", "{request}", "Requests that failed, by kind.");
 
-    public static readonly Counter<long> CacheHits = Meter.CreateCounter<long>("fastllm.cache_hits", "{request}", "Requests answered from the cache.");
+    public static readonly Counter<long> CacheHits =
+        Meter.CreateCounter<long>("fastllm.cache_hits", "{request}", "Requests answered from the cache.");
 
     public static readonly Counter<long> Tokens = Meter.CreateCounter<long>("fastllm.tokens", "{token}", "Tokens paid for, by direction.");
 }

@@ -1,4 +1,3 @@
-using System.Net.Http.Headers;
 using FastLLM.Costs;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
@@ -8,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Gives out leases, takes them back with what their sends took, and listens to what response headers say about limits.</summary>
+/// <summary>Gives out leases, and takes them back with what their sends took.</summary>
 internal sealed class AdmissionControl<TResponse> : IDisposable
 {
     private readonly Provider<TResponse> _provider;
@@ -18,10 +17,11 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     private readonly BottleneckProbe _probe;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Action _stopObserving;
+    private readonly HeaderObserver _observer;
 
     public AdmissionControl(
-        Provider<TResponse> provider, RequestManagerOptions options, RateLimiters limiters, CostMeter costs, BottleneckProbe probe, ILogger logger)
+        Provider<TResponse> provider, RequestManagerOptions options, RateLimiters limiters,
+            CostMeter costs, BottleneckProbe probe, ILogger logger)
     {
         _provider = provider;
         _options = options;
@@ -30,10 +30,11 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         _probe = probe;
         _time = options.TimeProvider;
         _logger = logger;
-        _stopObserving = StartObserving(provider, new WeakReference<AdmissionControl<TResponse>>(this));
+        _observer = HeaderObserver.Start(provider, limiters, options, logger);
     }
 
-    /// <summary>Waits until the request may be sent: for the limiter of its model first, then for money, so that no more is reserved than may be in flight.</summary>
+    /// <summary>Waits until the request may be sent: for the limiter of its model first, then for money, so that no more is reserved than
+    /// may be in flight.</summary>
     /// <returns>Whether the context holds a lease now. If not, its outcome says why.</returns>
     public ValueTask<bool> AcquireAsync(RequestContext<TResponse> context)
     {
@@ -92,44 +93,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
     public void Dispose()
     {
-        _stopObserving();
+        _observer.Dispose();
         _limiters.Dispose();
-    }
-
-    // A provider may outlive its managers, so it must not keep them alive.
-    private static Action StartObserving(Provider<TResponse> provider, WeakReference<AdmissionControl<TResponse>> admission)
-    {
-        provider.Observed += Observe;
-        return () => provider.Observed -= Observe;
-
-        void Observe(HttpResponseHeaders headers, Attempt? attempt)
-        {
-            if (admission.TryGetTarget(out AdmissionControl<TResponse>? target))
-            {
-                target.Observe(headers, attempt);
-            }
-            else
-            {
-                provider.Observed -= Observe;
-            }
-        }
-    }
-
-    // If a provider serves several managers, what one of them hears holds for all.
-    private void Observe(HttpResponseHeaders headers, Attempt? attempt)
-    {
-        var lease = attempt?.Owner as RateLease;
-        ModelRateLimiter? limiter = lease?.Limiter is { } own ? _limiters.Of(own.Model) : null;
-        if (limiter is not null && ReferenceEquals(limiter, lease!.Limiter))
-        {
-            lease.Headers = LimitHeaders.Read(headers, RetryAfter.Parse, _time.GetUtcNow());
-        }
-
-        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _options.MaxThrottleWait
-            && (limiter?.CloseFor(wait) ?? _limiters.CloseAllFor(wait)))
-        {
-            _logger.ProviderPause(wait);
-        }
     }
 
     private ValueTask EnterAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
@@ -144,7 +109,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     private async ValueTask<bool> AcquireSlowAsync(RequestContext<TResponse> context, ValueTask? entering)
     {
         using CancellationTokenSource? timer = Timer(context);
-        using CancellationTokenSource? either = timer is null ? null : CancellationTokenSource.CreateLinkedTokenSource(timer.Token, context.Attempt.Token);
+        using CancellationTokenSource? either = timer is null
+            ? null : CancellationTokenSource.CreateLinkedTokenSource(timer.Token, context.Attempt.Token);
         CancellationToken token = either?.Token ?? context.Attempt.Token;
         while (true)
         {
@@ -168,7 +134,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
             if (detector.MaySend(out Task decision))
             {
-                context.Lease.AddDetector(detector);
+                context.IsCounted = true;
                 return true;
             }
 
@@ -184,7 +150,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
     private async ValueTask<bool> EnteredAsync(RequestContext<TResponse> context, ValueTask entering)
     {
-        // The next rows may be of another model, whose limiter is open. With a total timeout, their time must not pass while they only wait for that.
+        // The next rows may be of another model, whose limiter is open. With a total timeout, their time must not pass while they only wait
+        // for that.
         bool isPaused = !entering.IsCompleted && _options.TotalTimeout is null && _limiters.InFlight < _limiters.Ceiling;
         if (isPaused)
         {
@@ -216,7 +183,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
     }
 
-    private async ValueTask<bool> ReserveAsync(RequestContext<TResponse> context, BudgetAccount account, CancellationToken cancellationToken)
+    private async ValueTask<bool> ReserveAsync(
+        RequestContext<TResponse> context, BudgetAccount account, CancellationToken cancellationToken)
     {
         if (_costs.Bound(context.Request, out decimal maxCost) is { } refusal)
         {
@@ -240,7 +208,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
             context.Outcome = Outcome<TResponse>.Stopped(new LlmException(
                 FailureKind.BudgetExhausted,
-                FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ${account.SpentOfBudget:0.##########} are spent, ")
+                FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ")
+                    + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent, ")
                     + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}."),
                 context.Sends.LastFailure));
         }

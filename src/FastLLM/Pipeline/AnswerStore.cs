@@ -4,8 +4,10 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Looks answers up in the cache and records them: what is a hit, what is refreshed, and how much may be on its way to the disk.</summary>
-internal sealed class AnswerStore<TResponse>(CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger)
+/// <summary>Looks answers up in the cache and records them: what is a hit, what is refreshed, and how much may be on its way to the
+/// disk.</summary>
+internal sealed class AnswerStore<TResponse>(
+    CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger)
 {
     private const long MaxUnrecordedBytes = 64L << 20;
 
@@ -21,7 +23,8 @@ internal sealed class AnswerStore<TResponse>(CacheProvider cache, Provider<TResp
     public RefreshRule Refresh { get; } = refresh;
 
     /// <summary>Looks up an answer.</summary>
-    /// <returns>The answer; none on a miss, and none if it is to be refreshed. Answers that were recorded since the store was opened are never refreshed.</returns>
+    /// <returns>The answer; none on a miss, and none if it is to be refreshed. Answers that were recorded since the store was opened are
+    /// never refreshed.</returns>
     public ValueTask<CachedAnswer<TResponse>> GetAsync(RequestKey key, CancellationToken cancellationToken = default)
     {
         ValueTask<CacheEntry?> lookup = cache.GetAsync(key, _scope, cancellationToken);
@@ -60,7 +63,8 @@ internal sealed class AnswerStore<TResponse>(CacheProvider cache, Provider<TResp
     public static LlmException Failure(Exception cause, string what) =>
         new(FailureKind.Cache, $"An answer could not be {what} in the cache: {cause.Message}", cause);
 
-    private async ValueTask<CachedAnswer<TResponse>> WhenFoundAsync(ValueTask<CacheEntry?> lookup) => Read(await lookup.ConfigureAwait(false));
+    private async ValueTask<CachedAnswer<TResponse>> WhenFoundAsync(ValueTask<CacheEntry?> lookup) =>
+        Read(await lookup.ConfigureAwait(false));
 
     private CachedAnswer<TResponse> Read(CacheEntry? found)
     {
@@ -73,7 +77,8 @@ internal sealed class AnswerStore<TResponse>(CacheProvider cache, Provider<TResp
         return entry.CreatedAt < _opened && Refresh.Applies(response) ? default : new CachedAnswer<TResponse>(true, response);
     }
 
-    // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of it.
+    // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of
+    // it.
     private async Task UntilRecordedAsync(Task put, int bytes, WorkerPool<TResponse> workers)
     {
         if (Interlocked.Increment(ref _unrecorded) == 1)

@@ -9,7 +9,8 @@ internal sealed class ContextPool<TResponse>(Transport transport, AttemptClock c
     // No ConcurrentBag: its thread-local queues would keep contexts, and through them the manager, alive for as long as the thread lives.
     private readonly ConcurrentStack<RequestContext<TResponse>> _idle = [];
 
-    public RequestContext<TResponse> Rent() => _idle.TryPop(out RequestContext<TResponse>? context) ? context : new(transport, clock, times);
+    public RequestContext<TResponse> Rent() =>
+        _idle.TryPop(out RequestContext<TResponse>? context) ? context : new(transport, clock, times);
 
     public void Return(RequestContext<TResponse> context)
     {

@@ -4,10 +4,13 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Detects at the start of a run that every request fails for a shared reason, such as a parameter that the model does not know.</summary>
+/// <summary>Detects at the start of a run that every request fails for a shared reason, such as a parameter that the model does not
+/// know.</summary>
 /// <remarks>
-/// <para>If the first <see cref="Enough"/> rows that finish are refused alike (same status and code, same message apart from numbers and quotations) and none
-/// is answered, sends are held until what is in flight has returned. If all of it fails alike too, the run stops, and its rows stay pending. One answer, or
+/// <para>If the first <see cref="Enough"/> rows that finish are refused alike (same status and code, same message apart from numbers and
+/// quotations) and none
+/// is answered, sends are held until what is in flight has returned. If all of it fails alike too, the run stops, and its rows stay
+/// pending. One answer, or
 /// a different failure, clears the suspects: each of those rows has failed by itself, and the run continues.</para>
 /// <para>The first answer ends the detection for good; after that it costs one read per send. Safe for concurrent use.</para>
 /// </remarks>
@@ -37,7 +40,8 @@ internal sealed partial class FailFastDetector(bool isEnabled)
     {
         lock (_gate)
         {
-            if (_isOpen && _suspects.Count >= Enough)
+            // With nothing in flight there is nothing to wait for.
+            if (_isOpen && _suspects.Count >= Enough && (_inFlight > 0 || _isDecided))
             {
                 _decision ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 decision = _decision.Task;
@@ -50,13 +54,12 @@ internal sealed partial class FailFastDetector(bool isEnabled)
         }
     }
 
-    /// <summary>Notes that a counted send has returned.</summary>
-    public void Returned(bool isAnswered)
+    /// <summary>Notes an answer: the run works.</summary>
+    public void Answered()
     {
         lock (_gate)
         {
-            _inFlight--;
-            if (isAnswered && _isOpen)
+            if (_isOpen)
             {
                 _isOpen = false;
                 Clear();
@@ -64,13 +67,47 @@ internal sealed partial class FailFastDetector(bool isEnabled)
         }
     }
 
+    /// <summary>Notes that the request of a counted send has ended or backs off. Not earlier: a stop in between would take its outcome
+    /// away.</summary>
+    /// <param name="hasMore">Whether rows are left that a stop would save.</param>
+    /// <returns>The reason to stop the run, if that is certain now. Sends stay held until <see cref="Close"/>.</returns>
+    public LlmException? Returned(bool hasMore)
+    {
+        lock (_gate)
+        {
+            _inFlight--;
+            if (!_isOpen || _isDecided || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _decision is not null))
+            {
+                return null;
+            }
+
+            _isDecided = true;
+            LlmException first = _suspects[0];
+            return new LlmException(
+                first.Kind,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The first {_suspects.Count} requests were all refused in the same way, and none was answered. {first.Message}"),
+                first)
+            {
+                StatusCode = first.StatusCode,
+                Code = first.Code,
+                Body = first.Body,
+                FailureScope = FailureScope.Run,
+            };
+        }
+    }
+
     /// <summary>Notes that a row has failed.</summary>
     /// <param name="failure">The failure. One that follows from the row's content (too long, filtered) is never shared.</param>
-    /// <returns>The episode in which the failure is suspected to be the whole run's, for <see cref="ScopeOf"/>; 0 if it is the request's own.</returns>
+    /// <returns>The episode in which the failure is suspected to be the whole run's, for <see cref="ScopeOf"/>; 0 if it is the request's
+    /// own.</returns>
     public int Failed(LlmException failure)
     {
-        bool isSharable = failure.Kind is FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.Redirect && failure.StatusCode is not null;
-        string? refusal = isSharable ? string.Create(CultureInfo.InvariantCulture, $"{failure.StatusCode} {failure.Code} {Shape(failure.Message)}") : null;
+        bool isSharable = failure.Kind is FailureKind.InvalidRequest or FailureKind.NotFound
+            or FailureKind.Redirect && failure.StatusCode is not null;
+        string? refusal = isSharable
+            ? string.Create(CultureInfo.InvariantCulture, $"{failure.StatusCode} {failure.Code} {Shape(failure.Message)}")
+            : null;
         lock (_gate)
         {
             if (!_isOpen)
@@ -94,39 +131,13 @@ internal sealed partial class FailFastDetector(bool isEnabled)
         }
     }
 
-    /// <summary>Returns whether a failure of an episode affects the request or the run; <see langword="null"/> while that is undecided.</summary>
+    /// <summary>Returns whether a failure of an episode affects the request or the run; <see langword="null"/> while that is
+    /// undecided.</summary>
     public FailureScope? ScopeOf(int episode)
     {
         lock (_gate)
         {
             return episode != _episode ? FailureScope.Request : _isDecided ? FailureScope.Run : null;
-        }
-    }
-
-    /// <summary>Decides, if there is enough evidence.</summary>
-    /// <param name="hasMore">Whether rows are left that a stop would save.</param>
-    /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
-    public LlmException? Decide(bool hasMore)
-    {
-        lock (_gate)
-        {
-            if (!_isOpen || _isDecided || _suspects.Count < Enough || _inFlight > 0 || !(hasMore || _decision is not null))
-            {
-                return null;
-            }
-
-            _isDecided = true;
-            LlmException first = _suspects[0];
-            return new LlmException(
-                first.Kind,
-                string.Create(CultureInfo.InvariantCulture, $"The first {_suspects.Count} requests were all refused in the same way, and none was answered. {first.Message}"),
-                first)
-            {
-                StatusCode = first.StatusCode,
-                Code = first.Code,
-                Body = first.Body,
-                FailureScope = FailureScope.Run,
-            };
         }
     }
 

@@ -1,10 +1,8 @@
 namespace FastLLM.Pipeline;
 
 /// <summary>The one question that equal requests share, while it is being answered.</summary>
-/// <remarks>
-/// The request, not a caller, owns the attempts; its end is the verdict for everybody who waits for it. A worker keeps one of these and
-/// uses it for one request after the other. What is shared between threads is guarded by the table's lock.
-/// </remarks>
+/// <remarks>The request, not a caller, owns the attempts; its end is the verdict for everybody who waits for it. A worker keeps one of
+/// these and uses it for one request after the other. What is shared between threads is guarded by the table's lock.</remarks>
 internal sealed class InFlightRequest<TCaller>
     where TCaller : struct
 {

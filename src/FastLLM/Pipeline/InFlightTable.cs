@@ -93,7 +93,8 @@ internal sealed class InFlightTable<TCaller>
                 {
                     if (request.Phase is InFlightPhase.Sending or InFlightPhase.Final)
                     {
-                        inFlight.AddRange(request.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, request.Key, null)));
+                        inFlight.AddRange(
+                            request.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, request.Key, null)));
                     }
 
                     if (request.Callers.RemoveAll(leaving) > 0 && request.Callers.Count == 0)
@@ -105,7 +106,8 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>Takes callers out of requests that are not being sent: they get no send any more. What is being sent is waited for.</summary>
+    /// <summary>Takes callers out of requests that are not being sent: they get no send any more. What is being sent is waited
+    /// for.</summary>
     /// <param name="stopping">Who gets no send any more.</param>
     /// <param name="left">Filled with those who left, and why their last send failed, if there was one.</param>
     public void LeaveWaiting(Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
@@ -146,7 +148,8 @@ internal sealed class InFlightTable<TCaller>
 
         List<TCaller> leaving = request.Callers.FindAll(stopping);
         bool allLeave = leaving.Count == request.Callers.Count;
-        left.AddRange(leaving.Select((caller, i) => new LeftCaller<TCaller>(caller, request.Key, request.LastFailure) { Charged = allLeave && i == 0 ? request.Charged : 0 }));
+        left.AddRange(leaving.Select((caller, i) =>
+            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure) { Charged = allLeave && i == 0 ? request.Charged : 0 }));
         request.Callers.RemoveAll(stopping);
     }
 

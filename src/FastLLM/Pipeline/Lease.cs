@@ -9,7 +9,6 @@ internal sealed class Lease
 {
     private BudgetAccount? _account;
     private decimal _reserved;
-    private FailFastDetector? _watched;
     private bool _isHeld;
 
     /// <summary>Gets the slot and the rate.</summary>
@@ -20,9 +19,6 @@ internal sealed class Lease
 
     /// <summary>Adds the money that is reserved for the send.</summary>
     public void AddMoney(BudgetAccount account, decimal reserved) => (_account, _reserved) = (account, reserved);
-
-    /// <summary>Adds the detector that counts the send while its run has no answer yet.</summary>
-    public void AddDetector(FailFastDetector detector) => _watched = detector;
 
     /// <summary>Releases the lease: settles money, slot and rate with what the send took. Further calls do nothing.</summary>
     /// <returns>What stays charged for a send whose cost is unknown: its worst case.</returns>
@@ -44,8 +40,6 @@ internal sealed class Lease
 
         Rate.MeetsOutage = send.MeetsOutage;
         Rate.Limiter!.Leave(Rate, send.End, send.Usage, send.Wait);
-        _watched?.Returned(send.IsAnswered);
-        _watched = null;
         return charge;
     }
 }

@@ -11,7 +11,8 @@ internal sealed class OutcomeDelivery<TResponse>(
 {
     private readonly bool _limitsErrors = options is not { MaxErrors: null, MaxErrorShare: null };
 
-    /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their costs.</summary>
+    /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their
+    /// costs.</summary>
     public void Complete(RequestContext<TResponse> context)
     {
         ref Outcome<TResponse> outcome = ref context.Outcome;
@@ -84,17 +85,8 @@ internal sealed class OutcomeDelivery<TResponse>(
         SettleLeft(left);
     }
 
-    /// <summary>Stops a run whose first requests were all refused alike, if that is certain now.</summary>
-    public void StopIfAllFail(Run<TResponse> run)
-    {
-        if (run.FailFast.IsOpen && run.FailFast.Decide(run.HasMoreRows) is { } cause)
-        {
-            Stop(run, cause);
-            run.FailFast.Close();
-        }
-    }
-
-    /// <summary>Ends a run whose outcomes are no longer wanted. Its rows leave their requests, and requests that no other row awaits are called off.</summary>
+    /// <summary>Ends a run whose outcomes are no longer wanted. Its rows leave their requests, and requests that no other row awaits are
+    /// called off.</summary>
     public void Abandon(Run<TResponse> run)
     {
         run.Close();
@@ -109,7 +101,8 @@ internal sealed class OutcomeDelivery<TResponse>(
         run.End();
     }
 
-    /// <summary>Returns whether the request may not be sent any more. The rows of a stopping run leave it first; it continues only for rows of other runs.</summary>
+    /// <summary>Returns whether the request may not be sent any more. The rows of a stopping run leave it first; it continues only for rows
+    /// of other runs.</summary>
     public bool IsCalledOff(RequestContext<TResponse> context)
     {
         if (context.Run.IsStopping)
@@ -126,8 +119,9 @@ internal sealed class OutcomeDelivery<TResponse>(
     {
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            var notSent = new ResponseWrapper<TResponse>(Outcome<TResponse>.NotSent(row.LastFailure), row.Key, row.Caller.OrderId) { Cost = NotZero(row.Charged) };
-            Settle(row.Caller, notSent, new TokenCounts { Failed = 1 });
+            LlmException notSent = Outcome<TResponse>.NotSent(row.LastFailure);
+            var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId) { Cost = NotZero(row.Charged) };
+            Settle(row.Caller, wrapper, new TokenCounts { Failed = 1 });
         }
     }
 
@@ -153,7 +147,8 @@ internal sealed class OutcomeDelivery<TResponse>(
     private void LimitErrors(Run<TResponse> run, LlmException? failure)
     {
         bool isRows = failure is null
-            || (failure.FailureScope == FailureScope.Request && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled) && !Outcome<TResponse>.EndsRun(failure));
+            || (failure.FailureScope == FailureScope.Request && !Outcome<TResponse>.EndsRun(failure)
+                && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled));
         if (isRows && run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) is { } cause)
         {
             Stop(run, cause);
@@ -233,7 +228,13 @@ internal sealed class OutcomeDelivery<TResponse>(
         }
 
         ref SendHistory sends = ref context.Sends;
-        var counts = new TokenCounts { Sent = 1, Retried = sends.Count > 1 ? 1 : 0, Cost = sends.Cost ?? 0, Unpriced = sends.Cost is null ? 1 : 0 };
+        var counts = new TokenCounts
+        {
+            Sent = 1,
+            Retried = sends.Count > 1 ? 1 : 0,
+            Cost = sends.Cost ?? 0,
+            Unpriced = sends.Cost is null ? 1 : 0,
+        };
         counts.AddTokens(outcome.Usage);
         Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));
         Telemetry.Tokens.Add(counts.Completion, new KeyValuePair<string, object?>("direction", "completion"));

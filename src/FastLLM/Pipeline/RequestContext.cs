@@ -3,7 +3,8 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Holds the state of one request on its way through the pipeline. Made once per worker and used for one request after the other.</summary>
+/// <summary>Holds the state of one request on its way through the pipeline. Made once per worker and used for one request after the
+/// other.</summary>
 internal sealed class RequestContext<TResponse>
 {
     private const int MaxCallersKept = 64;
@@ -34,6 +35,9 @@ internal sealed class RequestContext<TResponse>
 
     /// <summary>Gets the permission to send.</summary>
     public Lease Lease { get; } = new();
+
+    /// <summary>Gets or sets a value indicating whether the run's <see cref="FailFastDetector"/> counts the present send.</summary>
+    public bool IsCounted { get; set; }
 
     /// <summary>Gets what equal requests join while this one is being answered.</summary>
     public InFlightRequest<Caller<TResponse>> InFlight { get; }

@@ -7,8 +7,10 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>The journey of a request. <see cref="ProcessNextAsync"/> tells it in the numbered steps of <c>docs/architecture.md</c>.</summary>
-/// <remarks>Holds no state: that of a request is in its <see cref="RequestContext{TResponse}"/>, that of a run in its <see cref="Run{TResponse}"/>.</remarks>
+/// <summary>The journey of a request. <see cref="ProcessNextAsync"/> tells it in the numbered steps of
+/// <c>docs/architecture.md</c>.</summary>
+/// <remarks>Holds no state: that of a request is in its <see cref="RequestContext{TResponse}"/>, that of a run in its <see
+/// cref="Run{TResponse}"/>.</remarks>
 internal sealed class RequestPipeline<TResponse>(
     Provider<TResponse> provider,
     RequestManagerOptions options,
@@ -20,10 +22,11 @@ internal sealed class RequestPipeline<TResponse>(
     BottleneckProbe probe,
     ILogger logger)
 {
+    // Many fields because every step of the journey is a part of its own.
     private readonly TimeProvider _time = options.TimeProvider;
     private readonly Func<double> _jitter = options.Jitter ?? Jitter.Next;
     private readonly SendTimeouts _timeouts = new(options);
-    private readonly RetryPolicy _retryPolicy = new(options.RetryAttempts, options.RetryDelay, options.MaxThrottleWait, options.TotalTimeout);
+    private readonly RetryPolicy _retryPolicy = new(options);
 
     /// <summary>Takes the next row of a run and sees it through.</summary>
     /// <returns>Whether there was one.</returns>
@@ -103,7 +106,7 @@ internal sealed class RequestPipeline<TResponse>(
                     break;
                 }
 
-                delivery.StopIfAllFail(run);
+                StopIfAllFail(context);
                 logger.RetryScheduled(key, context.Sends.Count, reply.Failure.Kind, decision.Delay);
                 await BackOffAsync(context, decision.Delay).ConfigureAwait(false);
             }
@@ -112,7 +115,8 @@ internal sealed class RequestPipeline<TResponse>(
             KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
             if (answers is not null && context.Outcome.IsNewResponse)
             {
-                context.Outcome.StopCause = await answers.RecordAsync(key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
+                context.Outcome.StopCause =
+                    await answers.RecordAsync(key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -124,7 +128,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         // 9 Outcome
         delivery.Complete(context);
-        delivery.StopIfAllFail(run);
+        StopIfAllFail(context);
         return true;
     }
 
@@ -153,7 +157,8 @@ internal sealed class RequestPipeline<TResponse>(
             CachedAnswer<TResponse> hit = await answers.GetAsync(context.Key, context.Attempt.Token).ConfigureAwait(false);
             if (hit.IsFound)
             {
-                context.Outcome = Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
+                context.Outcome =
+                    Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
             }
         }
         catch (Exception e)
@@ -202,6 +207,10 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 retryBudget.Succeeded(context.Retry.Failures);
                 context.InFlight.EndSend(isFinal: true);
+                if (context.IsCounted)
+                {
+                    context.Run.FailFast.Answered();
+                }
             }
 
             return reply;
@@ -215,7 +224,8 @@ internal sealed class RequestPipeline<TResponse>(
     private RetryDecision Decide(RequestContext<TResponse> context, LlmException failure)
     {
         TimeSpan age = Age(context);
-        RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, context.Lease.Rate.WasDown, context.Lease.Rate.IsProbe, age, _jitter());
+        RetryDecision decision =
+            _retryPolicy.Decide(context.Retry, failure, context.Lease.Rate.WasDown, context.Lease.Rate.IsProbe, age, _jitter());
         if (decision.Action == RetryAction.Retry)
         {
             decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);
@@ -230,6 +240,21 @@ internal sealed class RequestPipeline<TResponse>(
         failure = failure.WithAttempts(context.Sends.Count);
         int suspectedIn = context.Run.FailFast.IsOpen ? context.Run.FailFast.Failed(failure) : 0;
         return Outcome<TResponse>.EndsRun(failure) ? Outcome<TResponse>.Stopped(failure) : Outcome<TResponse>.Failed(failure, suspectedIn);
+    }
+
+    private void StopIfAllFail(RequestContext<TResponse> context)
+    {
+        if (!context.IsCounted)
+        {
+            return;
+        }
+
+        context.IsCounted = false;
+        if (context.Run.FailFast.Returned(context.Run.HasMoreRows) is { } cause)
+        {
+            delivery.Stop(context.Run, cause);
+            context.Run.FailFast.Close();
+        }
     }
 
     private async ValueTask BackOffAsync(RequestContext<TResponse> context, TimeSpan delay)

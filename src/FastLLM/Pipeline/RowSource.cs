@@ -2,11 +2,13 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Reads the rows of a stream, one reader at a time, and only as far as the window allows, so that memory does not grow with the stream.</summary>
+/// <summary>Reads the rows of a stream, one reader at a time, and only as far as the window allows, so that memory does not grow with the
+/// stream.</summary>
 /// <param name="rows">The rows.</param>
 /// <param name="window">How many rows may be in flight, back off, or wait for the consumer.</param>
 /// <param name="exhausted">Called when the stream has ended.</param>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "None of them holds more than memory, and workers may still use them when the run has ended.")]
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
+    Justification = "None of them holds more than memory, and workers may still use them when the run has ended.")]
 internal sealed class RowSource(IAsyncEnumerable<LlmRequest> rows, int window, Action exhausted)
 {
     private readonly CancellationTokenSource _ended = new();

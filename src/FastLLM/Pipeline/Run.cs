@@ -5,10 +5,8 @@ using FastLLM.Costs;
 namespace FastLLM.Pipeline;
 
 /// <summary>Base class of a batch or stream under way: where rows come from, where outcomes go, what it costs, and how it ends.</summary>
-/// <remarks>
-/// A run <em>stops</em> when it cannot continue: nothing new is sent, and what is in flight is awaited. It <em>closes</em> when its outcomes are no longer
-/// wanted: later ones are ignored.
-/// </remarks>
+/// <remarks>A run <em>stops</em> when it cannot continue: nothing new is sent, and what is in flight is awaited. It <em>closes</em> when
+/// its outcomes are no longer wanted: later ones are ignored.</remarks>
 internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, bool failsFast)
 {
     /// <summary>The fewest rows of which a share of failures is computed.</summary>
@@ -33,7 +31,8 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets the workers. Set when the run begins.</summary>
     public WorkerPool<TResponse> Workers { get; set; } = null!;
 
-    /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of <see cref="BottleneckProbe"/>.</summary>
+    /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of <see
+    /// cref="BottleneckProbe"/>.</summary>
     public bool IsOver { get; set; }
 
     /// <summary>Gets why the run cannot continue, if it cannot.</summary>
@@ -54,7 +53,8 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets a value indicating whether no more rows are taken because outcomes are not.</summary>
     public virtual bool IsHeldUpByConsumer => false;
 
-    /// <summary>Gets how many outcomes are remembered for equal rows to come: the memory of a stream must not grow with its length.</summary>
+    /// <summary>Gets how many outcomes are remembered for equal rows to come: the memory of a stream must not grow with its
+    /// length.</summary>
     protected virtual int MaxRemembered => int.MaxValue;
 
     /// <summary>Takes the next row; an empty one if there are no more.</summary>
@@ -113,9 +113,9 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
 
         long failures = Interlocked.Increment(ref _failedRows);
         return failures > maxErrors
-            ? TooMany($"{failures:N0} rows have failed, more than the {maxErrors:N0} that are allowed ({nameof(RequestManagerOptions.MaxErrors)}).")
+            ? TooMany($"{failures:N0} rows have failed, more than the {maxErrors:N0} that are allowed (MaxErrors).")
             : finished >= MinRowsForShare && failures > finished * maxShare
-                ? TooMany($"{failures:N0} of {finished:N0} rows have failed, more than the {maxShare:P0} that is allowed ({nameof(RequestManagerOptions.MaxErrorShare)}).")
+                ? TooMany($"{failures:N0} of {finished:N0} rows have failed, more than the {maxShare:P0} that is allowed (MaxErrorShare).")
                 : null;
     }
 
@@ -126,5 +126,6 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Closes the run: outcomes of rows that are still under way are no longer wanted.</summary>
     public void Close() => _closed = true;
 
-    private static LlmException TooMany(FormattableString reason) => new(FailureKind.TooManyFailures, reason.ToString(CultureInfo.InvariantCulture));
+    private static LlmException TooMany(FormattableString reason) =>
+        new(FailureKind.TooManyFailures, reason.ToString(CultureInfo.InvariantCulture));
 }

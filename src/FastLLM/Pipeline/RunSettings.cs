@@ -15,6 +15,7 @@ internal sealed record RunSettings
     /// <summary>Gets the callback that receives a new bound of the unrecorded costs before a send could exceed the last one.</summary>
     public Action<decimal>? AnnounceInFlight { get; init; }
 
-    /// <summary>Gets a value indicating whether a failure that may be the whole run's is held back until it is known whether it is.</summary>
+    /// <summary>Gets a value indicating whether a failure that may be the whole run's is held back until it is known whether it
+    /// is.</summary>
     public bool HoldsSuspects { get; init; }
 }

@@ -4,7 +4,8 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Represents what a send took and how it ended, as far as its lease cares. The default is that of a request that was not sent.</summary>
+/// <summary>Represents what a send took and how it ended, as far as its lease cares. The default is that of a request that was not
+/// sent.</summary>
 internal readonly record struct SendResult
 {
     /// <summary>The result of a request that was not sent after all.</summary>
@@ -22,9 +23,6 @@ internal readonly record struct SendResult
     /// <summary>Gets a value indicating whether it failed as sends do when a provider is down.</summary>
     public bool MeetsOutage { get; init; }
 
-    /// <summary>Gets a value indicating whether there is an answer.</summary>
-    public bool IsAnswered { get; init; }
-
     /// <summary>Gets a value indicating whether it costs nothing for certain.</summary>
     public bool IsFree { get; init; }
 
@@ -32,7 +30,7 @@ internal readonly record struct SendResult
     public decimal? Cost { get; init; }
 
     /// <summary>Creates the result of an answered send.</summary>
-    public static SendResult Answered(Usage? usage, decimal? cost) => new() { End = LeaseEnd.Answered, Usage = usage, IsAnswered = true, Cost = cost };
+    public static SendResult Answered(Usage? usage, decimal? cost) => new() { End = LeaseEnd.Answered, Usage = usage, Cost = cost };
 
     /// <summary>Creates the result of a failed send.</summary>
     public static SendResult Failed(LlmException failure, TimeSpan wait) => new()

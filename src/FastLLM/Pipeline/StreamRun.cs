@@ -10,14 +10,16 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 {
     private readonly RowSource _rows;
     private readonly SuspectBuffer<TResponse>? _suspects;
-    private readonly Channel<ResponseWrapper<TResponse>> _outcomes = Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
+    private readonly Channel<ResponseWrapper<TResponse>> _outcomes =
+        Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _fault;
     private long _settled;
     private long _consumed;
     private int _prepaid;
 
-    public StreamRun(IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, bool holdsSuspects)
+    public StreamRun(
+        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, bool holdsSuspects)
         : base(tracker, account, remembersAnswers: false, failsFast)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);

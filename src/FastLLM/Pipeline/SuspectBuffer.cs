@@ -2,7 +2,8 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Holds back outcomes of which it is not yet known whether the request failed or the whole run. Safe for concurrent use.</summary>
+/// <summary>Holds back outcomes of which it is not yet known whether the request failed or the whole run. Safe for concurrent
+/// use.</summary>
 internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
 {
     private readonly Lock _gate = new();
@@ -21,7 +22,7 @@ internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
         {
             if (detector.ScopeOf(outcome.SuspectedIn) is { } scope)
             {
-                return outcome.WithScope(scope);
+                return Final(outcome, scope);
             }
 
             _held.Add(outcome);
@@ -46,7 +47,7 @@ internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
             {
                 if ((detector.ScopeOf(outcome.SuspectedIn) ?? otherwise) is { } scope)
                 {
-                    decided.Add(outcome.WithScope(scope));
+                    decided.Add(Final(outcome, scope));
                 }
                 else
                 {
@@ -59,4 +60,7 @@ internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
             return decided;
         }
     }
+
+    private static ResponseWrapper<TResponse> Final(ResponseWrapper<TResponse> outcome, FailureScope scope) =>
+        scope == FailureScope.Request ? outcome : outcome.WithError(outcome.Error!.WithScope(scope));
 }

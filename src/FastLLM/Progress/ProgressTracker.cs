@@ -3,7 +3,8 @@ using FastLLM.Progress;
 namespace FastLLM;
 
 /// <summary>Counts how requests come along, tells whoever wants to know, and draws a small bar on an interactive terminal.</summary>
-/// <remarks>The manager makes one for each batch; make your own to count something that you send yourself. Safe for concurrent use.</remarks>
+/// <remarks>The manager makes one for each batch; make your own to count something that you send yourself. Safe for concurrent
+/// use.</remarks>
 public sealed class ProgressTracker : IDisposable
 {
     private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(100);
@@ -24,7 +25,8 @@ public sealed class ProgressTracker : IDisposable
     /// <param name="showProgress">Whether to draw a bar. Only on an interactive terminal, on standard error.</param>
     /// <param name="progress">Who is told, about ten times a second and at the end.</param>
     /// <param name="timeProvider">The clock; <see langword="null"/> for the system's.</param>
-    public ProgressTracker(long? totalRequests, bool showProgress = true, IProgress<TokenStats>? progress = null, TimeProvider? timeProvider = null)
+    public ProgressTracker(
+        long? totalRequests, bool showProgress = true, IProgress<TokenStats>? progress = null, TimeProvider? timeProvider = null)
         : this(totalRequests, showProgress ? ProgressBar.OnTerminal() : null, progress, timeProvider ?? TimeProvider.System, state: null)
     {
     }
@@ -78,7 +80,13 @@ public sealed class ProgressTracker : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(completionTokens);
         Count(isCacheHit
             ? new TokenCounts { Completed = 1, CacheHits = 1 }
-            : new TokenCounts { Completed = 1, Prompt = promptTokens, Completion = completionTokens, Total = promptTokens + completionTokens });
+            : new TokenCounts
+            {
+                Completed = 1,
+                Prompt = promptTokens,
+                Completion = completionTokens,
+                Total = promptTokens + completionTokens,
+            });
     }
 
     /// <summary>Counts a request that failed.</summary>

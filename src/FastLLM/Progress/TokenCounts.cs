@@ -3,6 +3,7 @@ namespace FastLLM.Progress;
 /// <summary>What is counted: as a sum so far, or as what one event adds to it.</summary>
 internal struct TokenCounts
 {
+    // Many fields because each is a count of its own.
     public long Completed, Failed, CacheHits, Shared, Sent, Retried, Throttled, MaybeBilled, Unpriced;
     public long Prompt, Completion, Total, Cached, Reasoning;
     public decimal Cost;

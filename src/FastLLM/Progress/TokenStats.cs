@@ -1,7 +1,8 @@
 namespace FastLLM;
 
 /// <summary>How a batch, or a manager, has come along: a snapshot in which all numbers belong to the same moment.</summary>
-/// <remarks>An answer counts once, however many requests share it; answers from the cache took no tokens now and count in none of the token figures.</remarks>
+/// <remarks>An answer counts once, however many requests share it; answers from the cache took no tokens now and count in none of the token
+/// figures.</remarks>
 public sealed record TokenStats
 {
     /// <summary>Gets how many requests there are; <see langword="null"/> for a stream, whose end is not known.</summary>
@@ -34,10 +35,12 @@ public sealed record TokenStats
     /// <summary>Gets the requests in flight at this moment.</summary>
     public int InFlight { get; init; }
 
-    /// <summary>Gets how many may be in flight at this moment, over all models; with <see cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
+    /// <summary>Gets how many may be in flight at this moment, over all models; with <see
+    /// cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
     public int ConcurrencyLimit { get; init; }
 
-    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than <see cref="ConcurrencyLimit"/> while the number is being learnt; 0 where nobody told.</summary>
+    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than <see
+    /// cref="ConcurrencyLimit"/> while the number is being learnt; 0 where nobody told.</summary>
     public int ConcurrencyCeiling { get; init; }
 
     /// <summary>Gets the tokens of prompts.</summary>
@@ -55,13 +58,13 @@ public sealed record TokenStats
     /// <summary>Gets the answer tokens spent on reasoning.</summary>
     public long ReasoningTokens { get; init; }
 
-    /// <summary>
-    /// Gets what the answers cost, in US dollars, as far as prices are known (<see cref="RequestManagerOptions.Prices"/>, or the provider's own); under a
-    /// <see cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.
-    /// </summary>
+    /// <summary>Gets what the answers cost, in US dollars, as far as prices are known (<see cref="RequestManagerOptions.Prices"/>, or the
+    /// provider's own); under a <see cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged
+    /// with.</summary>
     public decimal Cost { get; init; }
 
-    /// <summary>Gets the answers that were sent for and whose price nobody knows. They are not free: <see cref="Cost"/> only does not say what they cost.</summary>
+    /// <summary>Gets the answers that were sent for and whose price nobody knows. They are not free: <see cref="Cost"/> only does not say
+    /// what they cost.</summary>
     public long Unpriced { get; init; }
 
     /// <summary>Gets when it began.</summary>

@@ -134,7 +134,7 @@ public abstract class Provider<TResponse>
         }
         catch (Exception e)
         {
-            LlmException failure = ExceptionTable.ToFailure(e);
+            LlmException failure = LlmException.FromException(e);
             return new Reply<TResponse>(failure.WithMaybeBilled(failure.MaybeBilled || failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost));
         }
     }

@@ -1,10 +1,9 @@
 namespace FastLLM.RateLimiting;
 
 /// <summary>The limits that were told for a model, and how much of them is left. Under the lock of <see cref="RateLimiters"/>.</summary>
-/// <remarks>
-/// What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too, and gives its tokens
-/// back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all back (<c>docs/limits.md</c>).
-/// </remarks>
+/// <remarks>What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too,
+/// and gives its tokens back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all
+/// back (<c>docs/limits.md</c>).</remarks>
 internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
 {
     private const double MaxOfIt = 0.3;
@@ -38,7 +37,8 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     public LlmException? DayRefusal(double now) => _day?.Wait(now) is { } wait && wait > mostDayWait.TotalSeconds
         ? new LlmException(
             FailureKind.DailyLimit,
-            $"The {_day.PerDay:N0} requests a day ({nameof(RateLimits.RequestsPerDay)}) are used up; there are more in {TimeSpan.FromSeconds(Math.Ceiling(wait))}.")
+            $"The {_day.PerDay:N0} requests a day ({nameof(RateLimits.RequestsPerDay)}) are used up; "
+            + $"there are more in {TimeSpan.FromSeconds(Math.Ceiling(wait))}.")
         : null;
 
     /// <summary>How long until the lease may be given, and for want of what.</summary>
@@ -97,7 +97,9 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         else if (usage is not null)
         {
             _estimate.Learn(lease.Tokens.Demand, usage);
-            long output = _countsAllowance && lease.Tokens.Demand.MaxOutput is not null ? Math.Max(lease.Tokens.Output, usage.CompletionTokens) : usage.CompletionTokens;
+            long output = _countsAllowance && lease.Tokens.Demand.MaxOutput is not null
+                ? Math.Max(lease.Tokens.Output, usage.CompletionTokens)
+                : usage.CompletionTokens;
             lease.Tokens.GivenBack = lease.Tokens.Input + lease.Tokens.Output - usage.PromptTokens - output;
             Settle(lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
         }
@@ -139,7 +141,8 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
         }
 
         // It has less than was thought right after something was given back: so it did not give it back.
-        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less && less >= lease.Tokens.GivenBack * MaxOfIt && lease.Tokens.GivenBack > 0;
+        _countsAllowance |= Correct(now, _tokens, headers.Tokens) is > 0 and var less
+            && less >= lease.Tokens.GivenBack * MaxOfIt && lease.Tokens.GivenBack > 0;
         Correct(now, _input, headers.Input);
         Correct(now, _output, headers.Output);
         if (headers.RequestsOfDay.Remaining is { } ofDay)
@@ -180,6 +183,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     private static LlmException? Over(long tokens, TokenLedger? bucket, string what, string option) => tokens > bucket?.PerMinute
         ? new LlmException(
             FailureKind.RequestTooLarge,
-            $"Not sent: it may take about {tokens:N0} {what}, more than the limit of a whole minute ({option} {bucket.PerMinute:N0}). Shorten the prompt, or allow less output.")
+            $"Not sent: it may take about {tokens:N0} {what}, more than the limit of a whole minute ({option} {bucket.PerMinute:N0}). "
+            + "Shorten the prompt, or allow less output.")
         : null;
 }

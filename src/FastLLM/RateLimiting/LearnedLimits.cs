@@ -1,6 +1,7 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Learns from responses what a provider accepts: how many requests a second, and how many at once. The only way to the two learners.</summary>
+/// <summary>Learns from responses what a provider accepts: how many requests a second, and how many at once. The only way to the two
+/// learners.</summary>
 /// <remarks>Times are seconds on the clock of <see cref="RateLimiters"/>, under whose lock it stands.</remarks>
 /// <param name="concurrency">Learns the number in flight; <see langword="null"/> if that is fixed.</param>
 /// <param name="patience">How many refusals within ten seconds it takes to learn a rate from them.</param>

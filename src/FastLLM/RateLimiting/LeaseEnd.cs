@@ -12,7 +12,8 @@ internal enum LeaseEnd
     /// <summary>The provider said that it is too much (429).</summary>
     Throttled,
 
-    /// <summary>The provider said that it cannot at the moment (503, 529): fewer at once may help, a rate is not to be learnt from it.</summary>
+    /// <summary>The provider said that it cannot at the moment (503, 529): fewer at once may help, a rate is not to be learnt from
+    /// it.</summary>
     Overloaded,
 
     /// <summary>Server error, timeout, lost connection: no sign of room, but none of throttling either.</summary>

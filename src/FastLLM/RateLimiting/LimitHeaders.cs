@@ -5,7 +5,8 @@ using System.Net.Http.Headers;
 namespace FastLLM.RateLimiting;
 
 /// <summary>What the headers of an answer say about limits, whoever the provider is.</summary>
-/// <remarks>One table of names for all providers: no two of them mean different things by the same name, but for those that <see cref="Read"/> tells apart.</remarks>
+/// <remarks>One table of names for all providers: no two of them mean different things by the same name, but for those that <see
+/// cref="Read"/> tells apart.</remarks>
 internal sealed class LimitHeaders
 {
     private const double Unbelievable = 1e15;
@@ -13,7 +14,8 @@ internal sealed class LimitHeaders
     private const double LongWindow = 3_600;
     private const double HalfAThousand = 500;
 
-    private static readonly FrozenDictionary<string, (Axis Axis, Field Field)> s_names = Table().ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
+    private static readonly FrozenDictionary<string, (Axis Axis, Field Field)> s_names =
+        Table().ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     private LimitHeaders(ReadOnlySpan<LimitAxis> axes)
     {
@@ -54,9 +56,11 @@ internal sealed class LimitHeaders
     public LimitAxis RequestsOfDay { get; }
 
     /// <summary>Whether something is known of what remains.</summary>
-    public bool SaysAnything => (Requests.Remaining ?? Tokens.Remaining ?? Input.Remaining ?? Output.Remaining ?? RequestsOfDay.Remaining) is not null;
+    public bool SaysAnything =>
+        (Requests.Remaining ?? Tokens.Remaining ?? Input.Remaining ?? Output.Remaining ?? RequestsOfDay.Remaining) is not null;
 
-    /// <summary>How long until all that is used up is there again; <see langword="null"/> where nothing is used up, or nobody says.</summary>
+    /// <summary>How long until all that is used up is there again; <see langword="null"/> where nothing is used up, or nobody
+    /// says.</summary>
     public TimeSpan? UntilRefilled
     {
         get
@@ -98,13 +102,15 @@ internal sealed class LimitHeaders
                 axis = row.Field switch
                 {
                     Field.Limit => axis with { Limit = Smaller(axis.Limit, number) },
-                    Field.RoundedRemaining => axis with { Remaining = Smaller(axis.Remaining, number + HalfAThousand), IsUsedUp = axis.IsUsedUp || number == 0 },
+                    Field.RoundedRemaining =>
+                        axis with { Remaining = Smaller(axis.Remaining, number + HalfAThousand), IsUsedUp = axis.IsUsedUp || number == 0 },
                     _ => axis with { Remaining = Smaller(axis.Remaining, number), IsUsedUp = axis.IsUsedUp || number == 0 },
                 };
             }
         }
 
-        // Groq's requests are those of a day, under the name that others use for a minute's: they take longer to come back than a minute's would.
+        // Groq's requests are those of a day, under the name that others use for a minute's: they take longer to come back than a minute's
+        // would.
         ref LimitAxis requests = ref axes[(int)Axis.Requests];
         if (requests.Window > LongWindow && requests.Reset > Minute)
         {
@@ -123,13 +129,21 @@ internal sealed class LimitHeaders
         Add(Axis.Requests, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
         Add(Axis.Tokens, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
         Add(Axis.Tokens, "x-ratelimit-limit-project-tokens", "x-ratelimit-remaining-project-tokens", "x-ratelimit-reset-project-tokens");
-        Add(Axis.Tokens, "x-ratelimit-limit-tokens_usage_based", "x-ratelimit-remaining-tokens_usage_based", "x-ratelimit-reset-tokens_usage_based");
+        Add(Axis.Tokens,
+            "x-ratelimit-limit-tokens_usage_based", "x-ratelimit-remaining-tokens_usage_based", "x-ratelimit-reset-tokens_usage_based");
 
         // Anthropic.
-        Add(Axis.Requests, "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset");
-        Add(Axis.Tokens, "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset", Field.RoundedRemaining);
-        Add(Axis.Input, "anthropic-ratelimit-input-tokens-limit", "anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset", Field.RoundedRemaining);
-        Add(Axis.Output, "anthropic-ratelimit-output-tokens-limit", "anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset", Field.RoundedRemaining);
+        Add(Axis.Requests,
+            "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset");
+        Add(Axis.Tokens,
+            "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset",
+            Field.RoundedRemaining);
+        Add(Axis.Input,
+            "anthropic-ratelimit-input-tokens-limit", "anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset",
+            Field.RoundedRemaining);
+        Add(Axis.Output,
+            "anthropic-ratelimit-output-tokens-limit", "anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset",
+            Field.RoundedRemaining);
 
         // OpenRouter (on its own 429 only, reset in milliseconds since 1970); Together (per second).
         Add(Axis.Requests, "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset");
@@ -151,11 +165,13 @@ internal sealed class LimitHeaders
     }
 
     private static double? Number(string text) =>
-        double.TryParse(text.AsSpan().Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number >= 0 && number < Unbelievable ? number : null;
+        double.TryParse(text.AsSpan().Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            && number >= 0 && number < Unbelievable ? number : null;
 
     private static DateTimeOffset? Clock(HttpResponseHeaders headers) =>
         headers.NonValidated.TryGetValues("Date", out HeaderStringValues values) && First(values) is { } text
-        && DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset date) ? date : null;
+        && DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset date)
+            ? date : null;
 
     // Of two values the first counts.
     private static string? First(HeaderStringValues values)

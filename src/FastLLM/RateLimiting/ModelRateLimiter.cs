@@ -1,12 +1,9 @@
-using FastLLM.Retries;
-
 namespace FastLLM.RateLimiting;
 
-/// <summary>Admits the sends of one model: no more at once and no faster than configured or learned, and none while the provider asks to wait.</summary>
-/// <remarks>
-/// First come, first served; retries first. A lease is held from the send until the response is in, not while a request backs off and not while its
-/// answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.
-/// </remarks>
+/// <summary>Admits the sends of one model: no more at once and no faster than configured or learned, and none while the provider asks to
+/// wait.</summary>
+/// <remarks>First come, first served; retries first. A lease is held from the send until the response is in, not while a request backs off
+/// and not while its answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.</remarks>
 internal sealed class ModelRateLimiter
 {
     private const int PatienceIfConfigured = 6;
@@ -16,7 +13,6 @@ internal sealed class ModelRateLimiter
     private readonly ConfiguredLimits? _configured;
     private readonly CircuitBreaker _breaker = new();
     private readonly WaitQueue _queue = new();
-    private readonly WakeTimer _timer;
     private double _closedUntil = double.NegativeInfinity;
     private int _inFlight;
 
@@ -26,7 +22,7 @@ internal sealed class ModelRateLimiter
         Model = model;
         _configured = configured;
         _learned = new LearnedLimits(adaptive, configured is null ? 1 : PatienceIfConfigured, limiters.Ceiling);
-        _timer = new WakeTimer(limiters.Time, this);
+        Timer = new WakeTimer(limiters.Time, this);
     }
 
     /// <summary>Gets the model.</summary>
@@ -75,7 +71,8 @@ internal sealed class ModelRateLimiter
 
     /// <summary>Waits for a lease. Does not allocate if there is nothing to wait for.</summary>
     /// <param name="lease">Receives what is reserved.</param>
-    /// <param name="isRetry">Whether an earlier attempt of the request failed: it goes first, so that the tail of a run does not grow.</param>
+    /// <param name="isRetry">Whether an earlier attempt of the request failed: it goes first, so that the tail of a run does not
+    /// grow.</param>
     /// <param name="cancellationToken">Ends the wait; then no lease is held.</param>
     /// <exception cref="LlmException">The day's requests are used up.</exception>
     public ValueTask EnterAsync(RateLease lease, bool isRetry, CancellationToken cancellationToken)
@@ -98,7 +95,7 @@ internal sealed class ModelRateLimiter
                     return default;
                 }
 
-                _timer.Set(now, wait);
+                Timer.Set(now, wait);
             }
 
             waiter = _queue.Add(lease, isRetry, _limiters.NextOrder());
@@ -143,14 +140,10 @@ internal sealed class ModelRateLimiter
         {
             double now = _limiters.Now;
             double until = now + wait.TotalSeconds;
-            if (until <= _closedUntil)
-            {
-                return false;
-            }
-
-            _closedUntil = until;
+            bool isLonger = until > _closedUntil;
+            _closedUntil = Math.Max(_closedUntil, until);
             _limiters.Admit();
-            return true;
+            return isLonger;
         }
     }
 
@@ -159,15 +152,13 @@ internal sealed class ModelRateLimiter
     {
         lock (_limiters.Lock)
         {
-            _timer.Fired();
+            Timer.Fired();
             _limiters.Admit();
         }
     }
 
-    /// <summary>Stops the timer: nothing waits here any more.</summary>
-    internal void Rest() => _timer.Stop();
-
-    internal void DisposeTimer() => _timer.Dispose();
+    /// <summary>Gets the timer; set only while a request waits.</summary>
+    internal WakeTimer Timer { get; }
 
     /// <summary>Returns whether the first waiter may pass; if that is a matter of time, sets the timer.</summary>
     internal bool HeadMayPass(double now)
@@ -185,12 +176,13 @@ internal sealed class ModelRateLimiter
         }
 
         BlockedBy = BlockOf(_queue.First!.Lease, now, out double wait);
-        if (BlockedBy != BlockReason.None)
+        if (BlockedBy == BlockReason.None)
         {
-            _timer.Set(now, wait);
+            return true;
         }
 
-        return BlockedBy == BlockReason.None;
+        Timer.Set(now, wait);
+        return false;
     }
 
     internal void AdmitHead(double now)
@@ -272,11 +264,9 @@ internal sealed class ModelRateLimiter
         }
     }
 
-    private LlmException StillDown() => new(
-        FailureKind.Overloaded, $"The provider has been down for more than {TimeSpan.FromSeconds(_limiters.LongestOutage)} ({nameof(RequestManagerOptions.MaxThrottleWait)}).")
-    {
-        FailureScope = FailureScope.Run,
-    };
+    private LlmException StillDown() => LlmException.OfRun(
+        FailureKind.Overloaded,
+        $"The provider has been down for more than {TimeSpan.FromSeconds(_limiters.LongestOutage)} (MaxThrottleWait).");
 
     private async Task WaitAsync(WaitQueue.Waiter waiter, CancellationToken cancellationToken)
     {

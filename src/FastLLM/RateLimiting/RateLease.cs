@@ -1,6 +1,7 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Represents a slot of a limiter from the send until its response is in, and what of the configured limits is reserved for it.</summary>
+/// <summary>Represents a slot of a limiter from the send until its response is in, and what of the configured limits is reserved for
+/// it.</summary>
 /// <remarks>A request context keeps one and uses it for one send after the other.</remarks>
 internal sealed class RateLease
 {
@@ -16,13 +17,15 @@ internal sealed class RateLease
     /// <summary>Gets or sets when the lease was given, in seconds on the limiters' clock.</summary>
     public double Since { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether the finished send failed as it does when a provider is down. Set it before the lease is returned.</summary>
+    /// <summary>Gets or sets a value indicating whether the finished send failed as it does when a provider is down. Set it before the
+    /// lease is returned.</summary>
     public bool MeetsOutage { get; set; }
 
     /// <summary>Gets or sets a value indicating whether the send probes whether the provider is up again.</summary>
     public bool IsProbe { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether the send ended while the provider was down: then its failure is not the request's own.</summary>
+    /// <summary>Gets or sets a value indicating whether the send ended while the provider was down: then its failure is not the request's
+    /// own.</summary>
     public bool WasDown { get; set; }
 
     /// <summary>Gets or sets what the end of the send changed about the circuit breaker, for the log.</summary>

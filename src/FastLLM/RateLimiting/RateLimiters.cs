@@ -3,10 +3,8 @@ using System.Collections.Concurrent;
 namespace FastLLM.RateLimiting;
 
 /// <summary>The limiters of a manager, one for each model, under one ceiling of requests in flight.</summary>
-/// <remarks>
-/// A manager has one base URL and one key, so the model is what limits differ by. One lock guards all limiters: it is held for a few hundred nanoseconds,
-/// and a slot that one model leaves may be what another one waits for.
-/// </remarks>
+/// <remarks>A manager has one base URL and one key, so the model is what limits differ by. One lock guards all limiters: it is held for a
+/// few hundred nanoseconds, and a slot that one model leaves may be what another one waits for.</remarks>
 internal sealed class RateLimiters : IDisposable
 {
     private const int MaxModels = 1_000;
@@ -32,8 +30,11 @@ internal sealed class RateLimiters : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="told">The limits that hold for each model, where told.</param>
     /// <param name="mostDayWait">How long to wait for the next day's requests, rather than give up.</param>
-    /// <param name="longestOutage">How long a provider may be down before those who wait are sent away; without end, where left out.</param>
-    public RateLimiters(int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null, TimeSpan mostDayWait = default, TimeSpan? longestOutage = null)
+    /// <param name="longestOutage">How long a provider may be down before those who wait are sent away; without end, where left
+    /// out.</param>
+    public RateLimiters(
+        int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null,
+        TimeSpan mostDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
         Ceiling = concurrency;
@@ -119,7 +120,7 @@ internal sealed class RateLimiters : IDisposable
         {
             foreach (ModelRateLimiter limiter in _limiters.Values)
             {
-                limiter.DisposeTimer();
+                limiter.Timer.Dispose();
             }
         }
     }
@@ -153,7 +154,7 @@ internal sealed class RateLimiters : IDisposable
                 if (limiter.HeadOrder is not { } order)
                 {
                     _queued.RemoveAt(i);
-                    limiter.Rest();
+                    limiter.Timer.Stop();
                 }
                 else if (limiter.HeadMayPass(now) && (next is null || order < next.HeadOrder))
                 {
@@ -188,7 +189,9 @@ internal sealed class RateLimiters : IDisposable
     }
 
     private ModelRateLimiter Create(string model) => new(
-        this, model, _adaptive ? new LearnedConcurrency(Ceiling) : null, _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _mostDayWait) : null);
+        this, model,
+            _adaptive ? new LearnedConcurrency(Ceiling) : null,
+            _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _mostDayWait) : null);
 
     // Of several models that wait, the one whose head came first speaks.
     private void Note()

@@ -1,9 +1,12 @@
 namespace FastLLM;
 
-/// <summary>What the provider allows the account, for each model, as its page of limits says. What is told is used up and not overrun.</summary>
+/// <summary>What the provider allows the account, for each model, as its page of limits says. What is told is used up and not
+/// overrun.</summary>
 /// <remarks>
-/// <para>Sends are spread evenly: half a second's worth of a limit at once, no more. Tokens are set aside before a send (the prompt, estimated,
-/// and the output that the request allows, or what answers of the model mostly take where it sets no limit), and corrected when the answer says what
+/// <para>Sends are spread evenly: half a second's worth of a limit at once, no more. Tokens are set aside before a send (the prompt,
+/// estimated,
+/// and the output that the request allows, or what answers of the model mostly take where it sets no limit), and corrected when the answer
+/// says what
 /// it took, and whenever the provider's headers say that less is left. Each model has limits of its own.</para>
 /// <para>Read once, when the manager is built; later changes have no effect.</para>
 /// </remarks>
@@ -22,10 +25,9 @@ public sealed class RateLimits
 
     /// <summary>Gets or sets the tokens a minute, prompts and answers together.</summary>
     /// <value>The default is <see langword="null"/>: not told.</value>
-    /// <remarks>
-    /// The output that a request allows (<c>max_completion_tokens</c>) counts whole, used or not, as OpenAI and Azure count it: a smaller allowance is a
-    /// higher rate. A request of more than a whole minute's tokens fails with <see cref="FailureKind.RequestTooLarge"/>.
-    /// </remarks>
+    /// <remarks>The output that a request allows (<c>max_completion_tokens</c>) counts whole, used or not, as OpenAI and Azure count it: a
+    /// smaller allowance is a higher rate. A request of more than a whole minute's tokens fails with <see
+    /// cref="FailureKind.RequestTooLarge"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
     public long? TokensPerMinute
     {
@@ -33,7 +35,8 @@ public sealed class RateLimits
         set => field = Checked(value, nameof(TokensPerMinute));
     }
 
-    /// <summary>Gets or sets the tokens of prompts a minute. Those that the provider reads from its own prompt cache do not count.</summary>
+    /// <summary>Gets or sets the tokens of prompts a minute. Those that the provider reads from its own prompt cache do not
+    /// count.</summary>
     /// <value>The default is <see langword="null"/>: not told.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
     public long? InputTokensPerMinute
@@ -42,7 +45,8 @@ public sealed class RateLimits
         set => field = Checked(value, nameof(InputTokensPerMinute));
     }
 
-    /// <summary>Gets or sets the tokens of answers a minute, counted as they are written (Anthropic's way): what a request allows and does not use is given back.</summary>
+    /// <summary>Gets or sets the tokens of answers a minute, counted as they are written (Anthropic's way): what a request allows and does
+    /// not use is given back.</summary>
     /// <value>The default is <see langword="null"/>: not told.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
     public long? OutputTokensPerMinute
@@ -51,9 +55,11 @@ public sealed class RateLimits
         set => field = Checked(value, nameof(OutputTokensPerMinute));
     }
 
-    /// <summary>Gets or sets the requests a day, counted from the manager's first send; the provider's headers tell what was used before.</summary>
+    /// <summary>Gets or sets the requests a day, counted from the manager's first send; the provider's headers tell what was used
+    /// before.</summary>
     /// <value>The default is <see langword="null"/>: not told.</value>
-    /// <remarks>Once they are used up the run waits, if that takes no longer than an hour and <see cref="RequestManagerOptions.MaxThrottleWait"/>, and else stops with <see cref="FailureKind.DailyLimit"/>.</remarks>
+    /// <remarks>Once they are used up the run waits, if that takes no longer than an hour and <see
+    /// cref="RequestManagerOptions.MaxThrottleWait"/>, and else stops with <see cref="FailureKind.DailyLimit"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
     public long? RequestsPerDay
     {
@@ -62,7 +68,8 @@ public sealed class RateLimits
     }
 
     /// <summary>Gets a value indicating whether anything is told.</summary>
-    internal bool IsConfigured => (RequestsPerMinute ?? TokensPerMinute ?? InputTokensPerMinute ?? OutputTokensPerMinute ?? RequestsPerDay) is not null;
+    internal bool IsConfigured =>
+        (RequestsPerMinute ?? TokensPerMinute ?? InputTokensPerMinute ?? OutputTokensPerMinute ?? RequestsPerDay) is not null;
 
     internal RateLimits Copy() => (RateLimits)MemberwiseClone();
 

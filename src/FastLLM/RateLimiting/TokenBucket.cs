@@ -1,10 +1,9 @@
 namespace FastLLM.RateLimiting;
 
 /// <summary>A limit a minute, refilled continuously, of which little may be used at once.</summary>
-/// <remarks>
-/// All of its state is the moment at which it will be full again; times are seconds on the clock of <see cref="RateLimiters"/>, under whose lock it stands.
-/// It holds half a second's worth. Providers that count by the second hold one: the other half is theirs, for sends that the network bunches up.
-/// </remarks>
+/// <remarks>All of its state is the moment at which it will be full again; times are seconds on the clock of <see cref="RateLimiters"/>,
+/// under whose lock it stands. It holds half a second's worth. Providers that count by the second hold one: the other half is theirs, for
+/// sends that the network bunches up.</remarks>
 internal sealed class TokenBucket(long perMinute)
 {
     private const double Burst = 0.5;
@@ -22,7 +21,8 @@ internal sealed class TokenBucket(long perMinute)
     /// <summary>When it will be full again; past where it is.</summary>
     public double FullAt { get; set; } = double.NegativeInfinity;
 
-    /// <summary>How long until this much may be taken; 0 for now. More than the bucket holds goes when it is full, and leaves a debt.</summary>
+    /// <summary>How long until this much may be taken; 0 for now. More than the bucket holds goes when it is full, and leaves a
+    /// debt.</summary>
     public double Wait(double now, double cost)
     {
         double filling = cost / PerSecond;

@@ -36,7 +36,8 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
             switch (reader.TokenType)
             {
                 case JsonTokenType.PropertyName when reader.CurrentDepth == 1:
-                    if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8) || reader.ValueTextEquals("max_output_tokens"u8))
+                    if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8)
+                        || reader.ValueTextEquals("max_output_tokens"u8))
                     {
                         most = Larger(most, Number(ref reader));
                     }
@@ -47,7 +48,9 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
 
                     break;
                 case JsonTokenType.String:
-                    bytes += reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan) ? Math.Min(BytesOfData, reader.ValueSpan.Length) : reader.ValueSpan.Length;
+                    bytes += reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan)
+                        ? Math.Min(BytesOfData, reader.ValueSpan.Length)
+                        : reader.ValueSpan.Length;
                     break;
                 case JsonTokenType.Number when reader.CurrentDepth > 1:
                     bytes += BytesOfNumber;
@@ -59,7 +62,9 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
     }
 
     // Sound and files come without a "data:" before them. Text has spaces.
-    private static bool IsBase64(ReadOnlySpan<byte> text) => text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ') && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
+    private static bool IsBase64(ReadOnlySpan<byte> text) =>
+        text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ')
+        && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
 
     private static long? Number(ref Utf8JsonReader reader) =>
         reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) && number >= 0 ? number : null;

@@ -1,10 +1,8 @@
 namespace FastLLM.RateLimiting;
 
 /// <summary>A bucket whose sends are entered with a guess, and settled when it is known what they took.</summary>
-/// <remarks>
-/// What is given back late must not be credited late: had the guess been right, the bucket might have been full long before, and the provider's was. So the
-/// entries since the oldest open one are kept, and gone through again when one of them is settled.
-/// </remarks>
+/// <remarks>What is given back late must not be credited late: had the guess been right, the bucket might have been full long before, and
+/// the provider's was. So the entries since the oldest open one are kept, and gone through again when one of them is settled.</remarks>
 internal sealed class TokenLedger(long perMinute)
 {
     private const int MaxEntries = 8_192;

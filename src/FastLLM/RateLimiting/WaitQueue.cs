@@ -1,6 +1,7 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Those who wait at a limiter: first come first served, retries before all others. Under the lock of <see cref="RateLimiters"/>.</summary>
+/// <summary>Those who wait at a limiter: first come first served, retries before all others. Under the lock of <see
+/// cref="RateLimiters"/>.</summary>
 internal sealed class WaitQueue
 {
     private const long RetriesFirst = long.MinValue / 2;

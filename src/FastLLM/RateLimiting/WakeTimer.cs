@@ -1,6 +1,7 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Calls a limiter back when the first waiter may pass. Set only while a request waits, so that an idle manager is held by no timer.</summary>
+/// <summary>Calls a limiter back when the first waiter may pass. Set only while a request waits, so that an idle manager is held by no
+/// timer.</summary>
 /// <remarks>Times are seconds on the clock of <see cref="RateLimiters"/>, under whose lock it stands.</remarks>
 internal sealed class WakeTimer(TimeProvider time, ModelRateLimiter limiter)
 {
@@ -50,7 +51,9 @@ internal sealed class WakeTimer(TimeProvider time, ModelRateLimiter limiter)
         // The timer must not keep the context of the request that happened to come first.
         using (ExecutionContext.SuppressFlow())
         {
-            return time.CreateTimer(static state => ((ModelRateLimiter)state!).Open(), limiter, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            return time.CreateTimer(
+                static state => ((ModelRateLimiter)state!).Open(), limiter,
+                Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 }

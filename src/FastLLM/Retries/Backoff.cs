@@ -10,7 +10,8 @@ internal static class Backoff
 
     /// <summary>
     /// Full jitter on exponential back-off: anywhere between nothing and <paramref name="baseDelay"/>·2ⁿ, at most a minute.
-    /// What the provider asked for is a minimum, on top of which comes up to a quarter of it, so that nobody wakes early and all do not wake at once.
+    /// What the provider asked for is a minimum, on top of which comes up to a quarter of it, so that nobody wakes early and all do not
+    /// wake at once.
     /// </summary>
     /// <param name="failures">How many attempts have failed so far, at least 1.</param>
     /// <param name="baseDelay">The upper end of the first wait.</param>

@@ -14,7 +14,8 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
     /// <summary>Gets Google's quota ids, joined by blanks.</summary>
     public string? QuotaIds { get; init; }
 
-    /// <summary>Gets OpenRouter's <c>metadata.limit_source</c> or <c>metadata.error_type</c>, Anthropic's <c>details.error_code</c>.</summary>
+    /// <summary>Gets OpenRouter's <c>metadata.limit_source</c> or <c>metadata.error_type</c>, Anthropic's
+    /// <c>details.error_code</c>.</summary>
     public string? Detail { get; init; }
 
     /// <summary>Reads <c>{error:{…}}</c>, <c>[{error:{…}}]</c>, <c>{error:"…"}</c>, the flat form, or plain text. Never throws.</summary>

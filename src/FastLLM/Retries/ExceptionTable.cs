@@ -8,22 +8,29 @@ internal static class ExceptionTable
 {
     /// <summary>Names the failure.</summary>
     /// <param name="exception">What was thrown.</param>
-    /// <param name="fromOurTransport">Whether our own code sent: then a broken stream is a lost connection. A user's provider may mean anything by it.</param>
+    /// <param name="fromOurTransport">Whether our own code sent: then a broken stream is a lost connection. A user's provider may mean
+    /// anything by it.</param>
     public static LlmException ToFailure(Exception exception, bool fromOurTransport = false) => exception switch
     {
         LlmException failure => failure,
         HttpRequestException http => new LlmException(KindOf(http), Describe(http), http) { StatusCode = (int?)http.StatusCode },
         TimeoutException timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
-        OperationCanceledException { InnerException: TimeoutException } timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
-        IOException or SocketException when fromOurTransport => new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
-        _ => new LlmException(FailureKind.Provider, $"The provider's code failed: {exception.GetType().Name}: {exception.Message}", exception),
+        OperationCanceledException { InnerException: TimeoutException } timeout =>
+            new LlmException(FailureKind.Timeout, timeout.Message, timeout),
+        IOException or SocketException when fromOurTransport =>
+            new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
+        _ => new LlmException(FailureKind.Provider,
+            $"The provider's code failed: {exception.GetType().Name}: {exception.Message}", exception),
     };
 
     private static FailureKind KindOf(HttpRequestException exception) => exception.HttpRequestError switch
     {
         HttpRequestError.NameResolutionError => FailureKind.NameNotResolved,
-        HttpRequestError.ConnectionError when exception.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused } => FailureKind.ConnectionRefused,
-        HttpRequestError.SecureConnectionError when exception.InnerException is AuthenticationException { InnerException: null } => FailureKind.Certificate,
+        HttpRequestError.ConnectionError
+            when exception.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused }
+            => FailureKind.ConnectionRefused,
+        HttpRequestError.SecureConnectionError when exception.InnerException is AuthenticationException { InnerException: null }
+            => FailureKind.Certificate,
         HttpRequestError.InvalidResponse => FailureKind.InvalidResponse,
         HttpRequestError.ConfigurationLimitExceeded => FailureKind.ResponseTooLarge,
         _ when exception.StatusCode is { } status => FailureTable.Classify((int)status, default),

@@ -1,10 +1,8 @@
 namespace FastLLM;
 
 /// <summary>Why a request has no answer: at which stage, and who is at fault.</summary>
-/// <remarks>
-/// What the engine does about each kind (send again, wait, fail the row, stop the run) is one table, described in
-/// <c>docs/failures.md</c>. New kinds may be added in later releases; names and numbers of existing ones stay.
-/// </remarks>
+/// <remarks>What the engine does about each kind (send again, wait, fail the row, stop the run) is one table, described in
+/// <c>docs/failures.md</c>. New kinds may be added in later releases; names and numbers of existing ones stay.</remarks>
 public enum FailureKind
 {
     /// <summary>Not known. Also the kind of an <see cref="LlmException"/> that was made without one.</summary>
@@ -19,7 +17,8 @@ public enum FailureKind
     /// <summary>Input: FastLLM or the provider cannot do what the request asks for, such as a stream of embeddings. Not sent.</summary>
     NotSupported = 3,
 
-    /// <summary>Input: there is a budget, but what the request may cost has no bound: no price, no limit of its output, or content of unknown cost. Not sent.</summary>
+    /// <summary>Input: there is a budget, but what the request may cost has no bound: no price, no limit of its output, or content of
+    /// unknown cost. Not sent.</summary>
     CostUnbounded = 4,
 
     /// <summary>Cache: the answer could not be looked up or recorded. The run stops before it pays for more.</summary>
@@ -34,7 +33,8 @@ public enum FailureKind
     /// <summary>Request refused: the provider's content filter or moderation rejected the prompt.</summary>
     ContentFilter = 22,
 
-    /// <summary>Request refused: larger than the provider or the account's limit will ever take (413, or a 429 whose request exceeds its limit).</summary>
+    /// <summary>Request refused: larger than the provider or the account's limit will ever take (413, or a 429 whose request exceeds its
+    /// limit).</summary>
     RequestTooLarge = 23,
 
     /// <summary>Request refused: there is nothing at this address (404 without word of a model).</summary>
@@ -52,10 +52,12 @@ public enum FailureKind
     /// <summary>Account: the model does not exist or the account may not use it.</summary>
     ModelNotFound = 33,
 
-    /// <summary>Account: the requests of the day are used up, by the provider's word or by what was told (<see cref="RateLimits.RequestsPerDay"/>).</summary>
+    /// <summary>Account: the requests of the day are used up, by the provider's word or by what was told (<see
+    /// cref="RateLimits.RequestsPerDay"/>).</summary>
     DailyLimit = 34,
 
-    /// <summary>Account: what is left of the budget (<see cref="RequestManagerOptions.Budget"/>) cannot pay the next request's worst case.</summary>
+    /// <summary>Account: what is left of the budget (<see cref="RequestManagerOptions.Budget"/>) cannot pay the next request's worst
+    /// case.</summary>
     BudgetExhausted = 35,
 
     /// <summary>Throttled: too many requests or tokens for now (429).</summary>
@@ -100,9 +102,11 @@ public enum FailureKind
     /// <summary>Output: an outcome could not be written. The run stops before it pays for more.</summary>
     Output = 80,
 
-    /// <summary>Run: more requests failed than <see cref="RequestManagerOptions.MaxErrors"/> or <see cref="RequestManagerOptions.MaxErrorShare"/> allow.</summary>
+    /// <summary>Run: more requests failed than <see cref="RequestManagerOptions.MaxErrors"/> or <see
+    /// cref="RequestManagerOptions.MaxErrorShare"/> allow.</summary>
     TooManyFailures = 81,
 
-    /// <summary>Provider: its code threw an exception that says nothing about the cause; see <see cref="Exception.InnerException"/>.</summary>
+    /// <summary>Provider: its code threw an exception that says nothing about the cause; see <see
+    /// cref="Exception.InnerException"/>.</summary>
     Provider = 70,
 }

@@ -4,7 +4,8 @@ using FastLLM.Pipeline;
 
 namespace FastLLM.Retries;
 
-/// <summary>The one table from what a provider answers to what it means. The first row that fits wins; what is done then stands in <see cref="FailureRows"/>.</summary>
+/// <summary>The one table from what a provider answers to what it means. The first row that fits wins; what is done then stands in <see
+/// cref="FailureRows"/>.</summary>
 internal static partial class FailureTable
 {
     /// <summary>Names the failure behind an HTTP status and an error body, whoever the provider is.</summary>
@@ -17,14 +18,17 @@ internal static partial class FailureTable
 
         // Out of money comes as 429, 402, 403 or 400. It must be told from throttling: waiting does not help.
         _ when IsQuota(error) => FailureKind.QuotaExhausted,
-        400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low", "used all available credits", "monthly spending limit")
+        400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low",
+            "used all available credits", "monthly spending limit")
             => FailureKind.QuotaExhausted,
         402 when error.Is("openrouter_in_flight_budget") => FailureKind.RateLimited,
         402 => FailureKind.QuotaExhausted,
 
         // Google's quota of a day: the short wait that stands beside it is not true. A limit of 0 is no quota at all.
         429 when error.Says("limit: 0") => FailureKind.QuotaExhausted,
-        429 when error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true || error.Says("free-models-per-day") => FailureKind.DailyLimit,
+        429 when error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true
+            || error.Says("free-models-per-day")
+            => FailureKind.DailyLimit,
 
         413 => FailureKind.RequestTooLarge,
         429 when NeverFits(error) => FailureKind.RequestTooLarge,
@@ -37,7 +41,8 @@ internal static partial class FailureTable
         401 => FailureKind.Authentication,
         403 when Worded(error) == FailureKind.ContentFilter || error.Says("moderation", "flagged") => FailureKind.ContentFilter,
         403 => FailureKind.PermissionDenied,
-        404 when Worded(error) == FailureKind.ModelNotFound || (error.Says("model") && error.Says("not found", "does not exist", "not exist", "no access"))
+        404 when Worded(error) == FailureKind.ModelNotFound
+            || (error.Says("model") && error.Says("not found", "does not exist", "not exist", "no access"))
             || error.Message?.StartsWith("model:", StringComparison.OrdinalIgnoreCase) == true => FailureKind.ModelNotFound,
         404 => FailureKind.NotFound,
 
@@ -49,7 +54,8 @@ internal static partial class FailureTable
     /// <summary>What is done about a failure of <paramref name="kind"/>.</summary>
     public static FailureAction ActionOn(FailureKind kind) => FailureRows.Of(kind).Action;
 
-    /// <summary>What is done about a failure. The provider's word (<c>x-should-retry</c>) wins over the table, but makes no retry of a stop.</summary>
+    /// <summary>What is done about a failure. The provider's word (<c>x-should-retry</c>) wins over the table, but makes no retry of a
+    /// stop.</summary>
     public static FailureAction ActionOn(LlmException failure) => (ActionOn(failure.Kind), failure.ShouldRetry) switch
     {
         (FailureAction.FailRow, true) when failure.StatusCode is not null => FailureAction.Retry,
@@ -57,7 +63,8 @@ internal static partial class FailureTable
         (var action, _) => action,
     };
 
-    /// <summary>Whether such failures, one after the other, say that the provider is down, rather than that the request is bad or too much.</summary>
+    /// <summary>Whether such failures, one after the other, say that the provider is down, rather than that the request is bad or too
+    /// much.</summary>
     public static bool IsOutage(FailureKind kind) =>
         kind is FailureKind.Overloaded or FailureKind.ServerError or FailureKind.ConnectionRefused or FailureKind.ConnectionLost;
 
@@ -67,7 +74,8 @@ internal static partial class FailureTable
     /// <inheritdoc cref="Remedy(FailureKind)"/>
     public static string Remedy(LlmException cause) => (cause.FailureScope, ActionOn(cause.Kind)) switch
     {
-        (FailureScope.Run, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), then run the same batch again: those rows are asked again. "
+        (FailureScope.Run, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), "
+            + "then run the same batch again: those rows are asked again. "
             + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
         (FailureScope.Run, _) => "Run the same batch again when the provider is up.",
         _ => Remedy(cause.Kind),
@@ -81,8 +89,10 @@ internal static partial class FailureTable
     {
         _ when IsQuota(error) => FailureKind.QuotaExhausted,
         _ when error.Is("context_length_exceeded", "exceed_context_size_error")
-            || error.Says("maximum context length", "context window", "context length of", "prompt is too long") => FailureKind.ContextLength,
-        _ when error.Is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked") => FailureKind.ContentFilter,
+            || error.Says("maximum context length", "context window", "context length of", "prompt is too long")
+            => FailureKind.ContextLength,
+        _ when error.Is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked")
+            => FailureKind.ContentFilter,
         _ when error.Is("model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "DeploymentNotFound")
             || error.Says("is not a valid model ID", "Model Not Exist") => FailureKind.ModelNotFound,
         _ when error.Is("invalid_api_key", "authentication_error") || error.Says("API key not valid") => FailureKind.Authentication,
@@ -92,7 +102,8 @@ internal static partial class FailureTable
     };
 
     private static int? MeantStatus(in ErrorBody error) =>
-        int.TryParse(error.Code, NumberStyles.None, CultureInfo.InvariantCulture, out int status) && status is >= 400 and < 600 ? status : null;
+        int.TryParse(error.Code, NumberStyles.None, CultureInfo.InvariantCulture, out int status)
+            && status is >= 400 and < 600 ? status : null;
 
     // "Request too large for model … Limit 8000, Requested 10098": however long one waits, it will not fit.
     private static bool NeverFits(in ErrorBody error)

@@ -6,12 +6,10 @@ using FastLLM.Retries;
 namespace FastLLM;
 
 /// <summary>One request failed: what, why, and after how many sends.</summary>
-/// <remarks>
-/// The engine hands it out as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only where an answer is read that
-/// is not there. A provider throws one to tell the engine what went wrong; <see cref="From(HttpResponseMessage, string)"/>
-/// makes it from an HTTP answer. Messages and bodies are the provider's own words: treat them as untrusted text.
-/// No API key ever stands in it, unless a server echoes one that it was sent.
-/// </remarks>
+/// <remarks>The engine hands it out as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only where an answer is read that is not
+/// there. A provider throws one to tell the engine what went wrong; <see cref="From(HttpResponseMessage, string)"/> makes it from an HTTP
+/// answer. Messages and bodies are the provider's own words: treat them as untrusted text. No API key ever stands in it, unless a server
+/// echoes one that it was sent.</remarks>
 public class LlmException : Exception
 {
     /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
@@ -86,7 +84,8 @@ public class LlmException : Exception
     /// <summary>Gets a value indicating whether the provider has learned from the refusal and sends something else next time.</summary>
     internal bool SendAgainChanged => _facts.SendAgainChanged;
 
-    /// <summary>Gets whether the provider says that it should be sent again (<c>x-should-retry</c>); <see langword="null"/> where it does not say.</summary>
+    /// <summary>Gets whether the provider says that it should be sent again (<c>x-should-retry</c>); <see langword="null"/> where it does
+    /// not say.</summary>
     internal bool? ShouldRetry { get; init; }
 
     /// <summary>Gets whether the failure affects one request or the whole run.</summary>
@@ -98,7 +97,8 @@ public class LlmException : Exception
 
     /// <summary>Makes a failure of an HTTP answer that is no success, in the terms of the failure table.</summary>
     /// <param name="response">The answer; its status and headers are read, its content is not.</param>
-    /// <param name="body">The answer's body, in any of the error forms in use (OpenAI, Anthropic, Gemini, Mistral, Ollama, a proxy's page).</param>
+    /// <param name="body">The answer's body, in any of the error forms in use (OpenAI, Anthropic, Gemini, Mistral, Ollama, a proxy's
+    /// page).</param>
     /// <returns>The failure, for the provider to throw.</returns>
     /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
     public static LlmException From(HttpResponseMessage response, string body)
@@ -128,6 +128,13 @@ public class LlmException : Exception
         };
     }
 
+    /// <inheritdoc cref="ExceptionTable.ToFailure"/>
+    internal static LlmException FromException(Exception exception, bool fromOurTransport = false) =>
+        ExceptionTable.ToFailure(exception, fromOurTransport);
+
+    /// <summary>Creates a failure that affects the whole run.</summary>
+    internal static LlmException OfRun(FailureKind kind, string message) => new(kind, message) { FailureScope = FailureScope.Run };
+
     /// <summary>Returns the failure of a request that was sent <paramref name="attempts"/> times.</summary>
     internal LlmException WithAttempts(int attempts) => With(_facts with { Attempts = attempts });
 
@@ -140,7 +147,8 @@ public class LlmException : Exception
     /// <summary>Returns the failure with another scope.</summary>
     internal LlmException WithScope(FailureScope scope) => With(_facts with { Scope = scope });
 
-    /// <summary>Returns the failure with some words replaced in all its texts. The inner exception is dropped, since its texts cannot be changed.</summary>
+    /// <summary>Returns the failure with some words replaced in all its texts. The inner exception is dropped, since its texts cannot be
+    /// changed.</summary>
     internal LlmException Without(string words, string instead)
     {
         return new LlmException(Kind, Clean(Message)!)
@@ -171,14 +179,16 @@ public class LlmException : Exception
     }
 
     private static bool? Told(HttpResponseMessage response) =>
-        response.Headers.NonValidated.TryGetValues("x-should-retry", out var values) && bool.TryParse(values.ToString(), out bool told) ? told : null;
+        response.Headers.NonValidated.TryGetValues("x-should-retry", out var values)
+            && bool.TryParse(values.ToString(), out bool told) ? told : null;
 
     // Of the status line nothing is repeated: what stands there is the server's own text, and has no place of its own to be read at.
     private static string Describe(int status, FailureKind kind, in ErrorBody error, DateTimeOffset? now)
     {
         string said = error.Message ?? ((HttpStatusCode)status).ToString();
         string resumes = kind == FailureKind.DailyLimit && error.QuotaIds is not null && PacificDay.End(now) is { } end
-            ? string.Create(CultureInfo.InvariantCulture, $" There are more from {end.UtcDateTime:yyyy-MM-dd HH:mm} UTC (midnight Pacific time).")
+            ? string.Create(
+                CultureInfo.InvariantCulture, $" There are more from {end.UtcDateTime:yyyy-MM-dd HH:mm} UTC (midnight Pacific time).")
             : "";
         return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
     }

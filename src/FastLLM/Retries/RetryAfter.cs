@@ -5,11 +5,10 @@ using System.Text.RegularExpressions;
 namespace FastLLM.Retries;
 
 /// <summary>How long the provider asks us to wait, in any of the forms that providers use.</summary>
-/// <remarks>
-/// Order: <c>retry-after-ms</c>, <c>x-ms-retry-after-ms</c>, <c>retry-after</c> (seconds, a date, a duration), the hint in the body
-/// (<c>retryDelay</c>, "try again in …"). Negative, absurd (over 7 days) and unreadable values count as not said; a date that has passed is 0.
-/// .NET's own <see cref="RetryConditionHeaderValue"/> refuses <c>20.5</c>, <c>6m0s</c>, <c>17ms</c> and RFC 3339, hence this reader.
-/// </remarks>
+/// <remarks>Order: <c>retry-after-ms</c>, <c>x-ms-retry-after-ms</c>, <c>retry-after</c> (seconds, a date, a duration), the hint in the
+/// body (<c>retryDelay</c>, "try again in …"). Negative, absurd (over 7 days) and unreadable values count as not said; a date that has
+/// passed is 0. .NET's own <see cref="RetryConditionHeaderValue"/> refuses <c>20.5</c>, <c>6m0s</c>, <c>17ms</c> and RFC 3339, hence this
+/// reader.</remarks>
 internal static partial class RetryAfter
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
@@ -17,7 +16,8 @@ internal static partial class RetryAfter
     /// <summary>Reads the wait from headers and body.</summary>
     /// <param name="headers">The answer's headers.</param>
     /// <param name="error">The answer's body.</param>
-    /// <param name="now">Our wall clock, used where the answer has no <c>Date</c> of its own; without either, dates are not understood.</param>
+    /// <param name="now">Our wall clock, used where the answer has no <c>Date</c> of its own; without either, dates are not
+    /// understood.</param>
     public static TimeSpan? Read(HttpResponseHeaders headers, in ErrorBody error, DateTimeOffset? now)
     {
         DateTimeOffset? serverNow = First(headers, "Date") is { } date && TryDate(date, out DateTimeOffset told) ? told : now;
@@ -28,7 +28,8 @@ internal static partial class RetryAfter
             ?? FromText(error.Message);
     }
 
-    /// <summary>Parses seconds (<c>20</c>, <c>20.5</c>), a duration (<c>6m0s</c>, <c>17ms</c>), an HTTP or RFC 3339 date, or a Unix time.</summary>
+    /// <summary>Parses seconds (<c>20</c>, <c>20.5</c>), a duration (<c>6m0s</c>, <c>17ms</c>), an HTTP or RFC 3339 date, or a Unix
+    /// time.</summary>
     public static TimeSpan? Parse(string? text, DateTimeOffset? now)
     {
         text = text?.Trim();
@@ -121,7 +122,8 @@ internal static partial class RetryAfter
 
     private static string? First(HttpResponseHeaders headers, string name)
     {
-        // NonValidated keeps the text as it came: an unreadable value must not throw, and two values are two readings of which the first counts.
+        // NonValidated keeps the text as it came: an unreadable value must not throw, and two values are two readings of which the first
+        // counts.
         if (!headers.NonValidated.TryGetValues(name, out HeaderStringValues values))
         {
             return null;
@@ -139,6 +141,7 @@ internal static partial class RetryAfter
     [GeneratedRegex(@"^(?:(?<amount>\d{1,9}(?:\.\d{1,12})?)(?<unit>ms|us|µs|d|h|m|s))+$", RegexOptions.CultureInvariant)]
     private static partial Regex GoDuration();
 
-    [GeneratedRegex(@"(?:try again|retry)\s+(?:in|after)\s+(?:(?<wait>\d{1,9}(?:\.\d{1,12})?)\s?(?<word>seconds?\b)|(?<wait>(?:\d{1,9}(?:\.\d{1,12})?(?:ms|d|h|m|s))+))", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"(?:try again|retry)\s+(?:in|after)\s+(?:(?<wait>\d{1,9}(?:\.\d{1,12})?)\s?(?<word>seconds?\b)|(?<wait>(?:\d{1,9}(?:\.\d{1,12})?(?:ms|d|h|m|s))+))",
+        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex TryAgainIn();
 }

@@ -1,16 +1,14 @@
 namespace FastLLM.Retries;
 
 /// <summary>Decides whether and when a failed request is sent again. Pure: the same arguments give the same decision.</summary>
-/// <param name="maxAttempts">How many sends may fail by the request's own account.</param>
-/// <param name="baseDelay">The base of the exponential back-off.</param>
-/// <param name="maxWait">How long a request may wait for a provider that throttles it or is down.</param>
-/// <param name="totalTimeout">The age at which a request gives up; <see langword="null"/> for none.</param>
-internal sealed class RetryPolicy(int maxAttempts, TimeSpan baseDelay, TimeSpan maxWait, TimeSpan? totalTimeout)
+internal sealed class RetryPolicy(RequestManagerOptions options)
 {
-    /// <summary>The shortest base of the back-off after throttling: with a delay of zero, a throttled request would be sent in a tight loop.</summary>
+    /// <summary>The shortest base of the back-off after throttling: with a delay of zero, a throttled request would be sent in a tight
+    /// loop.</summary>
     public static readonly TimeSpan MinThrottleDelay = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>How many probes of one request may meet a provider that is down before the failures count as the request's own: some requests make any server fail.</summary>
+    /// <summary>How many probes of one request may meet a provider that is down before the failures count as the request's own: some
+    /// requests make any server fail.</summary>
     public const int MaxProbes = 20;
 
     /// <summary>Decides.</summary>
@@ -48,29 +46,36 @@ internal sealed class RetryPolicy(int maxAttempts, TimeSpan baseDelay, TimeSpan 
     }
 
     /// <summary>Adds a delay to a decision, which the request may be too old for.</summary>
-    public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) => InTime(decision with { Delay = decision.Delay + delay }, age);
+    public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) =>
+        InTime(decision with { Delay = decision.Delay + delay }, age);
 
     private RetryDecision Failed(in RetryState state, LlmException failure, TimeSpan age, double random)
     {
-        RetryState next = state with { Failures = state.Failures + 1, Timeouts = state.Timeouts + (failure.Kind == FailureKind.Timeout ? 1 : 0) };
-        return next.Failures < maxAttempts && !(failure.RetryAfter > maxWait)
-            ? InTime(new RetryDecision(RetryAction.Retry, Backoff.Delay(next.Failures, baseDelay, failure.RetryAfter, random), next), age)
+        int timeouts = state.Timeouts + (failure.Kind == FailureKind.Timeout ? 1 : 0);
+        RetryState next = state with { Failures = state.Failures + 1, Timeouts = timeouts };
+        return next.Failures < options.RetryAttempts && !(failure.RetryAfter > options.MaxThrottleWait)
+            ? Sent(RetryAction.Retry, Backoff.Delay(next.Failures, options.RetryDelay, failure.RetryAfter, random), next, age)
             : GiveUp(next);
     }
 
     private RetryDecision Throttled(in RetryState state, LlmException failure, TimeSpan age, double random)
     {
-        TimeSpan shortest = baseDelay > MinThrottleDelay ? baseDelay : MinThrottleDelay;
+        TimeSpan shortest = options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
         return Wait(state, Backoff.Delay(state.Waits + 1, shortest, failure.RetryAfter, random), age);
     }
 
     private RetryDecision Wait(in RetryState state, TimeSpan delay, TimeSpan age)
     {
         RetryState next = state with { Waits = state.Waits + 1, FirstWait = state.Waits == 0 ? age : state.FirstWait };
-        return age - next.FirstWait + delay <= maxWait ? InTime(new RetryDecision(RetryAction.Wait, delay, next), age) : GiveUp(next);
+        return age - next.FirstWait + delay <= options.MaxThrottleWait
+            ? Sent(RetryAction.Wait, delay, next, age)
+            : GiveUp(next);
     }
 
-    private RetryDecision InTime(in RetryDecision decision, TimeSpan age) => age + decision.Delay >= totalTimeout ? GiveUp(decision.State) : decision;
+    private RetryDecision Sent(RetryAction action, TimeSpan delay, in RetryState state, TimeSpan age) => InTime(new(action, delay, state), age);
+
+    private RetryDecision InTime(in RetryDecision decision, TimeSpan age) =>
+        age + decision.Delay >= options.TotalTimeout ? GiveUp(decision.State) : decision;
 
     private static RetryDecision GiveUp(in RetryState state) => new(RetryAction.GiveUp, TimeSpan.Zero, state);
 }

@@ -1,7 +1,7 @@
 using System.Text;
 using Xunit;
 
-namespace FastLLM.Tests.Money;
+namespace FastLLM.Tests.Costs;
 
 /// <summary>Prices are what the table says, to the last digit, and a model that is not in it has none.</summary>
 public sealed class PriceTableTests

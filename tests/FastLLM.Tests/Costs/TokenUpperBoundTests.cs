@@ -1,7 +1,7 @@
 using FastLLM.Costs;
 using Xunit;
 
-namespace FastLLM.Tests.Money;
+namespace FastLLM.Tests.Costs;
 
 /// <summary>The worst case is told from the body: never less than what it can take, or said to be unknown.</summary>
 public sealed class TokenUpperBoundTests

@@ -23,6 +23,19 @@ public sealed class RetryTests : EngineTest
         AssertTimes([0, 1, 3, 7], sentAt);
     }
 
+    [Theory]
+    [InlineData(FailureKind.ServerError)]
+    [InlineData(FailureKind.RateLimited)]
+    public async Task InfiniteTotalTimeout_IsNone(FailureKind kind)
+    {
+        var provider = new ScriptedProvider((_, nth, _) => nth < 3 ? throw new LlmException(kind, "failed") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.TotalTimeout = Timeout.InfiniteTimeSpan; Untimed(o); }));
+
+        var outcome = (await RunClockAsync(manager.ProcessBatchAsync([Ask(1)], Ended)))[0];
+
+        Assert.Equal((true, 3), (outcome.IsSuccess, outcome.Attempts));
+    }
+
     [Fact]
     public async Task OneAttemptMeansNeverAgain()
     {

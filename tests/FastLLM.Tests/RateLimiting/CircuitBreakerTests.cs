@@ -1,7 +1,7 @@
 using FastLLM.RateLimiting;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 /// <summary>When a provider is taken to be down, how it is asked whether it is up again, and what says that it is.</summary>
 public sealed class CircuitBreakerTests

@@ -3,7 +3,7 @@ using FastLLM.RateLimiting;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 /// <summary>Limits that were told are used up and not overrun.</summary>
 public sealed class ConfiguredLimitsTests

@@ -2,7 +2,7 @@ using FastLLM.Pipeline;
 using FastLLM.RateLimiting;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 /// <summary>What is sent to servers that limit and do not say so beforehand: limiter and server on the manual clock, the same at every run.</summary>
 public sealed class LearnedRateTests

@@ -5,7 +5,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 /// <summary>What providers say of their limits, in all of their forms.</summary>
 public sealed class LimitHeadersTests

@@ -3,7 +3,7 @@ using FastLLM.RateLimiting;
 using FastLLM.TestKit;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 public sealed class ModelRateLimiterTests
 {

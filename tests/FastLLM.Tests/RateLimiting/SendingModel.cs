@@ -4,7 +4,7 @@ using FastLLM.RateLimiting;
 using FastLLM.Retries;
 using FastLLM.TestKit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 /// <summary>A limiter, workers that always have a next row, and a server that limits: on the manual clock, on one thread, the same at every run.</summary>
 internal sealed class SendingModel : IDisposable

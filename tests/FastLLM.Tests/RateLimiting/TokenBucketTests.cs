@@ -5,7 +5,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Admission;
+namespace FastLLM.Tests.RateLimiting;
 
 public sealed class TokenBucketTests
 {

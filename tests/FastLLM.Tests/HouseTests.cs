@@ -1,0 +1,114 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace FastLLM.Tests;
+
+/// <summary>Objects are composed, not cut: no type over several files, no file and no type that has outgrown one idea without saying why.</summary>
+public sealed partial class HouseTests
+{
+    private const int MaxLines = 300;
+    private const int MaxFields = 12;
+
+    /// <summary>What does not fit yet. It must shrink to nothing; nothing may be added.</summary>
+    private static readonly string[] s_allowed =
+    [
+        "FastLLM: DiskCache", "FastLLM: JsonAccumulator", "FastLLM: OpenAIProvider", "FastLLM.Jobs: Job", "FastLLM.Jobs: OutputReport", "FastLLM.Simulator: ChatAnswer",
+        "FastLLM.Jobs/Output/OutputFile.cs", "FastLLM.Simulator/Answers/ChatAnswer.cs", "FastLLM.Simulator/Serving/SimulatorApplication.cs",
+        "FastLLM.Simulator/SimulatorOptions.cs", "FastLLM/Caching/CacheWriter.cs", "FastLLM/Requests/LlmRequest.cs",
+        "FastLLM: LlmRequest", "FastLLM: LearnedRate", "FastLLM: BodyScan", "FastLLM: CacheWriter", "FastLLM.Jobs: TableReader", "FastLLM.Cli: RunCommand",
+    ];
+
+    private static readonly string s_source = Path.Combine(Root(), "src");
+
+    private static readonly IReadOnlyList<(string Path, string Text)> s_files =
+    [
+        .. Directory.EnumerateFiles(s_source, "*.cs", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .Select(path => (Path.GetRelativePath(s_source, path).Replace('\\', '/'), File.ReadAllText(path)))
+            .Where(file => !file.Item1.Contains("/obj/", StringComparison.Ordinal)),
+    ];
+
+    [Fact]
+    public void Types_StandInOneFile()
+    {
+        var cut = from file in s_files
+                  from Match match in PartialType().Matches(file.Text)
+                  group file.Path by $"{Project(file.Path)}: {match.Groups["name"].Value}" into parts
+                  where parts.Distinct().Count() > 1
+                  select parts.Key;
+
+        AssertNone(cut.Except(s_allowed));
+    }
+
+    [Fact]
+    public void Files_AreShort_OrSayWhyNot()
+    {
+        var tooLong = from file in s_files
+                      where file.Text.Count(c => c == '\n') > MaxLines && !file.Text.Contains("// Long because", StringComparison.Ordinal)
+                      select file.Path;
+
+        AssertNone(tooLong.Except(s_allowed));
+    }
+
+    [Fact]
+    public void Types_HaveFewFields_OrSayWhyNot()
+    {
+        string[] excused =
+        [
+            .. from file in s_files
+               where file.Text.Contains("// Many fields because", StringComparison.Ordinal)
+               from Match match in AnyType().Matches(file.Text)
+               select $"{Project(file.Path)}: {match.Groups["name"].Value}",
+        ];
+        var tooMany = from assembly in ArchitectureTests.Assemblies
+                      from type in assembly.GetTypes()
+                      where !type.IsDefined(typeof(CompilerGeneratedAttribute)) && !type.Name.StartsWith('<') && Fields(type) > MaxFields
+                      select $"{assembly.GetName().Name}: {type.Name.Split('`')[0]}";
+
+        AssertNone(tooMany.Except(excused).Except(s_allowed));
+    }
+
+    [Fact]
+    public void AllowedExceptions_AreStillNeeded()
+    {
+        string[] all = [.. s_files.Select(file => file.Path), .. s_files.SelectMany(file => AnyType().Matches(file.Text).Select(match => $"{Project(file.Path)}: {match.Groups["name"].Value}"))];
+
+        AssertNone(s_allowed.Except(all));
+    }
+
+    /// <summary>Returns the folder of the engine in which a public type stands; <see langword="null"/> for the root.</summary>
+    internal static string? FolderOf(Type type)
+    {
+        string name = type.Name.Split('`')[0];
+        string file = s_files.First(file => file.Path.StartsWith("FastLLM/", StringComparison.Ordinal)
+            && AnyType().Matches(file.Text).Any(match => match.Groups["name"].Value == name)).Path;
+        return file.Split('/') is [_, var folder, _] ? folder : null;
+    }
+
+    // What a type holds: its fields, and parameters of its primary constructor that it keeps; not the values of its properties.
+    private static int Fields(Type type) => type.IsEnum ? 0 : type
+        .GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+        .Count(field => !field.Name.EndsWith("k__BackingField", StringComparison.Ordinal));
+
+    private static void AssertNone(IEnumerable<string> wrong) => Assert.True(!wrong.Any(), string.Join(Environment.NewLine, wrong));
+
+    private static string Project(string path) => path[..path.IndexOf('/', StringComparison.Ordinal)];
+
+    private static string Root()
+    {
+        string folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "FastLLM.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder)!;
+        }
+
+        return folder;
+    }
+
+    [GeneratedRegex(@"^\s*(?:\w+ )*?partial (?:class|struct|interface|record(?: class| struct)?) (?<name>\w+)", RegexOptions.Multiline)]
+    private static partial Regex PartialType();
+
+    [GeneratedRegex(@"^\s*(?:\w+ )*?(?:class|struct|interface|enum|record(?: class| struct)?) (?<name>\w+)", RegexOptions.Multiline)]
+    private static partial Regex AnyType();
+}

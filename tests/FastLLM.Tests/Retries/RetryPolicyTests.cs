@@ -1,0 +1,106 @@
+using FastLLM.Retries;
+using Xunit;
+
+namespace FastLLM.Tests.Retries;
+
+/// <summary>The table of decisions after a failed send: base of the back-off 10 s, three attempts, waits of at most 15 minutes, random number 0.5.</summary>
+public sealed class RetryPolicyTests
+{
+    private static readonly RetryPolicy s_policy = new(new RequestManagerOptions { RetryAttempts = 3, RetryDelay = TimeSpan.FromSeconds(10) });
+
+    [Theory]
+
+    // The request's own failures: two retries, with a delay that doubles; RetryAfter is a minimum, and one beyond the ceiling gives up.
+    [InlineData(FailureKind.ServerError, 0, 0, null, nameof(RetryAction.Retry), 5)]
+    [InlineData(FailureKind.ServerError, 1, 0, null, nameof(RetryAction.Retry), 10)]
+    [InlineData(FailureKind.ServerError, 2, 0, null, nameof(RetryAction.GiveUp), 0)]
+    [InlineData(FailureKind.Timeout, 0, 0, null, nameof(RetryAction.Retry), 5)]
+    [InlineData(FailureKind.NameNotResolved, 2, 0, null, nameof(RetryAction.GiveUp), 0)]
+    [InlineData(FailureKind.ServerConflict, 0, 0, 60, nameof(RetryAction.Retry), 67.5)]
+    [InlineData(FailureKind.ServerConflict, 0, 0, 901, nameof(RetryAction.GiveUp), 0)]
+
+    // Throttling: any number of waits, which count as no attempt.
+    [InlineData(FailureKind.RateLimited, 0, 0, null, nameof(RetryAction.Wait), 5)]
+    [InlineData(FailureKind.RateLimited, 2, 3, null, nameof(RetryAction.Wait), 30)]
+    [InlineData(FailureKind.RateLimited, 0, 50, null, nameof(RetryAction.Wait), 30)]
+    [InlineData(FailureKind.ConnectionRefused, 0, 0, null, nameof(RetryAction.Wait), 5)]
+    [InlineData(FailureKind.Overloaded, 0, 0, 1000, nameof(RetryAction.GiveUp), 0)]
+
+    // What no second send changes.
+    [InlineData(FailureKind.InvalidRequest, 0, 0, null, nameof(RetryAction.GiveUp), 0)]
+    [InlineData(FailureKind.Authentication, 0, 0, 5, nameof(RetryAction.GiveUp), 0)]
+    public void Decide_FailureOfTheRequest(FailureKind kind, int failures, int waits, int? retryAfter, string action, double seconds)
+    {
+        var failure = new LlmException(kind, "failed") { RetryAfter = retryAfter is { } wait ? TimeSpan.FromSeconds(wait) : null };
+
+        RetryDecision decision = Decide(new RetryState { Failures = failures, Waits = waits }, failure);
+
+        Assert.Equal((action, seconds), (decision.Action.ToString(), decision.Delay.TotalSeconds));
+    }
+
+    [Theory]
+    [InlineData(false, 0, nameof(RetryAction.Wait))]
+    [InlineData(false, 100, nameof(RetryAction.Wait))]
+    [InlineData(true, 19, nameof(RetryAction.Wait))]
+    [InlineData(true, 20, nameof(RetryAction.Retry))]
+    public void Decide_ProviderIsDown_WaitsWithoutDelay_UnlessTheRequestKeepsBreakingProbes(bool wasProbe, int probes, string action)
+    {
+        RetryDecision decision = Decide(new RetryState { Probes = probes }, new LlmException(FailureKind.ServerError, "500"), wasDown: true, wasProbe: wasProbe);
+
+        Assert.Equal(action, decision.Action.ToString());
+        Assert.Equal(wasProbe ? probes + 1 : probes, decision.State.Probes);
+        Assert.Equal(decision.Action == RetryAction.Wait, decision.Delay == TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void Decide_NameNotResolved_IsNoOutage()
+    {
+        Assert.Equal(RetryAction.GiveUp, Decide(new RetryState { Failures = 2 }, new LlmException(FailureKind.NameNotResolved, "?"), wasDown: true).Action);
+    }
+
+    [Theory]
+    [InlineData(894, nameof(RetryAction.Wait))]
+    [InlineData(897, nameof(RetryAction.GiveUp))]
+    public void Decide_WaitsBeyondTheCeiling_GiveUp(int secondsSinceFirst, string action)
+    {
+        var state = new RetryState { Waits = 1, FirstWait = TimeSpan.FromSeconds(100) };
+        var failure = new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(4) };
+
+        Assert.Equal(action, Decide(state, failure, age: 100 + secondsSinceFirst, random: 0).Action.ToString());
+    }
+
+    [Theory]
+    [InlineData(54, nameof(RetryAction.Retry))]
+    [InlineData(55, nameof(RetryAction.GiveUp))]
+    public void Decide_BeyondTheTotalTimeout_GivesUp(int age, string action)
+    {
+        var policy = new RetryPolicy(new RequestManagerOptions { RetryDelay = TimeSpan.FromSeconds(10), TotalTimeout = TimeSpan.FromSeconds(60) });
+        RetryDecision decision = policy.Decide(default, new LlmException(FailureKind.ServerError, "500"), false, false, TimeSpan.FromSeconds(age), 0.5);
+
+        Assert.Equal(action, decision.Action.ToString());
+        Assert.Equal(RetryAction.GiveUp, policy.Postpone(decision, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(age)).Action);
+    }
+
+    [Fact]
+    public void Decide_ProviderSendsSomethingElseNextTime_SendsAtOnceAndCountsNothing()
+    {
+        var state = new RetryState { Failures = 2 };
+
+        Assert.Equal(
+            new RetryDecision(RetryAction.Wait, TimeSpan.Zero, state),
+            Decide(state, new LlmException(FailureKind.InvalidRequest, "400").WithSendAgainChanged()));
+    }
+
+    [Fact]
+    public void Decide_CountsWhatTheFailureWas()
+    {
+        RetryState timedOut = Decide(default, new LlmException(FailureKind.Timeout, "late")).State;
+        RetryState throttled = Decide(timedOut, new LlmException(FailureKind.RateLimited, "429"), age: 7).State;
+
+        Assert.Equal(new RetryState { Failures = 1, Timeouts = 1 }, timedOut);
+        Assert.Equal(new RetryState { Failures = 1, Timeouts = 1, Waits = 1, FirstWait = TimeSpan.FromSeconds(7) }, throttled);
+    }
+
+    private static RetryDecision Decide(RetryState state, LlmException failure, bool wasDown = false, bool wasProbe = false, int age = 0, double random = 0.5) =>
+        s_policy.Decide(state, failure, wasDown, wasProbe, TimeSpan.FromSeconds(age), random);
+}
