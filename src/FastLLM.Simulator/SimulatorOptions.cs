@@ -211,7 +211,8 @@ public sealed class SimulatorOptions
     /// a body has arrived whole, and <c>{"response":7,"at":…,"status":200,"bytes":…,"sha256":"…"}</c> when the connection has taken the
     /// last byte of the answer to request 7. <c>at</c> is in Unix milliseconds by <see cref="TimeProvider"/>, <c>sha256</c> that of the
     /// body as it was transferred.</para>
-    /// <para>Answers that broke off have no line. <see cref="SimulatorServer.ResetStats"/> does not change the ledger.</para>
+    /// <para>Answers that broke off have no line. <see cref="SimulatorServer.ResetStats"/> does not change the ledger.
+    /// <c>GET /simulator/ledger?idle</c> waits until the connections of all other clients are closed, so that nothing is missing.</para>
     /// </remarks>
     public bool Ledger { get; set; }
 

@@ -56,13 +56,21 @@ public sealed class SimulatorServer : IAsyncDisposable
         options = options?.Copy() ?? new SimulatorOptions();
         options.Validate();
         var counters = new Counters();
+        var application = new SimulatorApplication(options, counters);
 
         var kestrelOptions = new KestrelServerOptions { AddServerHeader = false };
         kestrelOptions.Limits.MaxRequestBodySize = RequestBody.MaxBytes;
         kestrelOptions.Limits.MinRequestBodyDataRate = null; // a client that is slow under load is not the simulator's business
         kestrelOptions.Limits.MinResponseDataRate = null;
         kestrelOptions.Limits.KeepAliveTimeout = TimeSpan.FromHours(1);
-        kestrelOptions.Listen(IPAddress.Loopback, options.Port, static listen => listen.Protocols = HttpProtocols.Http1);
+        kestrelOptions.Listen(IPAddress.Loopback, options.Port, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            if (application.Ledger is { } ledger)
+            {
+                listen.Use(next => connection => ledger.CountAsync(connection, next));
+            }
+        });
 
         var transportOptions = new SocketTransportOptions
         {
@@ -77,7 +85,7 @@ public sealed class SimulatorServer : IAsyncDisposable
             NullLoggerFactory.Instance);
         try
         {
-            await kestrel.StartAsync(new SimulatorApplication(options, counters), cancellationToken).ConfigureAwait(false);
+            await kestrel.StartAsync(application, cancellationToken).ConfigureAwait(false);
             string address = kestrel.Features.Get<IServerAddressesFeature>()!.Addresses.Single();
             return new SimulatorServer(kestrel, counters, new Uri(address + "/v1"));
         }

@@ -122,12 +122,8 @@ public sealed class CostTests : IDisposable
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(300) }, Ended);
         using (RunningTool tool = _tool.Start("run", "in.jsonl", "--base-url", simulator.ApiBase, "--prices", "prices.json", "--max-cost", "1", "--concurrency", "20"))
         {
-            while (simulator.Stats.BodiesSent < 30)
-            {
-                await Task.Delay(10, Ended);
-                Assert.False(tool.Process.HasExited);
-            }
-
+            await Task.WhenAny(simulator.UntilAsync(stats => stats.Count("/v1/chat/completions", 200) >= 30, Ended), tool.Process.WaitForExitAsync(Ended));
+            Assert.False(tool.Process.HasExited);
             tool.Process.Kill();
             await tool.WaitAsync();
         }

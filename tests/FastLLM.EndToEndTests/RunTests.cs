@@ -214,10 +214,7 @@ public sealed class RunTests : IDisposable
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(300) }, Ended);
         _tool.Write("in.jsonl", Rows(200));
         using RunningTool tool = _tool.Start("run", "in.jsonl", "--base-url", simulator.ApiBase, "--concurrency", "10");
-        while (simulator.Stats.BodiesSent < 10 && !tool.Process.HasExited)
-        {
-            await Task.Yield();
-        }
+        await Task.WhenAny(simulator.UntilAsync(stats => stats.Count("/v1/chat/completions", 200) >= 10, Ended), tool.Process.WaitForExitAsync(Ended));
 
         tool.Signal("INT");
         ToolResult interrupted = await tool.WaitAsync();
@@ -241,13 +238,10 @@ public sealed class RunTests : IDisposable
         var random = new Random(20261123);
         for (var kill = 0; kill < 4; kill++)
         {
-            long seen = simulator.Stats.BodiesSent;
+            long seen = simulator.Stats.Count("/v1/chat/completions", 200);
             long until = seen + random.Next(5, 60);
             using RunningTool tool = _tool.Start("run", "in.jsonl", "--base-url", simulator.ApiBase, "--concurrency", "10");
-            while (simulator.Stats.BodiesSent < until && !tool.Process.HasExited)
-            {
-                await Task.Yield();
-            }
+            await Task.WhenAny(simulator.UntilAsync(stats => stats.Count("/v1/chat/completions", 200) >= until, Ended), tool.Process.WaitForExitAsync(Ended));
 
             tool.Process.Kill();
             await tool.WaitAsync();

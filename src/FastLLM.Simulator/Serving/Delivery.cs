@@ -21,7 +21,7 @@ internal static class Delivery
     public static ValueTask<bool> HalfAsync(IFeatureCollection context, IHttpResponseFeature response, int status, JsonOut output) =>
         WriteAsync(context, response, status, output, output.Length / 2);
 
-    /// <summary>Sends the ledger piece by piece: it may be long.</summary>
+    /// <summary>Sends the ledger piece by piece: it may be long. With <c>?idle</c>, as soon as no other connection is open.</summary>
     public static async Task LedgerAsync(IFeatureCollection context, Ledger ledger)
     {
         context.Get<IHttpResponseFeature>()!.Headers.ContentType = Ledger.ContentType;
@@ -29,6 +29,11 @@ internal static class Delivery
         int from = 0;
         try
         {
+            if (context.Get<IHttpRequestFeature>()!.QueryString == "?idle")
+            {
+                await ledger.WaitForOthersAsync().WaitAsync(context.Get<IHttpRequestLifetimeFeature>()!.RequestAborted);
+            }
+
             while (ledger.Write(ref from, writer.GetSpan(LedgerPiece)) is > 0 and int written)
             {
                 writer.Advance(written);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Unicode;
 using FastLLM.Simulator.Answers;
+using Microsoft.AspNetCore.Connections;
 
 namespace FastLLM.Simulator.Serving;
 
@@ -20,6 +21,8 @@ internal sealed class Ledger(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly List<Entry> _entries = [];
     private long _requests;
+    private int _connections;
+    private TaskCompletionSource? _alone;
 
     /// <returns>The request's number, for its answer.</returns>
     public long Request(ServedPath path, ReadOnlySpan<byte> body)
@@ -37,6 +40,40 @@ internal sealed class Ledger(TimeProvider time)
         lock (_gate)
         {
             _entries.Add(new Entry(request, time.GetUtcNow().ToUnixTimeMilliseconds(), ServedPath.Other, status, length, body));
+        }
+    }
+
+    /// <summary>Counts a connection while it is open, until its last request has its entries.</summary>
+    public async Task CountAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        lock (_gate)
+        {
+            _connections++;
+        }
+
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                if (--_connections == 1)
+                {
+                    _alone?.TrySetResult();
+                    _alone = null;
+                }
+            }
+        }
+    }
+
+    /// <summary>Completes when a single connection is open.</summary>
+    public Task WaitForOthersAsync()
+    {
+        lock (_gate)
+        {
+            return _connections <= 1 ? Task.CompletedTask : (_alone ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
 

@@ -10,16 +10,17 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
 {
     private readonly SimulatorOptions _options;
     private readonly Counters _counters;
-    private readonly Ledger? _ledger;
     private readonly SendHandler _sends;
 
     public SimulatorApplication(SimulatorOptions options, Counters counters)
     {
         _options = options;
         _counters = counters;
-        _ledger = options.Ledger ? new Ledger(options.TimeProvider) : null;
-        _sends = new SendHandler(options, counters, _ledger);
+        Ledger = options.Ledger ? new Ledger(options.TimeProvider) : null;
+        _sends = new SendHandler(options, counters, Ledger);
     }
+
+    public Ledger? Ledger { get; }
 
     public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 
@@ -36,14 +37,14 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
             "/v1/embeddings" => (ServedPath.Embeddings, "POST"),
             "/v1/models" => (ServedPath.Models, "GET"),
             "/simulator/stats" => (ServedPath.Stats, "GET"),
-            "/simulator/ledger" when _ledger is not null => (ServedPath.Ledger, "GET"),
+            "/simulator/ledger" when Ledger is not null => (ServedPath.Ledger, "GET"),
             _ => (ServedPath.Other, ""),
         };
 
         return path == ServedPath.Other || !string.Equals(request.Method, allowed, StringComparison.Ordinal)
                 ? RefuseAsync(context, request, path, allowed)
             : path is ServedPath.ChatCompletions or ServedPath.Embeddings ? _sends.HandleAsync(context, path)
-            : path == ServedPath.Ledger ? Delivery.LedgerAsync(context, _ledger!)
+            : path == ServedPath.Ledger ? Delivery.LedgerAsync(context, Ledger!)
             : ReportAsync(context, path);
     }
 

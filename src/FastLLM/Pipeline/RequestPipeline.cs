@@ -205,8 +205,8 @@ internal sealed class RequestPipeline<TResponse>(
             }
             else
             {
-                context.InFlight.EndSend(isFinal: true);
                 retryBudget.Succeeded(context.Retry.Failures);
+                context.InFlight.EndSend(isFinal: true);
                 if (context.IsCounted)
                 {
                     context.Run.FailFast.Answered();

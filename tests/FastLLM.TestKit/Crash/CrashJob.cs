@@ -49,12 +49,14 @@ public sealed class CrashJob : IAsyncDisposable
         return (await LiveAsync("random", null, async process =>
         {
             long before = LengthOf(Output);
-            while (!atStart && !process.HasEnded && LengthOf(Output) == before)
+            if (!atStart)
             {
-                await Task.Delay(1);
+                await FileSignal.WaitAsync(_folder, () => LengthOf(Output) != before, process.Ended);
             }
 
+#pragma warning disable RS0030 // waits for nothing: the moment is to be a random one
             await Task.Delay(delay);
+#pragma warning restore RS0030
             process.Kill();
         })).WasKilled;
     }

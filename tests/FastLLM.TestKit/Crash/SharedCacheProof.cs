@@ -26,11 +26,7 @@ public static class SharedCacheProof
             var violations = new List<string>();
             ToolProcess[] running = [.. Enumerable.Range(0, processes).Select(i => Start(i))];
             int killAt = random.Next(1, options.Rows / 2);
-            while (!running[0].HasEnded && OutputSnapshot.Read(Path.Combine(folder, Name("out", 0))).Records.Count < killAt)
-            {
-                await Task.Delay(5);
-            }
-
+            await FileSignal.WaitAsync(folder, () => OutputSnapshot.Read(Path.Combine(folder, Name("out", 0))).Records.Count >= killAt, running[0].Ended);
             running[0].Kill();
             for (var i = 0; i < processes; i++)
             {

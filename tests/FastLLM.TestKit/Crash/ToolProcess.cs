@@ -20,6 +20,7 @@ public sealed class ToolProcess : IDisposable
     {
         _process = process;
         Started = DateTimeOffset.UtcNow;
+        Ended = process.WaitForExitAsync();
         _messages = process.StandardError.ReadToEndAsync();
     }
 
@@ -32,7 +33,8 @@ public sealed class ToolProcess : IDisposable
 
     public StreamReader Output => _process.StandardOutput;
 
-    public bool HasEnded => _process.HasExited;
+    /// <summary>Gets a task that completes when the process has ended.</summary>
+    public Task Ended { get; }
 
     private static string KillPointVariable => Diagnostics.KillPoint.Variable;
 
@@ -62,12 +64,12 @@ public sealed class ToolProcess : IDisposable
     {
         try
         {
-            await _process.WaitForExitAsync().WaitAsync(atMost);
+            await Ended.WaitAsync(atMost);
         }
         catch (TimeoutException)
         {
             _process.Kill();
-            await _process.WaitForExitAsync();
+            await Ended;
             throw new TimeoutException($"fastllm {string.Join(' ', _process.StartInfo.ArgumentList)} did not end within {atMost}: {await _messages}");
         }
 

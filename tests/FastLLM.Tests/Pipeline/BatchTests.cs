@@ -309,7 +309,7 @@ public sealed class BatchTests : EngineTest
         var mayRecord = new TaskCompletionSource();
         var cache = new ScriptedCache { BeforePut = _ => mayRecord.Task };
         var provider = ScriptedProvider.Echo();
-        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.Cache = cache; }));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 1; o.Cache = cache; }));
 
         Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(20), Ended);
         await provider.WaitForSendsAsync(20, Ended);

@@ -24,10 +24,10 @@ public abstract class EngineTest
         return options;
     }
 
-    /// <summary>The system's clock, for tests in which nothing waits.</summary>
+    /// <summary>The system's clock, for tests in which nothing waits. No attempt times out, however busy the machine is.</summary>
     protected static RequestManagerOptions Quick(Action<RequestManagerOptions>? change = null)
     {
-        var options = new RequestManagerOptions { ShowProgress = false, RetryDelay = TimeSpan.Zero };
+        var options = new RequestManagerOptions { ShowProgress = false, RetryDelay = TimeSpan.Zero, Timeout = Timeout.InfiniteTimeSpan };
         change?.Invoke(options);
         return options;
     }

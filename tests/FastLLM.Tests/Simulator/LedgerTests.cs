@@ -69,6 +69,24 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
+    public async Task Ledger_Idle_WaitsForOtherConnections()
+    {
+        await using SimulatorServer server = await SimulatorServer.StartAsync(new SimulatorOptions { Ledger = true, StallRate = 1 }, Cancel);
+        var other = new HttpClient();
+        using var body = new StringContent("""{"model":"e","input":"Hello"}""");
+        Task stalled = other.PostAsync(new Uri(server.BaseUrl, "/v1/embeddings"), body, Cancel);
+        await server.UntilAsync(stats => stats.Faults.ContainsKey(SimulatorFault.Stall), Cancel);
+
+        Task<string> ledger = _client.GetStringAsync(new Uri(server.BaseUrl, "/simulator/ledger?idle"), Cancel);
+        await server.UntilAsync(stats => stats.InFlight == 1, Cancel);
+        Assert.False(ledger.IsCompleted);
+        other.Dispose();
+
+        Assert.Single((await ledger).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stalled);
+    }
+
+    [Fact]
     public async Task Ledger_WithoutTheOption_IsNotFound()
     {
         await using SimulatorServer server = await SimulatorServer.StartAsync(cancellationToken: Cancel);
