@@ -1,10 +1,10 @@
 namespace FastLLM;
 
-/// <summary>The caller cancelled a batch; what was finished by then is in <see cref="Responses"/>.</summary>
+/// <summary>The exception that is thrown when a batch is canceled. <see cref="Responses"/> has what had finished by then.</summary>
 public sealed class LlmCanceledException : OperationCanceledException
 {
     internal LlmCanceledException(IReadOnlyList<ResponseWrapper> responses, CancellationToken cancellationToken)
-        : base("The batch was cancelled; the responses so far are in Responses.", cancellationToken)
+        : base("The batch was canceled; the responses so far are in Responses.", cancellationToken)
     {
         Responses = responses;
     }

@@ -21,9 +21,8 @@ namespace FastLLM;
 /// <para>Safe for concurrent use: one manager serves many batches, also at the same time, under one limit. Equal requests share one send,
 /// whichever batch they are in. Disposing the manager closes its connections; a cache or handler that it was given stays open.</para>
 /// <para>A failed request is a value (<see cref="ResponseWrapper.Error"/>). A failure that makes all further sends pointless (a refused
-/// key, an
-/// exhausted account, a cache that cannot be written …) ends the run with an <see cref="LlmRunException"/>. Cancelling ends it with an
-/// <see cref="LlmCanceledException"/>. Both carry every response so far.</para>
+/// key, an exhausted account, a cache that cannot be written …) ends the run with an <see cref="LlmRunException"/>. Canceling ends it with
+/// an <see cref="LlmCanceledException"/>. Both carry every response so far.</para>
 /// </remarks>
 /// <typeparam name="TResponse">The provider's type of response.</typeparam>
 public class RequestManager<TResponse> : IAsyncDisposable
@@ -106,7 +105,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <param name="cancellationToken">Ends the batch at once; what is in flight is given up.</param>
     /// <returns>One outcome for each request: a response or a failure.</returns>
     /// <exception cref="LlmRunException">The run cannot continue; the exception carries every response so far.</exception>
-    /// <exception cref="LlmCanceledException">Cancelled; the exception carries every response so far.</exception>
+    /// <exception cref="LlmCanceledException">Canceled; the exception carries every response so far.</exception>
     public async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessBatchAsync(
         IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
     {
@@ -155,7 +154,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <param name="requests">The requests; read by one thread at a time, not always the same.</param>
     /// <param name="cancellationToken">Ends the stream at once; what is in flight is given up.</param>
     /// <exception cref="LlmRunException">The run cannot continue; thrown after the last outcome was returned.</exception>
-    /// <exception cref="LlmCanceledException">Cancelled; the exception carries the outcomes that had not been returned yet.</exception>
+    /// <exception cref="LlmCanceledException">Canceled; the exception carries the outcomes that had not been returned yet.</exception>
     public IAsyncEnumerable<ResponseWrapper<TResponse>> ProcessAsync(
         IAsyncEnumerable<LlmRequest> requests, CancellationToken cancellationToken = default)
     {
@@ -188,8 +187,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
 
     /// <summary>Opens a run over a stream, which starts when its outcomes are enumerated.</summary>
     /// <param name="rows">The requests; read by one thread at a time, not always the same.</param>
-    /// <param name="settings">What the run brings along. Its drain ends the run with an <see cref="LlmRunException"/> of kind <see
-    /// cref="FailureKind.NotSent"/>.</param>
+    /// <param name="settings">What the run brings along. Its drain ends the run with an <see cref="LlmRunException"/> of kind
+    /// <see cref="FailureKind.NotSent"/>.</param>
     /// <param name="cancellationToken">Ends the run at once; what is in flight is given up.</param>
     internal StreamRun<TResponse> Open(
         IAsyncEnumerable<LlmRequest> rows, RunSettings settings, CancellationToken cancellationToken = default)

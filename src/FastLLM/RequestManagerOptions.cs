@@ -3,13 +3,13 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM;
 
-/// <summary>How a <see cref="RequestManager{TResponse}"/> sends.</summary>
-/// <remarks>Setters refuse nonsense at the line that sets it. The manager takes a copy: later changes have no effect on it.</remarks>
+/// <summary>Represents the options of a <see cref="RequestManager{TResponse}"/>.</summary>
+/// <remarks>Setters check their values. The manager takes a copy: later changes have no effect on it.</remarks>
 public sealed class RequestManagerOptions
 {
     // Long because every option is documented and checked where it is set.
 
-    /// <summary>In <see cref="RefreshFinishReasons"/>, stands for every reason, and for answers that give none.</summary>
+    /// <summary>Stands for every reason in <see cref="RefreshFinishReasons"/>, and for answers without one.</summary>
     public const string AnyFinishReason = "*";
 
     private static readonly TimeSpan LongestTime = TimeSpan.FromDays(7);
@@ -28,14 +28,14 @@ public sealed class RequestManagerOptions
         }
     } = 100;
 
-    /// <summary>Gets or sets a value indicating whether the number in flight follows what the provider takes: up while all is well, down
-    /// when it throttles.</summary>
-    /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Else it begins at 20 and never passes <see
-    /// cref="Concurrency"/>.</value>
+    /// <summary>Gets or sets a value indicating whether the number in flight adapts to the provider: up while all is well, down when it
+    /// throttles.</summary>
+    /// <value>The default is <see langword="false"/>: always up to <see cref="Concurrency"/>. Otherwise it starts at 20 and never exceeds
+    /// <see cref="Concurrency"/>.</value>
     public bool AdaptiveConcurrency { get; set; }
 
-    /// <summary>Gets or sets what the provider allows the account, for each model.</summary>
-    /// <value>The default is <see langword="null"/>: nothing is told, and the provider's refusals teach how fast it may be asked.</value>
+    /// <summary>Gets or sets the account's limits at the provider, per model.</summary>
+    /// <value>The default is <see langword="null"/>: the limits are learned from 429 responses.</value>
     public RateLimits? RateLimits { get; set; }
 
     /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
@@ -111,8 +111,8 @@ public sealed class RequestManagerOptions
     }
 
     /// <summary>Gets or sets how many times a request is sent before it counts as failed, the first send included.</summary>
-    /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see <see
-    /// cref="MaxThrottleWait"/>.</value>
+    /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see
+    /// <see cref="MaxThrottleWait"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int RetryAttempts
     {
@@ -156,10 +156,10 @@ public sealed class RequestManagerOptions
         }
     } = TimeSpan.FromMinutes(15);
 
-    /// <summary>Gets or sets how many rows of a run may fail; with one more it stops, and can go on later. For each batch or stream of the
-    /// manager by itself.</summary>
-    /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also <see
-    /// cref="MaxErrorShare"/>.</value>
+    /// <summary>Gets or sets how many rows of a run may fail; one more failure stops the run, which can be resumed later. Counted
+    /// separately for each batch or stream.</summary>
+    /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also
+    /// <see cref="MaxErrorShare"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public long? MaxErrors
     {
@@ -175,10 +175,10 @@ public sealed class RequestManagerOptions
         }
     }
 
-    /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when more than that
-    /// have failed, and can go on later.</summary>
-    /// <value>The default is <see langword="null"/>: any share, but where the first ten rows are all refused in the same way and none is
-    /// answered, the run stops. With 1 it goes on even then.</value>
+    /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when a larger share
+    /// has failed. It can be resumed later.</summary>
+    /// <value>The default is <see langword="null"/>: any share, except that the run stops if the first ten rows are all refused alike and
+    /// none is answered. With 1 it continues even then.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
     public double? MaxErrorShare
     {
@@ -215,19 +215,19 @@ public sealed class RequestManagerOptions
     /// <value>The default is <see langword="true"/>: on an interactive terminal, on standard error; nothing is drawn elsewhere.</value>
     public bool ShowProgress { get; set; } = true;
 
-    /// <summary>Gets or sets who is told how a batch comes along: about ten times a second, and at the end.</summary>
+    /// <summary>Gets or sets the receiver of progress reports: about ten per second, and one at the end.</summary>
     public IProgress<TokenStats>? Progress { get; set; }
 
-    /// <summary>Gets or sets where answers are kept. The manager uses it and never closes it.</summary>
-    /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the
-    /// next.</value>
+    /// <summary>Gets or sets the cache of answers. The manager never closes it.</summary>
+    /// <value>The default is <see langword="null"/>: equal requests of one batch still share one answer, but nothing is kept for the next
+    /// batch.</value>
     public CacheProvider? Cache { get; set; }
 
-    /// <summary>Gets or sets for which finish reasons (<c>length</c>, <c>content_filter</c> …) an answer from the cache is asked for again;
+    /// <summary>Gets or sets the finish reasons (<c>length</c>, <c>content_filter</c> …) for which cached answers are requested again;
     /// <see cref="AnyFinishReason"/> for all.</summary>
-    /// <remarks>Only answers from before the manager was made are, so that none is asked for twice by one manager. The new answer takes the
-    /// old one's place. Only for the built-in responses.</remarks>
-    /// <value>The default is none: every whole answer that is there is good.</value>
+    /// <remarks>Applies to answers that were cached before the manager was created, so that no manager requests one twice. The new answer
+    /// replaces the old one. Built-in responses only.</remarks>
+    /// <value>The default is none: every complete cached answer is used.</value>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public IReadOnlyCollection<string> RefreshFinishReasons
     {
@@ -239,14 +239,15 @@ public sealed class RequestManagerOptions
         }
     } = [];
 
-    /// <summary>Gets or sets what models cost. A provider's own word (<see cref="Provider{TResponse}.GetCost"/>) wins.</summary>
-    /// <value>The default is <see langword="null"/>: what answers cost is not known. <see cref="PriceTable.BuiltIn"/> has some well-known
+    /// <summary>Gets or sets the prices of models. Costs that a provider reports (<see cref="Provider{TResponse}.GetCost"/>) take
+    /// precedence.</summary>
+    /// <value>The default is <see langword="null"/>: costs are unknown. <see cref="PriceTable.BuiltIn"/> has some well-known
     /// models.</value>
     public PriceTable? Prices { get; set; }
 
-    /// <summary>Gets or sets the most US dollars that all batches of the manager may cost together.</summary>
-    /// <remarks>Before every send its worst case is set aside: the bytes of its prompt as tokens, and the output that it allows (else the
-    /// model's largest). Where too little is left, requests wait for what is in flight to turn out cheaper; where that cannot help, the run
+    /// <summary>Gets or sets the maximum cost of all batches of the manager together, in US dollars.</summary>
+    /// <remarks>Before every send its worst case is reserved: the bytes of its prompt as tokens, and the output that it allows (otherwise
+    /// the model's maximum). If too little is left, requests wait until sends in flight turn out cheaper; if that cannot help, the run
     /// stops with an <see cref="LlmRunException"/> of kind <see cref="FailureKind.BudgetExhausted"/>. A failed send of unknown outcome
     /// stays charged in full. Requests whose cost has no bound are not sent: <see cref="FailureKind.CostUnbounded"/>. See
     /// <c>docs/costs.md</c>.</remarks>
@@ -267,7 +268,7 @@ public sealed class RequestManagerOptions
         }
     }
 
-    /// <summary>Gets or sets the handler that sends. The manager uses it and never disposes it.</summary>
+    /// <summary>Gets or sets the HTTP handler. The manager never disposes it.</summary>
     /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and
     /// cookies.</value>
     public HttpMessageHandler? HttpMessageHandler { get; set; }
@@ -284,17 +285,17 @@ public sealed class RequestManagerOptions
         }
     } = TimeProvider.System;
 
-    /// <summary>Gets or sets where the engine logs. Prompts and answers appear at Trace at most, keys never.</summary>
+    /// <summary>Gets or sets the logger. Prompts and answers are logged at Trace only, keys never.</summary>
     public ILogger? Logger { get; set; }
 
     /// <summary>Gets or sets the source of jitter, 0 ≤ x &lt; 1.</summary>
     internal Func<double>? Jitter { get; set; }
 
-    /// <summary>Gets a value indicating whether somebody chose <see cref="Timeout"/>.</summary>
+    /// <summary>Gets a value indicating whether <see cref="Timeout"/> was set.</summary>
     internal bool TimeoutChosen { get; private set; }
 
-    /// <summary>Checks what no single property can, and takes a copy.</summary>
-    /// <exception cref="ArgumentException">Two settings do not fit together; the message names them.</exception>
+    /// <summary>Checks what no single property can check, and returns a copy.</summary>
+    /// <exception cref="ArgumentException">Two settings contradict each other; the message names them.</exception>
     internal RequestManagerOptions ValidatedCopy()
     {
         Within(FirstByteTimeout, nameof(FirstByteTimeout), Timeout, nameof(Timeout));
@@ -307,8 +308,8 @@ public sealed class RequestManagerOptions
         if (Budget is not null && Prices is null)
         {
             throw new ArgumentException(
-                $"{nameof(Budget)} is set, but {nameof(Prices)} is not: without prices nobody can keep it. "
-                + $"Set {nameof(PriceTable)}.{nameof(PriceTable.BuiltIn)}, or a table of your own.");
+                $"{nameof(Budget)} is set, but {nameof(Prices)} is not: without prices it cannot be enforced. "
+                + $"Set {nameof(PriceTable)}.{nameof(PriceTable.BuiltIn)}, or your own table.");
         }
 
         var copy = (RequestManagerOptions)MemberwiseClone();

@@ -1,12 +1,12 @@
 namespace FastLLM;
 
-/// <summary>What became of one request: a response or a failure, and how it came about.</summary>
+/// <summary>Represents the outcome of one request: a response or a failure, with the attempts that led to it.</summary>
 /// <remarks>Immutable. The generic form, <see cref="ResponseWrapper{TResponse}"/>, has the response in its own type.</remarks>
 public abstract class ResponseWrapper
 {
     private readonly RequestKey _key;
 
-    // The id as text; or, for a request that was never begun, the request, whose key nobody may ever ask for.
+    // The id as text; or, for a request that was never started, the request: its key may never be needed.
     private object? _id;
 
     // Boxed: most responses have none, and should not be larger for it.
@@ -47,8 +47,8 @@ public abstract class ResponseWrapper
     /// <summary>Gets why there is no response; <see langword="null"/> where there is one.</summary>
     public LlmException? Error { get; private set; }
 
-    /// <summary>Gets the tokens that the answer took when it was made, also for one from the cache; <see langword="null"/> where nobody
-    /// told.</summary>
+    /// <summary>Gets the tokens that the answer used when it was made, also for a cached answer; <see langword="null"/> if
+    /// unknown.</summary>
     public abstract Usage? Usage { get; }
 
     /// <summary>Gets a value indicating whether the answer came from the cache, so that nothing was sent.</summary>
@@ -64,8 +64,8 @@ public abstract class ResponseWrapper
     /// <summary>Gets the time from the last send to its end; zero where nothing was sent.</summary>
     public TimeSpan Latency { get; init; }
 
-    /// <summary>Gets what the request cost, in US dollars: 0 for a cache hit, a shared answer, or one never sent; under a <see
-    /// cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.</summary>
+    /// <summary>Gets what the request cost, in US dollars: 0 for a cache hit, a shared answer, or one never sent; under a
+    /// <see cref="RequestManagerOptions.Budget"/> with what failed sends of unknown outcome stay charged with.</summary>
     /// <value><see langword="null"/> where that is not known: without a price, without usage, or where a send failed that may be
     /// billed.</value>
     public decimal? Cost
@@ -100,7 +100,7 @@ public abstract class ResponseWrapper
     private static RequestKey KeyOf(LlmRequest request) => request.TryGetKey(out RequestKey key, out _) ? key : default;
 }
 
-/// <summary>What became of one request: a response of type <typeparamref name="TResponse"/> or a failure.</summary>
+/// <summary>Represents the outcome of one request: a response of type <typeparamref name="TResponse"/> or a failure.</summary>
 /// <typeparam name="TResponse">The provider's type of response.</typeparam>
 public sealed class ResponseWrapper<TResponse> : ResponseWrapper
 {
@@ -111,7 +111,7 @@ public sealed class ResponseWrapper<TResponse> : ResponseWrapper
     /// <param name="response">The response.</param>
     /// <param name="requestId">The request's id.</param>
     /// <param name="orderId">The request's place in its batch.</param>
-    /// <param name="usage">The tokens that it took; left out, an <see cref="LlmResponse"/> is asked for them.</param>
+    /// <param name="usage">The tokens that it used; <see langword="null"/> to read them from an <see cref="LlmResponse"/>.</param>
     public ResponseWrapper(TResponse response, string requestId, long orderId, Usage? usage = null)
         : base(default, NotNull(requestId), orderId, error: null)
     {

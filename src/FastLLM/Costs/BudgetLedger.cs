@@ -3,10 +3,8 @@ namespace FastLLM.Costs;
 /// <summary>Keeps a budget: the worst case of a send is reserved before it, and replaced by its cost afterwards.</summary>
 /// <remarks>
 /// <para>Spent and reserved money together never exceed the budget, neither over all accounts nor for one account and its earlier costs. A
-/// request that finds
-/// too little left waits, first come first served, while sends in flight may turn out cheaper than reserved. A request that would not fit
-/// even if those sends
-/// were free is refused at once.</para>
+/// request that finds too little left waits, first come first served, while sends in flight may turn out cheaper than reserved. A request
+/// that would not fit even if those sends were free is refused at once.</para>
 /// <para>Safe for concurrent use. A reservation allocates only if it has to wait.</para>
 /// </remarks>
 internal sealed class BudgetLedger(decimal budget)
@@ -27,8 +25,8 @@ internal sealed class BudgetLedger(decimal budget)
 
     /// <summary>Opens the account of a run.</summary>
     /// <param name="earlier">What earlier runs of its job cost. It counts against this account's budget only.</param>
-    /// <param name="announce">Called before a send that could raise the unrecorded costs above the last announced bound; see <see
-    /// cref="BudgetAccount"/>.</param>
+    /// <param name="announce">Called before a send that could raise the unrecorded costs above the last announced bound; see
+    /// <see cref="BudgetAccount"/>.</param>
     public BudgetAccount Open(decimal earlier = 0, Action<decimal>? announce = null) => new(this, earlier, announce);
 
     /// <summary>Reserves money.</summary>
@@ -134,7 +132,7 @@ internal sealed class BudgetLedger(decimal budget)
                 }
             }
 
-            // Reserved and cancelled at the same time: the money goes back.
+            // Reserved and canceled at the same time: the money goes back.
             if (waiter.Decided.Task is { IsCompletedSuccessfully: true, Result: true })
             {
                 Settle(waiter.Account, waiter.Amount, 0);

@@ -17,20 +17,21 @@ public sealed record ModelPrice
     /// <summary>Gets the price of an answer token spent on reasoning; <see langword="null"/> where it is that of the others.</summary>
     public decimal? Reasoning { get; init; }
 
-    /// <summary>Gets the most tokens that an answer of the model may have; <see langword="null"/> where the table does not say.</summary>
+    /// <summary>Gets the maximum number of output tokens of the model; <see langword="null"/> if unknown.</summary>
     public long? MaxOutputTokens { get; init; }
 
-    /// <summary>Gets the dearest price of a prompt token under any circumstances: a long prompt, a write to the provider's cache.</summary>
+    /// <summary>Gets the highest price of a prompt token: of a long prompt, or of a write to the provider's cache.</summary>
     internal decimal HighestInput { get; init; }
 
-    /// <summary>Gets the dearest price of an answer token under any circumstances.</summary>
+    /// <summary>Gets the highest price of an output token.</summary>
     internal decimal HighestOutput { get; init; }
 
     /// <summary>Gets the prices of long prompts, the shortest first: each holds for all tokens of a request whose prompt is longer than
     /// <c>Above</c>.</summary>
     internal IReadOnlyList<PriceTier> Tiers { get; init; } = [];
 
-    /// <summary>What an answer cost. Cached and reasoning tokens, which are part of prompt and answer, count at their own price.</summary>
+    /// <summary>Returns the cost of an answer. Cached and reasoning tokens, which are part of prompt and output, have their own
+    /// prices.</summary>
     /// <param name="usage">The tokens that it took.</param>
     /// <returns>US dollars.</returns>
     public decimal Cost(Usage usage)
@@ -52,11 +53,11 @@ public sealed record ModelPrice
             + (Math.Max(0, usage.CompletionTokens - reasoning) * output) + (reasoning * (Reasoning ?? output));
     }
 
-    /// <summary>The most that a request may cost.</summary>
-    /// <param name="input">The most tokens that its prompt may have.</param>
-    /// <param name="output">The most tokens that its answer may have.</param>
+    /// <summary>Returns the highest possible cost of a request.</summary>
+    /// <param name="input">The maximum number of prompt tokens.</param>
+    /// <param name="output">The maximum number of output tokens.</param>
     internal decimal MaxCost(long input, long output) => (input * HighestInput) + (output * HighestOutput);
 }
 
-/// <summary>Prices from a length of the prompt on; what is left out stays as it was.</summary>
+/// <summary>Represents the prices above a prompt length; <see langword="null"/> keeps the price of the tier below.</summary>
 internal sealed record PriceTier(long Above, decimal? Input, decimal? Output, decimal? CachedInput);

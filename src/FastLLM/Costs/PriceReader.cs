@@ -54,7 +54,7 @@ internal static partial class PriceReader
         }
     }
 
-    /// <summary>Checks a price that somebody made, and adds what follows from it.</summary>
+    /// <summary>Checks a price and adds what follows from it.</summary>
     public static ModelPrice Complete(ModelPrice price)
     {
         foreach ((decimal? value, string name) in ((decimal?, string)[])

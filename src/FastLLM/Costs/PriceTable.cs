@@ -10,9 +10,8 @@ namespace FastLLM;
 /// <para>Immutable, safe to share between threads. Prices are exact decimals. A model that is not found has no price, which is never taken
 /// for free.</para>
 /// <para>A model is looked up by its exact name, then without a date at its end (<c>-2024-07-18</c>, <c>-20240718</c>), then without the
-/// provider before its last slash
-/// (<c>openai/gpt-4o</c>), in both forms; at last among entries that have a provider before the same name, if they all have the same price.
-/// See <c>docs/costs.md</c>.</para>
+/// provider before its last slash (<c>openai/gpt-4o</c>), in both forms; at last among entries that have a provider before the same name,
+/// if they all have the same price. See <c>docs/costs.md</c>.</para>
 /// </remarks>
 public sealed class PriceTable
 {

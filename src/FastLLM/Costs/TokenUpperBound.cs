@@ -3,14 +3,14 @@ using FastLLM.Json;
 
 namespace FastLLM.Costs;
 
-/// <summary>The most tokens that a request may take, told from its body alone.</summary>
+/// <summary>Represents upper bounds of the tokens of a request, computed from its body alone.</summary>
 /// <remarks>No tokenizer makes more tokens of a text than it has bytes of UTF-8, and JSON writes no text shorter than it is. So the bytes
-/// of the body bound the prompt; what a server adds around messages stays below the names and braces that stand there in JSON, and what it
-/// puts before all of them below <see cref="Preamble"/>.</remarks>
-/// <param name="Input">The most tokens of the prompt.</param>
-/// <param name="Output">The most tokens of all answers; <see langword="null"/> where the request sets no limit.</param>
-/// <param name="Choices">How many answers are asked for; where the request sets no limit, the model's own holds for each.</param>
-/// <param name="Unbounded">What in the request has no known bound, if anything.</param>
+/// of the body bound the prompt; what a server adds around messages is shorter than their names and braces in JSON, and what it adds before
+/// them is shorter than <see cref="Preamble"/>.</remarks>
+/// <param name="Input">The maximum number of prompt tokens.</param>
+/// <param name="Output">The maximum number of output tokens of all choices; <see langword="null"/> if the request sets no limit.</param>
+/// <param name="Choices">The number of choices; without a limit in the request, the model's own limit applies to each.</param>
+/// <param name="Unbounded">The content of the request that has no known bound, if any.</param>
 internal readonly record struct TokenUpperBound(long Input, long? Output, long Choices, string? Unbounded)
 {
     /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one
@@ -22,7 +22,7 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
 
     private const long MaxOutput = 1_000_000_000;
 
-    /// <summary>Reads it from the body.</summary>
+    /// <summary>Reads the bounds from the body.</summary>
     public static TokenUpperBound Of(LlmRequest request)
     {
         try

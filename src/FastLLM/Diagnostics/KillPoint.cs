@@ -6,7 +6,7 @@ namespace FastLLM.Diagnostics;
 
 /// <summary>Places where the process can be made to die as by <c>kill -9</c>, so that tests can prove what survives it.</summary>
 /// <remarks>Off unless <see cref="Variable"/> is set when the process starts, to a name or to <c>name:n</c> for the n-th time that the
-/// place is reached. What is off costs nothing: the fields are read-only, so the JIT takes the checks out. The names are told in
+/// place is reached. What is off costs nothing: the fields are read-only, so the JIT takes the checks out. The names are listed in
 /// <c>docs/durability.md</c>.</remarks>
 internal static class KillPoint
 {
@@ -78,7 +78,7 @@ internal static class KillPoint
         }
     }
 
-    /// <summary>Ends the process a moment later, while the thread goes on: for what is one call that cannot be stopped half-way.</summary>
+    /// <summary>Ends the process a moment later, while the thread continues: for a single call that cannot be stopped half-way.</summary>
     public static void IsBeginning(string name)
     {
         if (IsArmed(name) && Interlocked.Increment(ref s_reached) == s_times)
@@ -92,7 +92,7 @@ internal static class KillPoint
         if (Interlocked.Increment(ref s_reached) == s_times)
         {
             Die();
-            Thread.CurrentThread.Join(); // for ever: the thread goes no further while the process dies
+            Thread.CurrentThread.Join(); // the thread waits while the process dies
         }
     }
 

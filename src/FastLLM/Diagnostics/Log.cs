@@ -30,7 +30,7 @@ internal static partial class Log
         this ILogger logger, RequestKey requestId, int attempt, FailureKind failure, TimeSpan delay);
 
     [LoggerMessage(402, LogLevel.Warning,
-        "Model {Model} refuses a temperature. It is left out from now on where nobody chose it.",
+        "Model {Model} refuses a temperature. From now on it is omitted unless it was set explicitly.",
         EventName = "TemperatureRefused")]
     internal static partial void TemperatureRefused(this ILogger logger, string model);
 
@@ -50,7 +50,7 @@ internal static partial class Log
     internal static partial void StreamRefused(this ILogger logger, string model, string reason);
 
     [LoggerMessage(422, LogLevel.Warning,
-        "Model {Model} refuses stream_options. It is left out from now on; its streams may not tell how many tokens they took.",
+        "Model {Model} refuses stream_options. From now on it is omitted; streams of this model may not report token usage.",
         EventName = "StreamOptionsRefused")]
     internal static partial void StreamOptionsRefused(this ILogger logger, string model);
 

@@ -1,7 +1,6 @@
 namespace FastLLM.Diagnostics;
 
-/// <summary>Tells a file that somebody else has locked from one that cannot be opened for another reason. .NET has no exception of its own
-/// for it.</summary>
+/// <summary>Detects that a file is locked by another process. .NET has no exception for that case.</summary>
 internal static class SharingViolation
 {
     // ERROR_SHARING_VIOLATION; EWOULDBLOCK of Linux; of macOS.

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace FastLLM.Diagnostics;
 
-/// <summary>The engine's one meter and one activity source, both named <c>FastLLM</c>. They cost nothing while nobody listens.</summary>
+/// <summary>The engine's one meter and one activity source, both named <c>FastLLM</c>. They cost nothing without a listener.</summary>
 internal static class Telemetry
 {
     public const string Name = "FastLLM";

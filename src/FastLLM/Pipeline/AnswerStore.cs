@@ -31,7 +31,7 @@ internal sealed class AnswerStore<TResponse>(
         return lookup.IsCompletedSuccessfully ? new ValueTask<CachedAnswer<TResponse>>(Read(lookup.Result)) : WhenFoundAsync(lookup);
     }
 
-    /// <summary>Records an answer. Not cancelled by callers who leave: it was paid for.</summary>
+    /// <summary>Records an answer. Not canceled by callers that leave: it was paid for.</summary>
     /// <returns>Why the run cannot continue, or <see langword="null"/>.</returns>
     public async ValueTask<LlmException?> RecordAsync(RequestKey key, TResponse response, string? model, WorkerPool<TResponse> workers)
     {

@@ -8,10 +8,9 @@ namespace FastLLM.Pipeline;
 /// know.</summary>
 /// <remarks>
 /// <para>If the first <see cref="Enough"/> rows that finish are refused alike (same status and code, same message apart from numbers and
-/// quotations) and none
-/// is answered, sends are held until what is in flight has returned. If all of it fails alike too, the run stops, and its rows stay
-/// pending. One answer, or
-/// a different failure, clears the suspects: each of those rows has failed by itself, and the run continues.</para>
+/// quotations) and none is answered, sends are held until what is in flight has returned. If all of it fails alike too, the run stops, and
+/// its rows stay pending. One answer, or a different failure, clears the suspects: each of those rows has failed by itself, and the run
+/// continues.</para>
 /// <para>The first answer ends the detection for good; after that it costs one read per send. Safe for concurrent use.</para>
 /// </remarks>
 internal sealed partial class FailFastDetector(bool isEnabled)

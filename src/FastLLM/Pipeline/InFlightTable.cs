@@ -1,7 +1,8 @@
 namespace FastLLM.Pipeline;
 
-/// <summary>All requests of a manager, by key. Joining and ending are one step each, so that there is never a second leader.</summary>
-/// <remarks>Flights are chained through themselves: a request in request costs no dictionary entry.</remarks>
+/// <summary>Holds the in-flight requests of a manager by key. Joining and ending are one step each, so there is never a second
+/// leader.</summary>
+/// <remarks>Requests of one bucket are linked through themselves: an in-flight request costs no dictionary entry.</remarks>
 internal sealed class InFlightTable<TCaller>
     where TCaller : struct
 {
@@ -21,11 +22,11 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>Joins the request of this key, or begins one.</summary>
-    /// <param name="key">What is asked.</param>
-    /// <param name="request">The request to begin, if there is none.</param>
-    /// <param name="caller">Who asks.</param>
-    /// <param name="isOpen">Whether the caller still asks; read under the lock under which callers leave.</param>
+    /// <summary>Joins the request of a key, or starts one.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="request">The request to start, if there is none.</param>
+    /// <param name="caller">The row that needs the outcome.</param>
+    /// <param name="isOpen">Returns whether the caller may still join; called under the lock under which callers leave.</param>
     public Entry Enter(RequestKey key, InFlightRequest<TCaller> request, TCaller caller, Func<TCaller, bool> isOpen)
     {
         Shard shard = ShardOf(key);
@@ -39,7 +40,7 @@ internal sealed class InFlightTable<TCaller>
             ref InFlightRequest<TCaller>? head = ref shard.HeadOf(key);
             for (InFlightRequest<TCaller>? other = head; other is not null; other = other.Next)
             {
-                // A request that was called off has no verdict to share.
+                // A request that was called off has no outcome to share.
                 if (other.Key == key && !other.IsCalledOff)
                 {
                     other.Callers.Add(caller);
@@ -55,11 +56,11 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>Ends a request: from here on, nobody can join it.</summary>
+    /// <summary>Ends a request: it cannot be joined any more.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="callers">Filled with those who wait for the verdict.</param>
+    /// <param name="callers">Receives the callers that wait.</param>
     /// <param name="state">Handed to <paramref name="remember"/>.</param>
-    /// <param name="remember">Called before anybody can begin another request of the same key.</param>
+    /// <param name="remember">Called before another request of the same key can start.</param>
     public void End<TState>(InFlightRequest<TCaller> request, List<TCaller> callers, TState state, Action<TState, List<TCaller>> remember)
     {
         callers.Clear();
@@ -80,9 +81,9 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>Takes callers out of their requests. A request whose last caller leaves is called off.</summary>
-    /// <param name="leaving">Who leaves.</param>
-    /// <param name="inFlight">Filled with those whose request was being sent.</param>
+    /// <summary>Removes callers from their requests. A request without callers is called off.</summary>
+    /// <param name="leaving">Selects the callers.</param>
+    /// <param name="inFlight">Receives those whose request was being sent.</param>
     public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> inFlight)
     {
         foreach (Shard shard in _shards)
@@ -106,10 +107,9 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>Takes callers out of requests that are not being sent: they get no send any more. What is being sent is waited
-    /// for.</summary>
-    /// <param name="stopping">Who gets no send any more.</param>
-    /// <param name="left">Filled with those who left, and why their last send failed, if there was one.</param>
+    /// <summary>Removes callers from requests that are not being sent. What is being sent is awaited.</summary>
+    /// <param name="stopping">Selects the callers.</param>
+    /// <param name="left">Receives those that left, with the failure of their last send.</param>
     public void LeaveWaiting(Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
     {
         foreach (Shard shard in _shards)
@@ -124,7 +124,7 @@ internal sealed class InFlightTable<TCaller>
         }
     }
 
-    /// <summary>The same for one request, which must be in the table.</summary>
+    /// <summary>Does the same for one request of the table.</summary>
     public void LeaveWaitingOne(InFlightRequest<TCaller> request, Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
     {
         lock (ShardOf(request.Key).Lock)
@@ -140,7 +140,7 @@ internal sealed class InFlightTable<TCaller>
             return;
         }
 
-        // Where nobody stays, the request must be called off before its callers are told so: a send may begin at any moment.
+        // If all callers leave, the request must be called off first: a send may begin at any moment.
         if (request.Callers.TrueForAll(stopping) && !request.TryCallOffWaiting())
         {
             return;
@@ -176,25 +176,25 @@ internal sealed class InFlightTable<TCaller>
     }
 }
 
-/// <summary>A caller that was taken out of its request.</summary>
-/// <param name="Caller">Who.</param>
-/// <param name="Key">What was asked.</param>
+/// <summary>Represents a caller that was removed from its request.</summary>
+/// <param name="Caller">The caller.</param>
+/// <param name="Key">The key of the request.</param>
 /// <param name="LastFailure">Why the last send failed, if there was one.</param>
 internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey Key, LlmException? LastFailure)
 {
-    /// <summary>What failed sends stay charged with: told to one of those who share the request.</summary>
+    /// <summary>Gets what failed sends stay charged with; set for one of the callers of the request.</summary>
     public decimal Charged { get; init; }
 }
 
-/// <summary>How a request entered the table of requests.</summary>
+/// <summary>Specifies how a row entered the table.</summary>
 internal enum Entry
 {
-    /// <summary>It began a request, and has to see it through.</summary>
+    /// <summary>It leads a new request.</summary>
     Leads,
 
-    /// <summary>It joined a request, and gets that one's verdict.</summary>
+    /// <summary>It joined a request, and gets its outcome.</summary>
     Joined,
 
-    /// <summary>Its caller does not ask any more.</summary>
+    /// <summary>Its run has stopped.</summary>
     Refused,
 }

@@ -92,7 +92,7 @@ internal sealed class OutcomeDelivery<TResponse>(
         run.Close();
         var left = new List<LeftCaller<Caller<TResponse>>>();
         inFlight.Leave(caller => ReferenceEquals(caller.Run, run), left);
-        var canceled = new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.");
+        var canceled = new LlmException(FailureKind.Canceled, "Canceled while in flight; the provider may bill it.");
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
             run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId));

@@ -9,8 +9,8 @@ namespace FastLLM.Pipeline;
 
 /// <summary>The journey of a request. <see cref="ProcessNextAsync"/> tells it in the numbered steps of
 /// <c>docs/architecture.md</c>.</summary>
-/// <remarks>Holds no state: that of a request is in its <see cref="RequestContext{TResponse}"/>, that of a run in its <see
-/// cref="Run{TResponse}"/>.</remarks>
+/// <remarks>Holds no state: that of a request is in its <see cref="RequestContext{TResponse}"/>, that of a run in its
+/// <see cref="Run{TResponse}"/>.</remarks>
 internal sealed class RequestPipeline<TResponse>(
     Provider<TResponse> provider,
     RequestManagerOptions options,
@@ -111,7 +111,7 @@ internal sealed class RequestPipeline<TResponse>(
                 await BackOffAsync(context, decision.Delay).ConfigureAwait(false);
             }
 
-            // 8 Record: durable before anybody sees it. If that fails, the answer is delivered all the same, and the run stops.
+            // 8 Record: durable before it is delivered. If that fails, the answer is delivered all the same, and the run stops.
             KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
             if (answers is not null && context.Outcome.IsNewResponse)
             {

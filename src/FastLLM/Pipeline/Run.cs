@@ -31,8 +31,8 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets the workers. Set when the run begins.</summary>
     public WorkerPool<TResponse> Workers { get; set; } = null!;
 
-    /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of <see
-    /// cref="BottleneckProbe"/>.</summary>
+    /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of
+    /// <see cref="BottleneckProbe"/>.</summary>
     public bool IsOver { get; set; }
 
     /// <summary>Gets why the run cannot continue, if it cannot.</summary>
@@ -63,7 +63,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Accepts the outcome of a row.</summary>
     public abstract void Settle(ResponseWrapper<TResponse> outcome);
 
-    /// <summary>Notes what became of a row that was in flight when the run was closed. The row does not count as finished.</summary>
+    /// <summary>Notes the outcome of a row that was in flight when the run was closed. The row does not count as finished.</summary>
     public virtual void Note(ResponseWrapper<TResponse> outcome)
     {
     }

@@ -3,7 +3,7 @@ namespace FastLLM.Pipeline;
 /// <summary>Runs the workers of one run. Each takes one row after the other and sees it through, so that a finished request makes room for
 /// the next at once.</summary>
 /// <remarks>A worker whose request waits without a lease (it backs off, waits for its limiter, or is being recorded) is paused, and another
-/// one stands in for it. When it returns, there is one too many: the first that has finished its row retires.</remarks>
+/// one takes over. When it returns, there is one too many: the first that has finished its row retires.</remarks>
 internal sealed class WorkerPool<TResponse>(
     Run<TResponse> run, RequestPipeline<TResponse> pipeline, ContextPool<TResponse> contexts, int concurrency)
 {
@@ -29,7 +29,7 @@ internal sealed class WorkerPool<TResponse>(
         }
     }
 
-    /// <summary>Pauses the calling worker. Another one stands in for it if there are rows left.</summary>
+    /// <summary>Pauses the calling worker. Another one takes over if there are rows left.</summary>
     public void Pause()
     {
         Interlocked.Decrement(ref _working);

@@ -1,33 +1,33 @@
 namespace FastLLM;
 
-/// <summary>What keeps a run from being faster at a moment.</summary>
-/// <remarks>New factors may be added in later releases; names and numbers of existing ones stay.</remarks>
+/// <summary>Specifies what limits the speed of a run.</summary>
+/// <remarks>Later releases may add values; names and numbers of existing ones stay.</remarks>
 public enum Bottleneck
 {
-    /// <summary>Nothing is under way.</summary>
+    /// <summary>Nothing is running.</summary>
     None = 0,
 
-    /// <summary>The requests a minute (or a day) that were told, or the rate that the provider's refusals taught.</summary>
+    /// <summary>The configured requests per minute or day, or the rate learned from 429 responses.</summary>
     RequestsPerMinute = 1,
 
-    /// <summary>The tokens a minute that were told.</summary>
+    /// <summary>The configured tokens per minute.</summary>
     TokensPerMinute = 2,
 
-    /// <summary>As many are in flight as allowed, and more could be sent.</summary>
+    /// <summary>The number of requests in flight has reached its limit.</summary>
     Concurrency = 3,
 
-    /// <summary>All that is left is in flight: the provider takes its time.</summary>
+    /// <summary>All remaining requests are in flight.</summary>
     ProviderLatency = 4,
 
-    /// <summary>Requests wait after failures, or because the provider asked to wait.</summary>
+    /// <summary>Requests wait after failures, or because the provider asked for a pause.</summary>
     BackOff = 5,
 
-    /// <summary>Requests do not come as fast as they could be sent.</summary>
+    /// <summary>Requests are not read as fast as they could be sent.</summary>
     Input = 6,
 
-    /// <summary>Outcomes are not taken, or not recorded, as fast as they come.</summary>
+    /// <summary>Outcomes are not consumed or recorded as fast as they arrive.</summary>
     Output = 7,
 
-    /// <summary>What is left of the budget is set aside for what is in flight.</summary>
+    /// <summary>The rest of the budget is reserved for requests in flight.</summary>
     Budget = 8,
 }

@@ -1,9 +1,9 @@
 namespace FastLLM.Progress;
 
-/// <summary>What the engine says of itself for a snapshot.</summary>
+/// <summary>Represents the state of the engine in a snapshot.</summary>
 /// <param name="InFlight">Requests in flight.</param>
-/// <param name="Limit">How many may be.</param>
-/// <param name="Ceiling">How many may be at most, however well it goes.</param>
-/// <param name="RequestLimit">Requests a minute that were told.</param>
-/// <param name="TokenLimit">Tokens a minute that were told.</param>
+/// <param name="Limit">How many may be in flight now.</param>
+/// <param name="Ceiling">How many may ever be in flight.</param>
+/// <param name="RequestLimit">Configured requests per minute.</param>
+/// <param name="TokenLimit">Configured tokens per minute.</param>
 internal readonly record struct EngineState(int InFlight, int Limit, int Ceiling, long? RequestLimit, long? TokenLimit);

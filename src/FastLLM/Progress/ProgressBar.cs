@@ -11,7 +11,7 @@ internal sealed class ProgressBar(TextWriter writer, Func<int> width)
     private readonly Lock _gate = new();
     private bool _finished;
 
-    /// <summary>A bar on standard error, or none where nobody would see it as one.</summary>
+    /// <summary>Creates a bar on standard error; <see langword="null"/> if that is not an interactive terminal.</summary>
     public static ProgressBar? OnTerminal() =>
         Console.IsErrorRedirected || Environment.GetEnvironmentVariable("TERM") is "dumb"
             ? null

@@ -2,9 +2,8 @@ using FastLLM.Progress;
 
 namespace FastLLM;
 
-/// <summary>Counts how requests come along, tells whoever wants to know, and draws a small bar on an interactive terminal.</summary>
-/// <remarks>The manager makes one for each batch; make your own to count something that you send yourself. Safe for concurrent
-/// use.</remarks>
+/// <summary>Counts finished requests, reports progress, and draws a small bar on an interactive terminal.</summary>
+/// <remarks>The manager creates one per batch; create your own to count requests that you send yourself. Safe for concurrent use.</remarks>
 public sealed class ProgressTracker : IDisposable
 {
     private static readonly TimeSpan ReportEvery = TimeSpan.FromMilliseconds(100);
@@ -20,10 +19,10 @@ public sealed class ProgressTracker : IDisposable
 
     private TokenCounts _counts;
 
-    /// <summary>Begins to count.</summary>
+    /// <summary>Starts to count.</summary>
     /// <param name="totalRequests">How many requests there are; <see langword="null"/> where that is not known.</param>
     /// <param name="showProgress">Whether to draw a bar. Only on an interactive terminal, on standard error.</param>
-    /// <param name="progress">Who is told, about ten times a second and at the end.</param>
+    /// <param name="progress">Receives reports, about ten per second and one at the end.</param>
     /// <param name="timeProvider">The clock; <see langword="null"/> for the system's.</param>
     public ProgressTracker(
         long? totalRequests, bool showProgress = true, IProgress<TokenStats>? progress = null, TimeProvider? timeProvider = null)
@@ -92,7 +91,7 @@ public sealed class ProgressTracker : IDisposable
     /// <summary>Counts a request that failed.</summary>
     public void UpdateFailed() => Count(new TokenCounts { Completed = 1, Failed = 1 });
 
-    /// <summary>Tells the last state, and takes the bar off the screen.</summary>
+    /// <summary>Reports the final state and finishes the bar.</summary>
     public void Dispose()
     {
         TokenStats stats;
@@ -139,7 +138,7 @@ public sealed class ProgressTracker : IDisposable
         }
         catch (Exception)
         {
-            // A listener that fails must not cost anybody an answer.
+            // A listener that fails must not cost an answer.
         }
     }
 

@@ -1,6 +1,6 @@
 namespace FastLLM;
 
-/// <summary>How a batch, or a manager, has come along: a snapshot in which all numbers belong to the same moment.</summary>
+/// <summary>Represents the progress of a run or of a manager: a snapshot in which all numbers belong to the same moment.</summary>
 /// <remarks>An answer counts once, however many requests share it; answers from the cache took no tokens now and count in none of the token
 /// figures.</remarks>
 public sealed record TokenStats
@@ -35,12 +35,12 @@ public sealed record TokenStats
     /// <summary>Gets the requests in flight at this moment.</summary>
     public int InFlight { get; init; }
 
-    /// <summary>Gets how many may be in flight at this moment, over all models; with <see
-    /// cref="RequestManagerOptions.AdaptiveConcurrency"/> the learnt number; 0 where nobody told.</summary>
+    /// <summary>Gets how many may be in flight at this moment, over all models; with
+    /// <see cref="RequestManagerOptions.AdaptiveConcurrency"/> the learned number; 0 if unknown.</summary>
     public int ConcurrencyLimit { get; init; }
 
-    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than <see
-    /// cref="ConcurrencyLimit"/> while the number is being learnt; 0 where nobody told.</summary>
+    /// <summary>Gets how many may ever be in flight: <see cref="RequestManagerOptions.Concurrency"/>. More than
+    /// <see cref="ConcurrencyLimit"/> while the number is being learned; 0 if unknown.</summary>
     public int ConcurrencyCeiling { get; init; }
 
     /// <summary>Gets the tokens of prompts.</summary>
@@ -63,26 +63,25 @@ public sealed record TokenStats
     /// with.</summary>
     public decimal Cost { get; init; }
 
-    /// <summary>Gets the answers that were sent for and whose price nobody knows. They are not free: <see cref="Cost"/> only does not say
-    /// what they cost.</summary>
+    /// <summary>Gets the number of paid answers whose price is unknown. <see cref="Cost"/> does not include them.</summary>
     public long Unpriced { get; init; }
 
     /// <summary>Gets when it began.</summary>
     public DateTimeOffset StartTime { get; init; }
 
-    /// <summary>Gets the time since then, on a clock that nobody sets.</summary>
+    /// <summary>Gets the time since then, on a monotonic clock.</summary>
     public TimeSpan ElapsedTime { get; init; }
 
-    /// <summary>Gets the account's limit of tokens a minute, where told.</summary>
+    /// <summary>Gets the configured tokens per minute.</summary>
     public long? TokenLimit { get; init; }
 
-    /// <summary>Gets the account's limit of requests a minute, where told.</summary>
+    /// <summary>Gets the configured requests per minute.</summary>
     public long? RequestLimit { get; init; }
 
-    /// <summary>Gets what keeps it from being faster at this moment.</summary>
+    /// <summary>Gets what limits the speed now.</summary>
     public Bottleneck LimitedBy { get; init; }
 
-    /// <summary>Gets the share of the time so far that each factor limited, 0 to 1; together 1. Empty where no time has passed.</summary>
+    /// <summary>Gets the share of time per bottleneck, 0 to 1; together 1. Empty if no time has passed.</summary>
     public IReadOnlyDictionary<Bottleneck, double> LimitedByShares { get; init; } = new Dictionary<Bottleneck, double>();
 
     /// <summary>Gets prompt tokens a second, over the whole time.</summary>

@@ -1,20 +1,20 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Why a limiter lets nobody through at a moment.</summary>
+/// <summary>Specifies why a limiter admits nothing.</summary>
 internal enum BlockReason
 {
-    /// <summary>It does.</summary>
+    /// <summary>It admits sends.</summary>
     None,
 
     /// <summary>The provider asked to wait.</summary>
     Closed,
 
-    /// <summary>As many are in flight as may be.</summary>
+    /// <summary>The limit of requests in flight is reached.</summary>
     Concurrency,
 
-    /// <summary>The requests that were told are used up, or the learnt rate is.</summary>
+    /// <summary>The configured requests are used up, or the learned rate is.</summary>
     Requests,
 
-    /// <summary>The tokens that were told are used up.</summary>
+    /// <summary>The configured tokens are used up.</summary>
     Tokens,
 }

@@ -1,11 +1,11 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Stops asking a provider that is down, and finds out when it is up again. Under the lock of <see
-/// cref="RateLimiters"/>.</summary>
+/// <summary>Stops sends to a provider that is down, and finds out when it is up again. Under the lock of
+/// <see cref="RateLimiters"/>.</summary>
 /// <remarks>It opens when <see cref="InARow"/> sends in a row met an outage, with no answer of any other kind between them: a provider that
 /// fails three sends of ten does that once in a million sends. While it is open one send at a time goes out as a probe, each after a break
 /// that grows with the outage: an eighth of its age, from 5 s to a minute, so that a recovery is seen soon. One probe that gets through
-/// closes it. A 429 or 4xx is an answer: who says that is not down.</remarks>
+/// closes it. A 429 or 4xx is an answer: such a provider is not down.</remarks>
 internal sealed class CircuitBreaker
 {
     /// <summary>How many sends in a row must meet an outage.</summary>
@@ -87,7 +87,7 @@ internal sealed class CircuitBreaker
     }
 }
 
-/// <summary>What has become of a breaker.</summary>
+/// <summary>Specifies how a circuit breaker has changed.</summary>
 internal enum BreakerChange
 {
     /// <summary>Nothing.</summary>

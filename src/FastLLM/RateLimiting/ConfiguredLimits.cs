@@ -1,21 +1,22 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>The limits that were told for a model, and how much of them is left. Under the lock of <see cref="RateLimiters"/>.</summary>
+/// <summary>Tracks how much is left of the configured limits of a model. Under the lock of <see cref="RateLimiters"/>.</summary>
 /// <remarks>What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too,
 /// and gives its tokens back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all
 /// back (<c>docs/limits.md</c>).</remarks>
-internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
+internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
 {
     private const double MaxOfIt = 0.3;
 
-    private readonly TokenBucket? _requests = told.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
-    private readonly TokenLedger? _tokens = Ledger(told.TokensPerMinute);
-    private readonly TokenLedger? _input = Ledger(told.InputTokensPerMinute);
-    private readonly TokenLedger? _output = Ledger(told.OutputTokensPerMinute);
-    private readonly DailyQuota? _day = told.RequestsPerDay is { } perDay ? new DailyQuota(perDay) : null;
+    private readonly TokenBucket? _requests = limits.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
+    private readonly TokenLedger? _tokens = Ledger(limits.TokensPerMinute);
+    private readonly TokenLedger? _input = Ledger(limits.InputTokensPerMinute);
+    private readonly TokenLedger? _output = Ledger(limits.OutputTokensPerMinute);
+    private readonly DailyQuota? _day = limits.RequestsPerDay is { } perDay ? new DailyQuota(perDay) : null;
     private readonly TokenEstimate _estimate = new();
 
-    // OpenAI and Azure count what a request allows itself, whatever it takes; others count what it took. They are not asked, but found out.
+    // OpenAI and Azure count what a request allows itself, whatever it takes; others count what it took. Which of the two it is, is
+    // learned.
     private bool _countsAllowance;
     private double _correctedAt = double.NegativeInfinity;
 
@@ -25,7 +26,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     /// <summary>Why a request fits no minute, or <see langword="null"/>.</summary>
     public LlmException? Refusal(in TokenDemand demand)
     {
-        // Where the request sets no limit, its output is a guess, and a guess refuses nobody.
+        // Where the request sets no limit, its output is a guess, and a guess is no reason to refuse it.
         long input = _estimate.Input(demand);
         long output = demand.MaxOutput ?? 0;
         return Over(input + output, _tokens, "tokens", nameof(RateLimits.TokensPerMinute))
@@ -34,7 +35,7 @@ internal sealed class ConfiguredLimits(RateLimits told, TimeSpan mostDayWait)
     }
 
     /// <summary>Why nothing may be sent for longer than a run waits, or <see langword="null"/>.</summary>
-    public LlmException? DayRefusal(double now) => _day?.Wait(now) is { } wait && wait > mostDayWait.TotalSeconds
+    public LlmException? DayRefusal(double now) => _day?.Wait(now) is { } wait && wait > maxDayWait.TotalSeconds
         ? new LlmException(
             FailureKind.DailyLimit,
             $"The {_day.PerDay:N0} requests a day ({nameof(RateLimits.RequestsPerDay)}) are used up; "

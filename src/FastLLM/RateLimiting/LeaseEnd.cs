@@ -12,7 +12,7 @@ internal enum LeaseEnd
     /// <summary>The provider said that it is too much (429).</summary>
     Throttled,
 
-    /// <summary>The provider said that it cannot at the moment (503, 529): fewer at once may help, a rate is not to be learnt from
+    /// <summary>The provider said that it cannot at the moment (503, 529): fewer at once may help, but no rate is learned from
     /// it.</summary>
     Overloaded,
 

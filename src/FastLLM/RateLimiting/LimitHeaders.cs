@@ -4,9 +4,9 @@ using System.Net.Http.Headers;
 
 namespace FastLLM.RateLimiting;
 
-/// <summary>What the headers of an answer say about limits, whoever the provider is.</summary>
-/// <remarks>One table of names for all providers: no two of them mean different things by the same name, but for those that <see
-/// cref="Read"/> tells apart.</remarks>
+/// <summary>Represents what the headers of a response say about limits, for all providers.</summary>
+/// <remarks>One table of names for all providers: no two of them mean different things by the same name, but for those that
+/// <see cref="Read"/> tells apart.</remarks>
 internal sealed class LimitHeaders
 {
     private const double Unbelievable = 1e15;
@@ -59,8 +59,8 @@ internal sealed class LimitHeaders
     public bool SaysAnything =>
         (Requests.Remaining ?? Tokens.Remaining ?? Input.Remaining ?? Output.Remaining ?? RequestsOfDay.Remaining) is not null;
 
-    /// <summary>How long until all that is used up is there again; <see langword="null"/> where nothing is used up, or nobody
-    /// says.</summary>
+    /// <summary>Gets the time until all used-up limits are refilled; <see langword="null"/> if none is used up or the headers do not
+    /// say.</summary>
     public TimeSpan? UntilRefilled
     {
         get
@@ -191,7 +191,7 @@ internal sealed class LimitHeaders
 
 /// <summary>What the headers say of one limit.</summary>
 /// <param name="Limit">The whole.</param>
-/// <param name="Remaining">What may still be used; where it is told in thousands, the most that it may be.</param>
+/// <param name="Remaining">What may still be used; if it is given in thousands, the upper bound.</param>
 /// <param name="Reset">Seconds until it is whole again.</param>
 /// <param name="IsUsedUp">Whether the provider says that nothing is left.</param>
 internal readonly record struct LimitAxis(double? Limit, double? Remaining, double? Reset, bool IsUsedUp)

@@ -286,7 +286,7 @@ internal sealed class ModelRateLimiter
                 }
             }
 
-            // Admitted and cancelled at the same time: the lease goes back.
+            // Admitted and canceled at the same time: the lease goes back.
             if (waiter.Admitted.Task.IsCompletedSuccessfully)
             {
                 Leave(waiter.Lease, LeaseEnd.NotUsed);

@@ -9,14 +9,14 @@ internal sealed class RateLimiters : IDisposable
 {
     private const int MaxModels = 1_000;
 
-    // Nobody waits longer for the next day's requests: it is better to know, and to resume tomorrow.
+    // No longer wait for the next day's requests: it is better to stop, and to resume tomorrow.
     private static readonly TimeSpan MaxDayWait = TimeSpan.FromHours(1);
 
     private readonly ConcurrentDictionary<string, ModelRateLimiter> _limiters = new(StringComparer.Ordinal);
     private readonly List<ModelRateLimiter> _queued = [];
     private readonly TimeProvider _time;
     private readonly RateLimits? _configured;
-    private readonly TimeSpan _mostDayWait;
+    private readonly TimeSpan _maxDayWait;
     private readonly bool _adaptive;
     private readonly long _start;
     private ModelRateLimiter? _last;
@@ -28,20 +28,19 @@ internal sealed class RateLimiters : IDisposable
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="told">The limits that hold for each model, where told.</param>
-    /// <param name="mostDayWait">How long to wait for the next day's requests, rather than give up.</param>
-    /// <param name="longestOutage">How long a provider may be down before those who wait are sent away; without end, where left
-    /// out.</param>
+    /// <param name="configured">The configured limits of each model.</param>
+    /// <param name="maxDayWait">How long to wait for the next day's requests, rather than give up.</param>
+    /// <param name="longestOutage">How long a provider may be down before waiters are refused; <see langword="null"/> for no limit.</param>
     public RateLimiters(
-        int concurrency, bool adaptive, TimeProvider time, RateLimits? told = null,
-        TimeSpan mostDayWait = default, TimeSpan? longestOutage = null)
+        int concurrency, bool adaptive, TimeProvider time, RateLimits? configured = null,
+        TimeSpan maxDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
         Ceiling = concurrency;
         _adaptive = adaptive;
         _time = time;
-        _configured = told;
-        _mostDayWait = mostDayWait;
+        _configured = configured;
+        _maxDayWait = maxDayWait;
         _start = time.GetTimestamp();
         _limit = adaptive ? Math.Min(concurrency, new LearnedConcurrency(concurrency).Limit) : concurrency;
     }
@@ -61,7 +60,7 @@ internal sealed class RateLimiters : IDisposable
     /// <summary>How many may hold one at this moment.</summary>
     public int Limit => Volatile.Read(ref _limit);
 
-    /// <summary>Why the first of those who wait must wait; <see cref="BlockReason.None"/> where nobody does.</summary>
+    /// <summary>Gets why the first waiter waits; <see cref="BlockReason.None"/> without waiters.</summary>
     public BlockReason BlockedBy => (BlockReason)Volatile.Read(ref _blockedBy);
 
     internal Lock Lock { get; } = new();
@@ -72,7 +71,7 @@ internal sealed class RateLimiters : IDisposable
 
     internal TimeProvider Time => _time;
 
-    /// <summary>Seconds since the limiters were made, on a clock that nobody sets.</summary>
+    /// <summary>Gets the seconds since the limiters were created, on a monotonic clock.</summary>
     internal double Now => _time.GetElapsedTime(_start).TotalSeconds;
 
     internal bool IsFull => _inFlight >= Ceiling;
@@ -101,7 +100,7 @@ internal sealed class RateLimiters : IDisposable
         return limiter;
     }
 
-    /// <summary>Lets nobody of any model through for a time.</summary>
+    /// <summary>Admits nothing of any model for a time.</summary>
     /// <returns>Whether that is longer than was known for any.</returns>
     public bool CloseAllFor(TimeSpan wait)
     {
@@ -141,7 +140,8 @@ internal sealed class RateLimiters : IDisposable
         Note();
     }
 
-    /// <summary>Lets through whoever may pass, over all models: first come first served, retries first. Under the lock.</summary>
+    /// <summary>Admits the waiters that may pass, over all models: first come, first served; retries first. Call it under the
+    /// lock.</summary>
     internal void Admit()
     {
         while (_queued.Count > 0)
@@ -191,9 +191,9 @@ internal sealed class RateLimiters : IDisposable
     private ModelRateLimiter Create(string model) => new(
         this, model,
             _adaptive ? new LearnedConcurrency(Ceiling) : null,
-            _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _mostDayWait) : null);
+            _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
 
-    // Of several models that wait, the one whose head came first speaks.
+    // Of several models with waiters, the one whose first waiter came first counts.
     private void Note()
     {
         ModelRateLimiter? first = null;

@@ -1,6 +1,6 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>How many tokens a model makes of a text, and how long its answers mostly are: learnt from the usage that comes back.</summary>
+/// <summary>Estimates prompt and output tokens of a model, learned from reported usage.</summary>
 internal sealed class TokenEstimate
 {
     private const double FirstBytesPerToken = 4; // English; other scripts are learned within a few answers

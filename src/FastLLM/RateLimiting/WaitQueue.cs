@@ -1,7 +1,7 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Those who wait at a limiter: first come first served, retries before all others. Under the lock of <see
-/// cref="RateLimiters"/>.</summary>
+/// <summary>Represents the waiters of a limiter: first come, first served; retries before all others. Under the lock of
+/// <see cref="RateLimiters"/>.</summary>
 internal sealed class WaitQueue
 {
     private const long RetriesFirst = long.MinValue / 2;
@@ -9,16 +9,16 @@ internal sealed class WaitQueue
     private readonly LinkedList<Waiter> _retries = [];
     private readonly LinkedList<Waiter> _others = [];
 
-    /// <summary>Whose turn it is; <see langword="null"/> where nobody waits.</summary>
+    /// <summary>Gets the first waiter, if any.</summary>
     public Waiter? First => (_retries.First ?? _others.First)?.Value;
 
-    /// <summary>Whether somebody would be overtaken by one who comes now and does not wait.</summary>
+    /// <summary>Returns whether a new request would overtake a waiter if it did not wait.</summary>
     public bool IsAheadOf(bool isRetry) => _retries.Count > 0 || (!isRetry && _others.Count > 0);
 
-    /// <summary>Takes a place at the end.</summary>
+    /// <summary>Adds a waiter.</summary>
     /// <param name="lease">What is waited for.</param>
     /// <param name="isRetry">Whether an earlier attempt of the request failed.</param>
-    /// <param name="number">A number that grows with each who comes, over all limiters.</param>
+    /// <param name="number">A number that grows with each waiter, over all limiters.</param>
     public Waiter Add(RateLease lease, bool isRetry, long number)
     {
         var waiter = new Waiter(lease, isRetry ? RetriesFirst + number : number);
@@ -26,7 +26,7 @@ internal sealed class WaitQueue
         return waiter;
     }
 
-    /// <summary>Gives up a place.</summary>
+    /// <summary>Removes a waiter.</summary>
     /// <returns>Whether it was still waiting.</returns>
     public static bool Remove(Waiter waiter)
     {
@@ -39,7 +39,7 @@ internal sealed class WaitQueue
         return true;
     }
 
-    /// <summary>Sends everybody away.</summary>
+    /// <summary>Refuses all waiters.</summary>
     public void Refuse(LlmException why)
     {
         while (First is { } first)
@@ -49,7 +49,7 @@ internal sealed class WaitQueue
         }
     }
 
-    /// <summary>One who waits.</summary>
+    /// <summary>Represents a waiter.</summary>
     internal sealed class Waiter(RateLease lease, long order)
     {
         public RateLease Lease { get; } = lease;

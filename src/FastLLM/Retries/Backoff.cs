@@ -1,6 +1,6 @@
 namespace FastLLM.Retries;
 
-/// <summary>How long to wait before a request is sent again.</summary>
+/// <summary>Computes the delay before a request is sent again.</summary>
 internal static class Backoff
 {
     /// <summary>The longest wait that is our own choice; a provider may ask for a longer one.</summary>
@@ -8,11 +8,9 @@ internal static class Backoff
 
     private static readonly TimeSpan LongestAsked = TimeSpan.FromDays(7);
 
-    /// <summary>
-    /// Full jitter on exponential back-off: anywhere between nothing and <paramref name="baseDelay"/>·2ⁿ, at most a minute.
-    /// What the provider asked for is a minimum, on top of which comes up to a quarter of it, so that nobody wakes early and all do not
-    /// wake at once.
-    /// </summary>
+    /// <summary>Full jitter on exponential back-off: anywhere between nothing and <paramref name="baseDelay"/>·2ⁿ, at most a minute. What
+    /// the provider asked for is a minimum, on top of which comes up to a quarter of it, so that no request wakes early and not all wake at
+    /// once.</summary>
     /// <param name="failures">How many attempts have failed so far, at least 1.</param>
     /// <param name="baseDelay">The upper end of the first wait.</param>
     /// <param name="retryAfter">What the provider asked for, if it did.</param>
@@ -26,10 +24,10 @@ internal static class Backoff
             return own;
         }
 
-        // A provider of one's own may say anything.
+        // A custom provider may say anything.
         asked = TimeSpan.FromTicks(Math.Clamp(asked.Ticks, 0, LongestAsked.Ticks));
         TimeSpan jitter = TimeSpan.FromTicks((long)(Math.Min(asked.Ticks, Cap.Ticks * 4) * 0.25 * random));
-        TimeSpan told = asked + jitter;
-        return told > own ? told : own;
+        TimeSpan minimum = asked + jitter;
+        return minimum > own ? minimum : own;
     }
 }

@@ -9,7 +9,7 @@ internal enum FailureAction
     /// <summary>Send again, however often it takes within the time allowed for waits: throttling is no failure of the request.</summary>
     Wait,
 
-    /// <summary>This request has failed; the others go on.</summary>
+    /// <summary>This request has failed; the others continue.</summary>
     FailRow,
 
     /// <summary>Nothing more can succeed: stop the run.</summary>

@@ -1,6 +1,6 @@
 namespace FastLLM;
 
-/// <summary>Why a request has no answer: at which stage, and who is at fault.</summary>
+/// <summary>Specifies why a request has no answer: the stage, and the party at fault.</summary>
 /// <remarks>What the engine does about each kind (send again, wait, fail the row, stop the run) is one table, described in
 /// <c>docs/failures.md</c>. New kinds may be added in later releases; names and numbers of existing ones stay.</remarks>
 public enum FailureKind
@@ -11,7 +11,7 @@ public enum FailureKind
     /// <summary>Input: the request was never sent, because the run ended first. It costs nothing to ask again.</summary>
     NotSent = 1,
 
-    /// <summary>Input: the caller cancelled while the request was in flight. The provider may bill it.</summary>
+    /// <summary>Input: the caller canceled while the request was in flight. The provider may bill it.</summary>
     Canceled = 2,
 
     /// <summary>Input: FastLLM or the provider cannot do what the request asks for, such as a stream of embeddings. Not sent.</summary>
@@ -52,8 +52,8 @@ public enum FailureKind
     /// <summary>Account: the model does not exist or the account may not use it.</summary>
     ModelNotFound = 33,
 
-    /// <summary>Account: the requests of the day are used up, by the provider's word or by what was told (<see
-    /// cref="RateLimits.RequestsPerDay"/>).</summary>
+    /// <summary>Account: the requests of the day are used up, by the provider's word or by the configured limit
+    /// (<see cref="RateLimits.RequestsPerDay"/>).</summary>
     DailyLimit = 34,
 
     /// <summary>Account: what is left of the budget (<see cref="RequestManagerOptions.Budget"/>) cannot pay the next request's worst
@@ -102,11 +102,11 @@ public enum FailureKind
     /// <summary>Output: an outcome could not be written. The run stops before it pays for more.</summary>
     Output = 80,
 
-    /// <summary>Run: more requests failed than <see cref="RequestManagerOptions.MaxErrors"/> or <see
-    /// cref="RequestManagerOptions.MaxErrorShare"/> allow.</summary>
+    /// <summary>Run: more requests failed than <see cref="RequestManagerOptions.MaxErrors"/> or
+    /// <see cref="RequestManagerOptions.MaxErrorShare"/> allow.</summary>
     TooManyFailures = 81,
 
-    /// <summary>Provider: its code threw an exception that says nothing about the cause; see <see
-    /// cref="Exception.InnerException"/>.</summary>
+    /// <summary>Provider: its code threw an exception that says nothing about the cause; see
+    /// <see cref="Exception.InnerException"/>.</summary>
     Provider = 70,
 }

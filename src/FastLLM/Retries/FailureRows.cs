@@ -77,8 +77,7 @@ internal static class FailureRows
     private static readonly FailureRow?[] s_byKind = ByKind();
 
     /// <summary>The row of a kind. A number that is no kind gets that of <see cref="FailureKind.Unknown"/>.</summary>
-    public static FailureRow Of(FailureKind kind) =>
-        ((uint)kind < (uint)s_byKind.Length ? s_byKind[(int)kind] : null) ?? s_byKind[(int)FailureKind.Unknown]!;
+    public static FailureRow Of(FailureKind kind) => ((uint)kind < (uint)s_byKind.Length ? s_byKind[(int)kind] : null) ?? s_byKind[(int)FailureKind.Unknown]!;
 
     private static FailureRow?[] ByKind()
     {

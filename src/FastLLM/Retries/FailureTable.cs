@@ -1,14 +1,13 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using FastLLM.Pipeline;
 
 namespace FastLLM.Retries;
 
-/// <summary>The one table from what a provider answers to what it means. The first row that fits wins; what is done then stands in <see
-/// cref="FailureRows"/>.</summary>
+/// <summary>The one table from a provider's response to a failure kind. The first match wins; <see cref="FailureRows"/> says what is done
+/// then.</summary>
 internal static partial class FailureTable
 {
-    /// <summary>Names the failure behind an HTTP status and an error body, whoever the provider is.</summary>
+    /// <summary>Classifies an HTTP status and an error body, for all providers.</summary>
     public static FailureKind Classify(int status, in ErrorBody error) => status switch
     {
         // 200 with an error inside (OpenRouter, Gemini, vLLM): the code in the body is the status that was meant.
@@ -16,7 +15,7 @@ internal static partial class FailureTable
 
         >= 300 and < 400 => FailureKind.Redirect,
 
-        // Out of money comes as 429, 402, 403 or 400. It must be told from throttling: waiting does not help.
+        // Out of money comes as 429, 402, 403 or 400. It differs from throttling: waiting does not help.
         _ when IsQuota(error) => FailureKind.QuotaExhausted,
         400 or 403 or 429 when error.Says("reached your specified API usage limits", "credit balance is too low",
             "used all available credits", "monthly spending limit")
@@ -24,7 +23,7 @@ internal static partial class FailureTable
         402 when error.Is("openrouter_in_flight_budget") => FailureKind.RateLimited,
         402 => FailureKind.QuotaExhausted,
 
-        // Google's quota of a day: the short wait that stands beside it is not true. A limit of 0 is no quota at all.
+        // Google's quota of a day: the short wait that comes with it is not true. A limit of 0 is no quota at all.
         429 when error.Says("limit: 0") => FailureKind.QuotaExhausted,
         429 when error.QuotaIds?.Contains("PerDay", StringComparison.OrdinalIgnoreCase) == true
             || error.Says("free-models-per-day")

@@ -5,23 +5,22 @@ using FastLLM.Retries;
 
 namespace FastLLM;
 
-/// <summary>One request failed: what, why, and after how many sends.</summary>
-/// <remarks>The engine hands it out as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only where an answer is read that is not
-/// there. A provider throws one to tell the engine what went wrong; <see cref="From(HttpResponseMessage, string)"/> makes it from an HTTP
-/// answer. Messages and bodies are the provider's own words: treat them as untrusted text. No API key ever stands in it, unless a server
-/// echoes one that it was sent.</remarks>
+/// <summary>Represents the failure of one request: what failed, why, and after how many sends.</summary>
+/// <remarks>The engine returns it as a value (<see cref="ResponseWrapper.Error"/>); it is thrown only if a missing response is read.
+/// Immutable. A provider throws one to report a failure; <see cref="From(HttpResponseMessage, string)"/> makes it from an HTTP answer.
+/// Messages and bodies are the provider's own words: treat them as untrusted text. It contains no API key.</remarks>
 public class LlmException : Exception
 {
     /// <summary>How much of the provider's answer is kept, in UTF-16 units.</summary>
     internal const int BodyCap = 2048;
 
-    // What the engine adds. Set before the exception is handed out; later changes are made to copies.
+    // What the engine adds. Never changed: other facts make a copy.
     private EngineFacts _facts;
 
     /// <summary>Creates a failure.</summary>
     /// <param name="kind">Stage and cause; the engine decides by it what to do.</param>
-    /// <param name="message">What went wrong, for a person.</param>
-    /// <param name="innerException">What was caught, if anything.</param>
+    /// <param name="message">The message for the user.</param>
+    /// <param name="innerException">The exception that caused it, if any.</param>
     public LlmException(FailureKind kind, string message, Exception? innerException = null)
         : base(message, innerException)
     {
@@ -35,15 +34,15 @@ public class LlmException : Exception
     }
 
     /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
-    /// <param name="message">What went wrong, for a person.</param>
+    /// <param name="message">The message for the user.</param>
     public LlmException(string message)
         : this(FailureKind.Unknown, message)
     {
     }
 
     /// <summary>Creates a failure of kind <see cref="FailureKind.Unknown"/>.</summary>
-    /// <param name="message">What went wrong, for a person.</param>
-    /// <param name="innerException">What was caught.</param>
+    /// <param name="message">The message for the user.</param>
+    /// <param name="innerException">The exception that caused it.</param>
     public LlmException(string message, Exception innerException)
         : this(FailureKind.Unknown, message, innerException)
     {
@@ -71,7 +70,7 @@ public class LlmException : Exception
     /// <summary>Gets how many times the request, or the equal one whose attempts it shared, was sent before it was given up.</summary>
     public int Attempts => _facts.Attempts;
 
-    /// <summary>Gets the body parameter that the provider blames, where it names one.</summary>
+    /// <summary>Gets the request parameter that the provider names as the cause, if any.</summary>
     internal string? Parameter { get; init; }
 
     /// <summary>Gets a value indicating whether the failed attempt had sent the whole request, so that it may be billed.</summary>
@@ -124,7 +123,7 @@ public class LlmException : Exception
             Body = Encoding.UTF8.GetString(body[..Math.Min(body.Length, BodyCap)]),
             Parameter = error.Parameter,
             RetryAfter = Retries.RetryAfter.Read(response.Headers, error, now),
-            ShouldRetry = Told(response),
+            ShouldRetry = ShouldRetryOf(response),
         };
     }
 
@@ -178,11 +177,11 @@ public class LlmException : Exception
         return copy;
     }
 
-    private static bool? Told(HttpResponseMessage response) =>
+    private static bool? ShouldRetryOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("x-should-retry", out var values)
-            && bool.TryParse(values.ToString(), out bool told) ? told : null;
+            && bool.TryParse(values.ToString(), out bool retry) ? retry : null;
 
-    // Of the status line nothing is repeated: what stands there is the server's own text, and has no place of its own to be read at.
+    // The reason phrase of the status line is not repeated: it is untrusted text.
     private static string Describe(int status, FailureKind kind, in ErrorBody error, DateTimeOffset? now)
     {
         string said = error.Message ?? ((HttpStatusCode)status).ToString();

@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace FastLLM.Retries;
 
 /// <summary>How long the provider asks us to wait, in any of the forms that providers use.</summary>
-/// <remarks>Order: <c>retry-after-ms</c>, <c>x-ms-retry-after-ms</c>, <c>retry-after</c> (seconds, a date, a duration), the hint in the
-/// body (<c>retryDelay</c>, "try again in …"). Negative, absurd (over 7 days) and unreadable values count as not said; a date that has
+/// <remarks>Precedence: <c>retry-after-ms</c>, <c>x-ms-retry-after-ms</c>, <c>retry-after</c> (seconds, a date, a duration), the hint in
+/// the body (<c>retryDelay</c>, "try again in …"). Negative, absurd (over 7 days) and unreadable values count as not said; a date that has
 /// passed is 0. .NET's own <see cref="RetryConditionHeaderValue"/> refuses <c>20.5</c>, <c>6m0s</c>, <c>17ms</c> and RFC 3339, hence this
 /// reader.</remarks>
 internal static partial class RetryAfter

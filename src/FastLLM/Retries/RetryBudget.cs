@@ -1,7 +1,6 @@
 namespace FastLLM.Retries;
 
-/// <summary>What all requests of a manager may spend on retries together, so that a provider in trouble is not asked twice and thrice by
-/// everybody at once.</summary>
+/// <summary>Limits the retries of all requests of a manager together, so that a provider in trouble is not flooded with retries.</summary>
 /// <remarks>It holds a hundred retries. A success gives back what its own retries took, and a fifth of a retry besides where it took none;
 /// time gives one a second. Where it is empty a retry does not fail: it waits until its turn would have come, at most a minute. Waits for a
 /// throttled provider, and what is met while it is down, take nothing. Safe for concurrent use; a success costs one read while the budget

@@ -37,7 +37,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
             next = next with { Probes = next.Probes + (wasProbe ? 1 : 0) };
             if (!wasProbe || next.Probes <= MaxProbes)
             {
-                // The request waits at the limiter until the provider is up; that is nobody's failure.
+                // The request waits at the limiter until the provider is up; that is no failure of the request.
                 return Wait(next, TimeSpan.Zero, age);
             }
         }
