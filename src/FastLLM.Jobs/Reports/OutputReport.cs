@@ -3,6 +3,7 @@ using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Reports;
 using FastLLM.Jobs.Tables;
+using FastLLM.Json;
 using FastLLM.Requests;
 
 namespace FastLLM;

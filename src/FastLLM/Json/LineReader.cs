@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace FastLLM.Requests;
+namespace FastLLM.Json;
 
 /// <summary>Splits a stream of bytes into lines at LF only: U+2028 and a lone CR are part of a line.</summary>
 /// <remarks>
