@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using FastLLM.Requests;
+using FastLLM.Json;
 
 namespace FastLLM.Caching;
 

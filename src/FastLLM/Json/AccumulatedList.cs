@@ -48,7 +48,7 @@ internal sealed class AccumulatedList
         output.Append((byte)'[');
         foreach (Element element in _elements)
         {
-            JsonAccumulator.Separate(output, '[');
+            output.Separate('[');
             element.Value.WriteTo(output, withoutIndex);
         }
 

@@ -235,7 +235,7 @@ internal sealed class CompletionAssembler
                 hasChoices = true;
             }
 
-            JsonAccumulator.WriteName(output, named);
+            output.AppendName(named);
             if (value.Is("\"chat.completion.chunk\""u8))
             {
                 output.Append("\"chat.completion\""u8);
@@ -248,7 +248,7 @@ internal sealed class CompletionAssembler
 
         if (!hasKind && isChat)
         {
-            JsonAccumulator.WriteName(output, "object"u8);
+            output.AppendName("object"u8);
             output.Append("\"chat.completion\""u8);
         }
 
@@ -265,12 +265,12 @@ internal sealed class CompletionAssembler
 
     private void WriteChoices(ByteBuffer output)
     {
-        JsonAccumulator.WriteName(output, "choices"u8);
+        output.AppendName("choices"u8);
         output.Append((byte)'[');
         _choices.Sort(static (a, b) => a.Index.CompareTo(b.Index));
         foreach (StreamedChoice choice in _choices)
         {
-            JsonAccumulator.Separate(output, '[');
+            output.Separate('[');
             choice.WriteTo(output);
         }
 

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using FastLLM.Providers;
-using FastLLM.Retries;
 
 namespace FastLLM;
 
@@ -125,7 +124,7 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
         catch (Exception e)
         {
-            LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
+            LlmException failure = LlmException.FromException(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
             return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
     }

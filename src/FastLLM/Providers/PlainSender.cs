@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -75,7 +76,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         LlmException? fault = ResponseCheck.Check(response, bytes, send.Request.Endpoint, send.Attempt, out BodyScan scan);
         if (fault is null)
         {
-            return new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), scan.ToUsage());
+            return new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), LlmResponse.ToUsage(scan));
         }
 
         // Described again, without the credentials that the server may have repeated.

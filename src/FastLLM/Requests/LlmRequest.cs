@@ -13,6 +13,7 @@ namespace FastLLM;
 /// <para>The properties that are set are sent, and <see cref="Temperature"/> 0.7 if it is not set. A request read from JSON
 /// (<see cref="FromJson(string)"/>, a file row) is sent byte for byte, with nothing added.</para>
 /// </remarks>
+// Long because of the documentation of its properties.
 public sealed record LlmRequest
 {
     // Everything that a caller sets, and nothing else: a copy takes the whole of it.

@@ -4,6 +4,7 @@ using FastLLM.Json;
 namespace FastLLM.Requests;
 
 /// <summary>Represents everything that a caller sets on a request.</summary>
+// Many fields because a request has as many.
 internal record struct RequestFields
 {
     public RequestFields()

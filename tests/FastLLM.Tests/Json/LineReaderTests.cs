@@ -1,8 +1,8 @@
 using System.Text;
-using FastLLM.Requests;
+using FastLLM.Json;
 using Xunit;
 
-namespace FastLLM.Tests.Requests;
+namespace FastLLM.Tests.Json;
 
 public sealed class LineReaderTests
 {
