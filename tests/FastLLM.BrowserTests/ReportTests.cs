@@ -34,7 +34,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     private static ITestOutputHelper Out => TestContext.Current.TestOutputHelper!;
 
     [Fact]
-    public async Task HostileText_Anywhere_IsTextAndNothingElse()
+    public async Task HostileText_StaysText()
     {
         List<string> lines = [.. s_hostile.Select((text, i) => Lines.Answer($"{i} {text}", text, model: text, finishReason: text))];
         lines.AddRange(s_hostile.Select((text, i) => Lines.Failure($"f{i} {text}", text, text)));
@@ -60,7 +60,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
-    public async Task APolicy_StopsWhatWouldRunAllTheSame()
+    public async Task InjectedScript_IsBlockedByThePolicy()
     {
         // As if a text had got into the page as HTML after all.
         await using OpenReport report = await browser.OpenAsync(
@@ -73,7 +73,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
-    public async Task ALineOfAMegabyte_IsCutInThePage_AndSaysWhereTheRestIs()
+    public async Task LongAnswer_IsCut_AndReportsItsLine()
     {
         await using OpenReport report = await browser.OpenAsync([Lines.Answer("small", "x"), Lines.Answer("big", new string('y', 1 << 20))]);
 
@@ -85,7 +85,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
-    public async Task TwentyThousandRows_Open_AndOneIsFoundByItsText()
+    public async Task TwentyThousandRows_CanBeSearched()
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(20_000));
         Out.WriteLine($"20,000 rows: drawn after {report.LoadMilliseconds:0} ms");
@@ -102,7 +102,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
 
     // Takes half a minute: dotnet FastLLM.BrowserTests.dll -explicit only -showLiveOutput
     [Fact(Explicit = true)]
-    public async Task TwoHundredThousandRows_Open_WithAChoiceOfThem()
+    public async Task TwoHundredThousandRows_ShowASelection()
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(200_000));
         Out.WriteLine($"200,000 rows: drawn after {report.LoadMilliseconds:0} ms");
@@ -115,7 +115,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
-    public async Task AFailuresKind_ClickedInItsTable_ShowsItsRows()
+    public async Task FailureKind_Clicked_ShowsItsRows()
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(500));
 
@@ -128,7 +128,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
-    public async Task TheTable_TurnsPages_SortsByAColumn_AndOpensRowsByKeys()
+    public async Task Table_PagesSortsAndOpensRowsByKeyboard()
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(250));
         await Assertions.Expect(report.Rows).ToHaveCountAsync(100);
@@ -156,7 +156,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     [InlineData(ColorScheme.Light, 1280)]
     [InlineData(ColorScheme.Dark, 1280)]
     [InlineData(ColorScheme.Light, 400)]
-    public async Task AllControls_HaveNames_TextHasContrast_AndNothingScrollsSideways(ColorScheme scheme, int width)
+    public async Task Page_IsAccessible(ColorScheme scheme, int width)
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(300));
         await report.Page.EmulateMediaAsync(new() { ColorScheme = scheme });

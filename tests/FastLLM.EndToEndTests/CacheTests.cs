@@ -14,7 +14,7 @@ public sealed class CacheTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task WithTheOutputDeleted_NothingIsSent_AndTheBodiesAreTheSame()
+    public async Task OutputDeleted_IsWrittenFromTheCache()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0);
@@ -27,7 +27,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WithTheCacheDeleted_TheOutputIsEnough()
+    public async Task CacheDeleted_OutputIsEnough()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0);
@@ -38,7 +38,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AnotherEndpoint_IsAskedEverything()
+    public async Task OtherEndpoint_SendsEveryRow()
     {
         await using var one = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await using var other = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
@@ -50,7 +50,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WithNoCache_NothingIsKept_AndNothingIsTakenFromThere()
+    public async Task NoCache_NeitherReadsNorStores()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0, "--no-cache");
@@ -62,7 +62,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task Refresh_AsksAgainWhatEndedSo_OnceInARun_FromTheCacheAndFromTheOutput()
+    public async Task Refresh_MatchingFinishReasons_SendsOnce()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         _tool.Write("in.jsonl", [.. Enumerable.Range(0, 20).Select(i => $$"""{"model":"m","max_tokens":{{(i < 5 ? 1 : 100)}},"messages":[{"role":"user","content":"a question {{i}}"}]}""")]);
@@ -83,7 +83,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ACacheThatCannotBeOpened_IsSaidBeforeAnythingIsSent()
+    public async Task UnusableCache_IsReportedBeforeTheFirstSend()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         WriteRows();
@@ -97,7 +97,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task TheCacheCommand_Counts_Verifies_Carries_AndClears()
+    public async Task CacheCommand_CountsVerifiesMovesAndClears()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0, "--cache", "one");
@@ -126,7 +126,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AnImportWithADamagedLine_NamesIt_AndKeepsWhatStoodBeforeIt()
+    public async Task Import_DamagedLine_KeepsEarlierLines()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0, "--cache", "one");
@@ -142,7 +142,7 @@ public sealed class CacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ADamagedCache_IsSaved_SaidOnce_AndOnlyWhatIsMissingIsAskedAgain()
+    public async Task DamagedCache_IsSalvaged_SendsOnlyMissingRows()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await RunAsync(simulator, 0, "--cache", "one");

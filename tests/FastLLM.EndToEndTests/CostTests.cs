@@ -20,7 +20,7 @@ public sealed class CostTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task DryRun_SendsNothing_AndIsRightAboutTheTokensOnceItHasSeenSomeAnswers()
+    public async Task DryRun_AfterSomeResponses_EstimatesTokens()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         ToolResult before = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--prices", "prices.json", "--dry-run");
@@ -49,7 +49,7 @@ public sealed class CostTests : IDisposable
     }
 
     [Fact]
-    public async Task DryRun_NeedsNeitherKeyNorProvider()
+    public async Task DryRun_WithoutKeyAndProvider_Works()
     {
         ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--dry-run");
 
@@ -58,7 +58,7 @@ public sealed class CostTests : IDisposable
     }
 
     [Fact]
-    public async Task ABudgetStopsTheRun_TheRowsTellWhatWasSpent_AndAHigherOneFinishes()
+    public async Task MaxCost_Exceeded_StopsTheRun_HigherOneFinishes()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(5) }, Ended);
 
@@ -80,7 +80,7 @@ public sealed class CostTests : IDisposable
     }
 
     [Fact]
-    public async Task RowsThatNobodyCanBound_AreRefusedBeforeAnythingIsSent()
+    public async Task MaxCost_UnboundedRows_AreRejected()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
 
@@ -96,7 +96,7 @@ public sealed class CostTests : IDisposable
     [Theory]
     [InlineData("0.001", 2)]
     [InlineData("1", 0)]
-    public async Task ConfirmAbove_WithoutATerminal_RefusesWhatMayCostMore(string above, int exit)
+    public async Task ConfirmAbove_WithoutTerminal_RejectsHigherEstimates(string above, int exit)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
 
@@ -108,7 +108,7 @@ public sealed class CostTests : IDisposable
     }
 
     [Fact]
-    public async Task ConfirmAbove_RefusesWhatNobodyKnows()
+    public async Task ConfirmAbove_UnknownPrice_IsRejected()
     {
         ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", "http://127.0.0.1:1/v1", "--confirm-above", "1000");
 
@@ -117,7 +117,7 @@ public sealed class CostTests : IDisposable
     }
 
     [Fact]
-    public async Task AfterAKill_TheNextRunSaysWhatMayHaveBeenInFlight_AndTogetherTheyStayWithinTheBudget()
+    public async Task MaxCost_AfterAKill_CountsWhatWasInFlight()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(300) }, Ended);
         using (RunningTool tool = _tool.Start("run", "in.jsonl", "--base-url", simulator.ApiBase, "--prices", "prices.json", "--max-cost", "1", "--concurrency", "20"))

@@ -1,7 +1,5 @@
-using FastLLM.Diagnostics;
 using FastLLM.TestKit;
 using FastLLM.TestKit.Faults;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace FastLLM.EndToEndTests;
@@ -25,7 +23,7 @@ public sealed class FaultTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task AFault_IsWhatTheTableSays_AndLosesNothing(string name)
+    public async Task Fault_MatchesTheTable_AndLosesNothing(string name)
     {
         await using var bystander = FaultServer.Start(Fault.Respond(200, FaultCases.GoodAnswer));
         FaultCase fault = Assert.Single(FaultCases.All(bystander), fault => fault.ToString() == name);
@@ -36,42 +34,21 @@ public sealed class FaultTests
     }
 
     [Fact]
-    public async Task AServerThatIsNotThere_IsAskedUntilItIs_AndNothingFails()
+    public async Task ServerNotYetUp_IsRetried_UntilItIs()
     {
         CancellationToken ended = TestContext.Current.CancellationToken;
-        int port;
-        await using (var gone = FaultServer.Start(Fault.Respond(200, "")))
-        {
-            port = gone.Port;
-        }
-
-        var down = new TaskCompletionSource();
-        var options = new RequestManagerOptions { Concurrency = 20, RetryAttempts = 1, RetryDelay = TimeSpan.Zero, ShowProgress = false, Logger = new Listener("ProviderDown", down) };
-        await using var manager = new RequestManager(new OpenAIProvider("", $"http://127.0.0.1:{port}/v1"), options);
+        await using var server = FaultServer.Refuse(Fault.Respond(200, FaultCases.GoodAnswer));
+        var log = new LogSignals();
+        var options = new RequestManagerOptions { Concurrency = 20, RetryAttempts = 1, RetryDelay = TimeSpan.Zero, ShowProgress = false, Logger = log };
+        await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), options);
         Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync(Enumerable.Range(0, 100).Select(i => LlmRequest.FromPrompt("fault", $"question {i}", "m")), ended);
-        await down.Task.WaitAsync(ended);
+        await log.WaitForAsync("ProviderDown", ended);
 
-        await using var server = FaultServer.Start(Fault.Respond(200, FaultCases.GoodAnswer), port);
+        server.Listen();
         IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await batch;
 
         Assert.All(outcomes, outcome => Assert.True(outcome.IsSuccess));
         Assert.Equal(100, server.Requests.Count);
-    }
-
-    private sealed class Listener(string eventName, TaskCompletionSource heard) : ILogger
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (eventId.Name == eventName)
-            {
-                heard.TrySetResult();
-            }
-        }
     }
 
     private static IReadOnlyList<FaultCase> AllWithoutServers()

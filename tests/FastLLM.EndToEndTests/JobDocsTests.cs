@@ -24,13 +24,13 @@ public sealed partial class JobDocsTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public void EveryPageIsRun() => Assert.Equal(
+    public void Pages_AreAllTested() => Assert.Equal(
         Directory.GetFiles(Path.Combine(Root(), "docs", "jobs")).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal),
         Pages.Select(row => row.Data.Item1).Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Pages))]
-    public async Task ItsCommandsRun_AndRunAgainWithoutASend(string page, int sends, string[] files, string holds)
+    public async Task Page_CommandsRun_AndRerunSendsNothing(string page, int sends, string[] files, string holds)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Environment["OPENAI_BASE_URL"] = simulator.ApiBase;

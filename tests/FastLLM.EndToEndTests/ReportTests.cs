@@ -15,7 +15,7 @@ public sealed class ReportTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task OfARunsOutput_ThePageStandsBesideIt_AndTellsWhenRowsCameAndWhatLimited()
+    public async Task Report_IsWrittenBesideTheOutput()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(20) }, Ended);
         _tool.Write("in.jsonl", [.. Enumerable.Range(0, 60).Select(i => $$$"""{"custom_id":"row-{{{i}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{{i % 50}}}"}]}}""")]);
@@ -38,7 +38,7 @@ public sealed class ReportTests : IDisposable
     }
 
     [Fact]
-    public async Task WithoutJson_ItSaysWhereThePageIs_AndMakesItAnew()
+    public async Task Report_WithoutJson_PrintsThePath_AndReplacesThePage()
     {
         _tool.Write("a.jsonl", Row("a"));
 
@@ -52,7 +52,7 @@ public sealed class ReportTests : IDisposable
     }
 
     [Fact]
-    public async Task IntoAPipe_ThePageIsAllThatGoesToStandardOutput()
+    public async Task Report_IntoAPipe_WritesOnlyThePage()
     {
         _tool.Write("a.jsonl", Row("a"));
 
@@ -71,7 +71,7 @@ public sealed class ReportTests : IDisposable
     [InlineData("is not overwritten", "a.jsonl", "-o", "a.jsonl")]
     [InlineData("both write to standard output", "a.jsonl", "-o", "-", "--json")]
     [InlineData("is a folder", ".")]
-    public async Task WhatCannotBeDone_Is2_SaysWhy_AndTouchesNothing(string says, params string[] arguments)
+    public async Task Report_Impossible_ExitsWith2(string says, params string[] arguments)
     {
         _tool.Write("a.jsonl", Row("a"));
         _tool.Write("in.jsonl", """{"custom_id":"a","body":{}}""");

@@ -15,7 +15,7 @@ public sealed class RowsTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task AHundredQuestions_AsJsonLinesTableAndBatchLines_ArePaidOnce()
+    public async Task EqualRows_InThreeFormats_AreSentOnce()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         string[] questions = [.. Enumerable.Range(1, 100).Select(i => $"{i}. How much is \"{i}\",\nexactly: {{{{{i}}}}}?")];
@@ -45,7 +45,7 @@ public sealed class RowsTests : IDisposable
     }
 
     [Fact]
-    public async Task APackedTableThroughAPipe_ComesOutAsLines_AndAWrongOneIsRefused()
+    public async Task CompressedTable_ThroughAPipe_BecomesJsonLines()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         byte[] packed = Packed("id,text\n1,one\n2,two\n");
@@ -66,7 +66,7 @@ public sealed class RowsTests : IDisposable
     [InlineData("before-rename", 0)]
     [InlineData("mid-output-line", 20)]
     [InlineData("after-commit-before-output", 20)]
-    public async Task KilledAnywhere_TheSameCommandEndsWithAWholeTable_AndAsksAgainOnlyWhatHadNoRecord(string point, int mostAgain)
+    public async Task Kill_TableJob_IsResumedToAWholeTable(string point, int mostAgain)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Write("in.csv", Enumerable.Range(0, 20).Select(i => $"{i}").Prepend("n"));
@@ -105,7 +105,7 @@ public sealed class RowsTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Mistakes))]
-    public async Task Mistakes_AreNamedByValidateAndByRun_BeforeAnythingIsSent(string[] options, string says)
+    public async Task Mistakes_AreReportedBeforeTheFirstSend(string[] options, string says)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Write("in.csv", "text,label", "a,b", ",c");
@@ -119,7 +119,7 @@ public sealed class RowsTests : IDisposable
     }
 
     [Fact]
-    public async Task MessagesAndTextsOfFiles_AreTakenWithoutTheirLastLineFeed()
+    public async Task TextFiles_LoseTheirLastLineFeed()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Write("in.csv", "text", "a");

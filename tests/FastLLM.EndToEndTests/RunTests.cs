@@ -14,7 +14,7 @@ public sealed class RunTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task EveryRowIsAnsweredOnceInOrderWithItsOwnAnswer()
+    public async Task Run_AnswersEveryRowOnce_InOrder()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(50), LatencySigma = 0.5 }, Ended);
         _tool.Write("in.jsonl", Rows(300));
@@ -34,7 +34,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task StreamedAnswersStandInTheOutputLikePlainOnes_AndAStallIsSeenInSeconds()
+    public async Task Run_StreamedResponses_LookLikePlainOnes()
     {
         var stalled = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
         await using var server = FaultServer.Start(async (request, connection) =>
@@ -62,7 +62,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task ARowWhoseWholeTimeIsOverFails_AndTheOthersAreAnswered()
+    public async Task TotalTimeout_FailsOneRow_AnswersTheOthers()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("question 1\"", StringComparison.Ordinal)
             ? connection.RespondAsync(500, default)
@@ -76,7 +76,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task ALimitThatIsTold_IsKept_AndTheSummarySaysThatItWasWhatLimited()
+    public async Task Rpm_IsObeyed_AndIsTheBottleneck()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { RequestsPerMinute = 6_000 }, Ended);
         _tool.Write("in.jsonl", Rows(300));
@@ -89,7 +89,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task ADaysRequestsThatAreUsedUp_StopTheRun_AndTheSameCommandGoesOn()
+    public async Task RequestsPerDay_UsedUp_StopsTheRun_CanBeResumed()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         _tool.Write("in.jsonl", Rows(30));
@@ -105,7 +105,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task RefusedRowsAreNamedInTheirRows_AndTheOthersGoOn()
+    public async Task RejectedRows_FailAlone()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("question 7", StringComparison.Ordinal)
             ? connection.RespondAsync(400, """{"error":{"message":"not this one","type":"invalid_request_error","param":null,"code":null}}"""u8.ToArray())
@@ -127,7 +127,7 @@ public sealed class RunTests : IDisposable
     [InlineData("broken JSON", """{"custom_id":"x","body":{""", "line 4")]
     [InlineData("a bad url", """{"custom_id":"x","url":"https://evil.test/v1/chat/completions","body":{"model":"m","messages":[]}}""", "line 4")]
     [InlineData("no request", """{"hello":"world"}""", "line 4")]
-    public async Task AWrongInputIsRefusedAsAWhole_BeforeAnythingIsSentOrWritten(string what, string line, string names)
+    public async Task InvalidInput_IsRejectedAsAWhole(string what, string line, string names)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Write("in.jsonl", [.. Rows(3), line]);
@@ -142,7 +142,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatIsNoInputOrNoFlagIsAUsageError()
+    public async Task UnknownInputOrOption_ExitsWith2()
     {
         Assert.Equal(2, (await _tool.RunAsync("run", "missing.jsonl", "--provider", "simulator")).Exit);
         Assert.Equal(2, (await _tool.RunAsync("run", "in.jsonl", "--no-such-flag")).Exit);
@@ -155,7 +155,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task WithSkipInvalidWrongLinesBecomeFailedRows()
+    public async Task SkipInvalid_InvalidLines_BecomeFailedRows()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         _tool.Write("in.jsonl", [.. Rows(3), "{broken", .. Rows(5).Skip(2)]);
@@ -169,7 +169,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task FromPipeToPipe()
+    public async Task Run_FromPipeToPipe_AnswersEveryRow()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         using RunningTool tool = _tool.Start("run", "-", "-o", "-", "--order", "input", "--base-url", simulator.ApiBase);
@@ -186,7 +186,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task WhenTheAccountIsEmptyTheRunStops_NothingCountsAsFailed_AndTheSameCommandGoesOn()
+    public async Task QuotaExhausted_StopsTheRun_CanBeResumed()
     {
         var paid = 0;
         var empty = true;
@@ -209,7 +209,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task AnInterruptedRunWritesWhatIsInFlight_AndGoesOnWhereItEnded()
+    public async Task Interrupt_WritesWhatIsInFlight_CanBeResumed()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(300) }, Ended);
         _tool.Write("in.jsonl", Rows(200));
@@ -231,7 +231,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task AfterKillsAtAnyMomentEveryRowIsThereOnce_AndWhatStoodWholeIsNotSentAgain()
+    public async Task Kill_AtAnyMoment_IsResumedWithEveryRowOnce()
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(20), LatencySigma = 1 }, Ended);
         _tool.Write("in.jsonl", Rows(400));
@@ -265,7 +265,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public async Task ValidateNamesMistakesAndSendsNothing()
+    public async Task Validate_ReportsMistakes_SendsNothing()
     {
         _tool.Write("good.jsonl", Rows(5));
         _tool.Write("bad.jsonl", [.. Rows(2), "nonsense"]);

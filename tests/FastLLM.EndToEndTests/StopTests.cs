@@ -1,5 +1,4 @@
 using System.Globalization;
-using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Xunit;
 
@@ -15,34 +14,33 @@ public sealed class StopTests : IDisposable
     public void Dispose() => _tool.Dispose();
 
     [Fact]
-    public async Task AnAccountWithoutMoney_StopsTheRunAtOnce_AndThePrintedCommandFinishesIt()
+    public async Task QuotaExhausted_PrintedCommandFinishesTheRun()
     {
-        int port;
-        string command;
-        await using (var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { QuotaAfter = 100, Latency = TimeSpan.FromMilliseconds(20) }, Ended))
-        {
-            port = new Uri(simulator.ApiBase).Port;
-            _tool.Write("in.jsonl", Rows(300));
+        var paid = 0;
+        var isFull = false;
+        await using var server = FaultServer.Start((_, connection) => Volatile.Read(ref isFull) || Interlocked.Increment(ref paid) <= 100
+            ? connection.RespondAsync(200, Answer)
+            : connection.RespondAsync(429, """{"error":{"message":"You exceeded your current quota.","type":"insufficient_quota","param":null,"code":null}}"""u8.ToArray()));
+        _tool.Write("in.jsonl", Rows(300));
 
-            ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--concurrency", "20");
+        ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "20");
 
-            Assert.True(stopped.Exit == 3, stopped.Messages);
-            Assert.InRange(simulator.Stats.Sends, 101, 120);
-            Assert.Contains("Add credit", stopped.Messages, StringComparison.Ordinal);
-            Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.True(row.IsSuccess));
-            command = GoOn(stopped);
-        }
+        Assert.True(stopped.Exit == 3, stopped.Messages);
+        Assert.InRange(server.Requests.Count, 101, 120);
+        Assert.Contains("Add credit", stopped.Messages, StringComparison.Ordinal);
+        Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.True(row.IsSuccess));
 
-        await using var paid = await SimulatorServer.StartAsync(new SimulatorOptions { Port = port }, Ended);
-        ToolResult done = await _tool.RunAsync(command.Split(' ')[1..]);
+        Volatile.Write(ref isFull, true);
+        int sent = server.Requests.Count;
+        ToolResult done = await _tool.RunAsync(GoOn(stopped).Split(' ')[1..]);
 
         Assert.True(done.Exit == 0, done.Messages);
         Assert.Equal(300, OutputRows.Read(_tool.PathOf("in.out.jsonl")).Count(row => row.IsSuccess));
-        Assert.Equal(200, paid.Stats.Sends);
+        Assert.Equal(200, server.Requests.Count - sent);
     }
 
     [Fact]
-    public async Task AParameterThatEveryRowGetsWrong_StopsTheRunAfterAHandful_AndThoseRowsAreAskedAgain()
+    public async Task InvalidParameterInEveryRow_StopsTheRun_RowsAreSentAgain()
     {
         var mended = false;
         await using var server = FaultServer.Start((request, connection) => Volatile.Read(ref mended)
@@ -65,7 +63,7 @@ public sealed class StopTests : IDisposable
     }
 
     [Fact]
-    public async Task WrongRowsAmongGoodOnes_StandFailedInTheOutput_WhereverTheyAre()
+    public async Task InvalidRowsAmongValidOnes_FailAlone()
     {
         await using var server = FaultServer.Start(async (request, connection) =>
         {
@@ -86,7 +84,7 @@ public sealed class StopTests : IDisposable
     [InlineData("5", 3)]
     [InlineData("10%", 3)]
     [InlineData("100%", 1)]
-    public async Task MaxErrors_StopsTheRun_OrDoesNot(string most, int exit)
+    public async Task MaxErrors_Exceeded_StopsTheRun(string most, int exit)
     {
         await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(request.Number % 2 == 0 ? 400 : 200, request.Number % 2 == 0 ? default : Answer));
         _tool.Write("in.jsonl", Rows(400));
@@ -106,7 +104,7 @@ public sealed class StopTests : IDisposable
     [InlineData("-1")]
     [InlineData("101%")]
     [InlineData("many")]
-    public async Task AnImpossibleMaxErrors_IsRefused(string most)
+    public async Task MaxErrors_Invalid_IsRejected(string most)
     {
         _tool.Write("in.jsonl", Rows(1));
 
@@ -117,7 +115,7 @@ public sealed class StopTests : IDisposable
     }
 
     [Fact]
-    public async Task AProviderThatIsDownForAWhile_IsSaidOnce_AndFailsNothing()
+    public async Task Outage_IsReportedOnce_FailsNothing()
     {
         await using var server = FaultServer.Start((request, connection) => request.Number <= 20 ? connection.RespondAsync(503, default) : connection.RespondAsync(200, Answer));
         _tool.Write("in.jsonl", Rows(200));
@@ -131,7 +129,7 @@ public sealed class StopTests : IDisposable
     }
 
     [Fact]
-    public async Task AProxy_IsNamedWithoutItsCredentials_AndTheKeyIsNowhere()
+    public async Task Proxy_IsReportedWithoutCredentials_KeyIsNowhere()
     {
         await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(401, System.Text.Encoding.UTF8.GetBytes(request.Header("Authorization") ?? "")));
         _tool.Write("in.jsonl", Rows(3));

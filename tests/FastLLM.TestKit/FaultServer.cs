@@ -20,18 +20,16 @@ public sealed class FaultServer : IAsyncDisposable
     private readonly List<FaultRequest> _requests = [];
     private readonly List<(int Count, TaskCompletionSource Reached)> _waiters = [];
     private readonly FaultStep _script;
-    private readonly Task _accepting;
+    private Task _accepting = Task.CompletedTask;
     private int _accepted;
     private int _numbered;
 
-    private FaultServer(FaultStep script, int port = 0)
+    private FaultServer(FaultStep script)
     {
         _script = script;
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
-        _listener.Listen(4096);
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
         BaseUrl = new Uri($"http://127.0.0.1:{Port}/v1");
-        _accepting = AcceptAsync();
     }
 
     public int Port { get; }
@@ -59,14 +57,29 @@ public sealed class FaultServer : IAsyncDisposable
     /// <summary>What steps threw, other than for a connection that had gone.</summary>
     public IReadOnlyCollection<Exception> Errors => _errors;
 
-    /// <summary>Starts a server that answers every request with one step; on a free port, where none is given.</summary>
-    public static FaultServer Start(FaultStep script, int port = 0) => new(script, port);
+    /// <summary>Starts a server that answers every request with one step.</summary>
+    public static FaultServer Start(FaultStep script)
+    {
+        FaultServer server = Refuse(script);
+        server.Listen();
+        return server;
+    }
+
+    /// <summary>Reserves a port that refuses connections until <see cref="Listen"/> is called.</summary>
+    public static FaultServer Refuse(FaultStep script) => new(script);
+
+    /// <summary>Accepts connections from now on.</summary>
+    public void Listen()
+    {
+        _listener.Listen(4096);
+        _accepting = AcceptAsync();
+    }
 
     /// <summary>Starts a server that takes one step after the other, and <paramref name="otherwise"/> when they are used up.</summary>
     public static FaultServer Start(IEnumerable<FaultStep> steps, FaultStep otherwise)
     {
         var queue = new ConcurrentQueue<FaultStep>(steps);
-        return new((request, connection) => (queue.TryDequeue(out FaultStep? step) ? step : otherwise)(request, connection));
+        return Start((request, connection) => (queue.TryDequeue(out FaultStep? step) ? step : otherwise)(request, connection));
     }
 
     /// <summary>Completes when at least <paramref name="count"/> requests were received whole.</summary>

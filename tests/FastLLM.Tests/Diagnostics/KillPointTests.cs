@@ -10,7 +10,7 @@ namespace FastLLM.Tests.Diagnostics;
 public sealed partial class KillPointTests
 {
     [Fact]
-    public void TheNames_AreTheSameInTheCode_TheProof_AndTheDocumentation()
+    public void KillPoints_AreTheSameInCodeProofAndDocumentation()
     {
         string[] constants = [.. typeof(KillPoint).GetFields().Where(field => field.IsLiteral && field.Name != nameof(KillPoint.Variable)).Select(field => (string)field.GetRawConstantValue()!)];
         string page = File.ReadAllText(Path.Combine(Root(), "docs", "durability.md"));
@@ -23,7 +23,7 @@ public sealed partial class KillPointTests
     }
 
     [Fact]
-    public void NoneIsArmed_WhereTheEnvironmentDoesNotSaySo()
+    public void KillPoint_WithoutTheVariable_IsNotArmed()
     {
         Assert.All(KillPoint.All, point => Assert.False(KillPoint.IsArmed(point)));
         Assert.All(KillPoint.All, KillPoint.Reached);

@@ -72,7 +72,7 @@ public sealed class OutageTests : EngineTest
     }
 
     [Fact]
-    public async Task ThreeOfTenThatFailAtRandom_AreNoOutage_AndRetriesStayBelowHalfOfTheRequests()
+    public async Task RandomFailures_AreNoOutage()
     {
         var random = new Random(3);
         var gate = new Lock();
@@ -92,7 +92,7 @@ public sealed class OutageTests : EngineTest
     }
 
     [Fact]
-    public async Task ARequestThatMakesEveryServerFail_FailsByItself_AndTheOthersAreAnswered()
+    public async Task OneFailingRequest_FailsAlone()
     {
         var provider = new ScriptedProvider((request, _, _) => request.Messages[0].Content!.ToString().EndsWith("n 3", StringComparison.Ordinal)
             ? throw new LlmException(FailureKind.ServerError, "500")
@@ -105,7 +105,7 @@ public sealed class OutageTests : EngineTest
     }
 
     [Fact]
-    public async Task ManyRequestsThatMakeEveryServerFail_EndAllTheSame()
+    public async Task ManyFailingRequests_EndAfterTheirProbes()
     {
         var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.ServerError, "500"));
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
@@ -116,7 +116,7 @@ public sealed class OutageTests : EngineTest
     }
 
     [Fact]
-    public async Task AnOutageThatOutlastsTheLongestWait_StopsTheRun_WhichCanGoOn()
+    public async Task Outage_LongerThanMaxThrottleWait_StopsTheRun()
     {
         var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.Overloaded, "503"));
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.MaxThrottleWait = TimeSpan.FromMinutes(2); o.Timeout = Timeout.InfiniteTimeSpan; }));

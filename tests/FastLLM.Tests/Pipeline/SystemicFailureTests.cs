@@ -8,7 +8,7 @@ namespace FastLLM.Tests.Pipeline;
 public sealed class SystemicFailureTests : EngineTest
 {
     [Fact]
-    public async Task TenRowsRefusedAlike_AndNoneAnswered_StopTheRun()
+    public async Task FirstTenRows_SameFailure_StopTheRun()
     {
         var provider = new ScriptedProvider((request, _, _) => throw Refusal(request));
         await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 5));
@@ -24,7 +24,7 @@ public sealed class SystemicFailureTests : EngineTest
     }
 
     [Fact]
-    public async Task BadRowsAtTheBeginning_FailByThemselves_WhereAnAnswerIsStillToCome()
+    public async Task FirstRows_SameFailure_FailAlone_IfAnAnswerFollows()
     {
         var all = new TaskCompletionSource();
         var sends = 0;
@@ -54,7 +54,7 @@ public sealed class SystemicFailureTests : EngineTest
     }
 
     [Fact]
-    public async Task RefusalsAfterTheFirstAnswer_AreTheRowsOwn_HoweverMany()
+    public async Task Failures_AfterTheFirstAnswer_FailAlone()
     {
         var provider = new ScriptedProvider((request, _, _) => NumberOf(request) == 0 ? Task.FromResult("fine") : throw Refusal(request));
         await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
@@ -65,7 +65,7 @@ public sealed class SystemicFailureTests : EngineTest
     }
 
     [Fact]
-    public async Task RefusalsThatAreNotAlike_OrLieInTheRowsContent_DoNotStopTheRun()
+    public async Task Failures_OfDifferentKinds_DoNotStopTheRun()
     {
         string[] words = ["colour", "flavour", "size"];
         var provider = new ScriptedProvider((request, _, _) => throw (NumberOf(request) % 4 == 3
@@ -80,7 +80,7 @@ public sealed class SystemicFailureTests : EngineTest
     }
 
     [Fact]
-    public async Task WhoAllowsAnyShareOfFailures_GetsThemAll()
+    public async Task MaxErrorShareOfOne_DisablesFailFast()
     {
         var provider = new ScriptedProvider((request, _, _) => throw Refusal(request));
         await using var manager = new RequestManager<string>(provider, Quick(o => o.MaxErrorShare = 1));
@@ -93,7 +93,7 @@ public sealed class SystemicFailureTests : EngineTest
     [Theory]
     [InlineData(null, 0.05, 100, 120)]
     [InlineData(7L, null, 15, 30)]
-    public async Task MoreFailuresThanAllowed_StopTheRun(long? errors, double? share, int fewest, int most)
+    public async Task MaxErrors_Exceeded_StopsTheRun(long? errors, double? share, int fewest, int most)
     {
         var provider = new ScriptedProvider((request, _, _) => NumberOf(request) % 2 == 0 ? Task.FromResult("fine") : throw Refusal(request));
         await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 2; o.MaxErrors = errors; o.MaxErrorShare = share; }));
@@ -106,7 +106,7 @@ public sealed class SystemicFailureTests : EngineTest
     }
 
     [Fact]
-    public async Task AsManyFailuresAsAllowed_DoNot()
+    public async Task MaxErrors_Reached_DoesNotStopTheRun()
     {
         var provider = new ScriptedProvider((request, _, _) => NumberOf(request) % 10 != 1 ? Task.FromResult("fine") : throw Refusal(request));
         await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.MaxErrors = 20; o.MaxErrorShare = 0.11; }));

@@ -8,7 +8,7 @@ public sealed class ApprovedApiTests
     [InlineData(typeof(LlmRequest), "FastLLM")]
     [InlineData(typeof(Job), "FastLLM.Jobs")]
     [InlineData(typeof(FastLLMChatClient), "FastLLM.Extensions.AI")]
-    public void ThePublicSurface_IsTheApprovedOne(Type inAssembly, string name)
+    public void PublicApi_IsApproved(Type inAssembly, string name)
     {
         string folder = Path.Combine(AppContext.BaseDirectory, "PublicApi");
         string approved = Path.Combine(folder, $"{name}.approved.txt");

@@ -5,7 +5,7 @@ namespace FastLLM.Tests.PublicApi;
 public sealed class OptionsTests
 {
     [Fact]
-    public void Defaults_AreTheDocumentedOnes()
+    public void Options_HaveTheDocumentedDefaults()
     {
         var options = new RequestManagerOptions();
 
@@ -39,7 +39,7 @@ public sealed class OptionsTests
 
     [Theory]
     [MemberData(nameof(OutOfRange), DisableDiscoveryEnumeration = true)]
-    public void ASetting_OutOfRange_IsRefusedWhereItIsSet_NamingFieldValueAndRange(string name, Action<RequestManagerOptions> set, string value, string bound)
+    public void Option_OutOfRange_ThrowsWithNameValueAndRange(string name, Action<RequestManagerOptions> set, string value, string bound)
     {
         var options = new RequestManagerOptions();
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => set(options));
@@ -50,7 +50,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void TheEdgesOfEveryRange_AreIn()
+    public void Option_AtTheLimitsOfItsRange_IsAccepted()
     {
         var options = new RequestManagerOptions
         {
@@ -74,7 +74,7 @@ public sealed class OptionsTests
     [InlineData(nameof(RateLimits.InputTokensPerMinute))]
     [InlineData(nameof(RateLimits.OutputTokensPerMinute))]
     [InlineData(nameof(RateLimits.RequestsPerDay))]
-    public void ALimit_IsPositiveOrNotTold(string name)
+    public void RateLimits_NotPositive_Throws(string name)
     {
         System.Reflection.PropertyInfo limit = typeof(RateLimits).GetProperty(name)!;
         var limits = new RateLimits();
@@ -99,7 +99,7 @@ public sealed class OptionsTests
 
     [Theory]
     [MemberData(nameof(DoNotFit), DisableDiscoveryEnumeration = true)]
-    public void SettingsThatDoNotFitTogether_AreRefusedByTheManager_NamingBoth(string one, string two, RequestManagerOptions options)
+    public void Options_Contradictory_ThrowWithBothNames(string one, string two, RequestManagerOptions options)
     {
         var error = Assert.Throws<ArgumentException>(() => new RequestManager(new OpenAIProvider("k"), options));
 
@@ -108,7 +108,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public async Task TheManager_TakesACopy()
+    public async Task Options_AreCopied()
     {
         using var handler = new Never();
         var options = new RequestManagerOptions { HttpMessageHandler = handler };

@@ -14,7 +14,7 @@ public sealed partial class PublicTypesTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void Message_HasFactoriesForTheRoles_AndConvertsFromText()
+    public void Message_HasFactoriesAndConvertsFromText()
     {
         Message fromText = "hi";
 
@@ -25,7 +25,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void Message_OfAnUnknownRole_IsAnErrorThatNamesTheKnownOnes()
+    public void Message_UnknownRole_ThrowsWithTheKnownOnes()
     {
         foreach (string role in (string[])["robot", "User", "", "system "])
         {
@@ -46,7 +46,7 @@ public sealed partial class PublicTypesTests
     [InlineData("""{"content":[{"type":"text","text":"a","cache_control":{"type":"e"}},{"type":"odd","x":1.0}],"role":"user","refusal":"r"}""")]
     [InlineData("""{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x"}}]}""")]
     [InlineData("""{"function_call":{"arguments":"{}","name":"f"},"role":"assistant"}""")]
-    public void Message_FromJson_LosesNothing(string json)
+    public void Message_FromJson_KeepsEverything(string json)
     {
         Message read = Message.FromJson(json);
         using JsonDocument body = JsonDocument.Parse(new LlmRequest { Messages = [read] }.Body);
@@ -57,7 +57,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void MessageContent_IsTextOrParts_AndToStringIsTheText()
+    public void MessageContent_ToString_IsItsText()
     {
         MessageContent parts = [ContentPart.FromText("a"), ContentPart.FromImage([1], "image/png"), ContentPart.FromText("b")];
 
@@ -93,7 +93,7 @@ public sealed partial class PublicTypesTests
 
     [Theory]
     [MemberData(nameof(OutOfRange), DisableDiscoveryEnumeration = true)]
-    public void LlmRequest_OutOfRange_NamesFieldValueAndRange(string field, Func<LlmRequest> make, string value, string range)
+    public void LlmRequest_OutOfRange_ThrowsWithNameValueAndRange(string field, Func<LlmRequest> make, string value, string range)
     {
         var error = Assert.Throws<ArgumentOutOfRangeException>(make);
 
@@ -102,7 +102,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void LlmRequest_EdgesOfRanges_AreIn()
+    public void LlmRequest_AtTheLimitsOfItsRanges_IsAccepted()
     {
         var low = new LlmRequest { Temperature = 0, TopP = 0, PresencePenalty = -2, FrequencyPenalty = -2, MaxCompletionTokens = 1 };
         var high = new LlmRequest { Temperature = 2, TopP = 1, PresencePenalty = 2, FrequencyPenalty = 2, MaxCompletionTokens = int.MaxValue };
@@ -111,7 +111,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public async Task Provider_KeepsText_Bytes_AndTypesWithAJsonTypeInfo()
+    public async Task Provider_SerializesTextBytesAndTypesWithJsonTypeInfo()
     {
         var text = new Canned<string>("é\n", null);
         var bytes = new Canned<byte[]>([0, 255], null);
@@ -123,7 +123,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public async Task Provider_WithoutAWayToKeepItsType_IsRefusedWithACache_AndWorksWithout()
+    public async Task Provider_WithoutSerializer_IsRejectedWithACache()
     {
         var provider = new Canned<Verdict>(new Verdict("ham", 1), null);
         await using var cache = new InMemoryCache();
@@ -138,7 +138,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void ResponseWrapper_IsMadeByUsersTests()
+    public void ResponseWrapper_HasAPublicConstructor()
     {
         var good = new ResponseWrapper<string>("hi", "id", 3, new Usage { PromptTokens = 1 }) { IsCacheHit = true, Latency = TimeSpan.FromSeconds(1) };
         Assert.Equal(("hi", "id", 3L, true, 1L, true, 0), (good.Response, good.RequestId, good.OrderId, good.IsSuccess, good.Usage!.PromptTokens, good.IsCacheHit, good.Attempts));
@@ -185,7 +185,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void ProgressTracker_CountsAndTellsWhoAsked_AndCacheHitsTakeNoTokens()
+    public void ProgressTracker_CountsAndReports()
     {
         var time = new ManualTimeProvider();
         var told = new Told();
@@ -205,7 +205,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public void ProgressTracker_GivesConsistentSnapshots_WhileManyCount()
+    public void ProgressTracker_UsedInParallel_GivesConsistentSnapshots()
     {
         using var tracker = new ProgressTracker(null, showProgress: false);
         var torn = 0;
@@ -223,7 +223,7 @@ public sealed partial class PublicTypesTests
     }
 
     [Fact]
-    public async Task FromEnvironment_ReadsTheKeyTheAddressAndTheOrganization()
+    public async Task FromEnvironment_ReadsKeyAddressAndOrganization()
     {
         string[] names = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"];
         string?[] before = [.. names.Select(Environment.GetEnvironmentVariable)];

@@ -11,7 +11,7 @@ public sealed class SignatureBlockTests
     private static CancellationToken cancellationToken => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task TheSignatureBlock_IsRealCode()
+    public async Task SignatureBlock_Compiles()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: cancellationToken);
         string apiKey = "no-key-needed", apiBase = simulator.ApiBase;
@@ -53,7 +53,7 @@ public sealed class SignatureBlockTests
     }
 
     [Fact]
-    public async Task AFailure_IsAValueThatIsThrownOnlyWhereTheAnswerIsRead()
+    public async Task Failure_IsThrownWhenTheResponseIsRead()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(400, """{"error":{"message":"This model's maximum context length is 4096 tokens","type":"BadRequestError","param":null,"code":400}}"""));
         await using var manager = new RequestManager(new OpenAIProvider("k", server.ApiBase));
@@ -67,7 +67,7 @@ public sealed class SignatureBlockTests
     }
 
     [Fact]
-    public async Task AProviderOfOnesOwn_GetsCacheAndSharing()
+    public async Task CustomProvider_GetsCacheAndSharing()
     {
         var shout = new Shout(" key ", "http://localhost/v1/");
         await using var cache = new InMemoryCache();
@@ -85,7 +85,7 @@ public sealed class SignatureBlockTests
     }
 
     [Fact]
-    public async Task ASequenceOfRequests_AStream_AndTheSynchronousTwin_GiveTheSame()
+    public async Task Process_SequenceStreamAndSynchronous_AreEquivalent()
     {
         await using var manager = new RequestManager<string>(new Shout("k", "http://localhost"));
         LlmRequest[] requests = [.. Enumerable.Range(0, 20).Select(i => LlmRequest.FromPrompt("p", $"q{i}"))];
@@ -106,7 +106,7 @@ public sealed class SignatureBlockTests
     }
 
     [Fact]
-    public void TheSampleOfAProviderOfOnesOwn_HasFewerThanFortyLines()
+    public void CustomProviderSample_HasFewerThanFortyLines()
     {
         string[] lines = File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "samples", "own-provider.cs"));
         int start = Array.FindIndex(lines, line => line.StartsWith("internal sealed class Shout", StringComparison.Ordinal));

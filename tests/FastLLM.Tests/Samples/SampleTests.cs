@@ -7,7 +7,7 @@ namespace FastLLM.Tests.Samples;
 public sealed class SampleTests
 {
     [Fact]
-    public async Task TheTenLineSampleAnswersTenQuestions()
+    public async Task TenLineSample_AnswersTenQuestions()
     {
         (int exit, string output, _) = await RunAsync("hello.cs");
 
@@ -18,7 +18,7 @@ public sealed class SampleTests
     }
 
     [Fact]
-    public async Task TheReadmeShowsTheTenLineSampleAsItIs()
+    public async Task Readme_ShowsTheTenLineSample()
     {
         string sample = await File.ReadAllTextAsync(Path.Combine(Root(), "samples", "hello.cs"), TestContext.Current.CancellationToken);
         string readme = await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"), TestContext.Current.CancellationToken);
@@ -28,7 +28,7 @@ public sealed class SampleTests
     }
 
     [Fact]
-    public async Task TheQuestionsOfAFileAreEachAnsweredOnceInOrderWithTheirOwnAnswer()
+    public async Task FileSample_AnswersEachQuestionOnce_InOrder()
     {
         string file = Path.GetTempFileName();
         try

@@ -25,7 +25,7 @@ public sealed class FaultServerTests : IDisposable
     public void Dispose() => _client.Dispose();
 
     [Fact]
-    public async Task Requests_AreRecordedToTheByte_OnOneKeptAliveConnection()
+    public async Task Requests_AreRecordedByteForByte()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(201, s_body, ("X-Odd", "1"), ("X-Odd", "2")));
         foreach (bool chunked in (bool[])[false, true])
@@ -50,7 +50,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Steps_AreTakenInTurn_ThenTheDefault()
+    public async Task Steps_RunInOrder_ThenTheDefault()
     {
         await using FaultServer server = FaultServer.Start([Fault.Respond(500, "{}"), Fault.Respond(429, "{}")], otherwise: Fault.Respond(200, s_body));
         var statuses = new List<int>();
@@ -65,7 +65,7 @@ public sealed class FaultServerTests : IDisposable
 
     [Theory]
     [MemberData(nameof(CutAnswers), DisableDiscoveryEnumeration = true)]
-    public async Task CutAnswers_AreErrorsAtTheClient(string fault, FaultStep step)
+    public async Task Cut_IsAnErrorAtTheClient(string fault, FaultStep step)
     {
         await using FaultServer server = FaultServer.Start(step);
         Exception? error = await Record.ExceptionAsync(() => PostAsync(server));
@@ -74,7 +74,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task AnswersWithoutALength_LookWholeToTheClient_EvenWhenCut()
+    public async Task Cut_WithoutALength_LooksComplete()
     {
         await using FaultServer server = FaultServer.Start([Fault.CloseDelimited(200, s_body.AsMemory(0, 7)), Fault.HalfCloseAfterHeaders(200)], Fault.Chunked(200, [s_body]));
         using HttpResponseMessage cut = await PostAsync(server);
@@ -86,7 +86,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task AShortLength_LeavesTheRestOfTheBodyInTheWay()
+    public async Task ShortLength_LeavesTheRestInTheConnection()
     {
         await using FaultServer server = FaultServer.Start(Fault.WrongLength(200, s_body, 4));
         using HttpResponseMessage response = await PostAsync(server);
@@ -98,7 +98,7 @@ public sealed class FaultServerTests : IDisposable
     [InlineData(FaultStage.InHeaders)]
     [InlineData(FaultStage.AfterHeaders)]
     [InlineData(FaultStage.InBody)]
-    public async Task Stalls_LastUntilTheTestReleasesThem(FaultStage stage)
+    public async Task Stall_LastsUntilItIsReleased(FaultStage stage)
     {
         var release = new TaskCompletionSource();
         await using FaultServer server = FaultServer.Start(Fault.Stall(stage, 200, s_body, release.Task));
@@ -122,7 +122,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task DrippedHeaders_ComeWhenTheTestSaysSo()
+    public async Task DripHeaders_ArriveOnSignals()
     {
         using var drops = new SemaphoreSlim(0);
         int taken = 0;
@@ -146,7 +146,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Redirects_NameTheOtherHost()
+    public async Task Redirect_NamesTheOtherHost()
     {
         await using FaultServer other = FaultServer.Start(Fault.Respond(200, s_body));
         await using FaultServer server = FaultServer.Start(Fault.Redirect(307, other.BaseUrl));
@@ -156,7 +156,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Gzip_CanBeWholeOrDamaged()
+    public async Task Gzip_IsCompleteOrDamaged()
     {
         await using FaultServer server = FaultServer.Start(
             [Fault.Gzip(200, s_body)],
@@ -167,7 +167,7 @@ public sealed class FaultServerTests : IDisposable
     }
 
     [Fact]
-    public async Task AStepThatThrows_IsShown()
+    public async Task Step_Throws_IsRecorded()
     {
         await using FaultServer server = FaultServer.Start((_, _) => throw new InvalidOperationException("a slip in the test"));
         await Assert.ThrowsAsync<HttpRequestException>(() => PostAsync(server));

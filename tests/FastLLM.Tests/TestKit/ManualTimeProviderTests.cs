@@ -10,7 +10,7 @@ public sealed class ManualTimeProviderTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void Advance_FiresInOrder_WithTheClockAtEachDueTime()
+    public void Advance_FiresTimersInOrder()
     {
         var fired = new List<(string, TimeSpan)>();
         using ITimer late = At("late", 30);
@@ -30,7 +30,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public void Advance_AlsoFiresWhatCallbacksArmOnTheWay()
+    public void Advance_FiresTimersSetByCallbacks()
     {
         int count = 0;
         ITimer? timer = null;
@@ -42,7 +42,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public void Timers_RepeatChangeAndEnd()
+    public void Timers_RepeatAndChange()
     {
         int fired = 0;
         ITimer timer = _time.CreateTimer(_ => fired++, null, Ms(5), Ms(10));
@@ -63,7 +63,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public async Task WaitForTimers_CompletesWhenCodeHasBegunToWait()
+    public async Task WaitForTimersAsync_CompletesWhenTimersAreSet()
     {
         Task armed = _time.WaitForTimersAsync(2, Cancel);
         Task first = Task.Delay(Ms(1), _time, Cancel);
@@ -78,7 +78,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public void Clocks_MoveTogether_AtAnOddFrequency()
+    public void Advance_MovesTimestampAndTimeTogether()
     {
         long before = _time.GetTimestamp();
         DateTimeOffset now = _time.GetUtcNow();
@@ -89,7 +89,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public async Task ManyWaiters_AreAllServed()
+    public async Task Advance_ManyTimers_FiresAll()
     {
         Task[] waits = [.. Enumerable.Range(0, 100_000).Select(i => Task.Delay(Ms(1 + (i * 7919 % 3_600_000)), _time, Cancel))];
         Assert.Equal(100_000, _time.ActiveTimers);
@@ -99,7 +99,7 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
-    public async Task ATimerDueAtOnce_FiresThoughTheClockStands()
+    public async Task CreateTimer_DueNow_FiresAtOnce()
     {
         var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using ITimer timer = _time.CreateTimer(_ => fired.SetResult(), null, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
