@@ -1,3 +1,4 @@
+using FastLLM.Json;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Jobs.Output;

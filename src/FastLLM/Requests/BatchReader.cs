@@ -1,3 +1,4 @@
+using FastLLM.Json;
 using System.Text.Json;
 
 namespace FastLLM.Requests;
