@@ -20,11 +20,9 @@ public static class ChatClientExtensions
     /// <para>The client must be safe for concurrent use. The caller disposes it.</para>
     /// </remarks>
     /// <param name="client">The client.</param>
-    /// <param name="scope">
-    /// The cache scope (<see cref="Provider{TResponse}.CacheScope"/>). The default consists of the client's
+    /// <param name="scope">The cache scope (<see cref="Provider{TResponse}.CacheScope"/>). The default consists of the client's
     /// <see cref="ChatClientMetadata"/>: provider name, address without user info and query, and default model; without metadata, of the
-    /// client's type. Set it if two clients with different responses have the same metadata. Never include a key.
-    /// </param>
+    /// client's type. Set it if two clients with different responses have the same metadata. Never include a key.</param>
     /// <returns>The provider.</returns>
     public static Provider<LlmResponse> AsProvider(this IChatClient client, string? scope = null)
     {

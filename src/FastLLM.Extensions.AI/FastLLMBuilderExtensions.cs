@@ -9,17 +9,14 @@ public static class FastLLMBuilderExtensions
     /// <param name="apiBase">The base URL, with its <c>/v1</c>; <see langword="null"/> for OpenAI's own.</param>
     /// <param name="organization">The organization to bill, if the key has several.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
-    /// <exception cref="ArgumentException">
-    /// The key has characters that a header cannot carry, or the base URL is not an http(s) address.
-    /// </exception>
+    /// <exception cref="ArgumentException">The key has characters that a header cannot carry, or the base URL is not an http(s)
+    /// address.</exception>
     public static FastLLMBuilder UseOpenAI(
         this FastLLMBuilder builder, string apiKey, string? apiBase = null, string? organization = null) =>
         builder.UseProvider(new OpenAIProvider(apiKey, apiBase, organization));
 
-    /// <summary>
-    /// Sends requests to the server that <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> define. The variables are
-    /// read when the services are first used.
-    /// </summary>
+    /// <summary>Sends requests to the server that <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> define. The
+    /// variables are read when the services are first used.</summary>
     /// <param name="builder">The builder.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder) =>
@@ -37,9 +34,8 @@ public static class FastLLMBuilderExtensions
 
     /// <summary>Uses a provider that is created from other services.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="create">
-    /// Creates the provider, once. It must not resolve <c>IChatClient</c>, which is FastLLM itself; resolve another client by its type or key.
-    /// </param>
+    /// <param name="create">Creates the provider, once. It must not resolve <c>IChatClient</c>, which is FastLLM itself; resolve another
+    /// client by its type or key.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     public static FastLLMBuilder UseProvider(this FastLLMBuilder builder, Func<IServiceProvider, Provider<LlmResponse>> create)
     {

@@ -20,10 +20,8 @@ namespace FastLLM;
 /// </remarks>
 public sealed class FastLLMChatClient : IChatClient
 {
-    /// <summary>
-    /// The name of the additional property (an <see cref="int"/>) with the number of the sample; see <see cref="LlmRequest.Sample"/>. It is
-    /// never sent.
-    /// </summary>
+    /// <summary>The name of the additional property (an <see cref="int"/>) with the number of the sample; see
+    /// <see cref="LlmRequest.Sample"/>. It is never sent.</summary>
     public const string SampleProperty = "fastllm.sample";
 
     private readonly RequestManager<LlmResponse> _manager;

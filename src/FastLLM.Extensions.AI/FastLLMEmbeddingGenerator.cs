@@ -4,10 +4,8 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM;
 
-/// <summary>
-/// Represents a <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: calls get its limits, retries,
-/// sharing and cache.
-/// </summary>
+/// <summary>Represents a <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: calls get its limits,
+/// retries, sharing and cache.</summary>
 /// <remarks>
 /// <para>A call is one request with all its texts, with the same key as <c>batch.Embeddings.Create</c> with a list of them. A call
 /// without texts sends nothing. <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>

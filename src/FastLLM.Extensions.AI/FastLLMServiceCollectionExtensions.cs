@@ -8,10 +8,8 @@ namespace FastLLM;
 /// <summary>Adds FastLLM to a service collection.</summary>
 public static class FastLLMServiceCollectionExtensions
 {
-    /// <summary>
-    /// Adds, as singletons, <see cref="RequestManager"/>, <see cref="RequestManager{TResponse}"/> of <see cref="LlmResponse"/>,
-    /// <see cref="IChatClient"/> and <c>IEmbeddingGenerator&lt;string, Embedding&lt;float&gt;&gt;</c>: all with one manager.
-    /// </summary>
+    /// <summary>Adds, as singletons, <see cref="RequestManager"/>, <see cref="RequestManager{TResponse}"/> of <see cref="LlmResponse"/>,
+    /// <see cref="IChatClient"/> and <c>IEmbeddingGenerator&lt;string, Embedding&lt;float&gt;&gt;</c>: all with one manager.</summary>
     /// <remarks>
     /// <para><code>
     /// services.AddFastLLM(o => { o.Concurrency = 20; o.Cache = new InMemoryCache(); }).UseOpenAI(apiKey, apiBase);

@@ -27,10 +27,8 @@ internal static class ChatMessages
         return all;
     }
 
-    /// <summary>
-    /// Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and the
-    /// request key depend on it.
-    /// </summary>
+    /// <summary>Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and
+    /// the request key depend on it.</summary>
     public static string ArgumentsOf(FunctionCallContent call)
     {
         if (call.RawRepresentation is ToolCall { Function.Arguments: var said }

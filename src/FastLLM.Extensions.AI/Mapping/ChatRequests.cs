@@ -4,9 +4,8 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>
-/// Converts chat messages and options to the same request, byte for byte, as <c>batch.Chat.Completions.Create</c>, so that they share keys.
-/// </summary>
+/// <summary>Converts chat messages and options to the same request, byte for byte, as <c>batch.Chat.Completions.Create</c>, so that they
+/// share keys.</summary>
 internal static class ChatRequests
 {
     /// <summary>The property that makes the model follow a schema strictly.</summary>

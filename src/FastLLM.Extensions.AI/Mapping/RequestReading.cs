@@ -4,9 +4,8 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
 
-/// <summary>
-/// Reads a request's body as chat messages and options. A part that a chat client cannot be given is a failure, never left out.
-/// </summary>
+/// <summary>Reads a request's body as chat messages and options. A part that a chat client cannot be given is a failure, never left
+/// out.</summary>
 internal static class RequestReading
 {
     public static (List<ChatMessage> Messages, ChatOptions Options) Read(JsonElement body)

@@ -51,10 +51,8 @@ internal sealed class CacheDatabase : IDisposable
 
     public sqlite3 Handle => _connection.Handle!;
 
-    /// <summary>
-    /// Opens the database to write. The caller holds the write lock, also when it disposes the connection: SQLite may recover or
-    /// checkpoint.
-    /// </summary>
+    /// <summary>Opens the database to write. The caller holds the write lock, also when it disposes the connection: SQLite may recover or
+    /// checkpoint.</summary>
     public static CacheDatabase OpenToWrite(string path, Durability durability, int? mostPages)
     {
         CacheDatabase database = Open(path, SqliteOpenMode.ReadWriteCreate);
@@ -153,10 +151,8 @@ internal sealed class CacheDatabase : IDisposable
         return statement.Step() && statement.Integer(0) == 0 && statement.Integer(1) == statement.Integer(2);
     }
 
-    /// <summary>
-    /// Leaves the log unchanged when the connection is closed, for a caller without the write lock. Does nothing after the connection is
-    /// closed.
-    /// </summary>
+    /// <summary>Leaves the log unchanged when the connection is closed, for a caller without the write lock. Does nothing after the
+    /// connection is closed.</summary>
     public void LeaveLog()
     {
         if (_connection.Handle is { } handle)

@@ -36,9 +36,8 @@ internal sealed class CacheFolder
     /// <summary>Gets the path of the lock that all users of the cache share, and that a check of the database holds exclusively.</summary>
     public string UseLock => In("cache.users");
 
-    /// <summary>
-    /// Gets the path of the marker with size and time of the database after its last checkpoint: if they still match, no check is needed.
-    /// </summary>
+    /// <summary>Gets the path of the marker with size and time of the database after its last checkpoint: if they still match, no check is
+    /// needed.</summary>
     public string CleanMarker => In("cache.seal");
 
     public string Reserve => In("cache.reserve");

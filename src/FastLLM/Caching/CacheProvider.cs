@@ -17,10 +17,8 @@ public abstract class CacheProvider : IAsyncDisposable
     public abstract ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default);
 
     /// <summary>Returns whether there is an entry.</summary>
-    /// <param name="requestId">
-    /// A request id, as returned by <see cref="RequestBatch.Add"/> and <see cref="ResponseWrapper.RequestId"/>. Any other text is not
-    /// found.
-    /// </param>
+    /// <param name="requestId">A request id, as returned by <see cref="RequestBatch.Add"/> and <see cref="ResponseWrapper.RequestId"/>. Any
+    /// other text is not found.</param>
     /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     public ValueTask<bool> ExistsAsync(string requestId, string? scope = null, CancellationToken cancellationToken = default) =>
@@ -50,9 +48,8 @@ public abstract class CacheProvider : IAsyncDisposable
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask ClearAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>
-    /// Completes pending operations and releases files and memory. The cache cannot be used afterwards; closing it again does nothing.
-    /// </summary>
+    /// <summary>Completes pending operations and releases files and memory. The cache cannot be used afterwards; closing it again does
+    /// nothing.</summary>
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     public abstract ValueTask CloseAsync(CancellationToken cancellationToken = default);
 

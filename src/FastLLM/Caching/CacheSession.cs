@@ -3,9 +3,8 @@ using System.Text;
 
 namespace FastLLM.Caching;
 
-/// <summary>
-/// Represents an open disk cache: its writer, its readers, and the lock that tells other processes that the folder is in use.
-/// </summary>
+/// <summary>Represents an open disk cache: its writer, its readers, and the lock that tells other processes that the folder is in
+/// use.</summary>
 internal sealed class CacheSession : IDisposable
 {
     private readonly IDisposable _use;

@@ -12,11 +12,8 @@ internal static class CacheUpkeep
     public static long BytesInUse(CacheDatabase database) =>
         (database.Number("PRAGMA page_count") - database.Number("PRAGMA freelist_count")) * database.Number("PRAGMA page_size");
 
-    /// <summary>
-    /// Removes the oldest entries until the database needs no more than <paramref name="mostBytes"/>. The space is reused;
-    /// <see cref="Compact"/>
-    /// returns it to the disk.
-    /// </summary>
+    /// <summary>Removes the oldest entries until the database needs no more than <paramref name="mostBytes"/>. The space is reused;
+    /// <see cref="Compact"/> returns it to the disk.</summary>
     /// <returns>The number of removed entries.</returns>
     public static long DropOldest(CacheDatabase database, long mostBytes)
     {

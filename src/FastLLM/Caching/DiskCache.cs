@@ -31,9 +31,8 @@ public sealed class DiskCache : CacheProvider
     /// <param name="directory">The folder.</param>
     /// <param name="options">How to store entries; <see langword="null"/> for the defaults.</param>
     /// <exception cref="ArgumentException">The folder's name is empty.</exception>
-    /// <exception cref="IOException">
-    /// The folder cannot be created or written to, is on a network file system, or holds a cache of a newer release.
-    /// </exception>
+    /// <exception cref="IOException">The folder cannot be created or written to, is on a network file system, or holds a cache of a newer
+    /// release.</exception>
     public DiskCache(string directory, DiskCacheOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
@@ -51,10 +50,8 @@ public sealed class DiskCache : CacheProvider
         }
     }
 
-    /// <summary>
-    /// Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
-    /// <c>~/Library/Caches</c> on macOS; the local application data on Windows).
-    /// </summary>
+    /// <summary>Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
+    /// <c>~/Library/Caches</c> on macOS; the local application data on Windows).</summary>
     public static string DefaultDirectory
     {
         get
@@ -74,9 +71,8 @@ public sealed class DiskCache : CacheProvider
     /// <summary>Gets the folder, as a full path.</summary>
     public string Folder => _folder.Path;
 
-    /// <summary>
-    /// Gets a description of the repair that was made when the cache was opened; <see langword="null"/> if none was needed.
-    /// </summary>
+    /// <summary>Gets a description of the repair that was made when the cache was opened; <see langword="null"/> if none was
+    /// needed.</summary>
     public string? Repair => _session.Repair;
 
     /// <summary>Returns whether a folder holds a cache, intact or damaged.</summary>
@@ -102,9 +98,8 @@ public sealed class DiskCache : CacheProvider
     }
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">
-    /// The entry is not stored, for example because the disk is full. It is tried once more when the cache is closed.
-    /// </exception>
+    /// <exception cref="IOException">The entry is not stored, for example because the disk is full. It is tried once more when the cache is
+    /// closed.</exception>
     public override ValueTask PutAsync(RequestKey key, CacheEntry entry, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(entry.Scope, nameof(entry));
@@ -143,10 +138,8 @@ public sealed class DiskCache : CacheProvider
         return Task.Run(() => CacheInspection.Verify(_folder, cancellationToken), cancellationToken);
     }
 
-    /// <summary>
-    /// Removes the entries that match all given conditions; without conditions, those older than <see cref="DiskCacheOptions.Ttl"/>. The
-    /// space is returned to the disk.
-    /// </summary>
+    /// <summary>Removes the entries that match all given conditions; without conditions, those older than
+    /// <see cref="DiskCacheOptions.Ttl"/>. The space is returned to the disk.</summary>
     /// <param name="olderThan">Only entries received longer ago than this.</param>
     /// <param name="scope">Only entries of this endpoint.</param>
     /// <param name="model">Only entries of this model.</param>
@@ -220,9 +213,8 @@ public sealed class DiskCache : CacheProvider
         return CacheImport.AddAsync(_session.Writer, entries, cancellationToken);
     }
 
-    /// <summary>
-    /// Adds the entries that <see cref="ExportAsync"/> wrote. Of two entries with the same key and scope, the newer one is kept.
-    /// </summary>
+    /// <summary>Adds the entries that <see cref="ExportAsync"/> wrote. Of two entries with the same key and scope, the newer one is
+    /// kept.</summary>
     /// <remarks>The cache returns responses exactly as the file holds them: import only files that you trust.</remarks>
     /// <param name="input">The stream to read.</param>
     /// <param name="cancellationToken">Stops the import; entries that were added stay.</param>

@@ -6,8 +6,7 @@ public enum Durability
     /// <summary>A power loss: each commit is flushed to the disk (<c>synchronous=FULL</c>).</summary>
     PowerLoss,
 
-    /// <summary>
-    /// The end of the process. The last entries before a power loss may be lost (<c>synchronous=NORMAL</c>); the file stays intact.
-    /// </summary>
+    /// <summary>The end of the process. The last entries before a power loss may be lost (<c>synchronous=NORMAL</c>); the file stays
+    /// intact.</summary>
     ProcessKill,
 }

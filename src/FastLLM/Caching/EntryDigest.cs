@@ -11,10 +11,8 @@ internal static class EntryDigest
 
     private const int FixedBytes = RequestKey.Size + sizeof(long) + sizeof(int) + sizeof(int) + sizeof(int) + Size;
 
-    /// <summary>
-    /// Computes SHA-256 over key, time, status, lengths of scope and model, scope, model, and the SHA-256 of the body; numbers
-    /// little-endian.
-    /// </summary>
+    /// <summary>Computes SHA-256 over key, time, status, lengths of scope and model, scope, model, and the SHA-256 of the body; numbers
+    /// little-endian.</summary>
     public static void Compute(
         ReadOnlySpan<byte> key, ReadOnlySpan<byte> scope, ReadOnlySpan<byte> model, int status, long created, ReadOnlySpan<byte> body,
         Span<byte> digest)

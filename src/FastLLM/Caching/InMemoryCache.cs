@@ -10,10 +10,8 @@ public sealed class InMemoryCache : CacheProvider
     private volatile bool _closed;
 
     /// <summary>Creates an empty cache.</summary>
-    /// <param name="sizeLimit">
-    /// The maximum bytes of responses, or <see langword="null"/> for no limit. Over the limit, the oldest entries are removed first
-    /// and must be paid for again. A response larger than the limit is not stored.
-    /// </param>
+    /// <param name="sizeLimit">The maximum bytes of responses, or <see langword="null"/> for no limit. Over the limit, the oldest entries
+    /// are removed first and must be paid for again. A response larger than the limit is not stored.</param>
     /// <exception cref="ArgumentOutOfRangeException">The limit is not positive.</exception>
     public InMemoryCache(long? sizeLimit = null)
     {

@@ -4,9 +4,8 @@ using static SQLitePCL.raw;
 
 namespace FastLLM.Caching;
 
-/// <summary>
-/// Represents a prepared statement. It bypasses ADO.NET, whose objects would cost more than the few microseconds of a cache hit.
-/// </summary>
+/// <summary>Represents a prepared statement. It bypasses ADO.NET, whose objects would cost more than the few microseconds of a cache
+/// hit.</summary>
 internal sealed class Statement : IDisposable
 {
     private readonly sqlite3 _database;

@@ -12,10 +12,8 @@ internal struct BodyScan
     /// <summary>The largest accepted count; sums of larger ones could overflow.</summary>
     private const long TokenUpperBound = 1_000_000_000_000;
 
-    /// <summary>
-    /// Whether the body has choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have no
-    /// message).
-    /// </summary>
+    /// <summary>Whether the body has choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have
+    /// no message).</summary>
     public bool HasChoices;
 
     /// <summary>Whether the body has a <c>data</c> array with embeddings.</summary>

@@ -10,9 +10,8 @@ internal static class ChoiceText
 
     private delegate string? Reading(ref Utf8JsonReader reader);
 
-    /// <summary>
-    /// Gets <c>choices[0].message.content</c>, otherwise <c>choices[0].text</c>; <see langword="null"/> if neither is a string.
-    /// </summary>
+    /// <summary>Gets <c>choices[0].message.content</c>, otherwise <c>choices[0].text</c>; <see langword="null"/> if neither is a
+    /// string.</summary>
     public static string? Read(ReadOnlySpan<byte> body) => ReadFirst(body, TextOf);
 
     /// <summary>Gets <c>choices[0].finish_reason</c>; <see langword="null"/> if it is not a string.</summary>

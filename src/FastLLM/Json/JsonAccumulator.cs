@@ -2,9 +2,8 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>
-/// Represents a JSON value that arrives in pieces: text grows at its end, an object by its members, a list by its elements.
-/// </summary>
+/// <summary>Represents a JSON value that arrives in pieces: text grows at its end, an object by its members, a list by its
+/// elements.</summary>
 /// <remarks>
 /// Text stays escaped, so that nothing is decoded: two pieces of escaped text join to one, also if a surrogate pair was cut between them.
 /// </remarks>

@@ -34,9 +34,8 @@ internal static class JsonText
     public static byte[] Build(Action<Utf8JsonWriter> write) =>
         Build(write, static (writer, write) => write(writer), static written => written.ToArray());
 
-    /// <summary>
-    /// Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that call.
-    /// </summary>
+    /// <summary>Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that
+    /// call.</summary>
     public static TResult Build<TState, TResult>(TState state, Action<Utf8JsonWriter, TState> write, Func<ReadOnlySpan<byte>, TResult> use)
     {
         // Taken while in use, so that a nested call creates its own writer.

@@ -26,9 +26,8 @@ internal sealed class LineReader(Stream stream) : IDisposable
     /// <summary>Gets a value indicating whether the last line stays valid after the next call.</summary>
     public bool IsKept { get; private set; }
 
-    /// <summary>
-    /// Reads the next line, also a blank one. Unless <see cref="IsKept"/> is true, the bytes are valid until the next call.
-    /// </summary>
+    /// <summary>Reads the next line, also a blank one. Unless <see cref="IsKept"/> is true, the bytes are valid until the next
+    /// call.</summary>
     /// <returns>The line without its end, or <see langword="null"/> after the last one.</returns>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
     {

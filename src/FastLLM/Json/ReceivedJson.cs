@@ -4,9 +4,8 @@ using System.Text.Json;
 
 namespace FastLLM.Json;
 
-/// <summary>
-/// Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader accepts.
-/// </summary>
+/// <summary>Reads text and numbers out of JSON that a server sent, or that a file holds of it. Nothing here throws on a token that a reader
+/// accepts.</summary>
 /// <remarks>
 /// <para>One policy covers all JSON. It is tolerant here, and strict in <see cref="JsonText"/>, which reads what users send:</para>
 /// <list type="table">

@@ -15,9 +15,8 @@ internal static class DecimalText
     /// <summary>Appends the canonical form of a number.</summary>
     /// <param name="output">The buffer to append to.</param>
     /// <param name="number">A number that is valid JSON.</param>
-    /// <returns>
-    /// <see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the point.
-    /// </returns>
+    /// <returns><see langword="false"/>, and nothing written, if its exponent is out of bounds once there is one digit before the
+    /// point.</returns>
     public static bool TryAppend(ByteBuffer output, ReadOnlySpan<byte> number)
     {
         if (IsCanonical(number))

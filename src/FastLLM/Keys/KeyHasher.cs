@@ -5,9 +5,8 @@ using FastLLM.Json;
 
 namespace FastLLM.Keys;
 
-/// <summary>
-/// Builds the bytes that a key is the digest of: version tag, endpoint, canonical body, sample. Each thread has one, for its buffers.
-/// </summary>
+/// <summary>Builds the bytes that a key is the digest of: version tag, endpoint, canonical body, sample. Each thread has one, for its
+/// buffers.</summary>
 internal sealed class KeyHasher
 {
     [ThreadStatic]

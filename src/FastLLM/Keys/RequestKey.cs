@@ -5,9 +5,8 @@ using FastLLM.Keys;
 
 namespace FastLLM;
 
-/// <summary>
-/// Represents the identity of a request: two requests have the same key exactly if they are equal and have the same endpoint path.
-/// </summary>
+/// <summary>Represents the identity of a request: two requests have the same key exactly if they are equal and have the same endpoint
+/// path.</summary>
 /// <remarks>
 /// <para>A key is the SHA-256 digest of a version tag, the endpoint's path, the canonical form of the JSON body and, where it
 /// is greater than 0, the sample number. Equal requests are sent once and share one response, and a cache stores responses by key.</para>
@@ -43,17 +42,15 @@ public readonly struct RequestKey : IEquatable<RequestKey>
 
     /// <summary>Computes the key of a request from its JSON body.</summary>
     /// <param name="endpoint">The path that the request is sent to, such as <c>/v1/chat/completions</c>. It is compared as it is.</param>
-    /// <param name="utf8Body">
-    /// The body: one JSON object in UTF-8, with or without a byte order mark. It is read only during the call.
-    /// </param>
+    /// <param name="utf8Body">The body: one JSON object in UTF-8, with or without a byte order mark. It is read only during the
+    /// call.</param>
     /// <param name="sample">The number of the sample, for several responses to one body. The default is 0.</param>
     /// <returns>The key.</returns>
     /// <remarks>Safe for concurrent use. A body of ordinary size allocates nothing once a thread has computed its first key;
     /// each thread keeps at most a few megabytes of buffers for the next one.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="endpoint"/> is <see langword="null"/>.</exception>
-    /// <exception cref="ArgumentException">
-    /// <paramref name="endpoint"/> does not begin with <c>/</c>, or has white space, control characters or half of a surrogate pair.
-    /// </exception>
+    /// <exception cref="ArgumentException"><paramref name="endpoint"/> does not begin with <c>/</c>, or has white space, control characters
+    /// or half of a surrogate pair.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="sample"/> is negative.</exception>
     /// <exception cref="JsonException">The body is not exactly one valid JSON object (comments and trailing commas are not valid);
     /// or two members of one object have the same name; or a string is not valid Unicode; or it is nested deeper than 256 levels;

@@ -98,9 +98,8 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>
-    /// Sets an idle timeout, because the stream has begun to send content: from now on, silence is a stall and not thinking.
-    /// </summary>
+    /// <summary>Sets an idle timeout, because the stream has begun to send content: from now on, silence is a stall and not
+    /// thinking.</summary>
     public void ExpectFlow() => _idle ??= AttemptTimes.StreamIdle;
 
     /// <summary>Stops the clock of a send.</summary>
@@ -120,9 +119,8 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         return clock.Elapsed(_begun);
     }
 
-    /// <summary>
-    /// Cancels the send, because no caller waits any more. Callbacks run on other threads, so that it may be called under a lock.
-    /// </summary>
+    /// <summary>Cancels the send, because no caller waits any more. Callbacks run on other threads, so that it may be called under a
+    /// lock.</summary>
     public void Cancel()
     {
         lock (_gate)

@@ -4,9 +4,8 @@ namespace FastLLM.Providers;
 internal static class BaseAddress
 {
     /// <summary>Removes blanks around the address and slashes at its end.</summary>
-    /// <exception cref="ArgumentException">
-    /// The address is not an absolute http(s) address, or has user info, a query or a fragment.
-    /// </exception>
+    /// <exception cref="ArgumentException">The address is not an absolute http(s) address, or has user info, a query or a
+    /// fragment.</exception>
     public static string Normalise(string address)
     {
         ArgumentNullException.ThrowIfNull(address, "apiBase");

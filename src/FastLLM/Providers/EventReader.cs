@@ -71,9 +71,8 @@ internal sealed class EventReader : IDisposable
 
     /// <summary>Reads the next event.</summary>
     /// <param name="data">The data, valid until the next call.</param>
-    /// <param name="isError">
-    /// Whether the event is an error: by its event field, or by a field <c>error</c>, as in older llama.cpp servers.
-    /// </param>
+    /// <param name="isError">Whether the event is an error: by its event field, or by a field <c>error</c>, as in older llama.cpp
+    /// servers.</param>
     /// <returns>Whether there is an event; if not, more bytes are needed.</returns>
     public bool TryRead(out ReadOnlySpan<byte> data, out bool isError)
     {

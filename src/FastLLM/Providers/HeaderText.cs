@@ -14,9 +14,8 @@ internal static class HeaderText
             "apiKey")
         : key;
 
-    /// <summary>
-    /// Returns a copy of the headers if all of them can be sent. The message of the exception names the header, never its value.
-    /// </summary>
+    /// <summary>Returns a copy of the headers if all of them can be sent. The message of the exception names the header, never its
+    /// value.</summary>
     public static IReadOnlyDictionary<string, string> Check(IReadOnlyDictionary<string, string> headers)
     {
         foreach ((string name, string value) in headers)

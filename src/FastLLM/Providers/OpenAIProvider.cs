@@ -3,9 +3,8 @@ using FastLLM.Providers;
 
 namespace FastLLM;
 
-/// <summary>
-/// Sends requests to OpenAI, or to any server with its protocol: chat completions and embeddings; other endpoints are passed through.
-/// </summary>
+/// <summary>Sends requests to OpenAI, or to any server with its protocol: chat completions and embeddings; other endpoints are passed
+/// through.</summary>
 /// <remarks>
 /// <para>Immutable except for what it learns about models. Safe for concurrent use, also by several managers.</para>
 /// <para>A response is accepted only if it is a complete JSON body that says it is finished; HTTP 200 alone is not enough.
@@ -26,9 +25,8 @@ public class OpenAIProvider : Provider<LlmResponse>
     /// <param name="apiBase">The base URL, with its <c>/v1</c>; <see langword="null"/> for OpenAI's own.</param>
     /// <param name="organization">The organization to bill, if the key has several.</param>
     /// <param name="headers">Additional headers; they override the provider's own.</param>
-    /// <exception cref="ArgumentException">
-    /// The key or a header has characters that a header cannot carry, or the base URL is not an http(s) address.
-    /// </exception>
+    /// <exception cref="ArgumentException">The key or a header has characters that a header cannot carry, or the base URL is not an http(s)
+    /// address.</exception>
     public OpenAIProvider(string apiKey, string? apiBase = null, string? organization = null,
         IReadOnlyDictionary<string, string>? headers = null)
         : base(apiKey, apiBase ?? DefaultApiBase, headers)
@@ -59,10 +57,8 @@ public class OpenAIProvider : Provider<LlmResponse>
     /// <value>The normalised base URL, and the organization if there is one.</value>
     public override string CacheScope => _organization is null ? base.CacheScope : $"{base.CacheScope} {_organization}";
 
-    /// <summary>
-    /// Creates a provider from the environment variables <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c>; the last
-    /// two are optional.
-    /// </summary>
+    /// <summary>Creates a provider from the environment variables <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c>;
+    /// the last two are optional.</summary>
     /// <exception cref="InvalidOperationException"><c>OPENAI_API_KEY</c> is not set.</exception>
     public static OpenAIProvider FromEnvironment()
     {

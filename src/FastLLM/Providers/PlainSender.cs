@@ -6,9 +6,8 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
-/// <summary>
-/// Sends requests to a server with OpenAI's protocol and reads the responses; the parts serve <see cref="StreamSender"/> too.
-/// </summary>
+/// <summary>Sends requests to a server with OpenAI's protocol and reads the responses; the parts serve <see cref="StreamSender"/>
+/// too.</summary>
 /// <param name="apiBase">The base URL.</param>
 /// <param name="headers">Gets the headers of a request, credentials included.</param>
 /// <param name="observe">Passes the headers of a response to the rate limiters.</param>

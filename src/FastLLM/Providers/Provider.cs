@@ -30,10 +30,8 @@ public abstract class Provider<TResponse>
     /// <param name="apiBase">The base URL, such as <c>https://api.openai.com/v1</c>.</param>
     /// <param name="headers">Additional headers, if any.</param>
     /// <param name="typeInfo">The conversion of a response to bytes for the cache; needed only for types without a built-in one.</param>
-    /// <exception cref="ArgumentException">
-    /// The key or a header has characters that a header cannot carry (the message does not repeat it), or the base URL is not an http(s)
-    /// address.
-    /// </exception>
+    /// <exception cref="ArgumentException">The key or a header has characters that a header cannot carry (the message does not repeat it),
+    /// or the base URL is not an http(s) address.</exception>
     protected Provider(string apiKey, string apiBase, IReadOnlyDictionary<string, string>? headers = null,
         JsonTypeInfo<TResponse>? typeInfo = null)
     {
@@ -81,16 +79,14 @@ public abstract class Provider<TResponse>
     /// <summary>Converts a response to the bytes that a cache stores.</summary>
     /// <param name="response">The response.</param>
     /// <returns>The bytes, which must not change afterwards.</returns>
-    /// <exception cref="NotSupportedException">
-    /// The type has no known conversion; pass a <see cref="JsonTypeInfo{T}"/> or override this method.
-    /// </exception>
+    /// <exception cref="NotSupportedException">The type has no known conversion; pass a <see cref="JsonTypeInfo{T}"/> or override this
+    /// method.</exception>
     public virtual ReadOnlyMemory<byte> Write(TResponse response) => _format.Write(response);
 
     /// <summary>Converts bytes from a cache to a response.</summary>
     /// <param name="bytes">The bytes that <see cref="Write"/> returned, in this release or an earlier one.</param>
-    /// <exception cref="NotSupportedException">
-    /// The type has no known conversion; pass a <see cref="JsonTypeInfo{T}"/> or override this method.
-    /// </exception>
+    /// <exception cref="NotSupportedException">The type has no known conversion; pass a <see cref="JsonTypeInfo{T}"/> or override this
+    /// method.</exception>
     public virtual TResponse Read(ReadOnlyMemory<byte> bytes) => _format.Read(bytes);
 
     /// <summary>Gets the token usage of a response, for the statistics.</summary>
@@ -103,10 +99,9 @@ public abstract class Provider<TResponse>
     /// <returns>US dollars; <see langword="null"/>, the default, if the cost is unknown.</returns>
     public virtual decimal? GetCost(TResponse response) => null;
 
-    /// <summary>
-    /// Passes the headers of a response to the manager, which delays further sends if they request it (<c>Retry-After</c>), and corrects
-    /// its limits downwards if they say that less is left. Call it from <see cref="MakeRequestAsync"/>, also for successful responses.
-    /// </summary>
+    /// <summary>Passes the headers of a response to the manager, which delays further sends if they request it (<c>Retry-After</c>), and
+    /// corrects its limits downwards if they say that less is left. Call it from <see cref="MakeRequestAsync"/>, also for successful
+    /// responses.</summary>
     /// <param name="headers">The headers of the response.</param>
     protected void Observe(HttpResponseHeaders headers)
     {
@@ -120,10 +115,8 @@ public abstract class Provider<TResponse>
     /// <summary>Gets why a request cannot be sent at all, before it joins an in-flight request; <see langword="null"/> if it can.</summary>
     internal virtual LlmException? Refuse(LlmRequest request) => null;
 
-    /// <summary>
-    /// Sends a request once. Built-in providers override it with less overhead; for others it calls <see cref="MakeRequestAsync"/> and
-    /// converts exceptions to failures.
-    /// </summary>
+    /// <summary>Sends a request once. Built-in providers override it with less overhead; for others it calls <see cref="MakeRequestAsync"/>
+    /// and converts exceptions to failures.</summary>
     internal virtual async ValueTask<Reply<TResponse>> SendAsync(LlmRequest request, Attempt attempt)
     {
         // A separate token: registrations of the provider must not outlive the send, and the attempt's token is reused.

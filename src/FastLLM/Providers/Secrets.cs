@@ -23,9 +23,8 @@ internal static class Secrets
         return answer;
     }
 
-    /// <summary>
-    /// Gets the failure without the credentials of the request, which JSON escapes or an exception that quotes a header may contain.
-    /// </summary>
+    /// <summary>Gets the failure without the credentials of the request, which JSON escapes or an exception that quotes a header may
+    /// contain.</summary>
     public static LlmException Remove(LlmException failure, IReadOnlyDictionary<string, string> headers)
     {
         foreach (string secret in Of(headers))

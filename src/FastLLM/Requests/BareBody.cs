@@ -8,10 +8,8 @@ internal static class BareBody
 {
     private static readonly JsonReaderOptions Options = new() { MaxDepth = JsonText.MaxDepth };
 
-    /// <summary>
-    /// Gets the endpoint of a bare body: chat completions if it has <c>messages</c>, embeddings if it has <c>input</c>, otherwise
-    /// <see langword="null"/>.
-    /// </summary>
+    /// <summary>Gets the endpoint of a bare body: chat completions if it has <c>messages</c>, embeddings if it has <c>input</c>, otherwise
+    /// <see langword="null"/>.</summary>
     public static string? EndpointOf(ReadOnlySpan<byte> body)
     {
         var reader = new Utf8JsonReader(body, Options);

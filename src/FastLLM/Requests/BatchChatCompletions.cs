@@ -17,9 +17,8 @@ public sealed class BatchChatCompletions
     /// <summary>Adds a chat completion request.</summary>
     /// <param name="model">The model.</param>
     /// <param name="messages">The conversation; a string is a user message.</param>
-    /// <param name="temperature">
-    /// 0 to 2, or <see langword="null"/> to send none. If it is not set, 0.7 is sent, unless the model is known to refuse a temperature.
-    /// </param>
+    /// <param name="temperature">0 to 2, or <see langword="null"/> to send none. If it is not set, 0.7 is sent, unless the model is known
+    /// to refuse a temperature.</param>
     /// <param name="topP">0 to 1; 1, the provider's default, is not sent.</param>
     /// <param name="n">The number of choices in the response; 1, the provider's default, is not sent.</param>
     /// <param name="stop">One or more texts at which the model stops.</param>
@@ -35,15 +34,12 @@ public sealed class BatchChatCompletions
     /// <param name="stream">Whether the response is streamed.</param>
     /// <param name="sample">The number of the sample; equal requests share one response unless their samples differ.</param>
     /// <param name="provider">A label for logs.</param>
-    /// <param name="extra">
-    /// Any other body parameter: text, number, truth value, <see cref="JsonNode"/>, <see cref="JsonElement"/>, or lists and dictionaries of
-    /// these.
-    /// </param>
+    /// <param name="extra">Any other body parameter: text, number, truth value, <see cref="JsonNode"/>, <see cref="JsonElement"/>, or lists
+    /// and dictionaries of these.</param>
     /// <returns>The id of the request: its key in a cache.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range; the message names it.</exception>
-    /// <exception cref="ArgumentException">
-    /// A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.
-    /// </exception>
+    /// <exception cref="ArgumentException">A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this
+    /// method.</exception>
     public string Create(
         string model,
         IEnumerable<Message> messages,

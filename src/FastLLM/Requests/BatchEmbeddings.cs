@@ -11,23 +11,19 @@ public sealed class BatchEmbeddings
 
     /// <summary>Adds an embedding request.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="input">
-    /// One or more texts; each gets a vector, also a blank one. For token numbers:
-    /// <see cref="EmbeddingInput.FromTokens(IEnumerable{int})"/>.
-    /// </param>
+    /// <param name="input">One or more texts; each gets a vector, also a blank one. For token numbers:
+    /// <see cref="EmbeddingInput.FromTokens(IEnumerable{int})"/>.</param>
     /// <param name="dimensions">The length of a vector; <see langword="null"/> for the model's default.</param>
-    /// <param name="encodingFormat">
-    /// <c>float</c> or <c>base64</c>, both with the same vectors; <see langword="null"/> for the provider's default.
-    /// </param>
+    /// <param name="encodingFormat"><c>float</c> or <c>base64</c>, both with the same vectors; <see langword="null"/> for the provider's
+    /// default.</param>
     /// <param name="user">The id of the end user.</param>
     /// <param name="sample">The number of the sample.</param>
     /// <param name="provider">A label for logs.</param>
     /// <param name="extra">Any other body parameter, such as <c>input_type</c>; all of them are sent.</param>
     /// <returns>The id of the request: its key in a cache.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="dimensions"/> is less than 1.</exception>
-    /// <exception cref="ArgumentException">
-    /// A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this method.
-    /// </exception>
+    /// <exception cref="ArgumentException">A text has half of a surrogate pair, or <paramref name="extra"/> names a parameter of this
+    /// method.</exception>
     public string Create(
         string model,
         EmbeddingInput input,

@@ -65,12 +65,10 @@ public sealed record LlmRequest
     }
 
     /// <summary>Gets the path that the request is sent to, below the provider's base URL.</summary>
-    /// <value>
-    /// The default is <see cref="Endpoints.ChatCompletions"/>; <see cref="Input"/> makes it <see cref="Endpoints.Embeddings"/>.
-    /// </value>
-    /// <exception cref="ArgumentException">
-    /// The path does not begin with <c>/</c>, or has a query, a fragment, a host, <c>..</c> or white space.
-    /// </exception>
+    /// <value>The default is <see cref="Endpoints.ChatCompletions"/>; <see cref="Input"/> makes it
+    /// <see cref="Endpoints.Embeddings"/>.</value>
+    /// <exception cref="ArgumentException">The path does not begin with <c>/</c>, or has a query, a fragment, a host, <c>..</c> or white
+    /// space.</exception>
     public string Endpoint
     {
         get => _fields.Endpoint;
@@ -114,10 +112,8 @@ public sealed record LlmRequest
     }
 
     /// <summary>Gets the sampling temperature, 0 to 2.</summary>
-    /// <value>
-    /// The default is 0.7, which is sent; <see langword="null"/> sends none. A default is not sent to a model that is known to refuse a
-    /// temperature.
-    /// </value>
+    /// <value>The default is 0.7, which is sent; <see langword="null"/> sends none. A default is not sent to a model that is known to
+    /// refuse a temperature.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 2.</exception>
     public double? Temperature
     {
@@ -193,10 +189,9 @@ public sealed record LlmRequest
         init => _fields.Stop = value;
     }
 
-    /// <summary>
-    /// Gets a value indicating whether the response is streamed; the events are assembled to the body of a response without streaming. Not
-    /// part of the key. The built-in providers also request the token usage, except for requests read from JSON, which are sent unchanged.
-    /// </summary>
+    /// <summary>Gets a value indicating whether the response is streamed; the events are assembled to the body of a response without
+    /// streaming. Not part of the key. The built-in providers also request the token usage, except for requests read from JSON, which are
+    /// sent unchanged.</summary>
     public bool Stream
     {
         get => _fields.Stream;
@@ -211,9 +206,8 @@ public sealed record LlmRequest
         init => _fields.Additional = RequestBody.CheckAdditional(value);
     }
 
-    /// <summary>
-    /// Gets the number of the sample: 0, 1, 2 … Equal requests share one response unless their samples differ. Never sent.
-    /// </summary>
+    /// <summary>Gets the number of the sample: 0, 1, 2 … Equal requests share one response unless their samples differ. Never
+    /// sent.</summary>
     /// <value>The default is 0.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public int Sample
@@ -274,9 +268,8 @@ public sealed record LlmRequest
         return new LlmRequest { Provider = provider, Model = model, Messages = [prompt] };
     }
 
-    /// <summary>
-    /// Reads a request body as the API accepts it (a "raw dictionary"), or a whole line of a batch file. It is sent byte for byte.
-    /// </summary>
+    /// <summary>Reads a request body as the API accepts it (a "raw dictionary"), or a whole line of a batch file. It is sent byte for
+    /// byte.</summary>
     /// <param name="json">A JSON object. A string member <c>provider</c> sets the label and is not sent.</param>
     /// <exception cref="JsonException">The text is not a JSON object, has a member twice, or has half of a surrogate pair.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range; the message names it.</exception>

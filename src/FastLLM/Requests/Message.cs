@@ -43,9 +43,8 @@ public sealed record Message
     /// <summary>Gets the id of the call whose result a <c>tool</c> message has.</summary>
     public string? ToolCallId { get; init; }
 
-    /// <summary>
-    /// Gets the members without a property here, such as <c>cache_control</c> or <c>refusal</c>. They are sent unchanged.
-    /// </summary>
+    /// <summary>Gets the members without a property here, such as <c>cache_control</c> or <c>refusal</c>. They are sent
+    /// unchanged.</summary>
     public IReadOnlyDictionary<string, JsonElement>? AdditionalProperties { get; init; }
 
     /// <summary>Converts text to a user message.</summary>

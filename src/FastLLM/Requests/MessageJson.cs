@@ -3,9 +3,8 @@ using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
-/// <summary>
-/// Reads and writes messages in the format of the OpenAI API. Members are written in alphabetical order, as the key needs them.
-/// </summary>
+/// <summary>Reads and writes messages in the format of the OpenAI API. Members are written in alphabetical order, as the key needs
+/// them.</summary>
 internal static class MessageJson
 {
     public static void Write(Utf8JsonWriter writer, Message message)

@@ -53,9 +53,8 @@ internal static class RequestBody
         return parameters.ToDictionary(p => p.Key, p => p.Value.Clone(), StringComparer.Ordinal);
     }
 
-    /// <summary>
-    /// Reads what the engine needs to know of a body that it sends unchanged: the model, and whether it requests a stream.
-    /// </summary>
+    /// <summary>Reads what the engine needs to know of a body that it sends unchanged: the model, and whether it requests a
+    /// stream.</summary>
     public static (string? Model, bool Stream) Peek(ReadOnlySpan<byte> body)
     {
         string? model = null;

@@ -52,9 +52,8 @@ internal record struct RequestFields
         "model", "messages", "input", "temperature", "max_completion_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop", "stream",
     ];
 
-    /// <summary>
-    /// Reads the fields of a body. Values that do not fit their field are kept as additional parameters, so that nothing is lost.
-    /// </summary>
+    /// <summary>Reads the fields of a body. Values that do not fit their field are kept as additional parameters, so that nothing is
+    /// lost.</summary>
     /// <param name="body">A JSON object.</param>
     /// <param name="check">Whether a value that is out of range, or has the wrong type, is an error.</param>
     /// <param name="known">The fields that are not in the body.</param>

@@ -18,10 +18,8 @@ public sealed class ChatCompletion : LlmResponse
     /// <summary>Gets the text of the first choice; <see langword="null"/> if the model only calls tools or refuses.</summary>
     public string? Text => (_choices is null ? ChoiceText.Read(RawBody.Span) : null) ?? First?.Text;
 
-    /// <summary>
-    /// Gets the finish reason of the first choice: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a provider's
-    /// own.
-    /// </summary>
+    /// <summary>Gets the finish reason of the first choice: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a
+    /// provider's own.</summary>
     public string? FinishReason => (_choices is null ? ChoiceText.ReadFinishReason(RawBody.Span) : null) ?? First?.FinishReason;
 
     /// <summary>Gets the tool calls of the first choice. Their arguments are untrusted text.</summary>
