@@ -42,7 +42,7 @@ public sealed class FastLLMChatClient : IChatClient
     /// <exception cref="LlmException">The request failed; its <see cref="LlmException.Kind"/> is the cause.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
     /// <exception cref="NotSupportedException">A content or tool cannot be sent.</exception>
-    /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -30,7 +30,7 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     /// <inheritdoc/>
     /// <exception cref="LlmException">The request failed, or the response does not have one vector for each text.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
-    /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -125,7 +125,7 @@ public sealed class JobOptions
         ValidateTemplate();
         Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written when the job is done: name a file as the output.");
         Refuse(!shape.IsLog && Order != ResultOrder.Input, $"{Output} is written when the job is done, and always in input order.");
-        Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be left out.");
+        Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be omitted.");
         return (JobOptions)MemberwiseClone();
     }
 

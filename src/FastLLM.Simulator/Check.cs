@@ -24,7 +24,7 @@ internal static class Check
             ? value
             : throw Wrong(value, string.Create(CultureInfo.InvariantCulture, $"{name} must be more than 0 and at most {max}."), name);
 
-    /// <summary>Checks a list, and returns a copy that nobody can change.</summary>
+    /// <summary>Checks a list, and returns an immutable copy.</summary>
     /// <exception cref="ArgumentException">The list is <see langword="null"/>, or an item is.</exception>
     public static IReadOnlyList<T> Items<T>(IReadOnlyList<T> items, string name)
         where T : class

@@ -117,7 +117,7 @@ public sealed class SimulatorServer : IAsyncDisposable
     {
         lock (_counters)
         {
-            // A token that is cancelled already makes Kestrel abort its connections instead of waiting for them.
+            // A token that is already canceled makes Kestrel abort its connections instead of waiting for them.
             _stopped ??= _kestrel.StopAsync(new CancellationToken(canceled: true));
         }
 

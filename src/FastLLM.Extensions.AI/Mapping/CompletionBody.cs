@@ -14,7 +14,7 @@ internal static class CompletionBody
         string reasoning = string.Concat(contents.OfType<TextReasoningContent>().Select(content => content.Text));
         string? refusal = contents.OfType<ErrorContent>().FirstOrDefault(error => error.ErrorCode == ChatMessages.Refusal)?.Message;
 
-        // Calls that the client has answered itself are left out.
+        // Calls that the client has answered itself are omitted.
         HashSet<string> answered = [.. contents.OfType<FunctionResultContent>().Select(result => result.CallId)];
         FunctionCallContent[] calls = [.. contents.OfType<FunctionCallContent>()
             .Where(call => !call.InformationalOnly && !answered.Contains(call.CallId))];

@@ -5,7 +5,7 @@ namespace FastLLM;
 
 /// <summary>Makes a request of a plain row: text in which names of columns stand for the row's values.</summary>
 /// <remarks>
-/// <para><c>{{column}}</c> is replaced by the row's value, as text: a value cannot end the text that it stands in, or name another column.
+/// <para><c>{{column}}</c> is replaced by the row's value, as text: a value cannot end the text that contains it, or name another column.
 /// <c>{{{{</c> stands for two braces. <c>{{file:column}}</c> is replaced by the file that the value names, as a data URL, for images; only
 /// files inside the input's folder are read.</para>
 /// <para>The body has the same key as an equal body from elsewhere. Only the parameters in <see cref="Parameters"/> are sent.

@@ -4,7 +4,7 @@ namespace FastLLM.Jobs.Output;
 /// <param name="Offset">The offset of the line.</param>
 /// <param name="Length">The number of bytes, including the LF.</param>
 /// <param name="CustomId">The row's id; empty for a damaged line.</param>
-/// <param name="Key">The request's key, if the line has it: records of FastLLM do, unless the member was left out.</param>
+/// <param name="Key">The request's key, if the line has it: records of FastLLM do, unless the member was omitted.</param>
 /// <param name="Succeeded">Whether <c>error</c> is null, the status is 2xx, and there is a body without a top-level <c>error</c>.</param>
 /// <param name="IsDamaged">Whether the line is not a record, so that nothing else counts.</param>
 internal readonly record struct OutputEntry(long Offset, int Length, string CustomId, RequestKey? Key, bool Succeeded, bool IsDamaged)

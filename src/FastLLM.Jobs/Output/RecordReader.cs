@@ -4,8 +4,8 @@ namespace FastLLM.Jobs.Output;
 
 /// <summary>Reads records by their offsets, through a cache of 16 MB.</summary>
 /// <remarks>
-/// Records are in the order of completion, which is nearly that of the rows: each block is read once if the records of rows that are in
-/// flight together are within 16 MB. A file in random order costs one small read per record. (A single moving window took three to eight
+/// Records are in the order of completion, which is nearly that of the rows: each block is read once if the records of concurrently sent
+/// rows are within 16 MB. A file in random order costs one small read per record. (A single moving window took three to eight
 /// times as long on a file in nearly the right order.)
 /// </remarks>
 internal sealed class RecordReader(SafeFileHandle file)

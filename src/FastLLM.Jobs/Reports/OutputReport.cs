@@ -5,7 +5,7 @@ namespace FastLLM;
 /// <summary>Represents the totals of an output file, and writes a page that shows them.</summary>
 /// <remarks>
 /// <para>Reads OpenAI's batch output lines from any writer: a <see cref="Job"/>, OpenAI's batches, vLLM's <c>run-batch</c>. Values that
-/// a file lacks are left out. The file is read twice; a run may write to it meanwhile.</para>
+/// a file lacks are omitted. The file is read twice; a run may write to it meanwhile.</para>
 /// <para>The page is one file that loads nothing and sends nothing; it shows the text of models as text, never as HTML. See
 /// <c>docs/report.md</c>.</para>
 /// <para>Memory: some bytes a row, to find the last record of each row, and one row at a time; answers are not kept.</para>

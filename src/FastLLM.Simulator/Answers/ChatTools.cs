@@ -9,7 +9,7 @@ internal ref struct ChatTools(ReadOnlySpan<byte> body)
     private const int MaxCalls = 8;
 
     private readonly ReadOnlySpan<byte> _body = body;
-    private ReadOnlySpan<byte> _tools; // as they stand in the request
+    private ReadOnlySpan<byte> _tools; // as in the request
     private ReadOnlySpan<byte> _named; // escaped, without quotes
     private bool _required;
 

@@ -22,7 +22,7 @@ internal sealed class EventStream(SimulatorOptions options, Counters counters, A
         bool cut = fault == SimulatorFault.Cut;
         if (cut)
         {
-            // Framed here, so that the empty chunk at the end can be left out.
+            // Framed here, so that the empty chunk at the end can be omitted.
             // Kestrel then closes when all is sent; a reset could overtake the events.
             response.Headers.TransferEncoding = "chunked";
             response.Headers.Connection = "close";

@@ -111,7 +111,7 @@ internal sealed class SendHandler
         }
     }
 
-    /// <summary>Learns who asks, whether the request is admitted, and what fault and latency it meets.</summary>
+    /// <summary>Identifies the client, and decides whether the request is admitted, and what fault and latency it meets.</summary>
     /// <returns>The refusal; <see langword="null"/> when the request is admitted.</returns>
     private Problem? Arrive(Send request, ReadOnlySpan<byte> body)
     {

@@ -20,7 +20,7 @@ internal interface ILawState
 /// <param name="Send">How many times this body has been sent, with this time.</param>
 internal readonly record struct Arrival(TimeSpan Now, int InFlight, BodyHash Body, int Send)
 {
-    /// <summary>Timestamps are cut to ticks: a client that waits for exactly as long as it was told is not too early.</summary>
+    /// <summary>Timestamps are cut to ticks: a client that waits for exactly the requested time is not too early.</summary>
     public static readonly TimeSpan Tolerance = TimeSpan.FromMicroseconds(1);
 }
 

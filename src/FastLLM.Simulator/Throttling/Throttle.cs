@@ -102,7 +102,7 @@ internal sealed class Throttle
             _laws.Add((law, same >= 0 ? before[same].State : law.Start(salt, now)));
             if (same >= 0)
             {
-                before.RemoveAt(same); // a law that stands there twice has two states
+                before.RemoveAt(same); // a law that is listed twice has two states
             }
         }
     }
@@ -110,5 +110,5 @@ internal sealed class Throttle
 
 /// <summary>Represents a refusal by a law of throttling.</summary>
 /// <param name="Law">The law.</param>
-/// <param name="RetryAfter">What the client is told, if anything.</param>
+/// <param name="RetryAfter">The Retry-After of the response, if any.</param>
 internal sealed record ThrottleRefusal(ThrottleLaw Law, TimeSpan? RetryAfter);

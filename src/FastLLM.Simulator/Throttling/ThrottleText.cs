@@ -48,7 +48,7 @@ internal static class ThrottleText
         "a rule for Retry-After",
         "a time such as 1 (seconds) or 500ms, none, wrong:0.1x or wrong:10x");
 
-    /// <summary>Formats a time in its largest whole unit; the number is left out where it is 1.</summary>
+    /// <summary>Formats a time in its largest whole unit; the number is omitted if it is 1.</summary>
     public static string Format(TimeSpan time)
     {
         (double number, string unit) = time.Ticks % TimeSpan.TicksPerHour == 0 ? (time.TotalHours, "h")

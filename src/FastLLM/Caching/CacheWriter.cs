@@ -161,7 +161,7 @@ internal sealed class CacheWriter : IDisposable
         }
         catch (IOException e)
         {
-            // The entries are safe in the log, but the cache cannot go on.
+            // The entries are safe in the log, but the cache cannot continue.
             _fault ??= e is SqliteFault { IsFull: true } ? Full() : Unwritable(e);
         }
     }

@@ -5,7 +5,7 @@ namespace FastLLM;
 public sealed class DiskCacheOptions
 {
     /// <summary>Gets or sets how long an entry is valid after it was received.</summary>
-    /// <value>The default is <see langword="null"/>: for ever. An older entry is not found, and is removed by a new entry of the same key
+    /// <value>The default is <see langword="null"/>: entries never expire. An older entry is not found, and is removed by a new entry of the same key
     /// or by pruning.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
     public TimeSpan? Ttl

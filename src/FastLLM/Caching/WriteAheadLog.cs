@@ -93,7 +93,7 @@ internal sealed class WriteAheadLog
 
             bool commits = BinaryPrimitives.ReadUInt32BigEndian(frame.AsSpan(4)) != 0;
             isReached &= isOfThisRound && fits;
-            Damage ??= !isReached && commits ? "a part of it is damaged, and answers stand there or behind it" : null;
+            Damage ??= !isReached && commits ? "a part of it is damaged, and it or what follows it holds answers" : null;
             if (fits)
             {
                 _pages[BinaryPrimitives.ReadUInt32BigEndian(frame)] = at + FrameHeaderSize;

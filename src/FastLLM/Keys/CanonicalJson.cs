@@ -8,8 +8,8 @@ namespace FastLLM.Keys;
 /// <summary>Writes a request's body in its canonical form: the same text for all equal bodies.</summary>
 /// <remarks>
 /// <para>RFC 8785, except: members are sorted by the UTF-8 bytes of their names; numbers are written by their exact decimal value
-/// (<see cref="DecimalText"/>); members of the body itself that are null, and its <c>stream</c> and <c>stream_options</c>, are left out;
-/// duplicate names are refused, also among members that are left out.</para>
+/// (<see cref="DecimalText"/>); members of the body itself that are null, and its <c>stream</c> and <c>stream_options</c>, are omitted;
+/// duplicate names are refused, also among members that are omitted.</para>
 /// <para>One pass without recursion: values are written in the order of the input, and an object whose members are not
 /// in order is rearranged when it closes. Not safe for concurrent use; keeps buffers for the next body.</para>
 /// </remarks>

@@ -39,7 +39,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     /// <summary>Gets or sets whether the engine also needs the headers of successful responses.</summary>
     public bool WantsHeaders { get; set; }
 
-    /// <summary>Gets the token that is cancelled at the deadline, or when no caller waits for the response any more.</summary>
+    /// <summary>Gets the token that is canceled at the deadline, or when no caller waits for the response any more.</summary>
     public CancellationToken Token => _source.Token;
 
     /// <summary>Gets the timeout of the present send.</summary>
@@ -144,14 +144,14 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         }
     }
 
-    /// <summary>Gets the failure of a send whose token was cancelled.</summary>
+    /// <summary>Gets the failure of a send whose token was canceled.</summary>
     /// <param name="exception">The exception of the send.</param>
     /// <param name="maybeBilled">Whether the provider may bill the send.</param>
     public LlmException Ended(Exception exception, bool maybeBilled)
     {
         if (_canceled && _expiredIn == Phase.None)
         {
-            return new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.", exception)
+            return new LlmException(FailureKind.Canceled, "Canceled while in flight; the provider may bill it.", exception)
             {
                 MaybeBilled = maybeBilled,
             };

@@ -54,7 +54,7 @@ public class OpenAIProvider : Provider<LlmResponse>
     }
 
     /// <inheritdoc/>
-    /// <value>The normalised base URL, and the organization if there is one.</value>
+    /// <value>The normalized base URL, and the organization if there is one.</value>
     public override string CacheScope => _organization is null ? base.CacheScope : $"{base.CacheScope} {_organization}";
 
     /// <summary>Creates a provider from the environment variables <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c>;

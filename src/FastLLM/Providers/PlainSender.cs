@@ -94,7 +94,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         bytes = Secrets.Remove(bytes, headers());
         LlmException failure = Secrets.Remove(LlmException.From(response, bytes.Span, send.Attempt?.Transport.Time.GetUtcNow()), headers());
 
-        // The model refuses a parameter that the caller did not set: it is left out from now on for this model, and the request is sent
+        // The model refuses a parameter that the caller did not set: it is omitted from now on for this model, and the request is sent
         // again.
         LlmRequest request = send.Request;
         bool learned = !temperatureLeftOut && request.TemperatureLeftAlone && request.Model is not null

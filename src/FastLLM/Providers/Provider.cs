@@ -52,7 +52,7 @@ public abstract class Provider<TResponse>
     protected IReadOnlyDictionary<string, string> Headers { get; }
 
     /// <summary>Gets the scope of cache entries: an entry of one scope is never used for another.</summary>
-    /// <value>The default is the normalised base URL. Never include the key.</value>
+    /// <value>The default is the normalized base URL. Never include the key.</value>
     public virtual string CacheScope => _cacheScope ??= BaseAddress.Scope(ApiBase);
 
     /// <summary>Gets a value indicating whether responses can be converted to bytes, which a cache needs.</summary>
@@ -70,8 +70,8 @@ public abstract class Provider<TResponse>
     /// <summary>Sends a request once and reads the response.</summary>
     /// <param name="client">The client to send with: shared, without a timeout or base address, and without redirects.</param>
     /// <param name="request">The request.</param>
-    /// <param name="timeout">The timeout of this attempt; <paramref name="cancellationToken"/> is cancelled when it is over.</param>
-    /// <param name="cancellationToken">Cancelled at the timeout, or when no caller waits for the response any more.</param>
+    /// <param name="timeout">The timeout of this attempt; <paramref name="cancellationToken"/> is canceled when it is over.</param>
+    /// <param name="cancellationToken">Canceled at the timeout, or when no caller waits for the response any more.</param>
     /// <returns>The response.</returns>
     public abstract Task<TResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout,
         CancellationToken cancellationToken = default);
@@ -125,7 +125,7 @@ public abstract class Provider<TResponse>
         {
             s_present.Value = attempt;
 
-            // A provider that ignores its token must not hold up the row for ever.
+            // A provider that ignores its token must not hold up the row indefinitely.
             Task<TResponse> call = MakeRequestAsync(attempt.Transport.Client, request, attempt.Timeout, own.Token);
             TResponse response = await call.WaitAsync(own.Token).ConfigureAwait(false);
             return response is null

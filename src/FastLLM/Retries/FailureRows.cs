@@ -3,13 +3,13 @@ using FastLLM.Pipeline;
 namespace FastLLM.Retries;
 
 /// <summary>One row of the table of failures.</summary>
-/// <param name="Kind">What went wrong.</param>
+/// <param name="Kind">The kind of failure.</param>
 /// <param name="Action">What is done about it.</param>
 /// <param name="When">How it shows, for a person.</param>
 /// <param name="Remedy">What a person can do, where it stops a run.</param>
 internal sealed record FailureRow(FailureKind Kind, FailureAction Action, string When, string? Remedy = null);
 
-/// <summary>The one table from what went wrong to what is done about it; <c>docs/failures.md</c> shows the same rows.</summary>
+/// <summary>The one table from a failure kind to the action that follows; <c>docs/failures.md</c> shows the same rows.</summary>
 internal static class FailureRows
 {
     /// <summary>All rows, in the order in which people read them.</summary>
