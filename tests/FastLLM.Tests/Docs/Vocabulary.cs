@@ -36,7 +36,7 @@ internal static class Vocabulary
         Ban(@"stands? (?:there|in|beside|behind)", "is in"),
 
         // American spelling.
-        Ban(@"cancelled|cancelling", "canceled, canceling"),
+        Ban(@"(?<!"")cancelled|cancelling", "canceled, canceling"),
         Ban(@"(?:behaviour|colour|honour|favour)\w*", "behavior"),
         Ban(@"(?:normalis|serialis|organis|recognis|initialis)\w*", "-ize"),
         Ban(@"licence", "license"),

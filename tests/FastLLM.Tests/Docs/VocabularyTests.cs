@@ -44,7 +44,6 @@ public sealed partial class VocabularyTests
     [InlineData("It goes on to the next in-flight request, which the caller stands by.", 0)]
     public void BannedIn_FindsWholeWords(string text, int count) => Assert.Equal(count, Vocabulary.BannedIn(text).Count);
 
-
     private static IEnumerable<string> Files(string folder, string pattern) =>
         Directory.EnumerateFiles(Path.Combine(Vocabulary.Root, folder), pattern, SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(Vocabulary.Root, path).Replace('\\', '/'))
