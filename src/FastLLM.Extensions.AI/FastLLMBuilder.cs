@@ -2,12 +2,12 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace FastLLM;
 
-/// <summary>Says who answers, after <see cref="FastLLMServiceCollectionExtensions.AddFastLLM"/>. What is chosen last counts.</summary>
+/// <summary>Configures the provider after <see cref="FastLLMServiceCollectionExtensions.AddFastLLM"/>. The last choice wins.</summary>
 public sealed class FastLLMBuilder
 {
     internal FastLLMBuilder(IServiceCollection services) => Services = services;
 
-    /// <summary>Gets the services that FastLLM is added to.</summary>
+    /// <summary>Gets the service collection.</summary>
     public IServiceCollection Services { get; }
 
     internal List<Action<RequestManagerOptions>> Configure { get; } = [];

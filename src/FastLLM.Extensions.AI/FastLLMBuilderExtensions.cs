@@ -1,29 +1,31 @@
 namespace FastLLM;
 
-/// <summary>The choices of a <see cref="FastLLMBuilder"/>.</summary>
+/// <summary>Extension methods for <see cref="FastLLMBuilder"/>.</summary>
 public static class FastLLMBuilderExtensions
 {
-    /// <summary>Sends requests to OpenAI, or to any server that speaks its protocol.</summary>
+    /// <summary>Sends requests to OpenAI, or to any server with its protocol.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="apiKey">The key; an empty text sends none, for servers that want none.</param>
-    /// <param name="apiBase">The base URL, with its <c>/v1</c>; left out, OpenAI's own.</param>
+    /// <param name="apiKey">The key; an empty string sends none, for servers that need none.</param>
+    /// <param name="apiBase">The base URL, with its <c>/v1</c>; <see langword="null"/> for OpenAI's own.</param>
     /// <param name="organization">The organization to bill, if the key has several.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     /// <exception cref="ArgumentException">
-    /// The key has characters that cannot stand in a header, or the base URL is no http(s) address.
+    /// The key has characters that a header cannot carry, or the base URL is not an http(s) address.
     /// </exception>
-    public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder, string apiKey, string? apiBase = null, string? organization = null) =>
+    public static FastLLMBuilder UseOpenAI(
+        this FastLLMBuilder builder, string apiKey, string? apiBase = null, string? organization = null) =>
         builder.UseProvider(new OpenAIProvider(apiKey, apiBase, organization));
 
     /// <summary>
-    /// Sends requests where <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> say. They are read when the services are
-    /// first used.
+    /// Sends requests to the server that <c>OPENAI_API_KEY</c>, <c>OPENAI_BASE_URL</c> and <c>OPENAI_ORG_ID</c> define. The variables are
+    /// read when the services are first used.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
-    public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder) => builder.UseProvider(static _ => OpenAIProvider.FromEnvironment());
+    public static FastLLMBuilder UseOpenAI(this FastLLMBuilder builder) =>
+        builder.UseProvider(static _ => OpenAIProvider.FromEnvironment());
 
-    /// <summary>Has a provider answer.</summary>
+    /// <summary>Uses a provider.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="provider">The provider.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
@@ -33,10 +35,10 @@ public static class FastLLMBuilderExtensions
         return builder.UseProvider(_ => provider);
     }
 
-    /// <summary>Has a provider answer that is made of other services.</summary>
+    /// <summary>Uses a provider that is created from other services.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="create">
-    /// Makes the provider, once. It must not ask for <c>IChatClient</c>: that is FastLLM itself; ask for another client by its type or key.
+    /// Creates the provider, once. It must not resolve <c>IChatClient</c>, which is FastLLM itself; resolve another client by its type or key.
     /// </param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     public static FastLLMBuilder UseProvider(this FastLLMBuilder builder, Func<IServiceProvider, Provider<LlmResponse>> create)
@@ -47,7 +49,7 @@ public static class FastLLMBuilderExtensions
         return builder;
     }
 
-    /// <summary>Names the model of chat calls that name none.</summary>
+    /// <summary>Sets the model of chat calls that set none.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="model">The model.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
@@ -59,7 +61,7 @@ public static class FastLLMBuilderExtensions
         return builder;
     }
 
-    /// <summary>Names the model of embedding calls that name none.</summary>
+    /// <summary>Sets the model of embedding calls that set none.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="model">The model.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>

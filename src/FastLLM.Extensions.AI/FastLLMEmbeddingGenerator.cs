@@ -5,13 +5,13 @@ using Microsoft.Extensions.AI;
 namespace FastLLM;
 
 /// <summary>
-/// A <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: each call gets its limits, retries, sharing
-/// and cache.
+/// Represents a <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: calls get its limits, retries,
+/// sharing and cache.
 /// </summary>
 /// <remarks>
-/// <para>A call is one request with all its texts: the same, with the same key, as <c>batch.Embeddings.Create</c> with a list of them.
-/// For no texts nothing is sent. <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>
-/// <para>A request that failed throws its <see cref="LlmException"/>. Safe for concurrent use.</para>
+/// <para>A call is one request with all its texts, with the same key as <c>batch.Embeddings.Create</c> with a list of them. A call
+/// without texts sends nothing. <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>
+/// <para>A failed request throws its <see cref="LlmException"/>. Safe for concurrent use.</para>
 /// </remarks>
 public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
@@ -19,8 +19,8 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     private readonly EmbeddingGeneratorMetadata _metadata;
 
     /// <summary>Creates a generator.</summary>
-    /// <param name="manager">Who sends. It stays the caller's to dispose.</param>
-    /// <param name="defaultModelId">The model where a call names none. Without either, none is sent.</param>
+    /// <param name="manager">The manager. The caller disposes it.</param>
+    /// <param name="defaultModelId">The model of calls that set none. Without either, no model is sent.</param>
     /// <param name="providerUri">The provider's address, for <see cref="EmbeddingGeneratorMetadata"/> only.</param>
     public FastLLMEmbeddingGenerator(RequestManager<LlmResponse> manager, string? defaultModelId = null, Uri? providerUri = null)
     {
@@ -30,8 +30,8 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     }
 
     /// <inheritdoc/>
-    /// <exception cref="LlmException">The request failed, or the answer has not one vector for each text.</exception>
-    /// <exception cref="ArgumentException">An option is out of its range, or given twice.</exception>
+    /// <exception cref="LlmException">The request failed, or the response does not have one vector for each text.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
     /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -44,9 +44,11 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         }
 
         LlmRequest request = ChatRequests.ToRequest(texts, options, _metadata.DefaultModelId);
-        EmbeddingResponse response = await SingleRequest.RunAsync<EmbeddingResponse>(_manager, request, cancellationToken).ConfigureAwait(false);
+        EmbeddingResponse response = await SingleRequest.RunAsync<EmbeddingResponse>(_manager, request, cancellationToken)
+            .ConfigureAwait(false);
         string? model = response.Model ?? request.Model;
-        return new GeneratedEmbeddings<Embedding<float>>(VectorsOf(response, texts.Length).Select(vector => new Embedding<float>(vector) { ModelId = model }))
+        return new GeneratedEmbeddings<Embedding<float>>(VectorsOf(response, texts.Length)
+            .Select(vector => new Embedding<float>(vector) { ModelId = model }))
         {
             Usage = ChatAnswers.ToUsage(response.Usage),
         };
@@ -63,7 +65,7 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             : null;
     }
 
-    /// <summary>Does nothing: the manager is the caller's to dispose.</summary>
+    /// <summary>Does nothing: the caller disposes the manager.</summary>
     public void Dispose()
     {
     }
@@ -74,7 +76,8 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         {
             return response.Embeddings.Count == texts
                 ? response.Embeddings
-                : throw new LlmException(FailureKind.InvalidResponse, $"The provider answered {texts} texts with {response.Embeddings.Count} vectors.");
+                : throw new LlmException(FailureKind.InvalidResponse,
+                    $"The provider answered {texts} texts with {response.Embeddings.Count} vectors.");
         }
         catch (JsonException e)
         {

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using BenchmarkDotNet.Attributes;
 using FastLLM.Benchmarks.Candidates;
-using FastLLM.Providers;
+using FastLLM.Json;
 using FastLLM.Simulator;
 
 namespace FastLLM.Benchmarks.Micro;

@@ -8,7 +8,11 @@ internal static class ChatAnswers
 {
     public static ChatResponse ToResponse(ChatCompletion completion)
     {
-        var message = new ChatMessage(ChatRole.Assistant, ContentsOf(completion)) { MessageId = completion.Id, RawRepresentation = completion };
+        var message = new ChatMessage(ChatRole.Assistant, ContentsOf(completion))
+        {
+            MessageId = completion.Id,
+            RawRepresentation = completion,
+        };
         return new ChatResponse(message)
         {
             ResponseId = completion.Id,
@@ -24,7 +28,8 @@ internal static class ChatAnswers
     public static ChatResponseUpdate ToUpdate(ChatResponse response)
     {
         ChatMessage message = response.Messages[0];
-        return new ChatResponseUpdate(ChatRole.Assistant, [.. message.Contents, .. response.Usage is { } usage ? [new UsageContent(usage)] : (AIContent[])[]])
+        return new ChatResponseUpdate(ChatRole.Assistant,
+            [.. message.Contents, .. response.Usage is { } usage ? [new UsageContent(usage)] : (AIContent[])[]])
         {
             ResponseId = response.ResponseId,
             MessageId = message.MessageId,

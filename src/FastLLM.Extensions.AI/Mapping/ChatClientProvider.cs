@@ -30,7 +30,8 @@ internal sealed class ChatClientProvider : Provider<LlmResponse>
 
     public override IReadOnlyDictionary<string, string> GetRequestHeaders() => NoHeaders;
 
-    public override async Task<LlmResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout, CancellationToken cancellationToken = default)
+    public override async Task<LlmResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (request.Endpoint != Endpoints.ChatCompletions)
@@ -57,5 +58,6 @@ internal sealed class ChatClientProvider : Provider<LlmResponse>
     private static string ScopeOf(IChatClient client, ChatClientMetadata? metadata) =>
         metadata is null or { ProviderName: null, ProviderUri: null, DefaultModelId: null }
             ? $"chatclient {client.GetType().FullName}"
-            : string.Join(' ', new[] { "chatclient", metadata.ProviderName, AddressOf(metadata.ProviderUri), metadata.DefaultModelId }.Where(part => !string.IsNullOrEmpty(part)));
+            : string.Join(' ', ((string?[])["chatclient", metadata.ProviderName, AddressOf(metadata.ProviderUri), metadata.DefaultModelId])
+                .Where(part => !string.IsNullOrEmpty(part)));
 }

@@ -29,12 +29,12 @@ internal static class ChatMessages
 
     /// <summary>
     /// Gets the arguments of a call: the model's own text if it still has the same values, because the provider's prompt cache and the
-    /// request key
-    /// depend on it.
+    /// request key depend on it.
     /// </summary>
     public static string ArgumentsOf(FunctionCallContent call)
     {
-        if (call.RawRepresentation is ToolCall { Function.Arguments: var said } && (call.Exception is not null || Says(said, call.Arguments)))
+        if (call.RawRepresentation is ToolCall { Function.Arguments: var said }
+            && (call.Exception is not null || Says(said, call.Arguments)))
         {
             return said;
         }
@@ -93,7 +93,8 @@ internal static class ChatMessages
     private static MessageContent? ToContent(ChatMessage message, List<ContentPart> parts, bool isAssistant) => message.Contents switch
     {
         _ when parts.Count == 0 => isAssistant ? null : "",
-        _ when parts is [{ Text: { } text, Type: "text" }] && !message.Contents.Any(content => content.RawRepresentation is ContentPart) => text,
+        _ when parts is [{ Text: { } text, Type: "text" }]
+            && !message.Contents.Any(content => content.RawRepresentation is ContentPart) => text,
         _ => MessageContent.FromParts([.. parts]),
     };
 
@@ -102,7 +103,8 @@ internal static class ChatMessages
         { RawRepresentation: ContentPart part } => part,
         TextContent text => ContentPart.FromText(text.Text),
         UriContent image when image.HasTopLevelMediaType("image") => ContentPart.FromImage(image.Uri.OriginalString, DetailOf(image)),
-        DataContent image when image.HasTopLevelMediaType("image") => ContentPart.FromImage(image.Data.Span, image.MediaType, DetailOf(image)),
+        DataContent image when image.HasTopLevelMediaType("image") =>
+            ContentPart.FromImage(image.Data.Span, image.MediaType, DetailOf(image)),
         DataContent sound when sound.HasTopLevelMediaType("audio") => ContentPart.FromAudio(sound.Data.Span, SoundFormat(sound.MediaType)),
         DataContent file => File(writer =>
         {
@@ -116,7 +118,8 @@ internal static class ChatMessages
         UriContent other => throw new NotSupportedException(
             $"A {other.MediaType} cannot be sent by its address, only an image can. Load it into a DataContent."),
         _ => throw new NotSupportedException(
-            $"A {content.GetType().Name} cannot be sent. Leave it out, or set its RawRepresentation to the ContentPart that is to be sent."),
+            $"A {content.GetType().Name} cannot be sent. Leave it out, "
+            + $"or set its RawRepresentation to the ContentPart that is to be sent."),
     };
 
     private static ToolCall ToToolCall(FunctionCallContent call) => new(call.CallId, new FunctionCall(call.Name, ArgumentsOf(call)));
@@ -143,7 +146,8 @@ internal static class ChatMessages
         var value => ValueJson.Write(value),
     };
 
-    private static string? DetailOf(AIContent content) => content.AdditionalProperties?.TryGetValue("detail", out object? detail) == true ? detail?.ToString() : null;
+    private static string? DetailOf(AIContent content) => content.AdditionalProperties?.TryGetValue("detail", out object? detail) == true
+        ? detail?.ToString() : null;
 
     private static string SoundFormat(string mediaType) => mediaType switch
     {

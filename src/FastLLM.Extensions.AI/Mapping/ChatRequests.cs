@@ -63,7 +63,9 @@ internal static class ChatRequests
         {
             if (tool is not AIFunctionDeclaration function)
             {
-                throw new NotSupportedException($"A tool of type {tool?.GetType().Name ?? "null"} cannot be sent, only functions can ({nameof(AIFunctionDeclaration)}).");
+                throw new NotSupportedException(
+                    $"A tool of type {tool?.GetType().Name ?? "null"} cannot be sent, "
+                    + $"only functions can ({nameof(AIFunctionDeclaration)}).");
             }
 
             var declared = new JsonObject { ["name"] = function.Name, ["parameters"] = JsonNode.Parse(function.JsonSchema.GetRawText()) };
@@ -87,7 +89,8 @@ internal static class ChatRequests
     {
         null => null,
         NoneChatToolMode => "none",
-        RequiredChatToolMode { RequiredFunctionName: { } name } => new JsonObject { ["type"] = "function", ["function"] = new JsonObject { ["name"] = name } },
+        RequiredChatToolMode { RequiredFunctionName: { } name } =>
+            new JsonObject { ["type"] = "function", ["function"] = new JsonObject { ["name"] = name } },
         RequiredChatToolMode => "required",
         _ => "auto",
     };
@@ -138,7 +141,8 @@ internal static class ChatRequests
         {
             if (value is not null && !extra.TryAdd(name, value))
             {
-                throw new ArgumentException($"\"{name}\" is given twice: as an option and among {nameof(ChatOptions.AdditionalProperties)}.", nameof(options));
+                throw new ArgumentException(
+                    $"\"{name}\" is given twice: as an option and among {nameof(ChatOptions.AdditionalProperties)}.", nameof(options));
             }
         }
     }
@@ -153,7 +157,8 @@ internal static class ChatRequests
             null => 0,
             int sample => sample,
             JsonElement { ValueKind: JsonValueKind.Number } json when json.TryGetInt32(out int sample) => sample,
-            _ => throw new ArgumentException($"\"{FastLLMChatClient.SampleProperty}\" is a {value.GetType().Name}, not an int.", nameof(properties)),
+            _ => throw new ArgumentException($"\"{FastLLMChatClient.SampleProperty}\" is a {value.GetType().Name}, not an int.",
+                nameof(properties)),
         };
 
     private static bool? IsStrict(IReadOnlyDictionary<string, object?>? properties) =>

@@ -8,17 +8,22 @@ internal static class CompletionBody
 {
     public static byte[] Write(ChatResponse response, string? requestedModel)
     {
-        AIContent[] contents = [.. response.Messages.Where(message => message.Role != ChatRole.User && message.Role != ChatRole.System).SelectMany(message => message.Contents)];
+        AIContent[] contents = [.. response.Messages.Where(message => message.Role != ChatRole.User && message.Role != ChatRole.System)
+            .SelectMany(message => message.Contents)];
         string text = string.Concat(contents.OfType<TextContent>());
         string reasoning = string.Concat(contents.OfType<TextReasoningContent>().Select(content => content.Text));
         string? refusal = contents.OfType<ErrorContent>().FirstOrDefault(error => error.ErrorCode == ChatMessages.Refusal)?.Message;
 
         // Calls that the client has answered itself are left out.
         HashSet<string> answered = [.. contents.OfType<FunctionResultContent>().Select(result => result.CallId)];
-        FunctionCallContent[] calls = [.. contents.OfType<FunctionCallContent>().Where(call => !call.InformationalOnly && !answered.Contains(call.CallId))];
+        FunctionCallContent[] calls = [.. contents.OfType<FunctionCallContent>()
+            .Where(call => !call.InformationalOnly && !answered.Contains(call.CallId))];
         if (text.Length == 0 && calls.Length == 0 && refusal is null && contents.OfType<ErrorContent>().FirstOrDefault() is { } failed)
         {
-            throw new LlmException(FailureKind.Provider, $"The chat client answered with an error: {failed.Message}") { Code = failed.ErrorCode };
+            throw new LlmException(FailureKind.Provider, $"The chat client answered with an error: {failed.Message}")
+            {
+                Code = failed.ErrorCode,
+            };
         }
 
         return ValueJson.Build(writer =>

@@ -52,7 +52,8 @@ internal static class MessageReading
     public static FunctionCallContent ToCall(ToolCall call)
     {
         // If the arguments are not a JSON object, the content has the exception, and the raw call the text.
-        FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name, ValueJson.ReadMembers);
+        FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name,
+            ValueJson.ReadMembers);
         content.RawRepresentation = call;
         return content;
     }
@@ -88,7 +89,9 @@ internal static class MessageReading
     private static AIContent ReadImage(JsonElement image)
     {
         string url = image.GetProperty("url").GetString()!;
-        AIContent content = url.StartsWith("data:", StringComparison.OrdinalIgnoreCase) ? new DataContent(url) : new UriContent(url, ImageType(url));
+        AIContent content = url.StartsWith("data:", StringComparison.OrdinalIgnoreCase)
+            ? new DataContent(url)
+            : new UriContent(url, ImageType(url));
         if (image.Text("detail") is { } detail)
         {
             content.AdditionalProperties = new AdditionalPropertiesDictionary { ["detail"] = detail };
@@ -109,18 +112,21 @@ internal static class MessageReading
     private static DataContent ReadSound(JsonElement sound)
     {
         string format = sound.GetProperty("format").GetString()!;
-        return new DataContent(Convert.FromBase64String(sound.GetProperty("data").GetString()!), format == "mp3" ? "audio/mpeg" : $"audio/{format}");
+        byte[] data = Convert.FromBase64String(sound.GetProperty("data").GetString()!);
+        return new DataContent(data, format == "mp3" ? "audio/mpeg" : $"audio/{format}");
     }
 
     private static AIContent ReadFile(JsonElement file) => file.Text("file_data") is { } data
         ? new DataContent(data) { Name = file.Text("filename") }
         : new HostedFileContent(file.GetProperty("file_id").GetString()!);
 
-    private static string AnswerOf(JsonElement message) => !message.TryGetProperty("content", out JsonElement content) ? "" : content.ValueKind switch
+    private static string AnswerOf(JsonElement message) => !message.TryGetProperty("content", out JsonElement content) ? ""
+        : content.ValueKind switch
     {
         JsonValueKind.Null => "",
         JsonValueKind.String => content.GetString()!,
-        _ => string.Concat(content.EnumerateArray().Select(part => part.Text("text") ?? throw NotSupported("tool's answer that is not text"))),
+        _ => string.Concat(content.EnumerateArray()
+            .Select(part => part.Text("text") ?? throw NotSupported("tool's answer that is not text"))),
     };
 
     private static FunctionCallContent ReadCall(JsonElement call) =>

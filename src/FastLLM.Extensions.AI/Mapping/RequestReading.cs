@@ -63,7 +63,8 @@ internal static class RequestReading
                 options.Seed = value.GetInt64();
                 break;
             case "stop":
-                options.StopSequences = value.ValueKind == JsonValueKind.String ? [value.GetString()!] : [.. value.EnumerateArray().Select(text => text.GetString()!)];
+                options.StopSequences = value.ValueKind == JsonValueKind.String ? [value.GetString()!]
+                    : [.. value.EnumerateArray().Select(text => text.GetString()!)];
                 break;
             case "parallel_tool_calls":
                 options.AllowMultipleToolCalls = value.GetBoolean();
@@ -123,7 +124,8 @@ internal static class RequestReading
 
         JsonElement function = tool.GetProperty("function");
         JsonElement schema = function.TryGetProperty("parameters", out JsonElement parameters) ? parameters : NoParameters();
-        AIFunctionDeclaration declared = AIFunctionFactory.CreateDeclaration(function.GetProperty("name").GetString()!, function.Text("description"), schema);
+        AIFunctionDeclaration declared = AIFunctionFactory.CreateDeclaration(function.GetProperty("name").GetString()!,
+            function.Text("description"), schema);
         return StrictOf(function) is { } strict ? new StrictFunction(declared, strict) : declared;
     }
 
@@ -155,7 +157,8 @@ internal static class RequestReading
     };
 
     private static bool? StrictOf(JsonElement json) =>
-        json.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False ? strict.GetBoolean() : null;
+        json.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? strict.GetBoolean() : null;
 
     /// <summary>Represents a function whose schema the model must follow.</summary>
     private sealed class StrictFunction(AIFunctionDeclaration function, bool strict) : AIFunctionDeclaration
@@ -166,6 +169,7 @@ internal static class RequestReading
 
         public override JsonElement JsonSchema => function.JsonSchema;
 
-        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; } = new Dictionary<string, object?> { [ChatRequests.Strict] = strict };
+        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; } =
+            new Dictionary<string, object?> { [ChatRequests.Strict] = strict };
     }
 }

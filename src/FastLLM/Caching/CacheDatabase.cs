@@ -169,7 +169,8 @@ internal sealed class CacheDatabase : IDisposable
 
     private static CacheDatabase Open(string path, SqliteOpenMode mode)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
         var database = new CacheDatabase(connection);
         try
         {

@@ -18,7 +18,8 @@ internal static class CacheExport
         while (true)
         {
             // Some at a time: a long read would keep the log from being restarted.
-            (List<(RequestKey, CacheEntry)> rows, long next) = await Task.Run(() => ReadAfter(folder, last), cancellationToken).ConfigureAwait(false);
+            (List<(RequestKey, CacheEntry)> rows, long next) = await Task.Run(() => ReadAfter(folder, last), cancellationToken)
+                .ConfigureAwait(false);
             foreach ((RequestKey, CacheEntry) row in rows)
             {
                 yield return row;

@@ -10,7 +10,10 @@ internal sealed class CacheFolder
     private const long ReserveBytes = 4L << 20;
 
     private static readonly string[] NetworkFileSystems =
-        ["nfs", "nfs4", "cifs", "smb", "smb2", "smbfs", "v9fs", "9p", "fuse", "fuseblk", "afs", "coda", "ncp", "ncpfs", "ceph", "lustre", "gfs", "gfs2", "ocfs2", "gpfs", "webdav", "afpfs"];
+    [
+        "nfs", "nfs4", "cifs", "smb", "smb2", "smbfs", "v9fs", "9p", "fuse", "fuseblk", "afs", "coda", "ncp", "ncpfs", "ceph", "lustre", "gfs",
+        "gfs2", "ocfs2", "gpfs", "webdav", "afpfs",
+    ];
 
     public CacheFolder(string directory)
     {
@@ -67,7 +70,9 @@ internal sealed class CacheFolder
         if (!allowNetwork && FileSystem() is { } format && IsNetwork(format))
         {
             throw new IOException(
-                $"The cache's folder {Path} is on a network file system ({format}), where several machines can damage a database. Choose a folder on a local disk, or set {nameof(DiskCacheOptions.AllowNetworkFileSystem)} (--cache-on-network) if no other machine uses it.");
+                $"The cache's folder {Path} is on a network file system ({format}), where several machines can damage a database. "
+                + $"Choose a folder on a local disk, or set {nameof(DiskCacheOptions.AllowNetworkFileSystem)} "
+                + $"(--cache-on-network) if no other machine uses it.");
         }
     }
 

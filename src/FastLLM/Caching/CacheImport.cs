@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using FastLLM.Requests;
+using FastLLM.Json;
 
 namespace FastLLM.Caching;
 
@@ -10,7 +10,8 @@ internal static class CacheImport
     public const string InsertNewer =
         $"""
         INSERT INTO answers({CacheDatabase.Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-        ON CONFLICT(key, scope) DO UPDATE SET status=excluded.status, model=excluded.model, created=excluded.created, digest=excluded.digest, body=excluded.body
+        ON CONFLICT(key, scope) DO UPDATE SET status=excluded.status, model=excluded.model, created=excluded.created,
+            digest=excluded.digest, body=excluded.body
         WHERE excluded.created > answers.created
         """;
 

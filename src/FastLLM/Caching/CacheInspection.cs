@@ -12,12 +12,14 @@ internal static class CacheInspection
     {
         using CacheDatabase database = CacheDatabase.OpenToRead(folder.Database);
         var shares = new List<DiskCacheShare>();
-        using (Statement groups = database.Prepare("SELECT scope, model, count(*), sum(length(body)) FROM answers GROUP BY scope, model ORDER BY 3 DESC"))
+        using (Statement groups = database.Prepare(
+            "SELECT scope, model, count(*), sum(length(body)) FROM answers GROUP BY scope, model ORDER BY 3 DESC"))
         {
             while (groups.Step())
             {
                 shares.Add(new DiskCacheShare(
-                    Encoding.UTF8.GetString(groups.Blob(0)), Encoding.UTF8.GetString(groups.Blob(1)), groups.Integer(2), groups.Integer(3)));
+                    Encoding.UTF8.GetString(groups.Blob(0)), Encoding.UTF8.GetString(groups.Blob(1)), groups.Integer(2),
+                    groups.Integer(3)));
             }
         }
 
@@ -27,8 +29,10 @@ internal static class CacheInspection
             Entries = entries,
             AnswerBytes = shares.Sum(share => share.AnswerBytes),
             FileBytes = new FileInfo(folder.Database).Length + new FileInfo(folder.Log).Length,
-            Oldest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT min(created) FROM answers {Dated}")),
-            Newest = entries == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT max(created) FROM answers {Dated}")),
+            Oldest = entries == 0 ? null
+                : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT min(created) FROM answers {Dated}")),
+            Newest = entries == 0 ? null
+                : DateTimeOffset.FromUnixTimeMilliseconds(database.Number($"SELECT max(created) FROM answers {Dated}")),
             Evicted = evicted,
             Damaged = damaged,
             Shares = shares,

@@ -53,8 +53,11 @@ internal static class CacheLine
         {
             using JsonDocument document = JsonDocument.Parse(line);
             JsonElement json = document.RootElement;
-            byte[] body = json.TryGetProperty("body_base64", out JsonElement base64) ? base64.GetBytesFromBase64() : Encoding.UTF8.GetBytes(Text("body")!);
-            var entry = new CacheEntry(body, Text("scope")!, json.GetProperty("status").GetInt32(), json.GetProperty("created").GetDateTimeOffset())
+            byte[] body = json.TryGetProperty("body_base64", out JsonElement base64)
+                ? base64.GetBytesFromBase64()
+                : Encoding.UTF8.GetBytes(Text("body")!);
+            DateTimeOffset created = json.GetProperty("created").GetDateTimeOffset();
+            var entry = new CacheEntry(body, Text("scope")!, json.GetProperty("status").GetInt32(), created)
             {
                 Model = json.TryGetProperty("model", out JsonElement model) ? JsonText.StringOf(model) : null,
             };

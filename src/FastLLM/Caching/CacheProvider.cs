@@ -37,7 +37,8 @@ public abstract class CacheProvider : IAsyncDisposable
     /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     public ValueTask<CacheEntry?> GetAsync(string requestId, string? scope = null, CancellationToken cancellationToken = default) =>
-        RequestKey.TryParse(requestId, out RequestKey key) ? GetAsync(key, scope, cancellationToken) : new ValueTask<CacheEntry?>((CacheEntry?)null);
+        RequestKey.TryParse(requestId, out RequestKey key) ? GetAsync(key, scope, cancellationToken)
+            : new ValueTask<CacheEntry?>((CacheEntry?)null);
 
     /// <summary>Stores an entry. The entry is stored when the task completes.</summary>
     /// <param name="key">The key of the request.</param>

@@ -1,7 +1,8 @@
 namespace FastLLM.Caching;
 
 /// <summary>Represents an entry to be written, as the values of a row.</summary>
-internal readonly record struct CachePut(byte[] Key, byte[] Scope, int Status, byte[] Model, long Created, byte[] Digest, ReadOnlyMemory<byte> Body)
+internal readonly record struct CachePut(
+    byte[] Key, byte[] Scope, int Status, byte[] Model, long Created, byte[] Digest, ReadOnlyMemory<byte> Body)
 {
     public static CachePut Of(RequestKey key, in CacheEntry entry)
     {
@@ -10,7 +11,8 @@ internal readonly record struct CachePut(byte[] Key, byte[] Scope, int Status, b
         byte[] scope = EntryDigest.Utf8(entry.Scope);
         byte[] model = EntryDigest.Utf8(entry.Model);
         return new CachePut(
-            bytes, scope, entry.StatusCode, model, entry.CreatedAt.ToUnixTimeMilliseconds(), EntryDigest.Compute(bytes, scope, model, entry), entry.Body);
+            bytes, scope, entry.StatusCode, model, entry.CreatedAt.ToUnixTimeMilliseconds(),
+            EntryDigest.Compute(bytes, scope, model, entry), entry.Body);
     }
 
     /// <summary>Runs a statement whose parameters are the columns of <see cref="CacheDatabase.Columns"/>.</summary>

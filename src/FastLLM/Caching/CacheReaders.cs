@@ -88,7 +88,8 @@ internal sealed class CacheReaders : IDisposable
             try
             {
                 _ofScope = _database.Prepare($"SELECT {CacheDatabase.Columns} FROM answers WHERE key=?1 AND scope=?2");
-                _ofAnybody = _database.Prepare($"SELECT {CacheDatabase.Columns} FROM answers WHERE key=?1 AND created>=?2 ORDER BY id DESC");
+                _ofAnybody = _database.Prepare(
+                    $"SELECT {CacheDatabase.Columns} FROM answers WHERE key=?1 AND created>=?2 ORDER BY id DESC");
             }
             catch
             {
@@ -101,7 +102,8 @@ internal sealed class CacheReaders : IDisposable
         {
             isDamaged = false;
             key.CopyTo(_key);
-            Statement find = scope is null ? _ofAnybody.Bind(1, _key).Bind(2, oldest) : _ofScope.Bind(1, _key).BindText(2, _scopes.Utf8(scope));
+            Statement find = scope is null ? _ofAnybody.Bind(1, _key).Bind(2, oldest)
+                : _ofScope.Bind(1, _key).BindText(2, _scopes.Utf8(scope));
             try
             {
                 return find.Step() ? Entry(find, key, scope, oldest, out isDamaged) : null;

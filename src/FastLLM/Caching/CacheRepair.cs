@@ -70,7 +70,8 @@ internal static class CacheRepair
             if (version is > CacheDatabase.FormatVersion and < 1000)
             {
                 throw new IOException(
-                    $"The cache in {folder.Path} was written by a newer release (format {version}; this release reads up to {CacheDatabase.FormatVersion}). Update, or choose another folder.");
+                    $"The cache in {folder.Path} was written by a newer release (format {version}; this release reads up to {CacheDatabase.FormatVersion}). "
+                    + $"Update, or choose another folder.");
             }
 
             if (version != CacheDatabase.FormatVersion)
@@ -105,7 +106,8 @@ internal static class CacheRepair
         string aside = FinishRepair(folder, time)!;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"The cache in {folder.Path} was damaged ({problem}). {saved:N0} answers were saved{(damaged > 0 ? $", {damaged:N0} were found damaged" : "")}; what is missing is asked again. The damaged database is kept as {aside}.");
+            $"The cache in {folder.Path} was damaged ({problem}). "
+            + $"{saved:N0} answers were saved{(damaged > 0 ? $", {damaged:N0} were found damaged" : "")}; what is missing is asked again. The damaged database is kept as {aside}.");
     }
 
     private static (long Saved, long Damaged) WriteRepaired(CacheFolder folder)

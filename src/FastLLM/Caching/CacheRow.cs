@@ -33,7 +33,8 @@ internal static class CacheRow
 
         ReadOnlySpan<byte> model = row.Blob(3);
         var entry = new CacheEntry(
-            ChunkedAllocator.Answers.Copy(row.Blob(6)), scope ?? Encoding.UTF8.GetString(row.Blob(1)), (int)row.Integer(2), DateTimeOffset.FromUnixTimeMilliseconds(row.Integer(4)))
+            ChunkedAllocator.Answers.Copy(row.Blob(6)), scope ?? Encoding.UTF8.GetString(row.Blob(1)), (int)row.Integer(2),
+            DateTimeOffset.FromUnixTimeMilliseconds(row.Integer(4)))
         {
             Model = model.IsEmpty ? null : models?.Text(model) ?? Encoding.UTF8.GetString(model),
         };

@@ -1,12 +1,9 @@
-using FastLLM.Diagnostics;
-
 namespace FastLLM.Caching;
 
 /// <summary>Writes all entries on one thread, so that entries share the flush of a commit to the disk.</summary>
 /// <remarks>
 /// Every transaction and every checkpoint of any process runs under the write lock of the folder. SQLite 3.50.4 can damage a database when
-/// two
-/// connections write or checkpoint at once (the WAL-reset bug, sqlite.org/wal.html), and with the lock processes wait for each other
+/// two connections write or checkpoint at once (the WAL-reset bug, sqlite.org/wal.html), and with the lock processes wait for each other
 /// without errors.
 /// </remarks>
 internal sealed class CacheWriter : IDisposable
@@ -181,7 +178,8 @@ internal sealed class CacheWriter : IDisposable
         if (evicted > 0)
         {
             _options.OnNotice?.Invoke(
-                $"The cache in {_folder.Path} is over its limit of {limit:N0} bytes: its {evicted:N0} oldest answers were dropped, and are paid for again if they are requested again.");
+                $"The cache in {_folder.Path} is over its limit of {limit:N0} bytes: "
+                + $"its {evicted:N0} oldest answers were dropped, and are paid for again if they are requested again.");
         }
     }
 
@@ -238,64 +236,6 @@ internal sealed class CacheWriter : IDisposable
     }
 
     private IOException Full() => new(
-        $"The disk is full: the cache in {_folder.Path} cannot keep more answers. Make room there, or choose a folder elsewhere; answers that are there are kept.");
-
-    /// <summary>The writing connection with its prepared statements.</summary>
-    private sealed class CommitConnection : IDisposable
-    {
-        private readonly Statement _begin;
-        private readonly Statement _insert;
-        private readonly Statement _commit;
-
-        public CommitConnection(CacheFolder folder, DiskCacheOptions options)
-        {
-            Database = CacheDatabase.OpenToWrite(folder.Database, options.Durability, options.MaxPages);
-            try
-            {
-                _begin = Database.Prepare("BEGIN IMMEDIATE");
-                _insert = Database.Prepare($"INSERT OR REPLACE INTO answers({CacheDatabase.Columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-                _commit = Database.Prepare("COMMIT");
-            }
-            catch
-            {
-                Database.Dispose();
-                throw;
-            }
-        }
-
-        public CacheDatabase Database { get; }
-
-        public void Write(List<CachePut> puts)
-        {
-            _begin.Run();
-            try
-            {
-                int half = puts.Count / 2;
-                foreach (CachePut put in puts)
-                {
-                    if (half-- == 0)
-                    {
-                        KillPoint.Reached(KillPoint.MidCommitBatch);
-                    }
-
-                    put.Run(_insert);
-                }
-
-                _commit.Run();
-            }
-            catch
-            {
-                Database.TryRollBack();
-                throw;
-            }
-        }
-
-        public void Dispose()
-        {
-            _begin.Dispose();
-            _insert.Dispose();
-            _commit.Dispose();
-            Database.Dispose();
-        }
-    }
+        $"The disk is full: the cache in {_folder.Path} cannot keep more answers. "
+        + $"Make room there, or choose a folder elsewhere; answers that are there are kept.");
 }

@@ -11,8 +11,7 @@ namespace FastLLM;
 /// never returned. A damaged database is set aside when it is opened, and its entries are recovered one by one
 /// (<see cref="DiskCacheOptions.OnNotice"/> reports it).</para>
 /// <para>When the disk is full or the folder disappears, stored entries are still found. For a missing entry, <see cref="GetAsync"/>
-/// throws,
-/// so that nothing is paid for that could not be stored.</para>
+/// throws, so that nothing is paid for that could not be stored.</para>
 /// <para>The cache holds no prompts, but it holds responses as received: only the owner can read the folder and its files.</para>
 /// </remarks>
 public sealed class DiskCache : CacheProvider
@@ -47,14 +46,14 @@ public sealed class DiskCache : CacheProvider
         }
         catch (Exception e) when (e is UnauthorizedAccessException or SqliteFault)
         {
-            throw new IOException($"The cache in {_folder.Path} cannot be opened: {e.Message} Make the folder writable, or choose another.", e);
+            throw new IOException(
+                $"The cache in {_folder.Path} cannot be opened: {e.Message} Make the folder writable, or choose another.", e);
         }
     }
 
     /// <summary>
     /// Gets the default folder: <c>fastllm</c> in the user's cache folder (<c>XDG_CACHE_HOME</c> or <c>~/.cache</c>;
-    /// <c>~/Library/Caches</c> on macOS;
-    /// the local application data on Windows).
+    /// <c>~/Library/Caches</c> on macOS; the local application data on Windows).
     /// </summary>
     public static string DefaultDirectory
     {
@@ -98,7 +97,8 @@ public sealed class DiskCache : CacheProvider
     public override ValueTask<CacheEntry?> GetAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default)
     {
         CacheEntry? entry = Find(key, scope);
-        return entry is null && _session.Writer.Fault is { } fault ? throw new IOException(fault.Message, fault) : new ValueTask<CacheEntry?>(entry);
+        return entry is null && _session.Writer.Fault is { } fault ? throw new IOException(fault.Message, fault)
+            : new ValueTask<CacheEntry?>(entry);
     }
 
     /// <inheritdoc/>
@@ -113,7 +113,8 @@ public sealed class DiskCache : CacheProvider
     }
 
     /// <inheritdoc/>
-    public override ValueTask ClearAsync(CancellationToken cancellationToken = default) => new(ChangeAsync(CacheUpkeep.Clear, cancellationToken));
+    public override ValueTask ClearAsync(CancellationToken cancellationToken = default) =>
+        new(ChangeAsync(CacheUpkeep.Clear, cancellationToken));
 
     /// <inheritdoc/>
     public override ValueTask CloseAsync(CancellationToken cancellationToken = default)
@@ -144,8 +145,7 @@ public sealed class DiskCache : CacheProvider
 
     /// <summary>
     /// Removes the entries that match all given conditions; without conditions, those older than <see cref="DiskCacheOptions.Ttl"/>. The
-    /// space is
-    /// returned to the disk.
+    /// space is returned to the disk.
     /// </summary>
     /// <param name="olderThan">Only entries received longer ago than this.</param>
     /// <param name="scope">Only entries of this endpoint.</param>
@@ -153,7 +153,8 @@ public sealed class DiskCache : CacheProvider
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     /// <returns>The number of removed entries.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="olderThan"/> is negative.</exception>
-    public async Task<long> PruneAsync(TimeSpan? olderThan = null, string? scope = null, string? model = null, CancellationToken cancellationToken = default)
+    public async Task<long> PruneAsync(TimeSpan? olderThan = null, string? scope = null, string? model = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(olderThan ?? TimeSpan.Zero, TimeSpan.Zero, nameof(olderThan));
         ThrowIfClosed();
@@ -211,7 +212,8 @@ public sealed class DiskCache : CacheProvider
     /// <param name="entries">The entries.</param>
     /// <param name="cancellationToken">Stops the import; entries that were added stay.</param>
     /// <returns>The number of entries read.</returns>
-    public Task<long> ImportAsync(IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> entries, CancellationToken cancellationToken = default)
+    public Task<long> ImportAsync(IAsyncEnumerable<(RequestKey Key, CacheEntry Entry)> entries,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(entries);
         ThrowIfClosed();
@@ -266,7 +268,8 @@ public sealed class DiskCache : CacheProvider
                 _folder.RemoveCleanMarker();
             }
 
-            throw new IOException($"The cache in {_folder.Path} cannot be read: {e.Message}. It is checked and repaired when it is opened next.", e);
+            throw new IOException(
+                $"The cache in {_folder.Path} cannot be read: {e.Message}. It is checked and repaired when it is opened next.", e);
         }
     }
 
@@ -283,7 +286,8 @@ public sealed class DiskCache : CacheProvider
         if (Interlocked.Increment(ref _damaged) == 1)
         {
             _options.OnNotice?.Invoke(
-                $"The response to {key} in the cache {_folder.Path} is damaged and counts as missing. The cache is checked when it is opened next.");
+                $"The response to {key} in the cache {_folder.Path} is damaged and counts as missing. "
+                + $"The cache is checked when it is opened next.");
         }
     }
 

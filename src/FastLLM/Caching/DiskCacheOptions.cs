@@ -27,8 +27,7 @@ public sealed class DiskCacheOptions
     /// <summary>Gets or sets the maximum size of the database on disk in bytes, without its write-ahead log.</summary>
     /// <value>
     /// The default is <see langword="null"/>: entries are never removed. Over the limit, the oldest entries are removed until the size is
-    /// nine tenths of
-    /// it. Their number is counted (<see cref="DiskCacheStats.Evicted"/>) and reported (<see cref="OnNotice"/>).
+    /// nine tenths of it. Their number is counted (<see cref="DiskCacheStats.Evicted"/>) and reported (<see cref="OnNotice"/>).
     /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 MB (1,048,576).</exception>
     public long? SizeLimit
@@ -65,15 +64,13 @@ public sealed class DiskCacheOptions
     /// <summary>Gets or sets a value indicating whether the folder may be on a network file system.</summary>
     /// <value>
     /// The default is <see langword="false"/>: processes on several machines would damage the database, and many network file systems do
-    /// not
-    /// support the locks that even processes on one machine need.
+    /// not support the locks that even processes on one machine need.
     /// </value>
     public bool AllowNetworkFileSystem { get; set; }
 
     /// <summary>
     /// Gets or sets a callback for messages to the user, one line each: a repair, a long wait for another process, entries removed over the
-    /// size
-    /// limit. It is called from any thread and must not throw.
+    /// size limit. It is called from any thread and must not throw.
     /// </summary>
     public Action<string>? OnNotice { get; set; }
 

@@ -16,7 +16,8 @@ internal static class EntryDigest
     /// little-endian.
     /// </summary>
     public static void Compute(
-        ReadOnlySpan<byte> key, ReadOnlySpan<byte> scope, ReadOnlySpan<byte> model, int status, long created, ReadOnlySpan<byte> body, Span<byte> digest)
+        ReadOnlySpan<byte> key, ReadOnlySpan<byte> scope, ReadOnlySpan<byte> model, int status, long created, ReadOnlySpan<byte> body,
+        Span<byte> digest)
     {
         int length = FixedBytes + scope.Length + model.Length;
         Span<byte> all = length <= 1024 ? stackalloc byte[1024] : new byte[length];

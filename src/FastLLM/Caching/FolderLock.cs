@@ -15,8 +15,7 @@ internal static class FolderLock
     /// <summary>Takes an exclusive lock, and waits until it is free.</summary>
     /// <remarks>
     /// A waiting process holds a second lock, which every process must take: otherwise a process that releases the lock and takes it again
-    /// would nearly
-    /// always be faster than one that tries every millisecond (of two writers at full speed, one got a tenth).
+    /// would nearly always be faster than one that tries every millisecond (of two writers at full speed, one got a tenth).
     /// </remarks>
     /// <param name="path">The file of the lock.</param>
     /// <param name="sayWait">Is called with the holder of the lock if the wait is long.</param>

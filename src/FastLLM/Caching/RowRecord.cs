@@ -44,7 +44,8 @@ internal static class RowRecord
         }
 
         // id is stored as NULL, because it is the number of the row; then key, scope, status, model, created, digest, body
-        if (!types.IsEmpty || at != bytes.Length || kinds[0] != 0 || LengthOf(kinds[1]) != RequestKey.Size || LengthOf(kinds[6]) != EntryDigest.Size)
+        if (!types.IsEmpty || at != bytes.Length || kinds[0] != 0 || LengthOf(kinds[1]) != RequestKey.Size
+            || LengthOf(kinds[6]) != EntryDigest.Size)
         {
             return false;
         }
@@ -59,7 +60,8 @@ internal static class RowRecord
         isDamaged = !digest.SequenceEqual(bytes[columns[6]]) || created is < 0 or > LatestTime;
         if (!isDamaged)
         {
-            entry = new CacheEntry(record[columns[7]], Encoding.UTF8.GetString(scope), status, DateTimeOffset.FromUnixTimeMilliseconds(created))
+            entry = new CacheEntry(record[columns[7]], Encoding.UTF8.GetString(scope), status,
+                DateTimeOffset.FromUnixTimeMilliseconds(created))
             {
                 Model = model.IsEmpty ? null : Encoding.UTF8.GetString(model),
             };

@@ -6,8 +6,7 @@ namespace FastLLM.Caching;
 /// <summary>Reads the entries of a damaged database, page by page, without SQLite, which may not even open it.</summary>
 /// <remarks>
 /// Each row has a digest of all its values, so that it can be trusted wherever it was found. Overwritten and deleted
-/// rows are not found: SQLite blanks them (<c>secure_delete</c>).
-/// File format: https://sqlite.org/fileformat2.html#b_tree_pages
+/// rows are not found: SQLite blanks them (<c>secure_delete</c>). File format: https://sqlite.org/fileformat2.html#b_tree_pages
 /// </remarks>
 internal sealed class Salvage : IDisposable
 {
@@ -69,7 +68,8 @@ internal sealed class Salvage : IDisposable
     {
         foreach (int cell in Cells(page, at))
         {
-            if (Payload(page, cell) is { } payload && RowRecord.TryParse(payload, out RequestKey key, out CacheEntry entry, out bool isDamaged))
+            if (Payload(page, cell) is { } payload
+                && RowRecord.TryParse(payload, out RequestKey key, out CacheEntry entry, out bool isDamaged))
             {
                 if (!isDamaged)
                 {
@@ -81,7 +81,8 @@ internal sealed class Salvage : IDisposable
         }
     }
 
-    private static SafeFileHandle Open(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+    private static SafeFileHandle Open(string path) =>
+        File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
     private int PageSize()
     {
@@ -128,7 +129,8 @@ internal sealed class Salvage : IDisposable
     private byte[]? Payload(ReadOnlySpan<byte> page, int cell)
     {
         ReadOnlySpan<byte> rest = page[cell..];
-        if (!RowRecord.TryReadVarint(ref rest, out long length) || !RowRecord.TryReadVarint(ref rest, out _) || length is < RowRecord.LeastBytes or > MaxPayload)
+        if (!RowRecord.TryReadVarint(ref rest, out long length) || !RowRecord.TryReadVarint(ref rest, out _)
+            || length is < RowRecord.LeastBytes or > MaxPayload)
         {
             return null;
         }

@@ -24,5 +24,6 @@ internal sealed class SqliteFault(int code, string message) : IOException(messag
 
     private static bool IsFullCode(int code) => (code & 0xFF) == SQLITE_FULL;
 
-    private static bool IsDamageCode(int code) => (code & 0xFF) is SQLITE_CORRUPT or SQLITE_NOTADB or SQLITE_FORMAT or SQLITE_ERROR || code == SQLITE_IOERR_SHORT_READ;
+    private static bool IsDamageCode(int code) =>
+        (code & 0xFF) is SQLITE_CORRUPT or SQLITE_NOTADB or SQLITE_FORMAT or SQLITE_ERROR || code == SQLITE_IOERR_SHORT_READ;
 }

@@ -33,7 +33,8 @@ internal sealed class WriteAheadLog
     /// <param name="path">The log, which need not exist.</param>
     public static WriteAheadLog Read(string path)
     {
-        using FileStream? file = File.Exists(path) ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 20) : null;
+        using FileStream? file = File.Exists(path)
+            ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1 << 20) : null;
         if (file is null || file.Length == 0)
         {
             return new WriteAheadLog(0);
@@ -104,7 +105,8 @@ internal sealed class WriteAheadLog
         }
     }
 
-    private static (uint, uint) Sums(ReadOnlySpan<byte> bytes) => (BinaryPrimitives.ReadUInt32BigEndian(bytes), BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]));
+    private static (uint, uint) Sums(ReadOnlySpan<byte> bytes) =>
+        (BinaryPrimitives.ReadUInt32BigEndian(bytes), BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]));
 
     private static (uint, uint) Sum(ReadOnlySpan<byte> bytes, (uint First, uint Second) sum, bool bigEndian)
     {
@@ -112,7 +114,8 @@ internal sealed class WriteAheadLog
         for (; bytes.Length >= 8; bytes = bytes[8..])
         {
             first += (bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(bytes) : BinaryPrimitives.ReadUInt32LittleEndian(bytes)) + second;
-            second += (bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(bytes[4..]) : BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..])) + first;
+            second += (bigEndian ? BinaryPrimitives.ReadUInt32BigEndian(bytes[4..])
+                : BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..])) + first;
         }
 
         return (first, second);

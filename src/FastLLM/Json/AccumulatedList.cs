@@ -48,7 +48,7 @@ internal sealed class AccumulatedList
         output.Append((byte)'[');
         foreach (Element element in _elements)
         {
-            JsonAccumulator.Separate(output, '[');
+            output.Separate('[');
             element.Value.WriteTo(output, withoutIndex);
         }
 
@@ -63,7 +63,8 @@ internal sealed class AccumulatedList
         bool beginsCall = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool isIndex = reader.TextIs("index"u8), isId = reader.TextIs("id"u8), isType = reader.TextIs("type"u8), isFunction = reader.TextIs("function"u8);
+            bool isIndex = reader.TextIs("index"u8), isId = reader.TextIs("id"u8), isType = reader.TextIs("type"u8);
+            bool isFunction = reader.TextIs("function"u8);
             reader.Read();
             if (isIndex && reader.TryGetWhole(out long number))
             {
@@ -132,14 +133,19 @@ internal sealed class AccumulatedList
     private Element NewElement(long index, ReadOnlySpan<byte> id, ReadOnlySpan<byte> type, JsonAccumulator? value = null)
     {
         JsonAccumulator.ThrowIfTooMany(_elements.Count);
-        var element = new Element(value ?? JsonAccumulator.NewObject(), index, type.IsEmpty ? null : type.ToArray()) { Id = id.IsEmpty ? null : id.ToArray() };
+        var element = new Element(value ?? JsonAccumulator.NewObject(), index, type.IsEmpty ? null : type.ToArray())
+        {
+            Id = id.IsEmpty ? null : id.ToArray(),
+        };
         _elements.Add(element);
         return element;
     }
 
     private void AppendWhole(ReadOnlySpan<byte> json, ref long held)
     {
-        JsonAccumulator value = _elements is [.., { Value.IsWhole: true } last] ? last.Value : NewElement(-1, default, default, new JsonAccumulator()).Value;
+        JsonAccumulator value = _elements is [.., { Value.IsWhole: true } last]
+            ? last.Value
+            : NewElement(-1, default, default, new JsonAccumulator()).Value;
         value.AppendWhole(json, ref held);
     }
 

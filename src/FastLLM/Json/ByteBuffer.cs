@@ -39,6 +39,24 @@ internal sealed class ByteBuffer
         _bytes[Length++] = value;
     }
 
+    /// <summary>Appends a comma, unless an object or list has just been opened.</summary>
+    public void Separate(char opened)
+    {
+        if (Last != opened)
+        {
+            Append((byte)',');
+        }
+    }
+
+    /// <summary>Appends the escaped name of a member, after a comma if it is not the first.</summary>
+    public void AppendName(ReadOnlySpan<byte> name)
+    {
+        Separate('{');
+        Append((byte)'"');
+        Append(name);
+        Append("\":"u8);
+    }
+
     /// <summary>Makes room for <paramref name="count"/> more bytes.</summary>
     public void EnsureFree(int count)
     {

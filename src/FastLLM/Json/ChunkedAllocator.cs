@@ -3,9 +3,8 @@ namespace FastLLM.Json;
 /// <summary>Allocates the bytes of consecutive bodies or responses from shared arrays.</summary>
 /// <remarks>
 /// A million small arrays cost the garbage collector more than their bytes: it copies and marks each of them. Bytes that arrive together
-/// are
-/// mostly released together, so they share an array. The price: a response that outlives its neighbours keeps up to 128 KB of theirs alive.
-/// Requests have chunks of their own for that reason: in a stream, a cache keeps the responses but not the requests between them.
+/// are mostly released together, so they share an array. The price: a response that outlives its neighbours keeps up to 128 KB of theirs
+/// alive. Requests have chunks of their own for that reason: in a stream, a cache keeps the responses but not the requests between them.
 /// </remarks>
 internal sealed class ChunkedAllocator
 {

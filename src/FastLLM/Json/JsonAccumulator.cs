@@ -154,24 +154,6 @@ internal sealed class JsonAccumulator
         }
     }
 
-    /// <summary>Writes a comma, unless an object or list has just been opened.</summary>
-    public static void Separate(ByteBuffer output, char opened)
-    {
-        if (output.Last != opened)
-        {
-            output.Append((byte)',');
-        }
-    }
-
-    /// <summary>Writes the name of a member.</summary>
-    public static void WriteName(ByteBuffer output, ReadOnlySpan<byte> name)
-    {
-        Separate(output, '{');
-        output.Append((byte)'"');
-        output.Append(name);
-        output.Append("\":"u8);
-    }
-
     /// <summary>Gets the bytes of the value at the reader, and moves the reader to its end.</summary>
     public static ReadOnlySpan<byte> ValueOf(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
     {
@@ -187,7 +169,7 @@ internal sealed class JsonAccumulator
         {
             if (!withoutIndex || !name.AsSpan().SequenceEqual("index"u8))
             {
-                WriteName(output, name);
+                output.AppendName(name);
                 value.WriteTo(output);
             }
         }

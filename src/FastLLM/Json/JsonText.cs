@@ -31,7 +31,8 @@ internal static class JsonText
     private static ArrayBufferWriter<byte>? t_buffer;
 
     /// <summary>Gets the bytes that <paramref name="write"/> writes.</summary>
-    public static byte[] Build(Action<Utf8JsonWriter> write) => Build(write, static (writer, write) => write(writer), static written => written.ToArray());
+    public static byte[] Build(Action<Utf8JsonWriter> write) =>
+        Build(write, static (writer, write) => write(writer), static written => written.ToArray());
 
     /// <summary>
     /// Passes the bytes that <paramref name="write"/> writes to <paramref name="use"/>; the span is valid only during that call.
@@ -189,5 +190,6 @@ internal static class JsonText
 
     [DoesNotReturn]
     private static void ThrowLoneSurrogate(string name, int index) => throw new ArgumentException(
-        $"The text of \"{name}\" has half of a surrogate pair at position {index}, which UTF-8 cannot carry. Cut text between characters, not inside one.", name);
+        $"The text of \"{name}\" has half of a surrogate pair at position {index}, which UTF-8 cannot carry. "
+        + $"Cut text between characters, not inside one.", name);
 }

@@ -12,12 +12,10 @@ namespace FastLLM.Json;
 /// <list type="table">
 /// <listheader><term>In the JSON</term><description>From a server · From a user</description></listheader>
 /// <item><term>Bytes that are not UTF-8, half of an escaped surrogate pair</term><description>U+FFFD in text and in OUTPUT, the received
-/// bytes
-/// in the cache · an error</description></item>
+/// bytes in the cache · an error</description></item>
 /// <item><term>A whole number written <c>12.0</c> or <c>1e3</c></term><description>12 and 1000 · the same</description></item>
 /// <item><term>A number as a string (<c>"12"</c>), a fraction or null where a whole number is expected</term><description>no number · an
-/// error where
-/// the field is checked, otherwise sent as it is</description></item>
+/// error where the field is checked, otherwise sent as it is</description></item>
 /// <item><term>Duplicate members</term><description>the last one counts · an error</description></item>
 /// </list>
 /// </remarks>
@@ -75,7 +73,8 @@ internal static class ReceivedJson
     /// <summary>Gets the whole number, or <see langword="null"/> if the value is anything else.</summary>
     public static long? Whole(this JsonElement value) =>
         value.ValueKind == JsonValueKind.Number
-        && (value.TryGetInt64(out long number) || (value.TryGetDecimal(out decimal exact) && TryGetWhole(exact, out number))) ? number : null;
+        && (value.TryGetInt64(out long number) || (value.TryGetDecimal(out decimal exact) && TryGetWhole(exact, out number)))
+        ? number : null;
 
     /// <summary>Gets the elements of a member, none if it is not an array.</summary>
     public static IEnumerable<JsonElement> Elements(this JsonElement parent, string name) =>

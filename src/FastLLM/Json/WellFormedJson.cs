@@ -71,5 +71,6 @@ internal static class WellFormedJson
     // The UTF-16 unit of an escape \uXXXX at the beginning of the bytes, or 0.
     private static char Unit(ReadOnlySpan<byte> json) =>
         json.Length >= EscapeLength && json[0] == '\\' && json[1] == 'u'
-        && ushort.TryParse(json[2..EscapeLength], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort unit) ? (char)unit : '\0';
+        && ushort.TryParse(json[2..EscapeLength], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort unit)
+        ? (char)unit : '\0';
 }

@@ -59,7 +59,9 @@ internal sealed class CanonicalJson
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {
-            throw new JsonException($"The body begins with a JSON {Describe(reader.TokenType)}, at byte {reader.TokenStartIndex + skipped}: a request's body is a JSON object. Send an object, such as {{\"model\": …}}.");
+            throw new JsonException(
+                $"The body begins with a JSON {Describe(reader.TokenType)}, at byte {reader.TokenStartIndex + skipped}: a request's body is a JSON object. "
+                + $"Send an object, such as {{\"model\": …}}.");
         }
 
         int depth = 0; // of open objects
@@ -102,7 +104,9 @@ internal sealed class CanonicalJson
                     Separate(output);
                     if (!DecimalText.TryAppend(output, reader.ValueSpan))
                     {
-                        throw new JsonException($"The body has a number at byte {reader.TokenStartIndex + skipped} whose exponent is beyond ±1,000,000,000. Write a smaller number, or a string.");
+                        throw new JsonException(
+                            $"The body has a number at byte {reader.TokenStartIndex + skipped} whose exponent is beyond ±1,000,000,000. "
+                            + $"Write a smaller number, or a string.");
                     }
 
                     break;
@@ -169,7 +173,10 @@ internal sealed class CanonicalJson
         long offset = lineStart + (error.BytePositionInLine ?? 0) + skipped;
         int position = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
         string reason = position < 0 ? error.Message : error.Message[..position];
-        return new JsonException($"The body is not one valid JSON object, at byte {offset}: {reason} Correct it there; comments, trailing commas, a second value and more than {MaxDepth} levels are not accepted.", error.Path, error.LineNumber, error.BytePositionInLine, error);
+        return new JsonException(
+            $"The body is not one valid JSON object, at byte {offset}: {reason} "
+            + $"Correct it there; comments, trailing commas, a second value and more than {MaxDepth} levels are not accepted.",
+            error.Path, error.LineNumber, error.BytePositionInLine, error);
     }
 
     private static JsonException InvalidUtf8(ReadOnlySpan<byte> body)

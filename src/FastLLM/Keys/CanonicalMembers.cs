@@ -273,8 +273,12 @@ internal sealed class CanonicalMembers : IComparer<CanonicalMembers.Member>
     {
         const int Shown = 64;
         ReadOnlySpan<byte> name = NameOf(in member);
-        string text = name.Length <= Shown ? Encoding.UTF8.GetString(name) : Encoding.UTF8.GetString(name[..Shown]).TrimEnd('\uFFFD') + "…";
-        return new JsonException($"The body has a second member \"{text}\" in one object, at byte {member.InputOffset}: readers disagree on which of the two counts. Remove one of them.");
+        string text = name.Length <= Shown
+            ? Encoding.UTF8.GetString(name)
+            : Encoding.UTF8.GetString(name[..Shown]).TrimEnd('\uFFFD') + "…";
+        return new JsonException(
+            $"The body has a second member \"{text}\" in one object, at byte {member.InputOffset}: "
+            + $"readers disagree on which of the two counts. Remove one of them.");
     }
 
     /// <summary>Represents a member of an open object, as written in the output.</summary>

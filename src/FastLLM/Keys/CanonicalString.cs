@@ -66,7 +66,9 @@ internal static class CanonicalString
             return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
         }
 
-        throw new JsonException($"The body has half of a surrogate pair, \\u{unit:x4}, at byte {offset + i - 6}: no character is written so. Write the whole pair, or the character itself in UTF-8.");
+        throw new JsonException(
+            $"The body has half of a surrogate pair, \\u{unit:x4}, at byte {offset + i - 6}: no character is written so. "
+            + $"Write the whole pair, or the character itself in UTF-8.");
     }
 
     private static int ReadUnit(ReadOnlySpan<byte> escaped, int i) =>

@@ -74,7 +74,9 @@ public readonly struct RequestKey : IEquatable<RequestKey>
         ArgumentNullException.ThrowIfNull(value);
         return TryParse(value, out RequestKey key)
             ? key
-            : throw new FormatException($"A request key is exactly {HexDigits} hexadecimal digits; this text has {value.Length} characters{(value.Length == HexDigits ? ", not all of them hexadecimal digits" : "")}.");
+            : throw new FormatException(
+                $"A request key is exactly {HexDigits} hexadecimal digits; this text has {value.Length} characters"
+                + $"{(value.Length == HexDigits ? ", not all of them hexadecimal digits" : "")}.");
     }
 
     /// <summary>Reads a key from the form that <see cref="ToString"/> writes, without throwing.</summary>
@@ -169,7 +171,8 @@ public readonly struct RequestKey : IEquatable<RequestKey>
         // Printable ASCII, as every real path is, needs no further check.
         if (endpoint.AsSpan().ContainsAnyExceptInRange('!', '~') && !IsPlainUnicode(endpoint))
         {
-            throw new ArgumentException("An endpoint holds no white space, control characters or unpaired surrogates; percent-encode them.", nameof(endpoint));
+            throw new ArgumentException(
+                "An endpoint holds no white space, control characters or unpaired surrogates; percent-encode them.", nameof(endpoint));
         }
     }
 

@@ -8,7 +8,9 @@ namespace FastLLM.Providers;
 /// A worker reuses one attempt for all its sends, so that a send needs neither a timer nor a token source; the
 /// <see cref="AttemptClock"/> watches the deadlines of all attempts with a single timer.
 /// </remarks>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds no resources, and late callbacks may still use it.")]
+[SuppressMessage(
+    "Design", "CA1001:Types that own disposable fields should be disposable",
+    Justification = "A token source without a timer holds no resources, and late callbacks may still use it.")]
 internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTimes times)
 {
     private readonly Lock _gate = new();
@@ -151,14 +153,19 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     {
         if (_canceled && _expiredIn == Phase.None)
         {
-            return new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.", exception) { MaybeBilled = maybeBilled };
+            return new LlmException(FailureKind.Canceled, "Cancelled while in flight; the provider may bill it.", exception)
+            {
+                MaybeBilled = maybeBilled,
+            };
         }
 
         bool wasCutShort = Timeout == System.Threading.Timeout.InfiniteTimeSpan || clock.Elapsed(_begun) < Timeout;
         string what = _expiredIn switch
         {
-            Phase.FirstByte when wasCutShort && times.FirstByte is { } firstByte => $"no first byte of an answer within {Seconds(firstByte)} s ({nameof(RequestManagerOptions.FirstByteTimeout)})",
-            Phase.Body when wasCutShort && _idle is { } idle => $"silence of {Seconds(idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
+            Phase.FirstByte when wasCutShort && times.FirstByte is { } firstByte =>
+                $"no first byte of an answer within {Seconds(firstByte)} s ({nameof(RequestManagerOptions.FirstByteTimeout)})",
+            Phase.Body when wasCutShort && _idle is { } idle =>
+                $"silence of {Seconds(idle)} s inside an answer ({nameof(RequestManagerOptions.IdleTimeout)})",
             _ => $"no whole answer within {Seconds(Timeout)} s ({_option})",
         };
         return new LlmException(FailureKind.Timeout, $"Timed out: {what}.", exception) { MaybeBilled = maybeBilled };

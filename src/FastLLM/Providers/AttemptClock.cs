@@ -23,7 +23,8 @@ internal sealed class AttemptClock : IDisposable
         _time = time;
         using (ExecutionContext.SuppressFlow())
         {
-            _timer = time.CreateTimer(static state => ((AttemptClock)state!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer = time.CreateTimer(
+                static state => ((AttemptClock)state!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 

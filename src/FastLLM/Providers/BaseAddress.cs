@@ -13,7 +13,8 @@ internal static class BaseAddress
         string trimmed = address.Trim().TrimEnd('/');
         if (!Uri.TryCreate(trimmed, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https"))
         {
-            throw new ArgumentException($"\"{trimmed}\" is not a base URL. Use an http(s) address such as https://api.openai.com/v1.", "apiBase");
+            throw new ArgumentException($"\"{trimmed}\" is not a base URL. Use an http(s) address such as https://api.openai.com/v1.",
+                "apiBase");
         }
 
         if (uri.UserInfo.Length > 0 || uri.Query.Length > 0 || uri.Fragment.Length > 0)

@@ -23,7 +23,8 @@ internal static class ChunkError
             bool isError = reader.TextIs("error"u8), isKind = reader.TextIs("object"u8), isGroq = reader.TextIs("x_groq"u8);
             isChunk |= isGroq || reader.TextIs("choices"u8) || reader.TextIs("usage"u8);
             reader.Read();
-            if ((isError && reader.TokenType != JsonTokenType.Null) || (isKind && reader.TokenType == JsonTokenType.String && reader.TextIs("error"u8)))
+            if ((isError && reader.TokenType != JsonTokenType.Null)
+                || (isKind && reader.TokenType == JsonTokenType.String && reader.TextIs("error"u8)))
             {
                 told = chunk.ToArray();
             }
@@ -64,6 +65,7 @@ internal static class ChunkError
     public static Utf8JsonReader Open(ReadOnlySpan<byte> chunk)
     {
         var reader = new Utf8JsonReader(chunk, new JsonReaderOptions { MaxDepth = MaxDepth });
-        return reader.Read() && reader.TokenType == JsonTokenType.StartObject ? reader : throw new JsonException("An event of the stream is JSON, but no object.");
+        return reader.Read() && reader.TokenType == JsonTokenType.StartObject ? reader
+            : throw new JsonException("An event of the stream is JSON, but no object.");
     }
 }

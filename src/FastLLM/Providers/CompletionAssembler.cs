@@ -26,7 +26,8 @@ internal sealed class CompletionAssembler
     public bool IsCounted { get; private set; }
 
     /// <summary>Returns whether at least one choice, and <paramref name="choices"/>, have arrived, each with a finish reason.</summary>
-    public bool IsFinished(int choices) => _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
+    public bool IsFinished(int choices) =>
+        _choices.Count >= Math.Max(1, choices) && _choices.TrueForAll(static choice => choice.IsFinished);
 
     /// <summary>Adds a chunk.</summary>
     /// <returns>The error, as the body of a response; <see langword="null"/> if there is none.</returns>
@@ -234,7 +235,7 @@ internal sealed class CompletionAssembler
                 hasChoices = true;
             }
 
-            JsonAccumulator.WriteName(output, named);
+            output.AppendName(named);
             if (value.Is("\"chat.completion.chunk\""u8))
             {
                 output.Append("\"chat.completion\""u8);
@@ -247,7 +248,7 @@ internal sealed class CompletionAssembler
 
         if (!hasKind && isChat)
         {
-            JsonAccumulator.WriteName(output, "object"u8);
+            output.AppendName("object"u8);
             output.Append("\"chat.completion\""u8);
         }
 
@@ -264,12 +265,12 @@ internal sealed class CompletionAssembler
 
     private void WriteChoices(ByteBuffer output)
     {
-        JsonAccumulator.WriteName(output, "choices"u8);
+        output.AppendName("choices"u8);
         output.Append((byte)'[');
         _choices.Sort(static (a, b) => a.Index.CompareTo(b.Index));
         foreach (StreamedChoice choice in _choices)
         {
-            JsonAccumulator.Separate(output, '[');
+            output.Separate('[');
             choice.WriteTo(output);
         }
 

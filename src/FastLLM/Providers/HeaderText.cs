@@ -10,7 +10,8 @@ internal static class HeaderText
 
     /// <summary>Returns the key if a header can carry it. The message of the exception never repeats it.</summary>
     public static string CheckKey(string key) => key.AsSpan().ContainsAnyExceptInRange('\x21', '\x7E')
-        ? throw new ArgumentException("The API key has blanks, line breaks or characters outside ASCII, which no key has. Copy it again.", "apiKey")
+        ? throw new ArgumentException("The API key has blanks, line breaks or characters outside ASCII, which no key has. Copy it again.",
+            "apiKey")
         : key;
 
     /// <summary>
@@ -27,12 +28,14 @@ internal static class HeaderText
 
             if (value is null || value.AsSpan().ContainsAnyExceptInRange('\x20', '\x7E'))
             {
-                throw new ArgumentException($"The value of header \"{name}\" has line breaks, control characters or characters outside ASCII.", nameof(headers));
+                throw new ArgumentException(
+                    $"The value of header \"{name}\" has line breaks, control characters or characters outside ASCII.", nameof(headers));
             }
         }
 
         return new Dictionary<string, string>(headers, StringComparer.OrdinalIgnoreCase);
     }
 
-    private static string Printable(string name) => new([.. name.Take(40).Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '?')]);
+    private static string Printable(string name) =>
+        new([.. name.Take(40).Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '?')]);
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using FastLLM.Providers;
-using FastLLM.Retries;
 
 namespace FastLLM;
 
@@ -30,7 +29,8 @@ public class OpenAIProvider : Provider<LlmResponse>
     /// <exception cref="ArgumentException">
     /// The key or a header has characters that a header cannot carry, or the base URL is not an http(s) address.
     /// </exception>
-    public OpenAIProvider(string apiKey, string? apiBase = null, string? organization = null, IReadOnlyDictionary<string, string>? headers = null)
+    public OpenAIProvider(string apiKey, string? apiBase = null, string? organization = null,
+        IReadOnlyDictionary<string, string>? headers = null)
         : base(apiKey, apiBase ?? DefaultApiBase, headers)
     {
         _organization = string.IsNullOrWhiteSpace(organization) ? null : organization.Trim();
@@ -70,14 +70,16 @@ public class OpenAIProvider : Provider<LlmResponse>
             "OPENAI_API_KEY is not set. Set it to your API key, or create an OpenAIProvider with the key from elsewhere.");
         return new OpenAIProvider(key, Given("OPENAI_BASE_URL"), Given("OPENAI_ORG_ID"));
 
-        static string? Given(string name) => Environment.GetEnvironmentVariable(name) is { } value && !string.IsNullOrWhiteSpace(value) ? value : null;
+        static string? Given(string name) => Environment.GetEnvironmentVariable(name) is { } value && !string.IsNullOrWhiteSpace(value)
+            ? value : null;
     }
 
     /// <inheritdoc/>
     public override IReadOnlyDictionary<string, string> GetRequestHeaders() => _requestHeaders;
 
     /// <inheritdoc/>
-    public sealed override async Task<LlmResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout, CancellationToken cancellationToken = default)
+    public sealed override async Task<LlmResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(request);
@@ -101,7 +103,8 @@ public class OpenAIProvider : Provider<LlmResponse>
     }
 
     internal override LlmException? Refuse(LlmRequest request) => request.Stream && !StreamedBody.Knows(request.Endpoint)
-        ? new LlmException(FailureKind.NotSupported, $"stream: true is not supported for {request.Endpoint}. Leave it out: the answer is the same.")
+        ? new LlmException(FailureKind.NotSupported,
+            $"stream: true is not supported for {request.Endpoint}. Leave it out: the answer is the same.")
         : null;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -121,10 +124,12 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
         catch (Exception e)
         {
-            LlmException failure = ExceptionTable.ToFailure(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
+            LlmException failure = LlmException.FromException(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
             return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
     }
 
-    private ValueTask<Reply<LlmResponse>> SendAsync(in Send send) => StreamSender.MayStream(send) ? _streams.SendAsync(send) : _plain.SendAsync(send);
+    private ValueTask<Reply<LlmResponse>> SendAsync(in Send send) => StreamSender.MayStream(send)
+        ? _streams.SendAsync(send)
+        : _plain.SendAsync(send);
 }

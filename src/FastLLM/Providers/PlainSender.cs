@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -11,7 +12,8 @@ namespace FastLLM.Providers;
 /// <param name="apiBase">The base URL.</param>
 /// <param name="headers">Gets the headers of a request, credentials included.</param>
 /// <param name="observe">Passes the headers of a response to the rate limiters.</param>
-internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<string, string>> headers, Action<HttpResponseHeaders, Attempt?> observe)
+internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<string, string>> headers,
+    Action<HttpResponseHeaders, Attempt?> observe)
 {
     private const string VersionPrefix = "/v1/";
 
@@ -29,7 +31,8 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         using HttpResponseMessage response = await PostAsync(send, message).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         send.Attempt?.Touch();
-        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+            .ConfigureAwait(false);
 
         // For an error page that is too large, the status says enough.
         return response.IsSuccessStatusCode
@@ -73,7 +76,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         LlmException? fault = ResponseCheck.Check(response, bytes, send.Request.Endpoint, send.Attempt, out BodyScan scan);
         if (fault is null)
         {
-            return new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), scan.ToUsage());
+            return new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), LlmResponse.ToUsage(scan));
         }
 
         // Described again, without the credentials that the server may have repeated.
@@ -112,5 +115,6 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
 
     private Uri AddressOf(string endpoint) => _addresses.TryGetValue(endpoint, out Uri? address)
         ? address
-        : _addresses.GetOrAdd(endpoint, path => new Uri(apiBase + (path.StartsWith(VersionPrefix, StringComparison.Ordinal) ? path[(VersionPrefix.Length - 1)..] : path)));
+        : _addresses.GetOrAdd(endpoint, path =>
+            new Uri(apiBase + (path.StartsWith(VersionPrefix, StringComparison.Ordinal) ? path[(VersionPrefix.Length - 1)..] : path)));
 }

@@ -34,7 +34,8 @@ public abstract class Provider<TResponse>
     /// The key or a header has characters that a header cannot carry (the message does not repeat it), or the base URL is not an http(s)
     /// address.
     /// </exception>
-    protected Provider(string apiKey, string apiBase, IReadOnlyDictionary<string, string>? headers = null, JsonTypeInfo<TResponse>? typeInfo = null)
+    protected Provider(string apiKey, string apiBase, IReadOnlyDictionary<string, string>? headers = null,
+        JsonTypeInfo<TResponse>? typeInfo = null)
     {
         ArgumentNullException.ThrowIfNull(apiKey);
         ApiKey = HeaderText.CheckKey(apiKey.Trim());
@@ -74,7 +75,8 @@ public abstract class Provider<TResponse>
     /// <param name="timeout">The timeout of this attempt; <paramref name="cancellationToken"/> is cancelled when it is over.</param>
     /// <param name="cancellationToken">Cancelled at the timeout, or when no caller waits for the response any more.</param>
     /// <returns>The response.</returns>
-    public abstract Task<TResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout, CancellationToken cancellationToken = default);
+    public abstract Task<TResponse> MakeRequestAsync(HttpClient client, LlmRequest request, TimeSpan timeout,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Converts a response to the bytes that a cache stores.</summary>
     /// <param name="response">The response.</param>
@@ -103,8 +105,7 @@ public abstract class Provider<TResponse>
 
     /// <summary>
     /// Passes the headers of a response to the manager, which delays further sends if they request it (<c>Retry-After</c>), and corrects
-    /// its
-    /// limits downwards if they say that less is left. Call it from <see cref="MakeRequestAsync"/>, also for successful responses.
+    /// its limits downwards if they say that less is left. Call it from <see cref="MakeRequestAsync"/>, also for successful responses.
     /// </summary>
     /// <param name="headers">The headers of the response.</param>
     protected void Observe(HttpResponseHeaders headers)
@@ -145,7 +146,8 @@ public abstract class Provider<TResponse>
         catch (Exception e)
         {
             LlmException failure = LlmException.FromException(e);
-            return new Reply<TResponse>(failure.WithMaybeBilled(failure.MaybeBilled || failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost));
+            return new Reply<TResponse>(
+                failure.WithMaybeBilled(failure.MaybeBilled || failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost));
         }
     }
 

@@ -16,7 +16,8 @@ internal static class ResponseBody
     /// <summary>Reads to the end.</summary>
     /// <returns>The bytes; <see langword="null"/> if there are more than <paramref name="most"/>.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContent content, long most, Attempt? attempt, CancellationToken cancellationToken)
+    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContent content, long most, Attempt? attempt,
+        CancellationToken cancellationToken)
     {
         long? told = content.Headers.ContentLength;
         if (told > most)
@@ -32,7 +33,8 @@ internal static class ResponseBody
 
     // The handler throws if the stream ends before the announced length.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt, CancellationToken cancellationToken)
+    private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt,
+        CancellationToken cancellationToken)
     {
         Memory<byte> body = ChunkedAllocator.Answers.Take(length);
         int read = 0;
@@ -57,7 +59,8 @@ internal static class ResponseBody
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long most, Attempt? attempt, CancellationToken cancellationToken)
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long most, Attempt? attempt,
+        CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
         try

@@ -9,7 +9,8 @@ internal static class ResponseCheck
 {
     /// <summary>Checks a body that came with a 2xx status.</summary>
     /// <returns>The failure, or <see langword="null"/>.</returns>
-    public static LlmException? Check(HttpResponseMessage response, ReadOnlyMemory<byte> body, string endpoint, Attempt? attempt, out BodyScan scan)
+    public static LlmException? Check(HttpResponseMessage response, ReadOnlyMemory<byte> body, string endpoint, Attempt? attempt,
+        out BodyScan scan)
     {
         scan = default;
         try
@@ -28,7 +29,8 @@ internal static class ResponseCheck
 
         return IsFinished(scan, endpoint)
             ? null
-            : Fault(FailureKind.IncompleteResponse, "The answer is JSON, but lacks what says that it is finished.", response, body.Span, null);
+            : Fault(FailureKind.IncompleteResponse, "The answer is JSON, but lacks what says that it is finished.", response,
+                body.Span, null);
     }
 
     private static bool IsFinished(in BodyScan scan, string endpoint) => endpoint switch
@@ -67,15 +69,17 @@ internal static class ResponseCheck
         {
             // Compression was not requested, and the decompressed size has no limit.
             _ when response.Content.Headers.NonValidated.Contains("Content-Encoding") || begin is [0x1F, 0x8B, ..] =>
-                new LlmException(FailureKind.InvalidResponse, "The answer is compressed, which was not asked for.", cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
+                new LlmException(FailureKind.InvalidResponse, "The answer is compressed, which was not asked for.",
+                    cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
             [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
-            [(byte)'{', ..] => Fault(FailureKind.IncompleteResponse, $"The answer is no whole JSON: {cause.Message}", response, body, cause),
+            [(byte)'{', ..] => Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON: {cause.Message}", response, body, cause),
             _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),
         };
     }
 
     /// <summary>Gets the failure of a malformed response.</summary>
-    public static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body, JsonException? cause) =>
+    public static LlmException Fault(FailureKind kind, string message, HttpResponseMessage response, ReadOnlySpan<byte> body,
+        JsonException? cause) =>
         new(kind, message, cause)
         {
             StatusCode = (int)response.StatusCode,

@@ -24,7 +24,8 @@ internal sealed class ResponseFormat<TResponse>
     {
         if (typeInfo is not null)
         {
-            return new(response => JsonSerializer.SerializeToUtf8Bytes(response, typeInfo), bytes => JsonSerializer.Deserialize(bytes.Span, typeInfo)!);
+            return new(response => JsonSerializer.SerializeToUtf8Bytes(response, typeInfo), bytes =>
+                JsonSerializer.Deserialize(bytes.Span, typeInfo)!);
         }
 
         // Each cast is from a type to itself.
@@ -48,5 +49,6 @@ internal sealed class ResponseFormat<TResponse>
     public TResponse Read(ReadOnlyMemory<byte> bytes) => _read is not null ? _read(bytes) : throw Unknown();
 
     private static NotSupportedException Unknown() => new(
-        $"A {typeof(TResponse).Name} cannot be stored in a cache. Pass the provider a JsonTypeInfo<{typeof(TResponse).Name}>, or override Write and Read.");
+        $"A {typeof(TResponse).Name} cannot be stored in a cache. "
+        + $"Pass the provider a JsonTypeInfo<{typeof(TResponse).Name}>, or override Write and Read.");
 }

@@ -6,4 +6,5 @@ namespace FastLLM.Providers;
 /// <param name="Attempt">The engine's attempt; <see langword="null"/> for a send outside the engine.</param>
 /// <param name="MaxBytes">The maximum size of the response.</param>
 /// <param name="CancellationToken">Stops the send.</param>
-internal readonly record struct Send(HttpMessageInvoker Invoker, LlmRequest Request, Attempt? Attempt, long MaxBytes, CancellationToken CancellationToken);
+internal readonly record struct Send(HttpMessageInvoker Invoker, LlmRequest Request, Attempt? Attempt, long MaxBytes,
+    CancellationToken CancellationToken);

@@ -29,7 +29,8 @@ internal sealed class StreamSender(PlainSender plain)
         send.Attempt?.Touch();
         if (!response.IsSuccessStatusCode)
         {
-            ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken).ConfigureAwait(false);
+            ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+                .ConfigureAwait(false);
             LlmException failure = plain.Refusal(send, response, read ?? default, temperatureLeftOut);
             bool learned = !failure.SendAgainChanged && LearnFrom(failure, send, addsStream, addsOptions);
             return new Reply<LlmResponse>(learned ? failure.WithSendAgainChanged() : failure);
@@ -43,7 +44,8 @@ internal sealed class StreamSender(PlainSender plain)
         }
 
         Reply<LlmResponse> reply = streamed.Fault is { } fault
-            ? new Reply<LlmResponse>(plain.Fault(streamed.IsInvalid ? FailureKind.InvalidResponse : FailureKind.IncompleteResponse, fault, response, streamed.Body))
+            ? new Reply<LlmResponse>(plain.Fault(streamed.IsInvalid ? FailureKind.InvalidResponse
+            : FailureKind.IncompleteResponse, fault, response, streamed.Body))
             : plain.Accept(send, response, streamed.Body);
         return LearnFrom(reply, streamed, send, addsStream) ? new Reply<LlmResponse>(reply.Failure!.WithSendAgainChanged()) : reply;
     }
@@ -119,7 +121,8 @@ internal sealed class StreamSender(PlainSender plain)
     {
         foreach (string name in names)
         {
-            if (failure.Parameter?.StartsWith(name, StringComparison.Ordinal) == true || failure.Message.Contains(name, StringComparison.OrdinalIgnoreCase))
+            if (failure.Parameter?.StartsWith(name, StringComparison.Ordinal) == true
+                || failure.Message.Contains(name, StringComparison.OrdinalIgnoreCase))
             {
                 return true;
             }

@@ -173,7 +173,8 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         {
             End(ErrorOf(data));
         }
-        else if (type is "response.completed" or "response.incomplete" or "response.failed" && root.Member("response") is { ValueKind: not JsonValueKind.Undefined } response)
+        else if (type is "response.completed" or "response.incomplete" or "response.failed"
+            && root.Member("response") is { ValueKind: not JsonValueKind.Undefined } response)
         {
             End(JsonMarshal.GetRawUtf8Value(response).ToArray());
         }

@@ -25,7 +25,7 @@ internal sealed class StreamedChoice(long index)
         output.Truncate(output.Length - IndexBytes + written);
         if (Message is not null)
         {
-            JsonAccumulator.WriteName(output, "message"u8);
+            output.AppendName("message"u8);
             WriteMessage(Message, output);
         }
 
@@ -35,7 +35,7 @@ internal sealed class StreamedChoice(long index)
             ReadOnlySpan<byte> named = name;
             if (!named.SequenceEqual("index"u8) && (Message is null || !named.SequenceEqual("message"u8)))
             {
-                JsonAccumulator.WriteName(output, name);
+                output.AppendName(name);
                 value.WriteTo(output);
             }
         }
@@ -46,7 +46,8 @@ internal sealed class StreamedChoice(long index)
     private static void WriteMessage(JsonAccumulator message, ByteBuffer output)
     {
         bool hasRole = false, hasContent = false;
-        bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8) || Has(message, "audio"u8);
+        bool saysOtherwise = Has(message, "tool_calls"u8) || Has(message, "refusal"u8) || Has(message, "function_call"u8)
+            || Has(message, "audio"u8);
         output.Append((byte)'{');
         foreach ((byte[] name, JsonAccumulator value) in message.Members)
         {
@@ -54,7 +55,7 @@ internal sealed class StreamedChoice(long index)
             bool isContent = named.SequenceEqual("content"u8);
             hasRole |= named.SequenceEqual("role"u8);
             hasContent |= isContent;
-            JsonAccumulator.WriteName(output, name);
+            output.AppendName(name);
             if (isContent && saysOtherwise && value.IsEmptyText)
             {
                 // A stream begins with empty content, whatever follows.
@@ -72,13 +73,13 @@ internal sealed class StreamedChoice(long index)
 
         if (!hasRole)
         {
-            JsonAccumulator.WriteName(output, "role"u8);
+            output.AppendName("role"u8);
             output.Append("\"assistant\""u8);
         }
 
         if (!hasContent)
         {
-            JsonAccumulator.WriteName(output, "content"u8);
+            output.AppendName("content"u8);
             output.Append("null"u8);
         }
 

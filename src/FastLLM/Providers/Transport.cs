@@ -8,7 +8,8 @@ internal sealed class Transport : IDisposable
 {
     private readonly HttpMessageHandler? _own;
 
-    public Transport(HttpMessageHandler? given, TimeSpan connectTimeout, long maxResponseBytes, StreamMode streamMode, TimeProvider time, ILogger logger)
+    public Transport(HttpMessageHandler? given, TimeSpan connectTimeout, long maxResponseBytes, StreamMode streamMode, TimeProvider time,
+        ILogger logger)
     {
         _own = given is null ? CreateHandler(connectTimeout) : null;
         HttpMessageHandler handler = given ?? _own!;

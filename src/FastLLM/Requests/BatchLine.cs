@@ -8,7 +8,8 @@ namespace FastLLM.Requests;
 internal readonly record struct BatchLine(string? CustomId, string Url, ReadOnlyMemory<byte> Body, int Sample)
 {
     /// <summary>The endpoints that a batch line may name.</summary>
-    public static readonly string[] KnownUrls = [Endpoints.ChatCompletions, Endpoints.Embeddings, Endpoints.Responses, Endpoints.Completions];
+    public static readonly string[] KnownUrls = [Endpoints.ChatCompletions, Endpoints.Embeddings, Endpoints.Responses,
+        Endpoints.Completions];
 
     /// <summary>Returns whether the JSON object has a member <c>body</c>, which a bare body has not.</summary>
     public static bool IsBatchLine(ReadOnlySpan<byte> line)

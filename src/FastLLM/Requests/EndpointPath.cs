@@ -8,14 +8,16 @@ internal static class EndpointPath
     public static string Check(string path)
     {
         ArgumentNullException.ThrowIfNull(path, "Endpoint");
-        return Fault(path) is { } fault ? throw new ArgumentException($"\"{Shorten(path)}\" is not an endpoint path: {fault}.", "Endpoint") : path;
+        return Fault(path) is { } fault
+            ? throw new ArgumentException($"\"{Shorten(path)}\" is not an endpoint path: {fault}.", "Endpoint") : path;
     }
 
     /// <summary>Gets what is wrong with the path, or <see langword="null"/>.</summary>
     public static string? Fault(string path) => path switch
     {
         _ when !path.StartsWith('/') => "it must begin with / (such as /v1/chat/completions), without scheme or host",
-        _ when path.Contains("//", StringComparison.Ordinal) || path.Contains("..", StringComparison.Ordinal) => "it must not contain // or ..",
+        _ when path.Contains("//", StringComparison.Ordinal) || path.Contains("..", StringComparison.Ordinal) =>
+            "it must not contain // or ..",
         _ when path.AsSpan().ContainsAny("?#\\%") => "it must not contain a query, a fragment, a backslash or an escape",
         _ when path.AsSpan().ContainsAnyExceptInRange('!', '~') => "it may only have visible ASCII characters",
         _ => null,

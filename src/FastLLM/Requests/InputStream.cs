@@ -27,13 +27,15 @@ internal static class InputStream
             : (source, begin);
     }
 
-    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, int least, CancellationToken cancellationToken)
+    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, int least,
+        CancellationToken cancellationToken)
     {
         byte[] begin = new byte[SeenBytes];
         if (stream.CanSeek)
         {
             long from = stream.Position;
-            int seen = await stream.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            int seen = await stream.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken)
+                .ConfigureAwait(false);
             stream.Position = from;
             return (stream, begin.AsMemory(0, seen));
         }

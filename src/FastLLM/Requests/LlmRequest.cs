@@ -13,6 +13,7 @@ namespace FastLLM;
 /// <para>The properties that are set are sent, and <see cref="Temperature"/> 0.7 if it is not set. A request read from JSON
 /// (<see cref="FromJson(string)"/>, a file row) is sent byte for byte, with nothing added.</para>
 /// </remarks>
+// Long because of the documentation of its properties.
 public sealed record LlmRequest
 {
     // Everything that a caller sets, and nothing else: a copy takes the whole of it.
@@ -150,7 +151,8 @@ public sealed record LlmRequest
         {
             if (value is < 1)
             {
-                throw new ArgumentOutOfRangeException(nameof(MaxCompletionTokens), value, $"{nameof(MaxCompletionTokens)} must be at least 1.");
+                throw new ArgumentOutOfRangeException(nameof(MaxCompletionTokens), value,
+                    $"{nameof(MaxCompletionTokens)} must be at least 1.");
             }
 
             _fields.MaxCompletionTokens = value;
@@ -193,8 +195,7 @@ public sealed record LlmRequest
 
     /// <summary>
     /// Gets a value indicating whether the response is streamed; the events are assembled to the body of a response without streaming. Not
-    /// part of
-    /// the key. The built-in providers also request the token usage, except for requests read from JSON, which are sent unchanged.
+    /// part of the key. The built-in providers also request the token usage, except for requests read from JSON, which are sent unchanged.
     /// </summary>
     public bool Stream
     {
@@ -304,7 +305,8 @@ public sealed record LlmRequest
     public override string ToString() => $"{Model ?? "(no model)"} {Key}";
 
     /// <summary>Creates a request whose body is the user's own bytes. The body is not copied and must not change.</summary>
-    internal static LlmRequest FromBody(string endpoint, ReadOnlyMemory<byte> body, string? customId = null, int sample = 0, string? provider = null) =>
+    internal static LlmRequest FromBody(string endpoint, ReadOnlyMemory<byte> body, string? customId = null, int sample = 0,
+        string? provider = null) =>
         new(body, new RequestFields { Endpoint = endpoint, CustomId = customId, Sample = sample, Provider = provider });
 
     /// <summary>Creates a request with the same bytes and another sample. Only for requests that came as JSON.</summary>

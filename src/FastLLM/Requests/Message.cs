@@ -95,7 +95,8 @@ public sealed record Message
     public static Message FromJson(JsonElement json) => MessageJson.Read(json);
 
     /// <inheritdoc/>
-    public bool Equals(Message? other) => ReferenceEquals(this, other) || (other is not null && Json().AsSpan().SequenceEqual(other.Json()));
+    public bool Equals(Message? other) =>
+        ReferenceEquals(this, other) || (other is not null && Json().AsSpan().SequenceEqual(other.Json()));
 
     /// <inheritdoc/>
     public override int GetHashCode()

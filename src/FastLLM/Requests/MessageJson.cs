@@ -15,7 +15,8 @@ internal static class MessageJson
         {
             content.WriteTo(writer);
         }
-        else if (message.Role == "assistant" && message.ToolCalls is null && message.FunctionCall is null && message.AdditionalProperties is null)
+        else if (message.Role == "assistant" && message.ToolCalls is null && message.FunctionCall is null
+            && message.AdditionalProperties is null)
         {
             // The API requires the member if there are no calls either.
             writer.WriteNull("content"u8);
@@ -131,8 +132,10 @@ internal static class MessageJson
             && JsonText.StringOf(call, "id") is not null
             && call.TryGetProperty("function", out JsonElement function) && IsFunction(function));
 
-    private static FunctionCall ReadFunction(JsonElement value) => new(JsonText.StringOf(value, "name")!, JsonText.StringOf(value, "arguments") ?? "");
+    private static FunctionCall ReadFunction(JsonElement value) =>
+        new(JsonText.StringOf(value, "name")!, JsonText.StringOf(value, "arguments") ?? "");
 
     private static ToolCall ReadTool(JsonElement value) =>
-        new(JsonText.StringOf(value, "id")!, ReadFunction(value.GetProperty("function"))) { Type = JsonText.StringOf(value, "type") ?? "function" };
+        new(JsonText.StringOf(value, "id")!, ReadFunction(value.GetProperty("function"))) { Type = JsonText.StringOf(value, "type")
+            ?? "function" };
 }

@@ -84,7 +84,8 @@ internal struct Parameters
                 writer.WriteNumberValue(number);
                 break;
             case float or double:
-                throw new ArgumentException($"\"{name}\" holds {Convert.ToString(value, CultureInfo.InvariantCulture)}, which JSON cannot carry.", name);
+                throw new ArgumentException(
+                    $"\"{name}\" holds {Convert.ToString(value, CultureInfo.InvariantCulture)}, which JSON cannot carry.", name);
             case decimal number:
                 writer.WriteNumberValue(number);
                 break;
@@ -125,7 +126,8 @@ internal struct Parameters
                 break;
             default:
                 throw new ArgumentException(
-                    $"\"{name}\" is a {value.GetType().Name}, which cannot be sent. Give a text, number, truth value, JsonNode, JsonElement, or a list or dictionary of these.", name);
+                    $"\"{name}\" is a {value.GetType().Name}, which cannot be sent. "
+                    + $"Give a text, number, truth value, JsonNode, JsonElement, or a list or dictionary of these.", name);
         }
     }
 

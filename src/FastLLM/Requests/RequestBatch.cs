@@ -56,7 +56,8 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     /// <exception cref="BatchFormatException">Lines are invalid; the exception names them.</exception>
     public static async Task<RequestBatch> ReadAsync(string path, CancellationToken cancellationToken = default)
     {
-        FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
+        FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0,
+            FileOptions.Asynchronous | FileOptions.SequentialScan);
         await using (stream.ConfigureAwait(false))
         {
             return await ReadAsync(stream, cancellationToken).ConfigureAwait(false);

@@ -10,7 +10,8 @@ internal static class RequestBody
     private static string? t_lastModel;
 
     /// <summary>Writes the body to send. Members are in alphabetical order, as the key needs them.</summary>
-    public static ReadOnlyMemory<byte> Write(in RequestFields fields) => JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
+    public static ReadOnlyMemory<byte> Write(in RequestFields fields) =>
+        JsonText.Build(fields, WriteTo, static bytes => ChunkedAllocator.Requests.Copy(bytes));
 
     /// <summary>Reads a bare body or a batch line, and throws if a parameter is out of range.</summary>
     public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
@@ -39,7 +40,8 @@ internal static class RequestBody
         {
             if (RequestFields.Names.Contains(name))
             {
-                throw new ArgumentException($"\"{name}\" has a property of its own; set that one.", nameof(LlmRequest.AdditionalParameters));
+                throw new ArgumentException($"\"{name}\" has a property of its own; set that one.",
+                    nameof(LlmRequest.AdditionalParameters));
             }
 
             if (parameters[name].ValueKind == JsonValueKind.Undefined)

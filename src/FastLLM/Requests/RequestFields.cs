@@ -4,6 +4,7 @@ using FastLLM.Json;
 namespace FastLLM.Requests;
 
 /// <summary>Represents everything that a caller sets on a request.</summary>
+// Many fields because a request has as many.
 internal record struct RequestFields
 {
     public RequestFields()
@@ -47,7 +48,9 @@ internal record struct RequestFields
 
     /// <summary>The names of the members that have a property.</summary>
     public static readonly HashSet<string> Names =
-        ["model", "messages", "input", "temperature", "max_completion_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop", "stream"];
+    [
+        "model", "messages", "input", "temperature", "max_completion_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop", "stream",
+    ];
 
     /// <summary>
     /// Reads the fields of a body. Values that do not fit their field are kept as additional parameters, so that nothing is lost.
@@ -92,9 +95,12 @@ internal record struct RequestFields
             ("input", JsonValueKind.String or JsonValueKind.Array) => this with { Input = EmbeddingInput.FromJson(value) },
             ("temperature", JsonValueKind.Number) => this with { Temperature = Number(value, 0, 2, nameof(LlmRequest.Temperature), check) },
             ("top_p", JsonValueKind.Number) => this with { TopP = Number(value, 0, 1, nameof(LlmRequest.TopP), check) },
-            ("presence_penalty", JsonValueKind.Number) => this with { PresencePenalty = Number(value, -2, 2, nameof(LlmRequest.PresencePenalty), check) },
-            ("frequency_penalty", JsonValueKind.Number) => this with { FrequencyPenalty = Number(value, -2, 2, nameof(LlmRequest.FrequencyPenalty), check) },
-            ("max_completion_tokens", JsonValueKind.Number) when value.Whole() is { } most and <= int.MaxValue and >= int.MinValue => this with { MaxCompletionTokens = check ? Positive((int)most) : (int)most },
+            ("presence_penalty", JsonValueKind.Number) =>
+                this with { PresencePenalty = Number(value, -2, 2, nameof(LlmRequest.PresencePenalty), check) },
+            ("frequency_penalty", JsonValueKind.Number) =>
+                this with { FrequencyPenalty = Number(value, -2, 2, nameof(LlmRequest.FrequencyPenalty), check) },
+            ("max_completion_tokens", JsonValueKind.Number) when value.Whole() is { } most and <= int.MaxValue and >= int.MinValue =>
+                this with { MaxCompletionTokens = check ? Positive((int)most) : (int)most },
             ("stop", JsonValueKind.String) => this with { Stop = JsonText.StringOf(value) },
             ("stop", JsonValueKind.Array) when value.EnumerateArray().All(stop => stop.ValueKind == JsonValueKind.String) =>
                 this with { Stop = StopSequences.Create([.. value.EnumerateArray().Select(JsonText.StringOf)]) },

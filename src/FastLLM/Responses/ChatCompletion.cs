@@ -1,5 +1,4 @@
 using FastLLM.Json;
-using FastLLM.Providers;
 
 namespace FastLLM;
 

@@ -57,7 +57,8 @@ public sealed class EmbeddingResponse : LlmResponse
             return vector;
         }
 
-        if (embedding.ValueKind != JsonValueKind.String || !embedding.TryGetBytesFromBase64(out byte[]? bytes) || bytes.Length % sizeof(float) != 0)
+        if (embedding.ValueKind != JsonValueKind.String || !embedding.TryGetBytesFromBase64(out byte[]? bytes)
+            || bytes.Length % sizeof(float) != 0)
         {
             throw new JsonException("An embedding is neither an array of numbers nor base64 of 32-bit floats.");
         }

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using FastLLM.Json;
-using FastLLM.Providers;
 
 namespace FastLLM;
 
@@ -42,7 +41,7 @@ public abstract class LlmResponse
     public string? Model => Json.Text("model");
 
     /// <summary>Gets the token usage, or <see langword="null"/> if the provider sent none.</summary>
-    public Usage? Usage => BodyScan.Read(RawBody.Span).ToUsage();
+    public Usage? Usage => ToUsage(BodyScan.Read(RawBody.Span));
 
     /// <summary>Reads a body: a chat completion, embeddings, or any other JSON object.</summary>
     /// <param name="rawBody">UTF-8 JSON. It is kept, not copied, and must not change.</param>
@@ -57,5 +56,15 @@ public abstract class LlmResponse
         { HasChoices: true } => new ChatCompletion(rawBody),
         { HasEmbeddings: true } => new EmbeddingResponse(rawBody),
         _ => new OtherResponse(rawBody),
+    };
+
+    /// <summary>Gets the token counts as an object, or <see langword="null"/> if the provider sent none.</summary>
+    internal static Usage? ToUsage(in BodyScan scan) => !scan.HasUsage ? null : new Usage
+    {
+        PromptTokens = scan.PromptTokens,
+        CompletionTokens = scan.CompletionTokens,
+        TotalTokens = scan.TotalTokens == 0 ? scan.PromptTokens + scan.CompletionTokens : scan.TotalTokens,
+        CachedTokens = scan.CachedTokens,
+        ReasoningTokens = scan.ReasoningTokens,
     };
 }

@@ -21,7 +21,7 @@ public sealed class DamagedCacheTests : IDisposable
     [InlineData(0, 16, "the first bytes")]
     [InlineData(0, 100, "the header")]
     [InlineData(0, 4096, "the first page")]
-    public async Task ABlankedHeader_LosesNothing(int offset, int count, string what)
+    public async Task Open_HeaderBlanked_LosesNothing(int offset, int count, string what)
     {
         await FillAsync();
         Blank(Database, offset, count);
@@ -32,7 +32,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ABlankedPageInTheMiddle_LosesOnlyWhatStoodThere()
+    public async Task Open_PageBlanked_LosesOnlyItsEntries()
     {
         await FillAsync();
         Blank(Database, 4096 * 40, 4096);
@@ -42,7 +42,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ABlankedTail_LosesOnlyWhatStoodThere()
+    public async Task Open_EndBlanked_LosesOnlyItsEntries()
     {
         await FillAsync();
         long length = new FileInfo(Database).Length;
@@ -53,7 +53,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ACutFile_LosesOnlyWhatWasCutOff()
+    public async Task Open_FileTruncated_LosesOnlyTheCutEntries()
     {
         await FillAsync();
         using (FileStream file = File.OpenWrite(Database))
@@ -66,7 +66,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ADatabaseThatIsGone_WhileItsLogIsThere_IsSavedFromTheLog()
+    public async Task Open_DatabaseMissing_RecoversFromTheLog()
     {
         await FillAsync(leavesLog: true);
         File.Delete(Database);
@@ -75,7 +75,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AFlippedByteInTheLog_LosesOnlyWhatStoodThere()
+    public async Task Open_LogByteFlipped_LosesOnlyItsEntries()
     {
         await FillAsync(leavesLog: true);
         string log = Database + "-wal";
@@ -89,7 +89,7 @@ public sealed class DamagedCacheTests : IDisposable
     [InlineData(3)]
     [InlineData(17)]
     [InlineData(26)]
-    public async Task AFlippedByteInTheLogsHeader_LosesNothing(int offset)
+    public async Task Open_LogHeaderByteFlipped_LosesNothing(int offset)
     {
         await FillAsync(leavesLog: true);
         Flip(Database + "-wal", offset);
@@ -99,7 +99,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ABlankedEndOfTheLog_IsSaid()
+    public async Task Open_LogEndBlanked_IsReported()
     {
         await FillAsync(leavesLog: true);
         string log = Database + "-wal";
@@ -113,7 +113,7 @@ public sealed class DamagedCacheTests : IDisposable
     [InlineData(4)] // the frame still says its page …
     [InlineData(6)]
     [InlineData(30)] // … and all of its header
-    public async Task ALastFrameThatIsBlankFromSomewhereOn_IsSaid(int whole)
+    public async Task Open_LastFramePartlyBlank_IsReported(int whole)
     {
         await FillAsync(leavesLog: true);
         string log = Database + "-wal";
@@ -125,7 +125,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ATornEndOfTheLog_AsAKillLeavesIt_IsNoDamage()
+    public async Task Open_LogEndTorn_IsNoDamage()
     {
         await FillAsync(leavesLog: true);
         await File.AppendAllTextAsync(Database + "-wal", "half a frame", Cancel);
@@ -135,7 +135,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AByteFlippedAnywhere_IsNoticedOrHarmless_NeverHandedOutAndNeverAnEmptyCache()
+    public async Task Open_AnyByteFlipped_IsDetectedOrHarmless()
     {
         await FillAsync();
         byte[] sound = await File.ReadAllBytesAsync(Database, Cancel);
@@ -163,7 +163,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AHeaderThatChangedWithoutAWrite_IsMendedAtOnce_ThoughTheSealHolds()
+    public async Task Open_HeaderDamagedUnderValidMarker_IsRepaired()
     {
         await FillAsync();
         DateTime written = File.GetLastWriteTimeUtc(Database);
@@ -175,7 +175,7 @@ public sealed class DamagedCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ARepairThatWasKilledHalfway_IsTakenToItsEnd()
+    public async Task Open_RepairInterrupted_IsCompleted()
     {
         await FillAsync();
         string folder = _folder.In("cache");

@@ -18,7 +18,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     [Theory]
     [InlineData(36_500)] // before 1970
     [InlineData(10_000_000)] // before all calendars
-    public async Task Pruning_WhatIsOlderThanAnyAnswer_DropsNothing(int days)
+    public async Task PruneAsync_OlderThanAnyEntry_RemovesNothing(int days)
     {
         await using DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("x"), Cancel);
@@ -28,14 +28,14 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task Pruning_ForANegativeAge_IsRefused()
+    public async Task PruneAsync_NegativeAge_Throws()
     {
         await using DiskCache cache = Open();
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => cache.PruneAsync(TimeSpan.FromTicks(-1), cancellationToken: Cancel));
     }
 
     [Fact]
-    public async Task ATimeToLiveWithoutEnd_FindsEverything()
+    public async Task Ttl_MaxValue_FindsEverything()
     {
         await using DiskCache cache = Open(new DiskCacheOptions { Ttl = TimeSpan.MaxValue });
         await cache.PutAsync(Key(1), Entry("x"), Cancel);
@@ -46,7 +46,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
 
     [Fact]
     [UnsupportedOSPlatform("windows")]
-    public async Task AFolderNamedWithASlashAtItsEnd_IsForItsOwnerOnly()
+    public async Task Folder_TrailingSlash_IsPrivate()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Modes are POSIX's.");
         await using var cache = new DiskCache(_folder.In("cache") + "/");
@@ -54,7 +54,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task AFolderWhoseLockCannotBeOpenedAnyMore_EndsInAnError_NotInACrash()
+    public async Task Lock_CannotBeOpened_IsAnError()
     {
         DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("x"), Cancel);
@@ -71,7 +71,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public void ALockWhoseTextCannotBeWritten_IsGivenBack()
+    public void Lock_TextCannotBeWritten_IsReleased()
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "Needs a device that is always full.");
         string path = _folder.In("lock");
@@ -88,7 +88,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     [InlineData("\"status\":200", "\"status\":500")]
     [InlineData("\"status\":200", "\"status\":-1")]
     [InlineData("\"created\":\"2025", "\"created\":\"1925")]
-    public async Task ImportingALineThatNoCacheWrites_IsRefused_WithItsNumber(string sound, string wrong)
+    public async Task ImportAsync_InvalidLine_ThrowsWithItsNumber(string sound, string wrong)
     {
         await using DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("x") with { Scope = "s" }, Cancel);
@@ -105,7 +105,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task ImportingIntoAFolderThatWasRemovedAndMadeAnew_IsAnError()
+    public async Task ImportAsync_FolderReplaced_Throws()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Files in use cannot be removed there.");
         await using DiskCache from = Open();
@@ -118,7 +118,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task ADamagedTime_DoesNotKeepTheOthersFromBeingCounted()
+    public async Task GetStatsAsync_DamagedTime_CountsTheOthers()
     {
         await using DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("x"), Cancel);
@@ -133,7 +133,7 @@ public sealed class DiskCacheExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task AnAnswerLargerThanTheSizeLimit_IsDropped_AndTheCacheGoesOn()
+    public async Task SizeLimit_LargerEntry_IsRemoved()
     {
         await using DiskCache cache = Open(new DiskCacheOptions { SizeLimit = 1 << 20 });
         await cache.PutAsync(Key(1), Entry(new string('x', 3 << 20)), Cancel);

@@ -26,7 +26,7 @@ public sealed class DiskCacheTests : IDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task AnEntry_IsThereForTheNextWhoOpensTheFolder()
+    public async Task PutAsync_NextOpener_FindsTheEntry()
     {
         await using (DiskCache cache = Open())
         {
@@ -41,7 +41,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AnEntry_IsSeenAtOnce_ByEverybodyWhoHasTheFolderOpen()
+    public async Task PutAsync_OtherOpenCaches_FindTheEntry()
     {
         await using DiskCache one = Open();
         await using DiskCache other = Open();
@@ -53,7 +53,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AfterTheTimeToLive_AnEntryIsNotFound_AndPruningDropsIt()
+    public async Task Ttl_Expired_IsNotFoundAndPruned()
     {
         var time = new ManualTimeProvider();
         await using DiskCache cache = Open(new DiskCacheOptions { Ttl = TimeSpan.FromHours(1), TimeProvider = time });
@@ -72,7 +72,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task OverTheSizeLimit_TheOldestGoFirst_AndItIsSaid()
+    public async Task SizeLimit_Exceeded_RemovesTheOldestAndReports()
     {
         var said = new List<string>();
         await using DiskCache cache = Open(new DiskCacheOptions { SizeLimit = 1 << 20, OnNotice = said.Add });
@@ -90,7 +90,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ByDefault_NothingIsEverDropped()
+    public async Task SizeLimit_NotSet_RemovesNothing()
     {
         await using DiskCache cache = Open();
         for (int i = 0; i < 200; i++)
@@ -114,7 +114,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task Stats_CountEntriesByEndpointAndModel()
+    public async Task GetStatsAsync_CountsByEndpointAndModel()
     {
         await using DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("12345", Here) with { Model = "a" }, Cancel);
@@ -128,7 +128,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task Pruning_DropsWhatFitsAllThatIsNamed()
+    public async Task PruneAsync_RemovesMatchesOfAllConditions()
     {
         await using DiskCache cache = Open();
         await cache.PutAsync(Key(1), Entry("x", Here) with { Model = "a" }, Cancel);
@@ -143,7 +143,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatOneCacheHolds_AnotherCanTakeOver_AndTheNewerAnswerCounts()
+    public async Task ImportAsync_KeepsTheNewerEntry()
     {
         DateTimeOffset early = DateTimeOffset.UnixEpoch.AddYears(50);
         await using DiskCache from = Open();
@@ -159,7 +159,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ClearedAnswers_LeaveNoTraceInTheFiles()
+    public async Task ClearAsync_LeavesNoTrace()
     {
         string folder = _folder.In("cache");
         await using (DiskCache cache = Open())
@@ -172,7 +172,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AFullDisk_StillServesWhatIsThere_AndRefusesToLookForMore()
+    public async Task FullDisk_ServesEntriesAndThrowsForMissing()
     {
         await using DiskCache cache = Open(new DiskCacheOptions { MaxPages = 100 });
         int kept = 0;
@@ -196,7 +196,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatCouldNotBeWritten_IsWrittenWhenTheCacheIsClosed_IfThereIsRoomByThen()
+    public async Task FullDisk_RoomAtClose_WritesTheRest()
     {
         string folder = _folder.In("cache");
         DiskCache cache = Open(new DiskCacheOptions { MaxPages = 100 });
@@ -221,7 +221,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task AFolderThatIsRemoved_IsNoticedBeforeMoreIsPaidFor()
+    public async Task Folder_Removed_GetThrows()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Files in use cannot be removed there.");
         DiskCache cache = Open();
@@ -234,7 +234,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public void AFileInTheFoldersPlace_IsAnErrorThatNamesIt()
+    public void Folder_IsAFile_ThrowsWithItsName()
     {
         File.WriteAllText(_folder.In("cache"), "");
         IOException fault = Assert.Throws<IOException>(() => Open());
@@ -242,7 +242,7 @@ public sealed class DiskCacheTests : IDisposable
     }
 
     [Fact]
-    public async Task ACacheOfANewerRelease_IsRefused_AndLeftAsItIs()
+    public async Task Open_NewerRelease_ThrowsAndChangesNothing()
     {
         await using (DiskCache cache = Open())
         {
@@ -270,7 +270,7 @@ public sealed class DiskCacheTests : IDisposable
     [InlineData("ext4", false)]
     [InlineData("tmpfs", false)]
     [InlineData("overlayfs", false)]
-    public void NetworkFileSystems_AreToldFromLocalOnes(string format, bool isNetwork) => Assert.Equal(isNetwork, FastLLM.Caching.CacheFolder.IsNetwork(format));
+    public void IsNetwork_KnowsNetworkFileSystems(string format, bool isNetwork) => Assert.Equal(isNetwork, FastLLM.Caching.CacheFolder.IsNetwork(format));
 
     public void Dispose() => _folder.Dispose();
 

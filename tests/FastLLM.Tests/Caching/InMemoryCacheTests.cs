@@ -19,7 +19,7 @@ public sealed class InMemoryCacheTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task WithoutALimit_NothingIsDropped()
+    public async Task SizeLimit_None_RemovesNothing()
     {
         await using var cache = new InMemoryCache();
         for (int i = 0; i < 5000; i++)
@@ -31,7 +31,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task OverTheLimit_TheOldestGoFirst_AndAreCounted()
+    public async Task SizeLimit_Exceeded_RemovesTheOldest()
     {
         await using var cache = new InMemoryCache(sizeLimit: 100);
         foreach (int i in Enumerable.Range(0, 10))
@@ -47,7 +47,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task AReplacedEntry_IsAsYoungAsItsReplacement_AndCountsOnce()
+    public async Task PutAsync_Replaced_CountsOnceWithTheNewAge()
     {
         await using var cache = new InMemoryCache(sizeLimit: 30);
         await cache.PutAsync(Key(0), Entry(10), Cancel);
@@ -61,7 +61,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task EntriesOfOneKeyAndSeveralScopes_GoOneByOne()
+    public async Task SizeLimit_SeveralScopes_RemovesOneByOne()
     {
         await using var cache = new InMemoryCache(sizeLimit: 30);
         foreach (string scope in (string[])["a", "b", "c", "d", "a"])
@@ -77,7 +77,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task AnEntryLargerThanTheLimit_IsNotKept_AndDrivesNobodyOut_ButIsNoStaleAnswerEither()
+    public async Task PutAsync_LargerThanTheLimit_IsNotStored()
     {
         await using var cache = new InMemoryCache(sizeLimit: 30);
         await cache.PutAsync(Key(0), Entry(10), Cancel);
@@ -92,7 +92,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task Clear_StartsTheSizeAgain()
+    public async Task ClearAsync_ResetsTheSize()
     {
         await using var cache = new InMemoryCache(sizeLimit: 30);
         await cache.PutAsync(Key(0), Entry(20), Cancel);
@@ -103,7 +103,7 @@ public sealed class InMemoryCacheTests
     }
 
     [Fact]
-    public async Task ReplacingOneEntryOverAndOver_TakesNoMemory()
+    public async Task PutAsync_ReplacedManyTimes_TakesNoMemory()
     {
         await using var cache = new InMemoryCache(sizeLimit: 1000);
         CacheEntry entry = Entry(10);
@@ -121,7 +121,7 @@ public sealed class InMemoryCacheTests
     [Theory]
     [InlineData(0)]
     [InlineData(-1)]
-    public void ALimitThatIsNotPositive_IsRefused(long limit)
+    public void SizeLimit_NotPositive_Throws(long limit)
     {
         Assert.Equal("sizeLimit", Assert.Throws<ArgumentOutOfRangeException>(() => new InMemoryCache(limit)).ParamName);
     }

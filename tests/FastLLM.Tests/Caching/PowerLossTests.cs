@@ -25,7 +25,7 @@ public sealed class PowerLossTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(5)]
-    public async Task AfterAPowerLossInAnUnfinishedCommit_EveryAcknowledgedAnswerIsThere(int batches)
+    public async Task PowerLoss_InCommit_KeepsCommittedEntries(int batches)
     {
         State flushed;
         State later;
@@ -49,7 +49,7 @@ public sealed class PowerLossTests : IDisposable
     }
 
     [Fact]
-    public async Task AfterAPowerLossInACheckpoint_EveryAcknowledgedAnswerIsThere()
+    public async Task PowerLoss_InCheckpoint_KeepsCommittedEntries()
     {
         const int Count = 5 * Batch;
         State before;

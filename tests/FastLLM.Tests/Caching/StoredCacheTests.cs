@@ -12,7 +12,7 @@ public sealed class StoredCacheTests : IDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task TheFirstFormat_IsRead_AndWrittenOn()
+    public async Task Open_FirstFormat_IsReadAndWritten()
     {
         Directory.CreateDirectory(_folder.In("cache"));
         await using (Stream stored = typeof(StoredCacheTests).Assembly.GetManifestResourceStream("format-1.db")!)

@@ -12,7 +12,7 @@ public sealed class AsProviderTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task TheAnswer_HasOpenAIsForm_AndIsCachedAndShared()
+    public async Task Response_IsInOpenAIsFormatAndCached()
     {
         using var fake = new FakeChatClient((_, options) => new ChatResponse(new ChatMessage(ChatRole.Assistant, "hello"))
         {
@@ -42,7 +42,7 @@ public sealed class AsProviderTests
     }
 
     [Fact]
-    public async Task TheClient_IsAskedWhatTheRequestAsks()
+    public async Task Request_BecomesMessagesAndOptions()
     {
         using var fake = Answering("ok");
         LlmRequest request = LlmRequest.FromJson("""
@@ -78,7 +78,7 @@ public sealed class AsProviderTests
     }
 
     [Fact]
-    public async Task ThereAndBack_IsTheSameRequest()
+    public async Task Request_ThroughChatClient_IsTheSame()
     {
         LlmRequest request = LlmRequest.FromJson("""
             {"model":"m","temperature":0.1,"top_p":0.95,"max_completion_tokens":5,"seed":7,"stop":["x","y"],"logit_bias":{"1":2},"tool_choice":"auto","n":2,
@@ -97,7 +97,7 @@ public sealed class AsProviderTests
     }
 
     [Fact]
-    public async Task CallsThatTheClientAnsweredItself_AreNotTold_AndOpenOnesAre()
+    public async Task ToolCalls_AnsweredByTheClient_AreLeftOut()
     {
         using var fake = new FakeChatClient((_, _) => new ChatResponse(
         [
@@ -114,7 +114,7 @@ public sealed class AsProviderTests
     }
 
     [Fact]
-    public async Task ExceptionsGoByTheProvidersContract()
+    public async Task Exceptions_AreHandledByTheFailureTable()
     {
         Assert.Equal(FailureKind.Timeout, await KindOf(new TimeoutException("slow")));
         Assert.Equal(FailureKind.ConnectionLost, await KindOf(new HttpRequestException("gone")));
@@ -133,7 +133,7 @@ public sealed class AsProviderTests
     [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"video_url"}]}]}""", FailureKind.NotSupported)]
     [InlineData("""{"model":"m","messages":[],"tools":[{"type":"web_search"}]}""", FailureKind.NotSupported)]
     [InlineData("""{"model":"m","messages":[],"tools":[{"type":"function"}]}""", FailureKind.InvalidRequest)]
-    public async Task WhatCannotBeTold_FailsAndAsksNobody(string body, FailureKind kind)
+    public async Task Request_Unsupported_FailsWithoutACall(string body, FailureKind kind)
     {
         using var fake = Answering("ok");
 
@@ -142,7 +142,7 @@ public sealed class AsProviderTests
     }
 
     [Fact]
-    public void TheScope_IsMadeOfTheMetadata_WithoutSecrets()
+    public void CacheScope_IsMetadataWithoutSecrets()
     {
         using var bare = Answering("ok");
         using var known = new FakeChatClient((_, _) => new ChatResponse(), new ChatClientMetadata("acme", new Uri("https://me:secret@acme.test/v1/?key=secret"), "big"));

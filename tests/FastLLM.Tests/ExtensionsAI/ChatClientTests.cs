@@ -15,7 +15,7 @@ public sealed class ChatClientTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task ACall_IsTheRequestThatCreateMakes()
+    public async Task GetResponseAsync_IsTheRequestOfCreate()
     {
         var function = AIFunctionFactory.CreateDeclaration("weather", "Tells the weather.", JsonElement.Parse(Schema));
         LlmRequest asked = await RequestOf(
@@ -71,7 +71,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task WhatIsNotSet_IsNotSent()
+    public async Task Options_NotSet_AreNotSent()
     {
         LlmRequest asked = await RequestOf([new(ChatRole.User, "hi")], null);
 
@@ -79,7 +79,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task OptionsOfTheirOwn_AreSentByTheirNames()
+    public async Task AdditionalProperties_AreSent()
     {
         LlmRequest asked = await RequestOf([new(ChatRole.User, "hi")], new ChatOptions
         {
@@ -105,7 +105,7 @@ public sealed class ChatClientTests
     [Theory]
     [InlineData("auto")]
     [InlineData("none")]
-    public async Task ToolModes_AreToolChoices_OnlyWhereThereAreTools(string mode)
+    public async Task ToolMode_IsSentOnlyWithTools(string mode)
     {
         ChatToolMode toolMode = mode == "none" ? ChatToolMode.None : ChatToolMode.Auto;
         LlmRequest with = await RequestOf([new(ChatRole.User, "hi")], new ChatOptions { ToolMode = toolMode, Tools = [AIFunctionFactory.CreateDeclaration("f", null, JsonElement.Parse("{}"))] });
@@ -117,7 +117,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task Contents_AreThePartsOfTheProtocol()
+    public async Task Contents_BecomeContentParts()
     {
         ContentPart own = ContentPart.FromJson("""{"type":"video_url","video_url":{"url":"http://x.test/v"}}""");
         LlmRequest asked = await RequestOf(
@@ -146,7 +146,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task WhatCannotBeSent_IsAnErrorThatNamesIt_AndNothingIsSent()
+    public async Task Contents_Unsupported_Throw()
     {
         var provider = new BodyProvider(_ => BodyProvider.Hello);
         await using var manager = ManagerOf(provider);
@@ -167,7 +167,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task TheResponse_TellsAllThatTheProviderTold()
+    public async Task Response_HasAllFields()
     {
         await using var manager = ManagerOf(new BodyProvider(_ => BodyProvider.Hello));
         using var client = new FastLLMChatClient(manager);
@@ -182,7 +182,23 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task AToolRound_ComesBackAsItWentOut()
+    public async Task Response_HalvesOfSurrogatePairs_AreReplaced()
+    {
+        await using var manager = ManagerOf(new BodyProvider(_ => """
+            {"\ud83d":1,"created":1735689600.0,"choices":[{"\ud83d":1,"message":{"content":"a\ud83d","tool_calls":[
+              {"id":"t","function":{"name":"f","arguments":"{\"\\ud83d\":\"b\\ud83d\"}"}}]},"finish_reason":"stop"}]}
+            """));
+        using var client = new FastLLMChatClient(manager);
+
+        ChatResponse response = await client.GetResponseAsync("hi", cancellationToken: Cancel);
+
+        Assert.Equal(("a\uFFFD", 1735689600), (response.Text, response.CreatedAt?.ToUnixTimeSeconds()));
+        FunctionCallContent call = Assert.Single(response.Messages[0].Contents.OfType<FunctionCallContent>());
+        Assert.Equal("b\uFFFD", ((JsonElement)call.Arguments!["\uFFFD"]!).GetString());
+    }
+
+    [Fact]
+    public async Task ToolCalls_SentBack_KeepTheirArguments()
     {
         // White space in the arguments is the model's; it must survive the way back.
         var provider = new BodyProvider(request => request.Messages.Any(message => message.Role == "tool") ? BodyProvider.Hello : """
@@ -222,7 +238,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task ARefusal_AndAnUnknownFinishReason_AreToldAsTheyAre()
+    public async Task Response_RefusalAndUnknownFinishReason_AreKept()
     {
         await using var manager = ManagerOf(new BodyProvider(_ => """{"choices":[{"message":{"role":"assistant","content":null,"refusal":"no"},"finish_reason":"weary"}]}"""));
         using var client = new FastLLMChatClient(manager);
@@ -235,7 +251,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task AStream_IsTheWholeResponseAsOneUpdate()
+    public async Task GetStreamingResponseAsync_IsOneUpdate()
     {
         await using var manager = ManagerOf(new BodyProvider(_ => BodyProvider.Hello));
         using var client = new FastLLMChatClient(manager);
@@ -251,7 +267,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task AFailure_IsThrownAsItself_AlsoOneThatEndsARun()
+    public async Task GetResponseAsync_Failure_ThrowsLlmException()
     {
         var failures = new Queue<FailureKind>([FailureKind.InvalidRequest, FailureKind.Authentication]);
         var provider = new BodyProvider(_ => throw new LlmException(failures.Dequeue(), "no"));
@@ -265,7 +281,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task AnAnswerThatIsNoCompletion_IsAFailure()
+    public async Task Response_NotACompletion_IsAFailure()
     {
         await using var manager = ManagerOf(new BodyProvider(_ => """{"x":1}"""));
         using var client = new FastLLMChatClient(manager);
@@ -274,7 +290,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task EqualCallsAtOnce_AreOneSend_AndSamplesAreNot()
+    public async Task GetResponseAsync_EqualConcurrentCalls_ShareOneSend()
     {
         await using SimulatorServer simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(300) }, Cancel);
         await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), new RequestManagerOptions { ShowProgress = false });
@@ -290,7 +306,7 @@ public sealed class ChatClientTests
     }
 
     [Fact]
-    public async Task ABatchsCache_AnswersACall()
+    public async Task GetResponseAsync_CachedByBatch_IsAHit()
     {
         var provider = new BodyProvider(_ => BodyProvider.Hello);
         await using var cache = new InMemoryCache();

@@ -10,7 +10,7 @@ public sealed class EmbeddingGeneratorTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task ACall_IsTheRequestThatCreateMakes_AndItsVectorsComeInOrder()
+    public async Task GenerateAsync_IsTheRequestOfCreate()
     {
         var provider = new BodyProvider(_ => Two);
         await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false });
@@ -27,7 +27,7 @@ public sealed class EmbeddingGeneratorTests
     }
 
     [Fact]
-    public async Task NoTexts_AreNoSend_AndAWrongNumberOfVectorsIsAFailure()
+    public async Task GenerateAsync_NoTexts_SendsNothing()
     {
         var provider = new BodyProvider(_ => Two);
         await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false });

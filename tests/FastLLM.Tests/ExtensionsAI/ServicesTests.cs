@@ -14,7 +14,7 @@ public sealed class ServicesTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task OneManager_StandsBehindAllServices()
+    public async Task AddFastLLM_AllServices_ShareOneManager()
     {
         await using SimulatorServer simulator = await SimulatorServer.StartAsync(cancellationToken: Cancel);
         var services = new ServiceCollection();
@@ -38,7 +38,7 @@ public sealed class ServicesTests
     }
 
     [Fact]
-    public async Task WithoutAProvider_TheErrorSaysWhatToCall()
+    public async Task AddFastLLM_NoProvider_ThrowsWithTheMethods()
     {
         var services = new ServiceCollection();
         services.AddFastLLM();
@@ -49,7 +49,7 @@ public sealed class ServicesTests
     }
 
     [Fact]
-    public async Task ClockAndLogger_AreTheContainers_UnlessSet_AndTheBarIsOff()
+    public async Task AddFastLLM_ClockAndLogger_ComeFromTheContainer()
     {
         var time = new ManualTimeProvider();
         RequestManagerOptions? seen = null;
@@ -81,7 +81,7 @@ public sealed class ServicesTests
     }
 
     [Fact]
-    public async Task AProvider_MayBeMadeOfOtherServices()
+    public async Task UseProvider_Factory_GetsServices()
     {
         var fake = new FakeChatClient((_, _) => new ChatResponse(new ChatMessage(ChatRole.Assistant, "from afar")));
         var services = new ServiceCollection();

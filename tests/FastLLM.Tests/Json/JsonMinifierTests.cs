@@ -7,7 +7,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace FastLLM.Tests.Results;
+namespace FastLLM.Tests.Json;
 
 public sealed class JsonMinifierTests
 {
@@ -21,13 +21,13 @@ public sealed class JsonMinifierTests
     [InlineData("", "")]
     [InlineData("{ \"cut", "{\"cut")]
     [InlineData("{ \"cut\\", "{\"cut\\")]
-    public void Write_TakesOutWhiteSpaceBetweenTokens_AndNothingElse(string json, string expected)
+    public void Write_WhiteSpaceBetweenTokens_IsRemoved(string json, string expected)
     {
         Assert.Equal(expected, Minify(json));
     }
 
     [Fact]
-    public void Write_AnyJson_SaysTheSame_IsOneLine_AndIsLeftAloneTheSecondTime()
+    public void Write_AnyJson_IsEqualOnOneLineAndIdempotent()
     {
         Gen<string> texts = ArbMap.Default.GeneratorFor<string>().Select(text => (text ?? "null") + "\" \\ \n { : , ");
         Gen<string> documents =

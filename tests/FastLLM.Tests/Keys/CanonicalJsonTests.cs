@@ -15,7 +15,7 @@ public sealed class CanonicalJsonTests
     [InlineData("""{"b":[1, 2 ,{"d":4,"c":3}],"a":{}}""", """{"a":{},"b":[1,2,{"c":3,"d":4}]}""")]
     [InlineData("""{"a":"","b":[],"c":{},"d":[[],[[]],""]}""", """{"a":"","b":[],"c":{},"d":[[],[[]],""]}""")]
     [InlineData("""{"a":[true,false,null]}""", """{"a":[true,false,null]}""")]
-    public void Write_SortsMembersAndDropsWhiteSpaceAtEveryDepth(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
+    public void Write_AnyDepth_SortsMembersAndDropsWhiteSpace(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
 
     [Theory]
     [InlineData("""{"a":null}""", "{}")]
@@ -24,7 +24,7 @@ public sealed class CanonicalJsonTests
     [InlineData("""{"\u0073tream":true,"z":1,"Stream":2,"streams":3}""", """{"Stream":2,"streams":3,"z":1}""")]
     [InlineData("""{"a":{"b":null,"stream":true},"c":[null,{"stream_options":1}]}""", """{"a":{"b":null,"stream":true},"c":[null,{"stream_options":1}]}""")]
     [InlineData("""{"z":{"y":1,"x":2},"stream":{"y":1,"x":2},"a":null,"m":[3]}""", """{"m":[3],"z":{"x":2,"y":1}}""")]
-    public void Write_LeavesOutNullsAndStreamingAtTheTopOnly(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
+    public void Write_TopLevelNullsAndStreaming_AreLeftOut(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
 
     [Theory]
     [InlineData("""{"s":"\u0000\u0008\u0009\u000a\u000B\u000c\u000d\u001F"}""", """{"s":"\u0000\b\t\n\u000b\f\r\u001f"}""")]
@@ -32,7 +32,7 @@ public sealed class CanonicalJsonTests
     [InlineData("""{"s":"\u00e9\u20AC\ud83d\uDE00\u2028<"}""", "{\"s\":\"é€😀\u2028<\"}")]
     [InlineData("""{"s":"\n\\u00e9\\\u00e9\\\\"}""", """{"s":"\n\\u00e9\\é\\\\"}""")]
     [InlineData("""{"s":"\\"}""", """{"s":"\\"}""")]
-    public void Write_KeepsOnlyTheEscapesThatJsonDemands(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
+    public void Write_KeepsOnlyRequiredEscapes(string body, string canonical) => Assert.Equal(canonical, Canonical(body));
 
     [Fact]
     public void Write_SortsByUtf8BytesOfTheUnescapedNames()
@@ -83,7 +83,7 @@ public sealed class CanonicalJsonTests
     [InlineData("""{"stream_options":{"a":1,"a":1}}""", 25)]
     [InlineData("""{"\n":1,"\u000a":2}""", 8)]
     [InlineData("\uFEFF{\"é\":1,\"\\u00e9\":2}", 11)]
-    public void Write_RefusesTwoMembersOfOneNameAtAnyDepth_AndNamesThePlace(string body, int offset)
+    public void Write_DuplicateMember_ThrowsWithOffset(string body, int offset)
     {
         JsonException error = Assert.Throws<JsonException>(() => Canonical(body));
 
@@ -92,7 +92,7 @@ public sealed class CanonicalJsonTests
     }
 
     [Fact]
-    public void Write_TakesOneNameInSeveralObjects() =>
+    public void Write_SameNameInSeveralObjects_IsAccepted() =>
         Assert.Equal("""{"a":[{"a":1},{"a":{"a":2}}]}""", Canonical("""{"a":[{"a":1},{"a":{"a":2}}]}"""));
 
     [Theory]
@@ -117,7 +117,7 @@ public sealed class CanonicalJsonTests
     [InlineData("{\"a\":01}", 6)]
     [InlineData("{\"a\":\"\t\"}", 6)]
     [InlineData("{\"a\":\"\\x\"}", 7)]
-    public void Write_RefusesWhatIsNotOneJsonObject_AndNamesThePlace(string body, int offset)
+    public void Write_InvalidJson_ThrowsWithOffset(string body, int offset)
     {
         JsonException error = Assert.Throws<JsonException>(() => Canonical(body));
 
@@ -130,7 +130,7 @@ public sealed class CanonicalJsonTests
     [InlineData("1", "number")]
     [InlineData("null", "null")]
     [InlineData("true", "boolean")]
-    public void Write_RefusesABodyThatIsNoObject_AndSaysWhatItIs(string body, string found)
+    public void Write_NotAnObject_ThrowsWithItsKind(string body, string found)
     {
         JsonException error = Assert.Throws<JsonException>(() => Canonical(body));
 
@@ -145,7 +145,7 @@ public sealed class CanonicalJsonTests
     [InlineData("""{"a":"\ude00\ud83d"}""", 6)]
     [InlineData("""{"\ud83d":1}""", 2)]
     [InlineData("""{"a":"\ud83d\ude00\ud83d"}""", 18)]
-    public void Write_RefusesHalfASurrogatePair_AndNamesThePlace(string body, int offset)
+    public void Write_LoneSurrogate_ThrowsWithOffset(string body, int offset)
     {
         JsonException error = Assert.Throws<JsonException>(() => Canonical(body));
 
@@ -162,7 +162,7 @@ public sealed class CanonicalJsonTests
     [InlineData("EDA0BDEDB880")]
     [InlineData("F4908080")]
     [InlineData("FF")]
-    public void Write_RefusesInvalidUtf8InStringsAndNames_AndNamesThePlace(string hex)
+    public void Write_InvalidUtf8_ThrowsWithOffset(string hex)
     {
         byte[] bad = Convert.FromHexString(hex);
         byte[][] bodies = [[.. "{\"é\":\"x"u8, .. bad, .. "\"}"u8], [.. "{\"éx\":1,\""u8, .. bad, .. "\":1}"u8]];
@@ -172,7 +172,7 @@ public sealed class CanonicalJsonTests
     }
 
     [Fact]
-    public void Write_TakesA256thLevelAndRefusesThe257th()
+    public void Write_NestedDeeperThan256Levels_Throws()
     {
         string Nested(int levels, string open, string close) => "{\"a\":" + string.Concat(Enumerable.Repeat(open, levels - 1)) + "1" + string.Concat(Enumerable.Repeat(close, levels - 1)) + "}";
 
@@ -184,7 +184,7 @@ public sealed class CanonicalJsonTests
     }
 
     [Fact]
-    public void Write_OfWhatItWroteChangesNothing()
+    public void Write_CanonicalBody_IsUnchanged()
     {
         string once = Canonical("""{"z":[1e400,-0.10,{"\u0022":"\u00e9\u0001","a":null}],"a":"\/","n":123456789012345678901234567890123}""");
 

@@ -30,7 +30,7 @@ public sealed class DecimalTextTests
     [InlineData("10.010e1", "100.1")]
     [InlineData("1e0000000000000000000000005", "100000")]
     [InlineData("9007199254740993", "9007199254740993")]
-    public void TryAppend_WritesOneTextForOneValue(string number, string canonical) => Assert.Equal(canonical, Append(number));
+    public void TryAppend_EqualValues_HaveOneText(string number, string canonical) => Assert.Equal(canonical, Append(number));
 
     [Theory]
     [InlineData("123456789012345678901234567890", "123456789012345678901234567890")]
@@ -49,7 +49,7 @@ public sealed class DecimalTextTests
     [InlineData("12e-30", "1.2e-29")]
     [InlineData("1.20e400", "1.2e+400")]
     [InlineData("0.00012e-400", "1.2e-404")]
-    public void TryAppend_WritesUpToThirtyDigitsPlainAndMoreWithAnExponent(string number, string canonical) => Assert.Equal(canonical, Append(number));
+    public void TryAppend_MoreThan30Digits_UsesExponent(string number, string canonical) => Assert.Equal(canonical, Append(number));
 
     [Theory]
     [InlineData("1e1000000000", "1e+1000000000")]
@@ -61,10 +61,10 @@ public sealed class DecimalTextTests
     [InlineData("0.1e-1000000000", null)]
     [InlineData("1e99999999999999999999999999999999", null)]
     [InlineData("1e-99999999999999999999999999999999", null)]
-    public void TryAppend_TakesExponentsUpToABillionWithoutWritingTheirZeros(string number, string? canonical) => Assert.Equal(canonical, Append(number));
+    public void TryAppend_LargeExponent_WritesNoZeros(string number, string? canonical) => Assert.Equal(canonical, Append(number));
 
     [Fact]
-    public void TryAppend_KeepsEveryDigitOfALongNumber()
+    public void TryAppend_LongNumber_KeepsEveryDigit()
     {
         string digits = "7" + new string('1', 1_000_000) + "3";
 
@@ -74,7 +74,7 @@ public sealed class DecimalTextTests
     }
 
     [Fact]
-    public void TryAppend_RefusingMakesTheCanonicaliserNameThePlace()
+    public void Write_ExponentOutOfBounds_ThrowsWithOffset()
     {
         JsonException error = Assert.Throws<JsonException>(() => CanonicalJsonTests.Canonical("{\"a\":[1,1e1000000001]}"));
 

@@ -11,7 +11,7 @@ public sealed class RequestKeyPropertyTests
     private static readonly Gen<int> Seeds = Gen.Choose(0, int.MaxValue);
 
     [Fact]
-    public void Compute_GivesOneKeyToOneBodyHoweverItIsWritten()
+    public void Compute_EqualBodies_HaveOneKey()
     {
         var cases = from body in JsonTree.Bodies from one in Seeds from two in Seeds select (One: body.Write(one), Two: body.Write(two));
 
@@ -19,7 +19,7 @@ public sealed class RequestKeyPropertyTests
     }
 
     [Fact]
-    public void Compute_GivesAnotherKeyToABodyThatDiffersInOnePlace()
+    public void Compute_DifferentBodies_HaveDifferentKeys()
     {
         var cases = from body in JsonTree.Bodies from seed in Seeds select (Body: body, Seed: seed);
 
@@ -35,7 +35,7 @@ public sealed class RequestKeyPropertyTests
     }
 
     [Fact]
-    public void Compute_OfBytesOfAnyKindGivesAKeyOrAJsonException()
+    public void Compute_AnyBytes_ReturnsKeyOrThrowsJsonException()
     {
         string[] pieces = ["{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "d83d", "\\ude00", "a", "\"a\":", "1", "-", ".", "e", "99999999999", "null", "true", " ", "\n", "\uFEFF", "é", "stream"];
         Gen<byte[]> noise = ArbMap.Default.GeneratorFor<byte[]>().Select(bytes => bytes ?? []);
@@ -62,7 +62,7 @@ public sealed class RequestKeyPropertyTests
     }
 
     [Fact]
-    public void Compute_GivesTheKeyOfTheCanonicalForm()
+    public void Compute_CanonicalForm_HasTheSameKey()
     {
         var cases = from body in JsonTree.Bodies from seed in Seeds select body.Write(seed);
 

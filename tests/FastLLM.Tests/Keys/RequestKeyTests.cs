@@ -31,7 +31,7 @@ public sealed class RequestKeyTests
 
     [Theory]
     [MemberData(nameof(StoredVectors))]
-    public void Compute_GivesTheStoredKeyOfEveryVector(string name, string endpoint, string body, int sample, string key)
+    public void Compute_StoredVectors_HaveTheirKeys(string name, string endpoint, string body, int sample, string key)
     {
         Assert.NotEmpty(name);
         Assert.Equal(key, RequestKey.Compute(endpoint, Encoding.UTF8.GetBytes(body), sample).ToString());
@@ -47,7 +47,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void FromCanonical_GivesTheKeyThatComputeGives()
+    public void FromCanonical_EqualsCompute()
     {
         RequestKey computed = RequestKey.Compute(Chat, "{\"b\":1e0,\"a\":null}"u8, 3);
 
@@ -55,7 +55,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Compute_TellsEndpointsAndSamplesApart()
+    public void Compute_EndpointOrSampleDiffers_KeyDiffers()
     {
         RequestKey[] keys =
         [
@@ -80,14 +80,14 @@ public sealed class RequestKeyTests
     [InlineData("/v1\u00a0")]
     [InlineData("/v1\u2028")]
     [InlineData("/v1\u007f")]
-    public void Compute_RefusesAnEndpointThatIsNotAPath(string endpoint)
+    public void Compute_EndpointIsNotAPath_Throws(string endpoint)
     {
         Assert.Equal("endpoint", Assert.Throws<ArgumentException>(() => RequestKey.Compute(endpoint, "{}"u8)).ParamName);
         Assert.Equal("endpoint", Assert.Throws<ArgumentException>(() => RequestKey.FromCanonical(endpoint, "{}"u8, 0)).ParamName);
     }
 
     [Fact]
-    public void Compute_RefusesHalfASurrogatePairInTheEndpoint_AndTakesAWholeOne()
+    public void Compute_LoneSurrogateInEndpoint_Throws()
     {
         foreach (string endpoint in (string[])["/\ud800", "/\udc00x", "/\ude00\ud83d"])
         {
@@ -98,14 +98,14 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Compute_RefusesNoEndpointAndANegativeSample()
+    public void Compute_NullEndpointOrNegativeSample_Throws()
     {
         Assert.Equal("endpoint", Assert.Throws<ArgumentNullException>(() => RequestKey.Compute(null!, "{}"u8)).ParamName);
         Assert.Equal("sample", Assert.Throws<ArgumentOutOfRangeException>(() => RequestKey.Compute(Chat, "{}"u8, -1)).ParamName);
     }
 
     [Fact]
-    public void Compute_WorksAfterAnErrorAsBefore()
+    public void Compute_AfterError_Works()
     {
         RequestKey before = RequestKey.Compute(Chat, "{\"a\":{\"b\":1}}"u8);
         Assert.ThrowsAny<JsonException>(() => RequestKey.Compute(Chat, "{\"z\":{\"y\":[1,2"u8));
@@ -114,7 +114,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Compute_GivesTheSameKeysOnManyThreadsAtOnce()
+    public void Compute_ManyThreads_ReturnTheSameKeys()
     {
         byte[][] bodies = [.. Enumerable.Range(0, 200).Select(i => Encoding.UTF8.GetBytes($"{{\"z\":{i},\"a\":{{\"y\":[{i}.50],\"b\":\"{new string('x', i)}\"}}}}"))];
         RequestKey[] expected = [.. bodies.Select(body => RequestKey.Compute(Chat, body))];
@@ -127,7 +127,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Compute_AllocatesNothingForAnOrdinaryBody_OnceWarm()
+    public void Compute_OrdinaryBody_AllocatesNothing()
     {
         byte[] body = Encoding.UTF8.GetBytes($$"""{"model":"m","messages":[{"role":"user","content":"{{new string('x', 1000)}}\nand \u00e9"}],"temperature":0.70,"stream":false}""");
 
@@ -148,7 +148,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Compute_TakesABodyOf50MegabytesForAboutItsSizeInMemory()
+    public void Compute_50MegabyteBody_AllocatesAboutItsSize()
     {
         byte[] body = new byte[50_000_000];
         body.AsSpan().Fill((byte)'x');
@@ -165,7 +165,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void ToString_WritesWhatParseReads()
+    public void ToString_CanBeParsed()
     {
         Assert.Equal(Hex, RequestKey.Parse(Hex).ToString());
         Assert.Equal(RequestKey.Parse(Hex), RequestKey.Parse(Hex.ToUpperInvariant()));
@@ -179,7 +179,7 @@ public sealed class RequestKeyTests
     [InlineData("00112233445566778899aabbccddeeff0123456789abcdeffedcba987654321g")]
     [InlineData("00112233445566778899aabbccddeeff0123456789abcdeffedcba987654321 ")]
     [InlineData("０0112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210")]
-    public void Parse_RefusesAllButSixtyFourHexDigits(string text)
+    public void Parse_Not64HexDigits_Throws(string text)
     {
         Assert.Throws<FormatException>(() => RequestKey.Parse(text));
         Assert.False(RequestKey.TryParse(text, out RequestKey key));
@@ -187,14 +187,14 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Parse_RefusesNull_AndTryParseSaysNo()
+    public void Parse_Null_Throws()
     {
         Assert.Throws<ArgumentNullException>(() => RequestKey.Parse(null!));
         Assert.False(RequestKey.TryParse(null, out _));
     }
 
     [Fact]
-    public void CopyTo_WritesTheBytesThatFromBytesReads()
+    public void CopyTo_FromBytes_RoundTrips()
     {
         Span<byte> bytes = stackalloc byte[RequestKey.Size];
         RequestKey.Parse(Hex).CopyTo(bytes);
@@ -204,7 +204,7 @@ public sealed class RequestKeyTests
     }
 
     [Fact]
-    public void Equals_LooksAtEveryBit()
+    public void Equals_AnyBitDiffers_IsFalse()
     {
         RequestKey key = RequestKey.Parse(Hex);
         byte[] bytes = new byte[RequestKey.Size];

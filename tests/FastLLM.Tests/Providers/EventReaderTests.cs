@@ -34,7 +34,7 @@ public sealed class EventReaderTests
 
     [Theory]
     [MemberData(nameof(Streams))]
-    public void Events_AreTheSame_WhereverTheBytesAreCut(string name, string stream, string[] events)
+    public void TryRead_AnyCuts_ReturnsTheSameEvents(string name, string stream, string[] events)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(stream);
         Assert.Equal(events, Read([bytes]));
@@ -49,7 +49,7 @@ public sealed class EventReaderTests
     }
 
     [Fact]
-    public void LongEvents_GrowTheBuffer_AndAreWhole()
+    public void TryRead_LongEvents_AreWhole()
     {
         string[] events = [new('a', 100_000), new string('b', 5000) + "\n" + new string('c', 70_000), "d"];
         byte[] bytes = Encoding.UTF8.GetBytes(string.Concat(events.Select(e => $"data: {e.Replace("\n", "\ndata: ", StringComparison.Ordinal)}\n\n")));
@@ -62,7 +62,7 @@ public sealed class EventReaderTests
     [InlineData("data: ", "\n\n")]
     [InlineData(": ", "\n")]
     [InlineData("data: a\ndata: ", "\n\n")]
-    public void ALineOverTheCap_EndsTheReading(string begin, string end)
+    public void TryRead_LineOverTheLimit_Stops(string begin, string end)
     {
         using var reader = new EventReader();
         byte[] bytes = [.. Encoding.ASCII.GetBytes(begin), .. Enumerable.Repeat((byte)'x', EventReader.MaxBytes), .. Encoding.ASCII.GetBytes(end)];
@@ -78,7 +78,7 @@ public sealed class EventReaderTests
     }
 
     [Fact]
-    public void LinesThatAddUpToMoreThanTheCap_EndTheReading()
+    public void TryRead_DataOverTheLimit_Stops()
     {
         using var reader = new EventReader();
         byte[] line = [.. "data: "u8, .. Enumerable.Repeat((byte)'x', 1 << 20), (byte)'\n'];

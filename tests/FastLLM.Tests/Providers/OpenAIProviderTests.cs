@@ -51,7 +51,7 @@ public sealed class OpenAIProviderTests
     [InlineData(303)]
     [InlineData(307)]
     [InlineData(308)]
-    public async Task Redirects_AreNotFollowed_AndTheSecondHostSeesNothing(int status)
+    public async Task Redirect_IsNotFollowed(int status)
     {
         await using FaultServer second = FaultServer.Start(Fault.Respond(200, Answer));
         await using FaultServer first = FaultServer.Start(Fault.Redirect(status, second.BaseUrl));
@@ -62,7 +62,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task AGzipBodyThatNobodyAskedFor_IsAFailure()
+    public async Task GzipBody_IsAFailure()
     {
         await using FaultServer server = FaultServer.Start(Fault.Gzip(200, Encoding.UTF8.GetBytes(Answer)));
         ResponseWrapper<LlmResponse> outcome = await SendAsync(new OpenAIProvider(Canary, server.ApiBase), Ask());
@@ -74,7 +74,7 @@ public sealed class OpenAIProviderTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task AnAnswerOverTheCap_FailsTheRow_WithoutBeingSentAgain(bool chunked)
+    public async Task ResponseOverTheLimit_FailsWithoutRetry(bool chunked)
     {
         string large = Answer[..^1] + ",\"pad\":\"" + new string('x', 5000) + "\"}";
         byte[] body = Encoding.UTF8.GetBytes(large);
@@ -86,7 +86,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task AHandlerOfOnesOwn_SendsAndIsNeverDisposed()
+    public async Task HttpMessageHandler_SuppliedByCaller_IsNotDisposed()
     {
         using var handler = new RecordingHandler();
         await using (var manager = new RequestManager(new OpenAIProvider(Canary, "http://nowhere.invalid/v1"), new RequestManagerOptions { HttpMessageHandler = handler, ShowProgress = false }))
@@ -98,7 +98,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task TheApiKey_StandsInNoException()
+    public async Task ApiKey_IsInNoException()
     {
         FaultStep[] faults =
         [
@@ -136,14 +136,14 @@ public sealed class OpenAIProviderTests
     [InlineData("X-A:", "a")]
     [InlineData("X-A\r\n", "a")]
     [InlineData("", "a")]
-    public void Headers_ThatCannotBeSent_AreRefused(string name, string? value)
+    public void Headers_Invalid_Throw(string name, string? value)
     {
         Assert.Equal("headers", Assert.Throws<ArgumentException>(() => new OpenAIProvider("k", headers: new Dictionary<string, string> { [name] = value! })).ParamName);
         Assert.Throws<ArgumentException>(() => new OpenAIProvider("k", organization: "a\nb"));
     }
 
     [Fact]
-    public async Task Headers_ThatARotatingProviderHandsOut_AreCheckedAtEverySend()
+    public async Task Headers_Rotated_AreCheckedAtEverySend()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer));
         var provider = new Rotating(server.ApiBase);
@@ -165,7 +165,7 @@ public sealed class OpenAIProviderTests
     [InlineData("gpt-5")]
     [InlineData("gpt-5-mini")]
     [InlineData("openai/o3")]
-    public async Task ALeftAloneTemperature_IsNotSentToModelsKnownToRefuseIt_AndTheKeyStays(string model)
+    public async Task DefaultTemperature_ModelRefusesIt_IsNotSent(string model)
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer));
         LlmRequest request = Ask(model: model);
@@ -181,7 +181,7 @@ public sealed class OpenAIProviderTests
     [InlineData("o3x")]
     [InlineData("gpt-5-chat-latest")]
     [InlineData("olmo")]
-    public async Task ALeftAloneTemperature_IsSentToOthers(string model)
+    public async Task DefaultTemperature_OtherModels_IsSent(string model)
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer));
         await SendAsync(new OpenAIProvider(Canary, server.ApiBase), Ask(model: model));
@@ -190,7 +190,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task ARefusalThatNamesALeftAloneTemperature_IsLearntForThatModel()
+    public async Task DefaultTemperature_Refused_IsLearned()
     {
         await using FaultServer server = FaultServer.Start((request, connection) =>
             request.Text.Contains("\"odd\"", StringComparison.Ordinal) && request.Text.Contains("temperature", StringComparison.Ordinal)
@@ -210,7 +210,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task AnExplicitTemperature_IsNeverDropped()
+    public async Task SetTemperature_IsAlwaysSent()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(400, NoTemperature));
         await using RequestManager manager = Manager(new OpenAIProvider(Canary, server.ApiBase));
@@ -231,7 +231,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task AStreamOfWhatHasNone_IsRefusedBeforeItIsSent()
+    public async Task Stream_UnsupportedEndpoint_IsRefusedBeforeTheSend()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer));
         ResponseWrapper<LlmResponse> outcome = await SendAsync(new OpenAIProvider(Canary, server.ApiBase), new LlmRequest { Model = "e", Input = "x", Stream = true });
@@ -241,7 +241,7 @@ public sealed class OpenAIProviderTests
     }
 
     [Fact]
-    public async Task MakeRequestAsync_AnswersOrThrowsTheFailure_WithAClientOfOnesOwn()
+    public async Task MakeRequestAsync_OwnClient_ReturnsOrThrows()
     {
         await using FaultServer server = FaultServer.Start([Fault.Respond(200, Answer)], Fault.Respond(429, "{}", ("retry-after", "7")));
         using var client = new HttpClient();
@@ -272,7 +272,7 @@ public sealed class OpenAIProviderTests
     [InlineData("https://user:pass@x/v1")]
     [InlineData("https://x/v1?api-key=1")]
     [InlineData("https://x/v1#a")]
-    public void ABaseUrlThatIsNone_IsRefused(string apiBase)
+    public void BaseUrl_Invalid_Throws(string apiBase)
     {
         Assert.Equal("apiBase", Assert.Throws<ArgumentException>(() => new OpenAIProvider("k", apiBase)).ParamName);
     }

@@ -71,7 +71,7 @@ public sealed class ResponseCheckTests
 
     [Theory]
     [MemberData(nameof(Good))]
-    public void AWholeAndFinishedBody_IsAnAnswer(string name, string endpoint, string body)
+    public void Check_FinishedBody_IsAccepted(string name, string endpoint, string body)
     {
         Assert.NotEmpty(name);
         Assert.Null(Check(endpoint, Encoding.UTF8.GetBytes(body)));
@@ -79,7 +79,7 @@ public sealed class ResponseCheckTests
 
     [Theory]
     [MemberData(nameof(Bad))]
-    public void WhatOnlyLooksLikeAnAnswer_IsAFailureThatKeepsTheBody(string name, string endpoint, string body, FailureKind kind)
+    public void Check_UnfinishedBody_IsAFailureWithTheBody(string name, string endpoint, string body, FailureKind kind)
     {
         Assert.NotEmpty(name);
         LlmException? failure = Check(endpoint, Encoding.UTF8.GetBytes(body));
@@ -95,7 +95,7 @@ public sealed class ResponseCheckTests
     [InlineData("/v1/embeddings", Embeddings)]
     [InlineData("/v1/responses", """{"id":"r","status":"completed","output":[{"a":[1,{}]}]}""")]
     [InlineData("/v1/moderations", """{"results":[{"a":"}"}]}""")]
-    public void EveryCutOfAGoodBody_IsRejected(string endpoint, string body)
+    public void Check_AnyCutOfABody_IsRejected(string endpoint, string body)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(body);
         for (int length = 0; length < bytes.Length; length++)
@@ -108,7 +108,7 @@ public sealed class ResponseCheckTests
     }
 
     [Fact]
-    public void BytesOfAnyKind_AreAnAnswerOrAFailure_NeverAnException()
+    public void Check_AnyBytes_NeverThrows()
     {
         string[] pieces = ["{", "}", "[", "]", ",", ":", "\"choices\":", "\"usage\":", "\"data\":", "\"error\":", "\"status\":", "\"finish_reason\":", "\"message\":", "\"embedding\":", "\"stop\"", "null", "1", "{}", "[]", "\"\\ud800\""];
         Gen<byte[]> nearly = Gen.Elements(pieces).ListOf().Select(list => Encoding.UTF8.GetBytes("{" + string.Concat(list) + "}"));
@@ -140,7 +140,7 @@ public sealed class ResponseCheckTests
 
     [Theory]
     [MemberData(nameof(Usages))]
-    public void Usage_IsReadFromEveryProvidersForm(string name, string usage, long[]? counts)
+    public void Usage_EveryProvidersFormat_IsRead(string name, string usage, long[]? counts)
     {
         Assert.NotEmpty(name);
         Usage? read = LlmResponse.FromBody(Encoding.UTF8.GetBytes($$"""{"usage":{{usage}},"choices":[{"message":{},"finish_reason":"stop"}]}""")).Usage;
@@ -149,7 +149,7 @@ public sealed class ResponseCheckTests
     }
 
     [Fact]
-    public void Usage_IsNotToldWhereItIsMissing()
+    public void Usage_Missing_IsNull()
     {
         Assert.Null(LlmResponse.FromBody("{\"choices\":[]}"u8.ToArray()).Usage);
     }

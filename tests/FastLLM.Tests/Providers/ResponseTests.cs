@@ -9,7 +9,7 @@ namespace FastLLM.Tests.Providers;
 public sealed class ResponseTests
 {
     [Fact]
-    public void ChatCompletion_ReadsAnswersToolCallsRefusalAndReasoning()
+    public void ChatCompletion_ReadsChoicesToolCallsRefusalAndReasoning()
     {
         var chat = Assert.IsType<ChatCompletion>(Read("""
             {"id":"c1","model":"m-1","choices":[
@@ -25,7 +25,7 @@ public sealed class ResponseTests
     }
 
     [Fact]
-    public void UnknownFields_Survive_AndTheBodyIsTheBytesReceived()
+    public void RawBody_IsTheReceivedBytes()
     {
         byte[] body = """{ "choices":[{"message":{"content":"A","audio":{"id":"a"}},"finish_reason":"stop","odd":1.50}] , "x_groq":{"id":"q"} }"""u8.ToArray();
         var chat = (ChatCompletion)LlmResponse.FromBody(body);
@@ -41,7 +41,7 @@ public sealed class ResponseTests
     [InlineData("{\"message\":\"x\",\"index\":\"0\",\"finish_reason\":7}")]
     [InlineData("{\"message\":{\"content\":[1],\"tool_calls\":{},\"refusal\":false}}")]
     [InlineData("{\"message\":{\"tool_calls\":[null,1]},\"index\":1e99}")]
-    public void FieldsOfAnotherKind_ReadAsMissing(string choice)
+    public void Fields_WrongKind_AreMissing(string choice)
     {
         var chat = new ChatCompletionBody($$"""{"choices":[{"message":{},"finish_reason":"stop"},{{choice}}]}""").Value;
 
@@ -93,13 +93,13 @@ public sealed class ResponseTests
     }
 
     [Fact]
-    public void TextCompletion_IsReadLikeAChat()
+    public void Text_TextCompletion_IsRead()
     {
         Assert.Equal("x", new ChatCompletionBody("""{"choices":[{"text":"x","finish_reason":"stop"}]}""").Value.Text);
     }
 
     [Fact]
-    public void Embeddings_ReadTheSameFromNumbersAndBase64()
+    public void Embeddings_NumbersAndBase64_AreEqual()
     {
         var vectors = from count in Gen.Choose(0, 40)
                       from numbers in Gen.Choose(-1_000_000, 1_000_000).ArrayOf(count)
@@ -124,7 +124,7 @@ public sealed class ResponseTests
     [InlineData("null,null,null", "1,2,3")]
     [InlineData("0,0,0", "1,2,3")]
     [InlineData("7,-1,\"2\"", "1,2,3")]
-    public void Embeddings_StandInTheOrderOfTheInputs(string indexes, string order)
+    public void Embeddings_AreInTheOrderOfTheInputs(string indexes, string order)
     {
         string data = string.Join(',', indexes.Split(',').Select((index, place) => $$"""{"index":{{index}},"embedding":[{{place + 1}}]}"""));
         var response = (EmbeddingResponse)Read($$"""{"data":[{{data}}]}""");
@@ -139,7 +139,7 @@ public sealed class ResponseTests
     [InlineData("[null]")]
     [InlineData("\"!!!!\"")]
     [InlineData("\"AAAA\"")]
-    public void Embeddings_ThatAreNoVectors_AreAJsonException(string vector)
+    public void Embeddings_NotVectors_ThrowJsonException(string vector)
     {
         var response = (EmbeddingResponse)Read($$"""{"data":[{"embedding":{{vector}}}]}""");
 
@@ -147,7 +147,7 @@ public sealed class ResponseTests
     }
 
     [Fact]
-    public void AnyOtherObject_IsAnOtherResponse_AndWhatIsNoneIsRefused()
+    public void FromBody_OtherObject_IsOtherResponse()
     {
         Assert.Equal("r", Assert.IsType<OtherResponse>(Read("""{"id":"r","output":[]}""")).Id);
         Assert.ThrowsAny<JsonException>(() => Read("[]"));

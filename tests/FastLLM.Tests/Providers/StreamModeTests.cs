@@ -18,7 +18,7 @@ public sealed class StreamModeTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task ARowThatAsksForAStream_IsSentByteForByte()
+    public async Task AsRequested_Row_IsSentByteForByte()
     {
         await using FaultServer server = Streaming();
         string body = Row + ""","stream":true}""" + "\n";
@@ -30,7 +30,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task ARequestFromCode_AsksForItsCountOfTokensToo_AndKeepsItsKey()
+    public async Task AsRequested_RequestFromCode_RequestsUsage()
     {
         await using FaultServer server = Streaming();
         LlmRequest request = Ask() with { Stream = true };
@@ -50,7 +50,7 @@ public sealed class StreamModeTests
     [InlineData("/v1/completions", """{"model":"m","prompt":"hi"}""", """{"model":"m","prompt":"hi" """)]
     [InlineData("/v1/responses", """{"model":"m","input":"hi"}""", """{"model":"m","input":"hi","stream":true}""")]
     [InlineData("/v1/embeddings", """{"model":"m","input":"hi"}""", """{"model":"m","input":"hi"}""")]
-    public async Task Auto_AddsBehindTheBodysOwnBytes_WhereTheBodyDoesNotSayOtherwise(string endpoint, string body, string sent)
+    public async Task Auto_AddsMembersToTheEndOfTheBody(string endpoint, string body, string sent)
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, """{"status":"completed","choices":[{"message":{},"text":"x","finish_reason":"stop"}],"data":[{"embedding":[1]}]}"""));
         ResponseWrapper<LlmResponse> outcome = await SendAsync(server, LlmRequest.FromBody(endpoint, Encoding.UTF8.GetBytes(body)), StreamMode.Auto);
@@ -61,7 +61,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task Auto_GivesTheSameAnswerUnderTheSameKey()
+    public async Task Auto_ResponseAndKey_AreTheSame()
     {
         await using FaultServer server = Streaming();
         await using var cache = new InMemoryCache();
@@ -78,7 +78,7 @@ public sealed class StreamModeTests
     [InlineData(400, """{"error":{"message":"Streaming is not supported."}}""")]
     [InlineData(422, """{"detail":[{"loc":["body","stream"],"msg":"extra fields not permitted: stream"}],"message":"stream: extra fields not permitted"}""")]
     [InlineData(501, "not implemented")]
-    public async Task AServerThatRefusesStreams_IsAskedWithout_AndThatIsRememberedAndSaidOnce(int status, string refusal)
+    public async Task Auto_StreamRefused_IsLearnedAndLoggedOnce(int status, string refusal)
     {
         await using FaultServer server = FaultServer.Start((request, connection) => Answer(request, connection, request.Text.Contains("\"stream\"", StringComparison.Ordinal), status, refusal));
         var log = new Recorder();
@@ -96,7 +96,7 @@ public sealed class StreamModeTests
     [Theory]
     [InlineData("""{"error":{"message":"Unknown parameter: 'stream_options'.","param":"stream_options"}}""")]
     [InlineData("""{"error":{"message":"Unrecognized request argument supplied: stream_options"}}""")]
-    public async Task AServerThatRefusesOnlyTheCount_IsAskedForStreamsWithout(string refusal)
+    public async Task Auto_UsageRefused_StreamsWithout(string refusal)
     {
         await using FaultServer server = FaultServer.Start((request, connection) => Answer(request, connection, request.Text.Contains("stream_options", StringComparison.Ordinal), 400, refusal, Events));
         var log = new Recorder();
@@ -112,7 +112,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task AServerThatAnswersPlain_IsTakenAtItsWord_AndAskedPlainFromThenOn()
+    public async Task Auto_PlainResponse_IsAcceptedAndLearned()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(200, Plain));
         await using RequestManager manager = Manager(server, StreamMode.Auto);
@@ -124,7 +124,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task AModelWhoseFirstStreamComesToNoEnd_IsAskedPlainFromThenOn_ButNotOneThatStreamsElse()
+    public async Task Auto_FirstStreamIncomplete_IsLearned()
     {
         const string unfinished = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ok\"}}]}\n\n";
         await using FaultServer never = FaultServer.Start((request, connection) => Answer(request, connection, request.Text.Contains("\"stream\"", StringComparison.Ordinal), 200, unfinished));
@@ -143,7 +143,7 @@ public sealed class StreamModeTests
     [Theory]
     [InlineData("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}\n\ndata: [DONE]\n\n")]
     [InlineData("data: {\"error\":{\"message\":\"oops\"}}\n\n")]
-    public async Task AFirstStreamThatTellsOfAFailure_SaysNothingAgainstStreams(string failing)
+    public async Task Auto_FirstStreamHasAnError_IsNotLearned(string failing)
     {
         await using FaultServer server = FaultServer.Start([Fault.Respond(200, failing)], Fault.Respond(200, Events));
         await using RequestManager manager = Manager(server, StreamMode.Auto, attempts: 2);
@@ -154,7 +154,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task ARefusalThatNamesNoStream_IsTheRowsOwn_AndAUsersOwnStreamIsNeverTakenBack()
+    public async Task Auto_OtherRefusal_FailsTheRow()
     {
         await using FaultServer server = FaultServer.Start(Fault.Respond(400, """{"error":{"message":"bad messages"}}"""));
         Assert.Equal(1, (await SendAsync(server, Ask(), StreamMode.Auto)).Attempts);
@@ -165,7 +165,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task AStreamWithoutEnd_FailsTheRowAtTheCap_AndIsNotSentAgain()
+    public async Task Stream_OverTheLimit_FailsWithoutRetry()
     {
         foreach (string piece in (string[])["data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + new string('x', 500) + "\"}}]}\n\n", ": " + new string('x', 500) + "\n\n", new string('x', 500)])
         {
@@ -185,7 +185,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task AStreamThatTheConnectionCuts_IsSentAgain_AndNothingOfItIsKept()
+    public async Task Stream_ConnectionLost_IsRetried()
     {
         byte[] half = Encoding.UTF8.GetBytes("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"half\"}}]}\n\n");
         FaultStep[] faults = [Fault.Chunked(200, [half], cut: true), Fault.WrongLength(200, half, 1000), Fault.ResetMidBody(200, half), Fault.CloseDelimited(200, half)];
@@ -197,7 +197,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task ConnectionsServeOneStreamAfterTheOther_AlthoughReadingStopsAtDone()
+    public async Task Stream_Done_ConnectionIsReused()
     {
         await using FaultServer server = FaultServer.Start(Fault.Chunked(200, [Encoding.UTF8.GetBytes(Events)]));
         await using RequestManager manager = Manager(server, StreamMode.Auto);
@@ -211,7 +211,7 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task AKeyThatAStreamRepeats_StandsInNoFailure()
+    public async Task Stream_RepeatsTheKey_FailureHasNoKey()
     {
         const string canary = "sk-canary-0123456789abcdef";
         foreach (string stream in (string[])[

@@ -198,7 +198,7 @@ public sealed class StreamedBodyTests
 
     [Theory]
     [MemberData(nameof(Good))]
-    public async Task AGoodStream_IsThePlainAnswer_WhereverItIsCut(string name, string stream, string body)
+    public async Task ReadAsync_AnyCuts_AssemblesTheBody(string name, string stream, string body)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(stream);
         LlmResponse whole = await SendAsync([bytes]);
@@ -216,7 +216,7 @@ public sealed class StreamedBodyTests
 
     [Theory]
     [MemberData(nameof(Bad))]
-    public async Task ABadStream_IsTheSameFailure_WhereverItIsCut(string name, string stream, FailureKind kind)
+    public async Task ReadAsync_BadStream_IsTheSameFault(string name, string stream, FailureKind kind)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(stream);
         for (int i = 0; i < bytes.Length; i++)
@@ -229,7 +229,7 @@ public sealed class StreamedBodyTests
     }
 
     [Fact]
-    public async Task AStreamThatEndsEarly_IsNoAnswer_UnlessOnlyTheGoodbyeIsMissing()
+    public async Task ReadAsync_EndsEarly_IsAFaultUnlessComplete()
     {
         string answer = Events(Begun, Chunk("""{"content":"y"}"""), Chunk("{}", "stop"));
         byte[] bytes = Encoding.UTF8.GetBytes(answer + Events($$$$"""{{{{{Head}}}},"choices":[],"usage":{"prompt_tokens":1}}""", "[DONE]"));
@@ -252,7 +252,7 @@ public sealed class StreamedBodyTests
     }
 
     [Fact]
-    public async Task AChoiceThatWasAskedForAndNeverCame_MakesAnEarlyEndOfIt_UnlessTheServerSaysThatItIsDone()
+    public async Task ReadAsync_ChoiceMissing_IsAFaultUnlessDone()
     {
         const string one = """{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}""";
         LlmRequest two = LlmRequest.FromJson("""{"model":"m","messages":[{"role":"user","content":"hi"}],"n":2,"stream":true}""");
@@ -263,7 +263,7 @@ public sealed class StreamedBodyTests
     }
 
     [Fact]
-    public async Task TextCompletions_AreAddedUp()
+    public async Task ReadAsync_TextCompletion_IsAssembled()
     {
         string stream = Events(
             """{"id":"c","object":"text_completion","model":"m","choices":[{"text":"a","index":0,"logprobs":{"tokens":["a"],"token_logprobs":[null],"text_offset":[0]},"finish_reason":null}]}""",
@@ -285,7 +285,7 @@ public sealed class StreamedBodyTests
     [InlineData("failed", FailureKind.ServerError)]
     [InlineData("error", FailureKind.RateLimited)]
     [InlineData("", FailureKind.IncompleteResponse)]
-    public async Task Responses_AreTakenFromTheEventThatEndsThem(string ending, FailureKind? kind)
+    public async Task ReadAsync_Responses_UsesTheLastEvent(string ending, FailureKind? kind)
     {
         string response = $$$$"""{"id":"r","object":"response","status":"{{{{ending}}}}","error":{{{{(ending == "failed" ? """{"code":"server_error","message":"x"}""" : "null")}}}},"output":[{"text":"aé"}],"usage":{"input_tokens":1,"output_tokens":2}}""";
         string[] last = ending switch
@@ -308,7 +308,7 @@ public sealed class StreamedBodyTests
     }
 
     [Fact]
-    public async Task AStreamWithMorePartsThanAnyAnswerHas_IsNoAnswer()
+    public async Task ReadAsync_TooManyParts_IsAFault()
     {
         string choices = Events([.. Enumerable.Range(0, 1100).Select(i => $$$$"""{"choices":[{"index":{{{{i}}}},"delta":{},"finish_reason":"stop"}]}""")]);
         string calls = Events([.. Enumerable.Range(0, 1100).Select(i => Chunk($$$$"""{"tool_calls":[{"index":{{{{i}}}},"function":{"name":"f"}}]}"""))]);

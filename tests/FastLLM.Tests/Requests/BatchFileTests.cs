@@ -22,7 +22,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_SplitsOnLineFeedsOnly_AndTakesBomCrlfAndAMissingLastNewline()
+    public async Task ReadAsync_SplitsOnLineFeedsOnly()
     {
         string odd = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\u2028b\u0085c\"}]}";
         RequestBatch batch = await ReadAsync("\uFEFF" + Line("1", Body) + "\r\n\r\n \t\r\n" + Line("2", odd) + "\n" + Line("3", "{\r\"model\":\"m\",\r\"messages\":[]}") + "\r");
@@ -32,14 +32,14 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_OfAnEmptyFile_IsAnEmptyBatch()
+    public async Task ReadAsync_EmptyFile_IsAnEmptyBatch()
     {
         Assert.Empty(await ReadAsync(""));
         Assert.Empty(await ReadAsync("\uFEFF\n\r\n"));
     }
 
     [Fact]
-    public async Task ReadAsync_TakesEveryKnownUrl_AndSamples()
+    public async Task ReadAsync_KnownUrlsAndSamples_AreRead()
     {
         string[] urls = ["/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/completions"];
         RequestBatch batch = await ReadAsync(string.Join('\n', urls.Select((url, i) => $$$"""{"url":"{{{url}}}","fastllm":{"key":"x","sample":{{{i}}},"more":[1]},"body":{"model":"m"},"custom_id":"{{{i}}}","metadata":{"body":1}}""")));
@@ -85,7 +85,7 @@ public sealed class BatchFileTests
 
     [Theory]
     [MemberData(nameof(WrongLines))]
-    public async Task ReadAsync_RefusesAWrongLine_WithItsNumber(string name, string line, string says)
+    public async Task ReadAsync_InvalidLine_ThrowsWithItsNumber(string name, string line, string says)
     {
         Assert.NotEmpty(name);
         var error = await Assert.ThrowsAsync<BatchFormatException>(() => ReadAsync(Line("ok", Body) + "\n\n" + line + "\n" + Body));
@@ -96,7 +96,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_RefusesInvalidUtf8_WithItsLine()
+    public async Task ReadAsync_InvalidUtf8_ThrowsWithItsLine()
     {
         byte[] wrong = Encoding.Latin1.GetBytes(Body.Replace("hi", "h\u00e9", StringComparison.Ordinal));
         byte[] wrongId = Encoding.Latin1.GetBytes(Line("\u00e9", Body));
@@ -108,7 +108,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_NamesBothLinesOfADuplicateId()
+    public async Task ReadAsync_DuplicateId_ThrowsWithBothLines()
     {
         var error = await Assert.ThrowsAsync<BatchFormatException>(() => ReadAsync(string.Join('\n', Line("a", Body), Line("b", Body), Line("a", Body))));
 
@@ -119,7 +119,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_NamesEveryMistake_AndTheMessageTheFirstTen()
+    public async Task ReadAsync_ManyErrors_MessageHasTheFirstTen()
     {
         var error = await Assert.ThrowsAsync<BatchFormatException>(() => ReadAsync(string.Concat(Enumerable.Repeat("x\n", 25))));
 
@@ -130,7 +130,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_TakesALineOfFiveMegabytes()
+    public async Task ReadAsync_FiveMegabyteLine_IsRead()
     {
         string body = $$"""{"model":"m","messages":[{"role":"user","content":"{{new string('x', 5_000_000)}}"}]}""";
         RequestBatch batch = await ReadAsync(Line("1", body) + "\n" + Line("2", Body));
@@ -155,7 +155,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task WrittenFiles_ReadBackToTheSameBytesKeysAndIds()
+    public async Task WriteAsync_ReadAsync_RoundTrips()
     {
         var batch = new RequestBatch();
         batch.Chat.Completions.Create("m", [Message.System("é\n\"😀\u2028"), "hi"], stop: ["\n"]);
@@ -171,7 +171,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task WriteAsync_PutsAPrettyBodyOnOneLine_WithoutChangingItsMeaning()
+    public async Task WriteAsync_PrettyBody_IsOneLine()
     {
         var batch = new RequestBatch();
         string id = batch.Add(LlmRequest.FromJson("{\r\n  \"model\": \"m\",\n  \"messages\": []\r\n}"));
@@ -182,7 +182,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task WriteAsync_KeepsOwnIds_ButNeverWritesOneTwice()
+    public async Task WriteAsync_OwnIds_AreKeptAndUnique()
     {
         RequestBatch read = await ReadAsync(Line("mine", Body) + "\n" + Line("other", Body));
         Assert.Contains("\"custom_id\":\"mine\"", await WriteAsync(read), StringComparison.Ordinal);
@@ -192,7 +192,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task WriteAsync_AGivenIdThatLooksLikeAMadeOne_IsNotWrittenTwice()
+    public async Task WriteAsync_IdLikeAGeneratedOne_IsUnique()
     {
         var batch = new RequestBatch();
         batch.Chat.Completions.Create("m", ["hi"]);
@@ -222,7 +222,7 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_LeavesTheStreamOpen_AndAsksForNoneToBeGiven()
+    public async Task ReadAsync_LeavesTheStreamOpen()
     {
         var stream = new MemoryStream(Encoding.UTF8.GetBytes(Body));
         await RequestBatch.ReadAsync(stream, Cancel);

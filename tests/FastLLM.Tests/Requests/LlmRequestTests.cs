@@ -66,7 +66,7 @@ public sealed class LlmRequestTests
     private const string Chat = """{ "messages" : [ {"role":"user", "content":"h\u0069"} ], "model":"m", "temperature": 0.70 , "top_p":1, "stop":null }""";
 
     [Fact]
-    public void FromJson_IsSentByteForByte_WithNothingAdded()
+    public void FromJson_IsSentByteForByte()
     {
         LlmRequest request = LlmRequest.FromJson(Chat);
 
@@ -77,7 +77,7 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public void FromJson_ReadsTextBytesAndElementsAlike()
+    public void FromJson_StringBytesAndElement_AreEqual()
     {
         using JsonDocument document = JsonDocument.Parse("[" + Chat + "]");
         LlmRequest[] all = [LlmRequest.FromJson(Chat), LlmRequest.FromJson(Encoding.UTF8.GetBytes(Chat)), LlmRequest.FromJson(document.RootElement[0])];
@@ -87,14 +87,14 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public void FromJson_TakesAByteOrderMarkOff()
+    public void FromJson_ByteOrderMark_IsRemoved()
     {
         Assert.Equal(Chat, Text(LlmRequest.FromJson("\uFEFF" + Chat)));
         Assert.Equal(Chat, Text(LlmRequest.FromJson([.. "\uFEFF"u8, .. Encoding.UTF8.GetBytes(Chat)])));
     }
 
     [Fact]
-    public void FromJson_TakesAProviderThatIsATextForTheLabel_AndSendsOneThatIsAnObject()
+    public void FromJson_ProviderString_IsTheLabel()
     {
         LlmRequest labelled = LlmRequest.FromJson("""{"provider":"openai","model":"m","messages":[]}""");
         Assert.Equal("openai", labelled.Provider);
@@ -115,7 +115,7 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public void FromJson_GoesToEmbeddingsWhereThereIsAnInput()
+    public void FromJson_Input_IsSentToEmbeddings()
     {
         Assert.Equal("/v1/embeddings", LlmRequest.FromJson("""{"model":"e","input":["a"]}""").Endpoint);
         Assert.Equal("/v1/chat/completions", LlmRequest.FromJson("""{"model":"e","messages":[{"role":"user","content":[{"type":"text","text":"input"}]}]}""").Endpoint);
@@ -135,13 +135,13 @@ public sealed class LlmRequestTests
     [InlineData("""{"model":7,"messages":[]}""")]
     [InlineData("""{"model":"m","messages":[],"temperature":"hot"}""")]
     [InlineData("""{"model":"m","messages":[],"max_completion_tokens":1.5}""")]
-    public void FromJson_RefusesWhatIsNoRequest(string json)
+    public void FromJson_NotARequest_Throws(string json)
     {
         Assert.ThrowsAny<JsonException>(() => LlmRequest.FromJson(json));
     }
 
     [Fact]
-    public void FromJson_RefusesBytesThatAreNoUtf8_AndTextThatIsNoUtf16()
+    public void FromJson_InvalidUnicode_Throws()
     {
         byte[] bytes = Encoding.UTF8.GetBytes(Chat);
         bytes[Array.IndexOf(bytes, (byte)'m')] = 0xFF;
@@ -158,7 +158,7 @@ public sealed class LlmRequestTests
     [InlineData("\"presence_penalty\":-3", "PresencePenalty", "-3", "-2 and 2")]
     [InlineData("\"frequency_penalty\":2.01", "FrequencyPenalty", "2.01", "-2 and 2")]
     [InlineData("\"max_completion_tokens\":0", "MaxCompletionTokens", "0", "at least 1")]
-    public void FromJson_RefusesParametersOutOfRange_NamingFieldValueAndRange(string member, string field, string value, string range)
+    public void FromJson_OutOfRange_ThrowsWithFieldValueAndRange(string member, string field, string value, string range)
     {
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => LlmRequest.FromJson($$"""{"model":"m","messages":[],{{member}}}"""));
 
@@ -168,7 +168,7 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public void FromJson_RefusesAnUnknownRole_NamingTheKnownOnes()
+    public void FromJson_UnknownRole_ThrowsWithKnownRoles()
     {
         var error = Assert.Throws<ArgumentException>(() => LlmRequest.FromJson("""{"model":"m","messages":[{"role":"robot","content":"x"}]}"""));
 
@@ -176,7 +176,7 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public async Task OneRequest_HasOneKey_HoweverItCameAbout()
+    public async Task Key_EqualRequests_IsTheSame()
     {
         var batch = new RequestBatch();
         string id = batch.Chat.Completions.Create("m", [Message.System("s"), "hi"], temperature: 0.5, maxCompletionTokens: 5, stop: ["\n"], extra: new Dictionary<string, object?> { ["top_k"] = 3, ["min_p"] = 0.1f });
@@ -199,7 +199,7 @@ public sealed class LlmRequestTests
     }
 
     [Fact]
-    public void TheSameEmbedding_HasOneKey_HoweverItCameAbout()
+    public void Key_EqualEmbeddings_IsTheSame()
     {
         var batch = new RequestBatch();
         string id = batch.Embeddings.Create("e", ["a", "b"]);

@@ -5,7 +5,7 @@ namespace FastLLM.Tests.Requests;
 public sealed class RequestBatchTests
 {
     [Fact]
-    public void Requests_KeepTheOrderInWhichTheyWereAdded()
+    public void Add_KeepsTheOrder()
     {
         var batch = new RequestBatch();
         string[] ids = [batch.Chat.Completions.Create("m", ["a"]), batch.Embeddings.Create("e", "b"), batch.Add(LlmRequest.FromPrompt(null, "c", "m"))];
@@ -16,7 +16,7 @@ public sealed class RequestBatchTests
     }
 
     [Fact]
-    public void Merge_KeepsTheOrderOfThePartsAndOfTheirRequests_AndLeavesThePartsAlone()
+    public void Merge_KeepsTheOrder()
     {
         RequestBatch a = Of("a0", "a1"), b = Of("b0", "b1"), empty = Of();
         RequestBatch merged = RequestBatch.Merge([a, empty, b, a]);
@@ -27,7 +27,7 @@ public sealed class RequestBatchTests
     }
 
     [Fact]
-    public void Null_IsRefused_AndLeavesTheBatchAsItWas()
+    public void Add_Null_ThrowsAndAddsNothing()
     {
         var batch = new RequestBatch();
 
@@ -42,7 +42,7 @@ public sealed class RequestBatchTests
     }
 
     [Fact]
-    public void Add_RefusesARequestThatCannotBeSent_AndLeavesTheBatchAsItWas()
+    public void Add_InvalidRequest_ThrowsAndAddsNothing()
     {
         var batch = new RequestBatch();
 
@@ -51,7 +51,7 @@ public sealed class RequestBatchTests
     }
 
     [Fact]
-    public void Create_RefusesParametersOutOfRange_NamingThem()
+    public void Create_OutOfRange_ThrowsWithName()
     {
         var batch = new RequestBatch();
         (string Name, Action Act)[] wrong =

@@ -11,7 +11,7 @@ public sealed class RequestBodyTests
     private const string Hi = """{"messages":[{"content":"hi","role":"user"}],"model":"m","temperature":0.7}""";
 
     [Fact]
-    public void Create_SendsModelMessagesAndTheTemperatureThatWasLeftAlone()
+    public void Create_Defaults_SendsModelMessagesAndTemperature()
     {
         var batch = new RequestBatch();
         batch.Chat.Completions.Create("m", ["hi"]);
@@ -22,7 +22,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void Temperature_NullSendsNone_AndAChosenOneIsSentEvenWhereItIsTheDefault()
+    public void Temperature_NullSendsNone_SetValueIsSent()
     {
         Assert.Equal("""{"messages":[{"content":"hi","role":"user"}],"model":"m"}""", Body(Created(temperature: null)));
         Assert.Equal("""{"messages":[{"content":"hi","role":"user"}],"model":"m","temperature":0}""", Body(Created(temperature: 0)));
@@ -34,7 +34,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void ParametersAtTheProvidersOwnDefault_AreNotSent()
+    public void Create_ProviderDefaults_AreNotSent()
     {
         var batch = new RequestBatch();
         batch.Chat.Completions.Create("m", ["hi"], topP: 1, n: 1, presencePenalty: 0, frequencyPenalty: 0, stream: false);
@@ -44,7 +44,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void EveryParameterOfCreate_IsSentUnderItsOwnName()
+    public void Create_EveryParameter_IsSentByItsName()
     {
         var batch = new RequestBatch();
         batch.Chat.Completions.Create(
@@ -63,7 +63,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void Stop_OneTextIsSentAsAText_SeveralAsAnArray_AndBlankOnesCount()
+    public void Stop_OneIsAString_SeveralAreAnArray()
     {
         Assert.Contains("""
             "stop":"\n"
@@ -134,7 +134,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void ExtraParameter_ThatIsNull_IsNone()
+    public void ExtraParameter_Null_IsNotSent()
     {
         var batch = new RequestBatch();
         batch.Embeddings.Create("e", "a", extra: new Dictionary<string, object?> { ["x"] = null });
@@ -143,7 +143,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void ExtraParameter_ThatCannotBeSent_IsAnErrorThatNamesIt()
+    public void ExtraParameter_UnsupportedType_ThrowsWithName()
     {
         foreach (object value in (object[])[new object(), new DateTime(2026, 1, 1), 'c', double.NaN, float.PositiveInfinity, new[] { double.NaN }])
         {
@@ -160,7 +160,7 @@ public sealed class RequestBodyTests
     [InlineData("stream")]
     [InlineData("max_completion_tokens")]
     [InlineData("seed")]
-    public void ExtraParameter_ThatHasAParameterOfItsOwn_IsRefused(string name)
+    public void ExtraParameter_NameOfAParameter_Throws(string name)
     {
         var batch = new RequestBatch();
         var error = Assert.Throws<ArgumentException>(() => batch.Chat.Completions.Create("m", ["hi"], seed: 1, extra: new Dictionary<string, object?> { [name] = 1 }));
@@ -170,7 +170,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void AdditionalParameters_RefuseNamesOfProperties()
+    public void AdditionalParameters_NameOfAProperty_Throws()
     {
         var parameters = new Dictionary<string, JsonElement> { ["top_p"] = JsonDocument.Parse("1").RootElement };
 
@@ -178,7 +178,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void AdditionalParameters_AreCopied_SoThatALaterChangeHasNoEffect()
+    public void AdditionalParameters_AreCopied()
     {
         var parameters = new Dictionary<string, JsonElement> { ["top_k"] = JsonDocument.Parse("1").RootElement };
         var request = new LlmRequest { Model = "m", AdditionalParameters = parameters };
@@ -188,7 +188,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void LoneSurrogates_AreRefusedWhereverTextStands()
+    public void LoneSurrogate_AnyText_Throws()
     {
         const string lone = "a\ud83d";
         var one = JsonDocument.Parse("1").RootElement;
@@ -225,7 +225,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void WholeSurrogatePairsAndOddCharacters_AreSentAsTheyAre()
+    public void SurrogatePairsAndControlCharacters_AreSent()
     {
         const string text = "😀 <b> & ' \u2028 \u0000 \u007f é";
         using JsonDocument body = JsonDocument.Parse(Body(LlmRequest.FromPrompt(null, text, "m")));
@@ -248,7 +248,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void With_OfARequestFromJson_KeepsWhatItDoesNotChange()
+    public void With_RequestFromJson_KeepsOtherFields()
     {
         LlmRequest read = LlmRequest.FromJson("""{"model":"m","messages":[{"role":"user","content":"hi","cache_control":{"type":"x"}}],"top_k":5,"stop":["\n"],"max_completion_tokens":9}""");
 
@@ -259,7 +259,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void Messages_AreWrittenAsTheApiWantsThem()
+    public void Messages_AreWrittenInTheApiFormat()
     {
         var request = new LlmRequest
         {
@@ -286,7 +286,7 @@ public sealed class RequestBodyTests
     }
 
     [Fact]
-    public void Body_IsTheSameForThreadsThatAskForItAtOnce()
+    public void Body_ConcurrentThreads_GetTheSame()
     {
         LlmRequest[] requests = [.. Enumerable.Range(0, 200).Select(i => LlmRequest.FromPrompt(null, $"question {i}", "m"))];
         var seen = new (string Body, RequestKey Key)[requests.Length * 4];

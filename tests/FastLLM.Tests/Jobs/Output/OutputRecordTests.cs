@@ -140,6 +140,17 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
+    public void Write_BodyThatIsNotUnicode_IsWrittenAsValidUtf8()
+    {
+        byte[] body = [.. "{ \"text\": \"a\\ud83d"u8, 0xFF, .. "\\ud83d\\ude00\", \"n\": 1.0 }"u8];
+        var outcome = new ResponseWrapper<LlmResponse>(LlmResponse.FromBody(body), s_key, 0, null);
+
+        string line = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(new OutputRecord(withOwnMember: false).Write("id", outcome).Span);
+
+        Assert.Contains("""{"text":"a\ufffd\uFFFD\ud83d\ude00","n":1.0}""".Replace("\\uFFFD", "\uFFFD", StringComparison.Ordinal), line, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Write_LargeBody_IsWhole()
     {
         byte[] body = Encoding.UTF8.GetBytes("{ \"text\": \"" + new string('x', 50_000_000) + "\" }");

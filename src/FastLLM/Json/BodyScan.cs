@@ -1,11 +1,10 @@
 using System.Text.Json;
-using FastLLM.Costs;
-using FastLLM.Json;
 
-namespace FastLLM.Providers;
+namespace FastLLM.Json;
 
 /// <summary>Represents what the engine needs to know of a response's body, read in one pass without allocations.</summary>
 /// <remarks>The rest of the body is read only on demand.</remarks>
+// Many fields because it is the result of one pass over many members.
 internal struct BodyScan
 {
     private const int MaxDepth = 64;
@@ -40,7 +39,7 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>usage</c> object.</summary>
     public bool HasUsage;
 
-    /// <summary>The token counts; see <see cref="Usage"/>.</summary>
+    /// <summary>The token counts; see <c>Usage</c>.</summary>
     public long PromptTokens, CompletionTokens, TotalTokens, CachedTokens, ReasoningTokens;
 
     /// <summary>Reads the body.</summary>
@@ -66,16 +65,6 @@ internal struct BodyScan
 
         return scan;
     }
-
-    /// <summary>Gets the token counts as an object, or <see langword="null"/> if the provider sent none.</summary>
-    public readonly Usage? ToUsage() => !HasUsage ? null : new Usage
-    {
-        PromptTokens = PromptTokens,
-        CompletionTokens = CompletionTokens,
-        TotalTokens = TotalTokens == 0 ? PromptTokens + CompletionTokens : TotalTokens,
-        CachedTokens = CachedTokens,
-        ReasoningTokens = ReasoningTokens,
-    };
 
     private void ReadMember(ref Utf8JsonReader reader)
     {

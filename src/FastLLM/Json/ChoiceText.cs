@@ -1,7 +1,6 @@
 using System.Text.Json;
-using FastLLM.Json;
 
-namespace FastLLM.Providers;
+namespace FastLLM.Json;
 
 /// <summary>Reads text and finish reason of the first choice straight from the bytes: most callers need nothing else.</summary>
 /// <remarks>Each object is read to its end: the last of duplicate members counts, as everywhere.</remarks>

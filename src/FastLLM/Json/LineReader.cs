@@ -1,7 +1,7 @@
 using System.Buffers;
 using FastLLM.Json;
 
-namespace FastLLM.Requests;
+namespace FastLLM.Json;
 
 /// <summary>Splits a stream of bytes into lines at LF only: U+2028 and a lone CR are part of a line.</summary>
 /// <remarks>

@@ -1,8 +1,8 @@
 using System.Text;
-using FastLLM.Requests;
+using FastLLM.Json;
 using Xunit;
 
-namespace FastLLM.Tests.Requests;
+namespace FastLLM.Tests.Json;
 
 public sealed class LineReaderTests
 {
@@ -21,7 +21,7 @@ public sealed class LineReaderTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public async Task Lines_AreTheSame_HoweverTheStreamIsCutIntoReads(string file, string[] lines)
+    public async Task ReadAsync_AnyReadSizes_ReturnsTheSameLines(string file, string[] lines)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(file);
         Assert.Equal(lines, await ReadAsync(bytes, [1]));
@@ -40,7 +40,7 @@ public sealed class LineReaderTests
     [InlineData(false, "\n")]
     [InlineData(false, "\r\n")]
     [InlineData(false, "")]
-    public async Task ALineOfManyMegabytesIsReadWhole_AndStaysGood(bool seekable, string end)
+    public async Task ReadAsync_LongLine_IsKept(bool seekable, string end)
     {
         string large = "\uFEFF" + new string('x', 5_000_001);
         byte[] bytes = Encoding.UTF8.GetBytes($"{large}\nsmall\n{large}{end}");
@@ -73,7 +73,7 @@ public sealed class LineReaderTests
     }
 
     [Fact]
-    public async Task Lines_AreNumberedFromOne_BlankOnesIncluded()
+    public async Task Line_CountsFromOneWithBlankLines()
     {
         using var reader = new LineReader(new MemoryStream("a\n\nb"u8.ToArray()));
         foreach (int number in (int[])[1, 2, 3])
@@ -87,7 +87,7 @@ public sealed class LineReaderTests
     }
 
     [Fact]
-    public async Task Bytes_AreNeverDecoded()
+    public async Task ReadAsync_AnyBytes_AreNotDecoded()
     {
         byte[] odd = [0xFF, 0xFE, 0x00, 0xC3, 0x28];
         using var reader = new LineReader(new MemoryStream([.. odd, (byte)'\n']));
@@ -96,7 +96,7 @@ public sealed class LineReaderTests
     }
 
     [Fact]
-    public async Task LongLinesAmongShortOnes_ComeWhole()
+    public async Task ReadAsync_LongAndShortLines_AreWhole()
     {
         string[] lines = [.. Enumerable.Range(0, 40).Select(i => new string((char)('a' + (i % 26)), i % 7 == 0 ? 30_000 * i : i))];
 
