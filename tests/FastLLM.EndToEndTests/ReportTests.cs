@@ -65,7 +65,7 @@ public sealed class ReportTests : IDisposable
     }
 
     [Theory]
-    [InlineData("is no output", "in.jsonl")]
+    [InlineData("is not the output of a run", "in.jsonl")]
     [InlineData("File not found", "missing.jsonl")]
     [InlineData("is not overwritten", "a.jsonl", "-o", "in.jsonl")]
     [InlineData("is not overwritten", "a.jsonl", "-o", "a.jsonl")]

@@ -87,16 +87,16 @@ public sealed class RowsTests : IDisposable
     /// <summary>Options, and what is said of them.</summary>
     public static TheoryData<string[], string> Mistakes => new()
     {
-        { [], "say with --template what to ask of each row" },
+        { [], "make requests of its rows with --template" },
         { ["--template", "{{txt}}"], "The columns are: text, label." },
         { ["--template", "{{text}}"], "line 3: The column \"text\" has no value here." },
         { ["--template", "{{text"], "never closed" },
         { ["--template", "@none.txt"], "cannot read none.txt" },
-        { ["--template", "{{text}}", "--set", "effort=high"], "A text needs quotes: effort=\"high\"" },
+        { ["--template", "{{text}}", "--set", "effort=high"], "Text needs quotes: effort=\"high\"" },
         { ["--template", "{{text}}", "--set", "temperature"], "Use NAME=JSON" },
         { ["--template", "{{text}}", "--set", "seed=1", "--set", "seed=2"], "occurs twice" },
-        { ["--template", "{{text}}", "--endpoint", "/v1/other"], "is none of /v1/chat/completions" },
-        { ["--template", "{{text}}", "--endpoint", "/v1/embeddings", "--system", "x"], "A system text goes to" },
+        { ["--template", "{{text}}", "--endpoint", "/v1/other"], "is not one of /v1/chat/completions" },
+        { ["--template", "{{text}}", "--endpoint", "/v1/embeddings", "--system", "x"], "System text is for" },
         { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "no such column" },
         { ["--template", "{{text}}", "--input-format", "openai"], "A template is for plain rows" },
         { ["--system", "x"], "--system requires --template" },
