@@ -4,7 +4,6 @@ using System.Text.Json;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
-using FastLLM.Json;
 using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Reports;
