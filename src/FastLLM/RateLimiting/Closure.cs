@@ -7,7 +7,7 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class Closure
 {
-    // By how much the wait has grown at the next probe. What was told saves probes; what has passed makes more of them worth their
+    // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
     private const double Growth = 0.2;
     private const double GrowthIfTold = 0.5;
@@ -95,10 +95,10 @@ internal sealed class Closure
     /// <summary>Counts a refusal while closed.</summary>
     /// <param name="mark">The refused send.</param>
     /// <param name="now">The time.</param>
-    /// <param name="told">The seconds that the provider asks to wait; 0 if it does not.</param>
-    public void Refuse(in SendMark mark, double now, double told)
+    /// <param name="retryAfter">The seconds that the provider asks to wait; 0 if it does not.</param>
+    public void Refuse(in SendMark mark, double now, double retryAfter)
     {
-        _toldUntil = told > 0 ? now + told : _toldUntil;
+        _toldUntil = retryAfter > 0 ? now + retryAfter : _toldUntil;
         if (mark.Index != _probe)
         {
             // Sent before the closure: it was not accepted after all.
@@ -109,7 +109,7 @@ internal sealed class Closure
         _probe = -1;
         _refusedBelow += mark.InFlight < InFlight - (InFlight / 10) ? 1 : 0;
 
-        // A wait that was told is a hint, as it may be wrong: fewer probes before it, and one when it is over.
+        // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
         double growth = now < _toldUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
         double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);

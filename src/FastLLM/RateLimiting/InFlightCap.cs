@@ -5,7 +5,7 @@ namespace FastLLM.RateLimiting;
 /// <param name="slowStart">Whether to start low.</param>
 internal sealed class InFlightCap(int ceiling, bool slowStart)
 {
-    // Enough to finish a small job in one round, too few to hurt anybody.
+    // Enough to finish a small job in one round, too few to overload a provider.
     private const int First = 20;
 
     private int _answers;

@@ -136,7 +136,7 @@ internal sealed class LawSearch
         }
     }
 
-    /// <summary>Tells whether a trial has gone on for so long that it must be decided.</summary>
+    /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
     public bool IsLate(double now) =>
         Evidence.Sent(Sends) >= MostInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
 
@@ -148,12 +148,12 @@ internal sealed class LawSearch
         phase.Begin(now);
     }
 
-    /// <summary>Goes on with the limits as they are.</summary>
+    /// <summary>Continues with the limits as they are.</summary>
     /// <param name="now">The time.</param>
     /// <param name="calm">For how many seconds refusals are only what a try for more has left behind.</param>
     public void Hold(double now, double calm = 0) => Go(new Holding(this, now + calm), now);
 
-    /// <summary>Goes on with limits that are newly learnt.</summary>
+    /// <summary>Continues with limits that are newly learned.</summary>
     public void Learnt(double now, double calm = 0)
     {
         Schedule.Learnt(Limits, now, Sends.Count);
@@ -188,7 +188,7 @@ internal sealed class LawSearch
         int fewest = closed > Long ? FewestIfSlow : FewestForRate;
         if (!Closure.IsAboutInFlight && accepted < fewest)
         {
-            // Too few to tell a rate from: the probes go on.
+            // Too few to tell a rate from: the probes continue.
             return;
         }
 

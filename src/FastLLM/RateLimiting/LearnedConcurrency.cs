@@ -1,6 +1,6 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>How many may be in flight, learnt from what the provider takes.</summary>
+/// <summary>How many may be in flight, learned from what the provider takes.</summary>
 /// <remarks>Slow start: the limit doubles after each clean round (as many answers as the limit) until the provider first throttles; from
 /// then on it grows by a twentieth, at least by one, a round. A throttled answer cuts it by a fifth, once per episode: answers to what was
 /// sent before the cut say nothing new. It grows only where it is used up, and never falls below one. Called under the limiters'
@@ -24,7 +24,7 @@ internal sealed class LearnedConcurrency(int ceiling)
     /// <param name="inFlight">How many were in flight, with this one.</param>
     /// <param name="now">When.</param>
     /// <param name="wait">How long the provider asked to wait; the episode lasts at least that long.</param>
-    /// <param name="paced">Whether a learnt rate holds sends back: then a refusal is the rate's fault, unless the limit is used up
+    /// <param name="paced">Whether a learned rate holds sends back: then a refusal is the rate's fault, unless the limit is used up
     /// too.</param>
     public void Ended(LeaseEnd end, int inFlight, double now, double wait = 0, bool paced = false)
     {

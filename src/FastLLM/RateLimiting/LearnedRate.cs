@@ -1,17 +1,17 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>How many requests a second the provider takes, learnt from its refusals where no limit was told.</summary>
+/// <summary>How many requests a second the provider takes, learned from its refusals where no limit is configured.</summary>
 /// <remarks>
 /// <para>Slots alone are too coarse where answers come fast: twenty slots of 10 ms are 2,000 a second. So the first refusals (429) turn the
 /// rate of what was let through into a paced rate. From then on what is let through between two refusals is the measure of what the
 /// provider takes: the rate is cut to that, and at least by a tenth, once per episode. It grows by a twentieth each second in which nothing
 /// was refused, rests a while just below what was measured, and then tries again whether there is more; the rests get longer as long as
 /// there is not.</para>
-/// <para>Where nothing at all is let through any more (the minute's window is used up, and nobody says for how long), it becomes a trickle
+/// <para>Where nothing at all is let through any more (the minute's window is used up, and no response says for how long), it becomes a trickle
 /// of probes; the first that succeeds brings back what the last minute has proven. Times are seconds on the clock of
 /// <see cref="RateLimiters"/>, under whose lock it stands.</para>
 /// </remarks>
-/// <param name="patience">How many refusals within ten seconds it takes to learn from them. Beside limits that were told, a stray one is no
+/// <param name="patience">How many refusals within ten seconds it takes to learn from them. Beside configured limits, a stray one is no
 /// news.</param>
 internal sealed class LearnedRate(int patience)
 {
@@ -61,7 +61,7 @@ internal sealed class LearnedRate(int patience)
     /// <summary>Whether the provider has taught a rate.</summary>
     public bool IsLearned => !double.IsPositiveInfinity(_rate);
 
-    /// <summary>Sends a second; infinite where nothing was learnt.</summary>
+    /// <summary>Sends a second; infinite where nothing was learned.</summary>
     public double PerSecond => _rate;
 
     /// <summary>How long until the next send may go; 0 for now.</summary>

@@ -20,7 +20,7 @@ internal sealed class RaiseSchedule
 
     public bool IsDue(double now, long count) => now >= _from + _rest && count >= _fromIndex + (IsRough ? 8 : _sends);
 
-    /// <summary>A limit was learnt. If it is the one that was known, the rest goes on growing.</summary>
+    /// <summary>A limit was learned. If it is the one that was known, the rest continues to grow.</summary>
     public void Learnt(in Limits limits, double now, long count)
     {
         bool same = (!double.IsPositiveInfinity(limits.Rate) && Math.Abs((limits.Rate / _held.Rate) - 1) < SameLaw)
