@@ -72,12 +72,21 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         decimal charge;
         if (reply.Failure is { } failure)
         {
-            charge = lease.Release(SendResult.Failed(failure, WaitAfter(failure, lease.Rate)));
+            TimeSpan? retryAfter = failure.RetryAfter ?? lease.Rate.RetryAfter;
+            if (SendResult.EndOf(failure.Kind) == LeaseEnd.Throttled && lease.Rate.Headers?.UntilRefilled is { } untilRefilled)
+            {
+                // Nothing is left of a limit: that is everybody's.
+                Pause(lease.Rate, retryAfter ?? untilRefilled);
+            }
+
+            charge = lease.Release(SendResult.Failed(failure, Believable(retryAfter)));
             context.Sends.Charged += charge;
             context.InFlight.Charged = context.Sends.Charged;
         }
         else
         {
+            // A wait beside a response can only be meant for the next sends.
+            Pause(lease.Rate, lease.Rate.RetryAfter);
             decimal? cost = CostOf(reply.Response!, reply.Usage, context.Request.Model);
             charge = lease.Release(SendResult.Answered(reply.Usage, cost));
             context.Sends.Cost = cost ?? (context.Run.Account is null ? null : charge);
@@ -234,12 +243,16 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     public static LlmException OutOfTime(RequestManagerOptions options) =>
         new(FailureKind.Timeout, $"Not sent within {options.TotalTimeout} ({nameof(RequestManagerOptions.TotalTimeout)}).");
 
-    // A refusal closes the limiter of its model. Other requests to wait come in headers, and are observed.
-    private TimeSpan WaitAfter(LlmException failure, RateLease lease)
+    private void Pause(RateLease lease, TimeSpan? asked)
     {
-        TimeSpan? wait = SendResult.EndOf(failure.Kind) == LeaseEnd.Throttled ? failure.RetryAfter ?? lease.Headers?.UntilRefilled : null;
-        return wait <= _options.MaxThrottleWait ? wait.Value : TimeSpan.Zero;
+        TimeSpan wait = Believable(asked);
+        if (wait > TimeSpan.Zero && lease.Limiter!.CloseFor(wait))
+        {
+            _logger.ProviderPause(wait);
+        }
     }
+
+    private TimeSpan Believable(TimeSpan? wait) => wait <= _options.MaxThrottleWait ? wait.Value : TimeSpan.Zero;
 
     private decimal? CostOf(TResponse response, Usage? usage, string? model)
     {

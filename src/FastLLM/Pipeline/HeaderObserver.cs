@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Listens to what response headers say about limits, and tells the limiters.</summary>
+/// <summary>Reads what response headers say about limits, for the send that got them.</summary>
 internal sealed class HeaderObserver : IDisposable
 {
     private readonly RateLimiters _limiters;
@@ -53,20 +53,21 @@ internal sealed class HeaderObserver : IDisposable
         }
     }
 
-    // If a provider serves several managers, what one of them hears holds for all.
+    // A wait that is asked for belongs to the send that got it, which may be another manager's. Only one that belongs to none holds for all.
     private void Observe(HttpResponseHeaders headers, Attempt? attempt)
     {
-        var lease = attempt?.Owner as RateLease;
-        ModelRateLimiter? limiter = lease?.Limiter is { } own ? _limiters.Of(own.Model) : null;
-        if (limiter is not null && ReferenceEquals(limiter, lease!.Limiter))
+        TimeSpan? wait = RetryAfter.Read(headers, default, _time.GetUtcNow());
+        if (attempt is null)
+        {
+            if (wait > TimeSpan.Zero && wait <= _maxWait && _limiters.CloseAllFor(wait.Value))
+            {
+                _logger.ProviderPause(wait.Value);
+            }
+        }
+        else if (attempt.Owner is RateLease { Limiter: { } own } lease && ReferenceEquals(_limiters.Of(own.Model), own))
         {
             lease.Headers = LimitHeaders.Read(headers, RetryAfter.Parse, _time.GetUtcNow());
-        }
-
-        if (RetryAfter.Read(headers, default, _time.GetUtcNow()) is { } wait && wait > TimeSpan.Zero && wait <= _maxWait
-            && (limiter?.CloseFor(wait) ?? _limiters.CloseAllFor(wait)))
-        {
-            _logger.ProviderPause(wait);
+            lease.RetryAfter = wait;
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 using Microsoft.Extensions.Logging;
 
@@ -224,8 +225,9 @@ internal sealed class RequestPipeline<TResponse>(
     private RetryDecision Decide(RequestContext<TResponse> context, LlmException failure)
     {
         TimeSpan age = Age(context);
-        RetryDecision decision =
-            _retryPolicy.Decide(context.Retry, failure, context.Lease.Rate.WasDown, context.Lease.Rate.IsProbe, age, _jitter());
+        RateLease lease = context.Lease.Rate;
+        var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter);
+        RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
         if (decision.Action == RetryAction.Retry)
         {
             decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);

@@ -33,7 +33,7 @@ internal sealed class Closure
     private int _refusedBelow;
     private double _since;
     private double _next;
-    private double _toldUntil;
+    private double _requestedUntil;
 
     public bool IsClosed { get; private set; }
 
@@ -76,7 +76,7 @@ internal sealed class Closure
         _probe = -1;
         _since = now;
         _next = now + ShortestWait;
-        _toldUntil = 0;
+        _requestedUntil = 0;
     }
 
     public void Open() => IsClosed = false;
@@ -98,7 +98,7 @@ internal sealed class Closure
     /// <param name="retryAfter">The seconds that the provider asks to wait; 0 if it does not.</param>
     public void Refuse(in SendMark mark, double now, double retryAfter)
     {
-        _toldUntil = retryAfter > 0 ? now + retryAfter : _toldUntil;
+        _requestedUntil = retryAfter > 0 ? now + retryAfter : _requestedUntil;
         if (mark.Index != _probe)
         {
             // Sent before the closure: it was not accepted after all.
@@ -111,9 +111,9 @@ internal sealed class Closure
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double growth = now < _toldUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
+        double growth = now < _requestedUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
         double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);
-        _next = now < _toldUntil ? Math.Min(now + wait, _toldUntil) : now + wait;
+        _next = now < _requestedUntil ? Math.Min(now + wait, _requestedUntil) : now + wait;
     }
 
     /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>

@@ -77,8 +77,24 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
         }
     }
 
-    /// <summary>The send is over: what was set aside becomes what it took.</summary>
-    public void Settle(RateLease lease, LeaseEnd end, Usage? usage)
+    /// <summary>Learns from the end of a send.</summary>
+    public void Ended(double now, RateLease lease, LeaseEnd end, Usage? usage)
+    {
+        Settle(lease, end, usage);
+        if (end == LeaseEnd.Throttled)
+        {
+            UsedUp(now, lease.Since);
+        }
+
+        if (lease.Headers is { } headers)
+        {
+            // After the settlement: what is given back must not exceed what the provider says is left.
+            Correct(now, lease, headers);
+        }
+    }
+
+    // What was set aside becomes what the send took.
+    private void Settle(RateLease lease, LeaseEnd end, Usage? usage)
     {
         if (end == LeaseEnd.NotUsed)
         {
@@ -111,7 +127,7 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
     }
 
     /// <summary>The provider refused a send that should have fitted: whatever is thought to be left, is not.</summary>
-    public void UsedUp(double now, double sentAt)
+    private void UsedUp(double now, double sentAt)
     {
         if (sentAt >= _correctedAt)
         {
@@ -128,7 +144,7 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
     /// <param name="now">The moment.</param>
     /// <param name="lease">The send. Of answers to what was sent before the last correction, nothing is new.</param>
     /// <param name="headers">What they say.</param>
-    public void Correct(double now, RateLease lease, LimitHeaders headers)
+    private void Correct(double now, RateLease lease, LimitHeaders headers)
     {
         if (lease.Since < _correctedAt || !headers.SaysAnything)
         {

@@ -80,10 +80,10 @@ internal sealed class Evidence
     /// <param name="high">The share expected if it is not.</param>
     /// <param name="certainty">See <see cref="ShareTest"/>.</param>
     /// <param name="isLate">Whether to decide for what is more likely, however uncertain.</param>
-    public Verdict Judge(SendCounter sends, double low, double high, double certainty, bool isLate = false)
+    public ShareLevel Judge(SendCounter sends, double low, double high, double certainty, bool isLate = false)
     {
         long sent = Sent(sends);
-        Verdict verdict = ShareTest.Judge(sent, RefusedOf(sends), low, high, certainty);
-        return verdict != Verdict.Open || !isLate ? verdict : Share(sends) * 2 < low + high ? Verdict.Low : Verdict.High;
+        ShareLevel level = ShareTest.Judge(sent, RefusedOf(sends), low, high, certainty);
+        return level != ShareLevel.Open || !isLate ? level : Share(sends) * 2 < low + high ? ShareLevel.Low : ShareLevel.High;
     }
 }

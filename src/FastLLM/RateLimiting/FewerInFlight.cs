@@ -8,6 +8,8 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
 
     public override double LikelyShare => trouble.LikelyShare;
 
+    public override Limits? Before => trouble.Before;
+
     public override void Begin(double now)
     {
         int inFlight = Math.Min(trouble.InFlight, trouble.Before.InFlight);
@@ -18,17 +20,17 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
     {
         Evidence evidence = Search.Evidence;
         double well = trouble.Well(Search.Floor);
-        Verdict verdict = evidence.Judge(Search.Sends, well, trouble.Bad(Search.Floor), Certainty);
-        if (verdict == Verdict.Open && Search.IsLate(now))
+        ShareLevel level = evidence.Judge(Search.Sends, well, trouble.Bad(Search.Floor), Certainty);
+        if (level == ShareLevel.Open && Search.IsLate(now))
         {
-            verdict = evidence.Share(Search.Sends) < well ? Verdict.Low : Verdict.High;
+            level = evidence.Share(Search.Sends) < well ? ShareLevel.Low : ShareLevel.High;
         }
 
-        if (verdict == Verdict.High)
+        if (level == ShareLevel.High)
         {
             Refute(now, trouble.Rate);
         }
-        else if (verdict == Verdict.Low && evidence.Sent(Search.Sends) >= Fewest)
+        else if (level == ShareLevel.Low && evidence.Sent(Search.Sends) >= Fewest)
         {
             Search.Helped(trouble, Search.Limits, now);
         }

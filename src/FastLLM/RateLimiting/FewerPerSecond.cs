@@ -21,6 +21,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override double LikelyShare => trouble.LikelyShare;
 
+    public override Limits? Before => trouble.Before;
+
     // The share of noise is measured for 5 s, then for 10 s. More sends than these make it no more exact than it has to be.
     private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 16, 32) : Math.Clamp(Search.Pacer.Rate * 10, 32, 96);
 
@@ -31,12 +33,12 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     {
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
         long sent = evidence.Sent(Search.Sends);
-        Verdict verdict = evidence.Judge(Search.Sends, trouble.Well(floor), trouble.Bad(floor), Certainty, Search.IsLate(now));
-        if (verdict == Verdict.Low && sent >= Fewest)
+        ShareLevel level = evidence.Judge(Search.Sends, trouble.Well(floor), trouble.Bad(floor), Certainty, Search.IsLate(now));
+        if (level == ShareLevel.Low && sent >= Fewest)
         {
             Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, now);
         }
-        else if (verdict == Verdict.High && sent >= Needed)
+        else if (level == ShareLevel.High && sent >= Needed)
         {
             var cut = new Cut(evidence.Share(Search.Sends), sent, last is null);
             if (last is { } before && cut.IsNoLessThan(before))
@@ -77,7 +79,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         double before = trouble.Before.Rate;
         bool wasPaced = !double.IsPositiveInfinity(before) && trouble.Rate > 0;
         Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(Search.Floor.Before(trouble.Rate), before) : before }, now);
-        Search.Learnt(now);
+        Search.Learned(now);
     }
 
     // The rate is what is accepted: what noise refuses comes on top.

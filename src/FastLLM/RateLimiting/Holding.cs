@@ -22,8 +22,8 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     {
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends), Search.Pacer.IsOn || Search.Cap.IsLearnt);
-        Verdict verdict = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
-        if (verdict == Verdict.High && now >= calmFrom)
+        ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
+        if (level == ShareLevel.High && now >= calmFrom)
         {
             if (TellsRate(evidence))
             {
@@ -33,7 +33,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             return;
         }
 
-        if (verdict != Verdict.Open)
+        if (level != ShareLevel.Open)
         {
             Search.StartEvidence();
         }
@@ -45,7 +45,15 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
         if (Search.Schedule.IsDue(now, sends.Count))
         {
-            TryMore(now);
+            // No certain suspicion, but no time to try for more either.
+            if (Search.Pacer.IsOn && evidence.Share(sends) * 2 > floor.Well + floor.Bad && TellsRate(evidence))
+            {
+                Suspect(now);
+            }
+            else
+            {
+                TryMore(now);
+            }
         }
     }
 

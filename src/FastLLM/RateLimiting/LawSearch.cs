@@ -12,6 +12,7 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LawSearch
 {
+    // Many fields because the phases share the parts that the limiter is composed of.
     // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.
     private const int FewestForRate = 8;
     private const int FewestIfSlow = 4;
@@ -24,7 +25,7 @@ internal sealed class LawSearch
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
     private const int FewestIfLate = 8;
-    private const int MostInTrial = 200;
+    private const int MaxInTrial = 200;
 
     private double _phaseAt;
     private double _openedAt;
@@ -84,14 +85,14 @@ internal sealed class LawSearch
         }
     }
 
-    public void Refused(in SendMark mark, double now, double told)
+    public void Refused(in SendMark mark, double now, double retryAfter)
     {
         _isNews = true;
         Evidence.Refuse(mark, Sends.InFlight);
         _phase.Refused(mark);
         if (Closure.IsClosed)
         {
-            Closure.Refuse(mark, now, told);
+            Closure.Refuse(mark, now, retryAfter);
         }
         else if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
         {
@@ -138,7 +139,7 @@ internal sealed class LawSearch
 
     /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
     public bool IsLate(double now) =>
-        Evidence.Sent(Sends) >= MostInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+        Evidence.Sent(Sends) >= MaxInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
 
     public void Go(SearchPhase phase, double now)
     {
@@ -148,15 +149,23 @@ internal sealed class LawSearch
         phase.Begin(now);
     }
 
+    /// <summary>Drops the suspicion that the last refusals raised, and continues with the limits as they were before.</summary>
+    public void Forgive(double now)
+    {
+        Closure.Open();
+        Set(_phase.Before ?? Limits, now);
+        Hold(now);
+    }
+
     /// <summary>Continues with the limits as they are.</summary>
     /// <param name="now">The time.</param>
     /// <param name="calm">For how many seconds refusals are only what a try for more has left behind.</param>
     public void Hold(double now, double calm = 0) => Go(new Holding(this, now + calm), now);
 
     /// <summary>Continues with limits that are newly learned.</summary>
-    public void Learnt(double now, double calm = 0)
+    public void Learned(double now, double calm = 0)
     {
-        Schedule.Learnt(Limits, now, Sends.Count);
+        Schedule.Learned(Limits, now, Sends.Count);
         Hold(now, calm);
     }
 
@@ -166,7 +175,7 @@ internal sealed class LawSearch
     public void Helped(Trouble trouble, in Limits limits, double now)
     {
         Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
-        Learnt(now);
+        Learned(now);
     }
 
     public void StartEvidence()

@@ -31,35 +31,48 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <summary>Gets the law by which the provider refuses, as far as it is known.</summary>
     public ThrottlingLaw Law => _search?.Law ?? default;
 
+
+    /// <summary>Gets a value indicating whether anything was refused yet: before that, the times of answers do not matter.</summary>
+    public bool NeedsTime => _search is not null;
+
     /// <summary>Gets how long the next send must wait.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="block">What it waits for.</param>
     /// <returns>0 if it may go; infinity if only the end of a send can change that. Ask again when the time is over and whenever a send
     /// ends.</returns>
-    public double Wait(double now)
+    public double Wait(double now, out BlockReason block)
     {
+        block = BlockReason.Concurrency;
         _search?.Advance(now);
         if (_sends.InFlight >= ceiling)
         {
             return double.PositiveInfinity;
         }
 
+        double wait;
         if (_search is null)
         {
-            return _sends.InFlight < _cap.Value ? 0 : WaitInSlowStart(now);
+            wait = _sends.InFlight < _cap.Value ? 0 : WaitInSlowStart(now);
         }
-
-        if (_search.Closure.IsClosed)
+        else if (_search.Closure.IsClosed)
         {
-            return _search.Closure.Wait(now, _sends.RefusalDelay);
+            block = BlockReason.Closed;
+            wait = _search.Closure.Wait(now, _sends.RefusalDelay);
         }
-
-        // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
-        if (_sends.InFlight + (_search.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _cap.Value)
+        else if (_sends.InFlight + (_search.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _cap.Value)
         {
+            // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
             _cap.HasHeldBack = true;
-            return Math.Max(0, _lastAt + LongestPause - now);
+            wait = Math.Max(0, _lastAt + LongestPause - now);
+        }
+        else
+        {
+            block = BlockReason.Requests;
+            wait = _pacer.Wait(now);
         }
 
-        return _pacer.Wait(now);
+        block = wait > 0 ? block : BlockReason.None;
+        return wait;
     }
 
     /// <summary>A send begins.</summary>
@@ -108,6 +121,9 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
         _sends.End();
         _search?.Failed(mark, now);
     }
+
+    /// <summary>The provider is down: the last refusals were no limit's. What was known before holds again.</summary>
+    public void Forgive(double now) => _search?.Forgive(now);
 
     // Where answers take long, that nothing was refused for a while must do.
     private double WaitInSlowStart(double now)

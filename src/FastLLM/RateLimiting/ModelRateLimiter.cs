@@ -6,22 +6,21 @@ namespace FastLLM.RateLimiting;
 /// and not while its answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.</remarks>
 internal sealed class ModelRateLimiter
 {
-    private const int PatienceIfConfigured = 6;
-
     private readonly RateLimiters _limiters;
-    private readonly LearnedLimits _learned;
+    private readonly LearningLimiter _learned;
     private readonly ConfiguredLimits? _configured;
     private readonly CircuitBreaker _breaker = new();
     private readonly WaitQueue _queue = new();
     private double _closedUntil = double.NegativeInfinity;
-    private int _inFlight;
+    private int _shownLimit;
 
-    public ModelRateLimiter(RateLimiters limiters, string model, LearnedConcurrency? adaptive, ConfiguredLimits? configured)
+    public ModelRateLimiter(RateLimiters limiters, string model, bool slowStart, ConfiguredLimits? configured)
     {
         _limiters = limiters;
         Model = model;
         _configured = configured;
-        _learned = new LearnedLimits(adaptive, configured is null ? 1 : PatienceIfConfigured, limiters.Ceiling);
+        _learned = new LearningLimiter(limiters.Ceiling, slowStart);
+        _shownLimit = _learned.Limit;
         Timer = new WakeTimer(limiters.Time, this);
     }
 
@@ -34,17 +33,8 @@ internal sealed class ModelRateLimiter
     /// <summary>Gets a value indicating whether the headers of successful responses matter too.</summary>
     public bool WantsHeaders => _configured is not null;
 
-    /// <summary>Gets the sends per second that the provider's refusals taught; infinite if none were.</summary>
-    public double LearnedRate
-    {
-        get
-        {
-            lock (_limiters.Lock)
-            {
-                return _learned.PerSecond;
-            }
-        }
-    }
+    /// <summary>Gets the law by which the provider refuses, as far as it is known. Under the lock of <see cref="RateLimiters"/>.</summary>
+    public ThrottlingLaw Law => _learned.Law;
 
     /// <summary>Gets why the first waiter had to wait when it was last looked at.</summary>
     internal BlockReason BlockedBy { get; private set; }
@@ -117,22 +107,23 @@ internal sealed class ModelRateLimiter
             bool wasDown = _breaker.IsOpen;
 
             // While all is well, the time need not be read.
-            double at = wasDown || lease.MeetsOutage ? _limiters.Now : 0;
-            lease.Change = _breaker.Ended(at, end, lease.MeetsOutage, lease.IsProbe);
+            bool isNews = end != LeaseEnd.Answered || wasDown || _configured is not null || _learned.NeedsTime;
+            double now = isNews ? _limiters.Now : 0;
+            lease.Change = _breaker.Ended(now, end, lease.MeetsOutage, lease.IsProbe);
             lease.WasDown = lease.MeetsOutage && (wasDown || _breaker.IsOpen);
-            if (_configured is not null || _learned.LearnsFromSuccess || end != LeaseEnd.Answered)
+            if (lease.Change == BreakerChange.Opened)
             {
-                // An outage says nothing about how much a provider accepts.
-                Learn(lease, lease.WasDown && end == LeaseEnd.Overloaded ? LeaseEnd.Failed : end, usage, wait.TotalSeconds);
+                _learned.Forgive(now);
             }
 
-            _inFlight--;
+            Learn(lease, end, now, wait.TotalSeconds);
+            _configured?.Ended(now, lease, end, usage);
             _limiters.GaveBack();
             _limiters.Admit();
         }
     }
 
-    /// <summary>Admits nothing for a time, since the provider asks for it. The longest wait counts.</summary>
+    /// <summary>Admits nothing for a time, since the provider says that the limit is everybody's. The longest wait counts.</summary>
     /// <returns>Whether that is longer than was known.</returns>
     public bool CloseFor(TimeSpan wait)
     {
@@ -208,13 +199,13 @@ internal sealed class ModelRateLimiter
         }
 
         wait = double.PositiveInfinity;
-        if (_limiters.IsFull || _inFlight >= Limit)
+        if (_limiters.IsFull)
         {
             return BlockReason.Concurrency;
         }
 
-        wait = _learned.Wait(now);
-        BlockReason block = wait > 0 ? BlockReason.Requests : BlockReason.None;
+        wait = _learned.Wait(now, out BlockReason block);
+        Show();
         if (_configured is not null)
         {
             double configured = _configured.Wait(now, lease, out BlockReason reason);
@@ -232,34 +223,39 @@ internal sealed class ModelRateLimiter
     {
         lease.Since = now;
         lease.Headers = null;
+        lease.RetryAfter = null;
         lease.MeetsOutage = lease.WasDown = false;
         lease.IsProbe = _breaker.Take();
-        _inFlight++;
+        lease.Mark = _learned.Sent(now);
         _limiters.Took();
-        _learned.Sent(now);
         _configured?.Take(now, lease);
     }
 
-    private void Learn(RateLease lease, LeaseEnd end, Usage? usage, double wait)
+    // An outage says nothing about how much a provider accepts.
+    private void Learn(RateLease lease, LeaseEnd end, double now, double wait)
     {
-        double now = _limiters.Now;
-        int limit = Limit;
-        _learned.Ended(end, lease.Since, now, _inFlight, wait);
-        _configured?.Settle(lease, end, usage);
-        if (end == LeaseEnd.Throttled)
+        if (end == LeaseEnd.Throttled || (end == LeaseEnd.Overloaded && !lease.WasDown))
         {
-            _configured?.UsedUp(now, lease.Since);
-            _closedUntil = Math.Max(_closedUntil, now + wait);
+            _learned.Refused(lease.Mark, now, wait);
+        }
+        else if (end == LeaseEnd.Answered)
+        {
+            _learned.Answered(now);
+        }
+        else
+        {
+            _learned.Failed(lease.Mark, now);
         }
 
-        if (lease.Headers is { } headers)
-        {
-            // After the settlement: what is given back must not exceed what the provider says is left.
-            _configured?.Correct(now, lease, headers);
-        }
+        lease.MeetsNoise = _learned.Law.IsOnlyRandom;
+        Show();
+    }
 
-        if (Limit != limit)
+    private void Show()
+    {
+        if (_learned.Limit != _shownLimit)
         {
+            _shownLimit = _learned.Limit;
             _limiters.Measure();
         }
     }

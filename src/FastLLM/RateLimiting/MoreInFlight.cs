@@ -17,7 +17,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     // Two refusals above, without noise.
     private const double Certainty = 3.5;
     private const double CertaintyBelow = 6;
-    private const int MostAbove = 64;
+    private const int MaxAbove = 64;
     private const double Calm = 1;
 
     private readonly Limits _before = search.Limits;
@@ -33,6 +33,8 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     // Far more is accepted than was taken for the limit.
     private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
 
+    public override Limits? Before => _before;
+
     public override void Begin(double now)
     {
         (_beganAt, _beganAccepted) = (now, Search.Accepted);
@@ -47,24 +49,24 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     public override void Advance(double now)
     {
         NoiseFloor floor = Search.Floor;
-        Verdict above = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
-        if (above == Verdict.High || (above == Verdict.Open && _above >= MostAbove))
+        ShareLevel above = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
+        if (above == ShareLevel.High || (above == ShareLevel.Open && _above >= MaxAbove))
         {
             Refuse(now);
         }
-        else if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, CertaintyBelow) == Verdict.High)
+        else if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, CertaintyBelow) == ShareLevel.High)
         {
             // Not only what is above is refused, so that is no matter of what is in flight.
             Search.Cap.Set(_passed, _learnt);
             End(now, 0);
         }
-        else if (Search.Cap.HasHeldBack ? above == Verdict.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
+        else if (Search.Cap.HasHeldBack ? above == ShareLevel.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
         {
             Search.Cap.Set(Search.Cap.Ceiling, false);
             _passed = Search.Cap.Ceiling;
             End(now, 0);
         }
-        else if (above == Verdict.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Search.Sends.RefusalDelay))
+        else if (above == ShareLevel.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Search.Sends.RefusalDelay))
         {
             _step = Math.Min(Acceleration * _step, LargestStep);
             Raise(now);
@@ -98,7 +100,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         double rate = Search.Floor.Before((Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3));
         Search.Set(new Limits(Search.Cap.Ceiling, false, Math.Min(Search.Pacer.Rate, rate)), now);
         Search.Schedule.IsRough = true;
-        Search.Learnt(now, Calm);
+        Search.Learned(now, Calm);
     }
 
     private void Raise(double now)

@@ -33,6 +33,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private double _beganAt;
     private long _beganAccepted;
 
+    public override Limits? Before => _before;
+
     public override void Begin(double now)
     {
         (_beganAt, _beganAccepted) = (now, Search.Accepted);
@@ -43,14 +45,14 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     public override void Advance(double now)
     {
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
-        Verdict verdict = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < 5 ? 2.5 : 4);
-        if (verdict == Verdict.High)
+        ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < 5 ? 2.5 : 4);
+        if (level == ShareLevel.High)
         {
             Refuse(now);
             return;
         }
 
-        if (verdict == Verdict.Low)
+        if (level == ShareLevel.Low)
         {
             Search.StartEvidence();
         }

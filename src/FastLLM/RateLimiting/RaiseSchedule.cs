@@ -6,7 +6,7 @@ internal sealed class RaiseSchedule
     private const double First = 5;
     private const double Longest = 30;
     private const int FirstSends = 20;
-    private const int MostSends = 160;
+    private const int MaxSends = 160;
     private const double SameLaw = 0.25;
 
     private double _rest = First;
@@ -20,13 +20,13 @@ internal sealed class RaiseSchedule
 
     public bool IsDue(double now, long count) => now >= _from + _rest && count >= _fromIndex + (IsRough ? 8 : _sends);
 
-    /// <summary>A limit was learned. If it is the one that was known, the rest continues to grow.</summary>
-    public void Learnt(in Limits limits, double now, long count)
+    /// <summary>A limit was learned. If it is the one that was known, the wait continues to grow.</summary>
+    public void Learned(in Limits limits, double now, long count)
     {
         bool same = (!double.IsPositiveInfinity(limits.Rate) && Math.Abs((limits.Rate / _held.Rate) - 1) < SameLaw)
             || (limits.IsInFlightLearnt && Math.Abs(limits.InFlight - _held.InFlight) <= _held.InFlight * SameLaw);
         _rest = same ? Math.Min(2 * _rest, Longest) : IsRough ? 0.5 : 1;
-        _sends = same ? Math.Min(2 * _sends, MostSends) : FirstSends;
+        _sends = same ? Math.Min(2 * _sends, MaxSends) : FirstSends;
         _held = limits;
         Restart(now, count);
     }
@@ -35,7 +35,7 @@ internal sealed class RaiseSchedule
     public void Tried(in Limits limits, bool grown, double now, long count)
     {
         IsRough = false;
-        _sends = grown ? FirstSends : Math.Min(2 * _sends, MostSends);
+        _sends = grown ? FirstSends : Math.Min(2 * _sends, MaxSends);
         _rest = grown ? First : Math.Min(Math.Max(2 * _rest, First), Longest);
         _held = limits;
         Restart(now, count);

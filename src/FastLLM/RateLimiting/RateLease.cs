@@ -17,6 +17,15 @@ internal sealed class RateLease
     /// <summary>Gets or sets when the lease was given, in seconds on the limiters' clock.</summary>
     public double Since { get; set; }
 
+    /// <summary>Gets or sets what the learning limiter has to remember of the send.</summary>
+    public SendMark Mark { get; set; }
+
+    /// <summary>Gets or sets how long the headers of the response ask to wait, if they were read and do.</summary>
+    public TimeSpan? RetryAfter { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether the provider was known to refuse at random only when the send ended.</summary>
+    public bool MeetsNoise { get; set; }
+
     /// <summary>Gets or sets a value indicating whether the finished send failed as it does when a provider is down. Set it before the
     /// lease is returned.</summary>
     public bool MeetsOutage { get; set; }

@@ -42,7 +42,7 @@ internal sealed class RateLimiters : IDisposable
         _configured = configured;
         _maxDayWait = maxDayWait;
         _start = time.GetTimestamp();
-        _limit = adaptive ? Math.Min(concurrency, new LearnedConcurrency(concurrency).Limit) : concurrency;
+        _limit = new LearningLimiter(concurrency, adaptive).Limit;
     }
 
     /// <summary>Creates the limiters of a manager.</summary>
@@ -176,21 +176,18 @@ internal sealed class RateLimiters : IDisposable
     /// <summary>The limit of a limiter has changed.</summary>
     internal void Measure()
     {
-        if (_adaptive)
+        long limit = 0;
+        foreach ((_, ModelRateLimiter limiter) in _limiters)
         {
-            long limit = 0;
-            foreach ((_, ModelRateLimiter limiter) in _limiters)
-            {
-                limit += limiter.Limit;
-            }
-
-            _limit = (int)Math.Min(Ceiling, limit);
+            limit += limiter.Limit;
         }
+
+        _limit = (int)Math.Min(Ceiling, limit);
     }
 
     private ModelRateLimiter Create(string model) => new(
         this, model,
-            _adaptive ? new LearnedConcurrency(Ceiling) : null,
+            _adaptive,
             _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
 
     // Of several models with waiters, the one whose first waiter came first counts.

@@ -8,6 +8,9 @@ internal abstract class SearchPhase(LawSearch search)
     /// <summary>Gets the share of refusals that may well be noise, though it is not known yet.</summary>
     public virtual double LikelyShare => 0;
 
+    /// <summary>Gets the limits that held before; <see langword="null"/> if they still do.</summary>
+    public virtual Limits? Before => null;
+
     /// <summary>Takes effect.</summary>
     public abstract void Begin(double now);
 

@@ -8,16 +8,16 @@ internal static class ShareTest
     /// <param name="low">The share expected if all is well.</param>
     /// <param name="high">The share expected if it is not.</param>
     /// <param name="certainty">The logarithm of how much better the winning share must explain the counts.</param>
-    /// <returns>The share that the counts speak for, or the undecided level while they are too few.</returns>
-    public static Verdict Judge(long sent, long refused, double low, double high, double certainty)
+    /// <returns>The share that the counts speak for, or <see cref="ShareLevel.Open"/> while they are too few.</returns>
+    public static ShareLevel Judge(long sent, long refused, double low, double high, double certainty)
     {
         high = Math.Clamp(high, low + 0.01, 0.98);
         double score = (refused * Math.Log(high / low)) + ((sent - refused) * Math.Log((1 - high) / (1 - low)));
-        return score >= certainty ? Verdict.High : score <= -certainty ? Verdict.Low : Verdict.Open;
+        return score >= certainty ? ShareLevel.High : score <= -certainty ? ShareLevel.Low : ShareLevel.Open;
     }
 }
 
-internal enum Verdict
+internal enum ShareLevel
 {
     Open,
     Low,

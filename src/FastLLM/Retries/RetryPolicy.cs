@@ -11,14 +11,17 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// requests make any server fail.</summary>
     public const int MaxProbes = 20;
 
+    /// <summary>How often a request that was refused at random is sent again without a delay. More refusals in a row are no chance: half of
+    /// all sends may be refused, but hardly one request in a million so often.</summary>
+    public const int MaxNoise = 20;
+
     /// <summary>Decides.</summary>
     /// <param name="state">What the request has been through.</param>
     /// <param name="failure">Why the last send failed.</param>
-    /// <param name="wasDown">Whether the provider was down then.</param>
-    /// <param name="wasProbe">Whether that send probed whether it is up again.</param>
+    /// <param name="circumstances">What was known of the provider then.</param>
     /// <param name="age">The time since the request's first step.</param>
     /// <param name="random">A random number, 0 ≤ random &lt; 1.</param>
-    public RetryDecision Decide(in RetryState state, LlmException failure, bool wasDown, bool wasProbe, TimeSpan age, double random)
+    public RetryDecision Decide(in RetryState state, LlmException failure, in SendCircumstances circumstances, TimeSpan age, double random)
     {
         if (failure.SendAgainChanged)
         {
@@ -32,36 +35,43 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
         }
 
         RetryState next = state;
-        if (wasDown && action is not FailureAction.RetryThenStop)
+        if (circumstances.WasDown && action is not FailureAction.RetryThenStop)
         {
-            next = next with { Probes = next.Probes + (wasProbe ? 1 : 0) };
-            if (!wasProbe || next.Probes <= MaxProbes)
+            next = next with { Probes = next.Probes + (circumstances.WasProbe ? 1 : 0) };
+            if (!circumstances.WasProbe || next.Probes <= MaxProbes)
             {
                 // The request waits at the limiter until the provider is up; that is no failure of the request.
                 return Wait(next, TimeSpan.Zero, age);
             }
         }
 
-        return action == FailureAction.Wait ? Throttled(next, failure, age, random) : Failed(next, failure, age, random);
+        return action == FailureAction.Wait
+            ? Throttled(next, circumstances, age, random)
+            : Failed(next, failure.Kind, circumstances.RetryAfter, age, random);
     }
 
     /// <summary>Adds a delay to a decision, which the request may be too old for.</summary>
     public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) =>
         InTime(decision with { Delay = decision.Delay + delay }, age);
 
-    private RetryDecision Failed(in RetryState state, LlmException failure, TimeSpan age, double random)
+    private RetryDecision Failed(in RetryState state, FailureKind kind, TimeSpan? retryAfter, TimeSpan age, double random)
     {
-        int timeouts = state.Timeouts + (failure.Kind == FailureKind.Timeout ? 1 : 0);
+        int timeouts = state.Timeouts + (kind == FailureKind.Timeout ? 1 : 0);
         RetryState next = state with { Failures = state.Failures + 1, Timeouts = timeouts };
-        return next.Failures < options.RetryAttempts && !(failure.RetryAfter > options.MaxThrottleWait)
-            ? Sent(RetryAction.Retry, Backoff.Delay(next.Failures, options.RetryDelay, failure.RetryAfter, random), next, age)
+        return next.Failures < options.RetryAttempts && !(retryAfter > options.MaxThrottleWait)
+            ? Sent(RetryAction.Retry, Backoff.Delay(next.Failures, options.RetryDelay, retryAfter, random), next, age)
             : GiveUp(next);
     }
 
-    private RetryDecision Throttled(in RetryState state, LlmException failure, TimeSpan age, double random)
+    private RetryDecision Throttled(in RetryState state, in SendCircumstances circumstances, TimeSpan age, double random)
     {
+        if (circumstances is { IsNoise: true, RetryAfter: null } && state.Waits < MaxNoise)
+        {
+            return Wait(state, TimeSpan.Zero, age);
+        }
+
         TimeSpan shortest = options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
-        return Wait(state, Backoff.Delay(state.Waits + 1, shortest, failure.RetryAfter, random), age);
+        return Wait(state, Backoff.Delay(state.Waits + 1, shortest, circumstances.RetryAfter, random), age);
     }
 
     private RetryDecision Wait(in RetryState state, TimeSpan delay, TimeSpan age)

@@ -87,8 +87,11 @@ public sealed class BottleneckTests : EngineTest
     {
         await using var manager = Manager(new ScriptedProvider(_sends.HoldAsync), o => o.Concurrency = 1);
         Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(3), Ended);
-        await _sends.WaitForAsync(1, Ended);
-        _sends.Fail(new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(30) });
+        for (var row = 0; row < 3; row++)
+        {
+            await _sends.WaitForAsync(1, Ended);
+            _sends.Fail(new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(30) });
+        }
 
         Assert.Equal(Bottleneck.BackOff, manager.Stats.LimitedBy);
         _sends.Release();

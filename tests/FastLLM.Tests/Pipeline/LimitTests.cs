@@ -37,10 +37,11 @@ public sealed class LimitTests : EngineTest
     }
 
     [Fact]
-    public async Task AModelThatIsToldToWait_DoesNotHoldUpAnother()
+    public async Task RefusedModel_DoesNotHoldUpAnother()
     {
-        var provider = new ScriptedProvider((request, nth, _) => request.Model == "busy" && nth == 1 && request.Messages[0].Content!.ToString() == "question 0"
-            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromMinutes(10) }
+        TimeSpan wait = TimeSpan.FromMinutes(10);
+        var provider = new ScriptedProvider((request, _, _) => request.Model == "busy" && Time.Elapsed < wait
+            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = wait }
             : Task.FromResult("fine"));
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.Concurrency = 1));
         LlmRequest[] busy = [.. AskMany(100).Select(request => request with { Model = "busy" })];
@@ -49,8 +50,30 @@ public sealed class LimitTests : EngineTest
         await using var outcomes = manager.ProcessAsync(busy.Concat(idle).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
         var answered = await TakeAsync(outcomes, 20);
 
-        Assert.Equal(21, provider.Sends);
+        Assert.InRange(provider.Sends, 21, 30);
         Assert.All(answered.Concat(await RunClockAsync(TakeAsync(outcomes, 100))), outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task RetryAfter_HoldsItsOwnRequestOnly()
+    {
+        var sentAt = new Dictionary<LlmRequest, List<TimeSpan>>();
+        var provider = new ScriptedProvider((request, nth, _) =>
+        {
+            sentAt.TryAdd(request, []);
+            sentAt[request].Add(Time.Elapsed);
+            return request == Ask(0) && nth == 1
+                ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromSeconds(30) }
+                : Task.FromResult("fine");
+        });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => o.Concurrency = 1));
+
+        await using var outcomes = manager.ProcessAsync(AskMany(20).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
+        await TakeAsync(outcomes, 19); // while time stands still
+        await RunClockAsync(TakeAsync(outcomes, 1));
+
+        Assert.Equal(2, sentAt[Ask(0)].Count);
+        Assert.InRange(sentAt[Ask(0)][1] - sentAt[Ask(0)][0], TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(40));
     }
 
     [Fact]

@@ -188,7 +188,7 @@ public sealed class LearningLimiterTests
         VirtualRun run = new VirtualRun(new RandomLaw(0)) { Concurrency = 1000, SlowStart = true, Latency = 0.5 }.Run(10);
 
         Assert.Equal(1000, run.Limiter.Limit);
-        Assert.Equal(1000, run.MostInFlight);
+        Assert.Equal(1000, run.MaxInFlight);
         Assert.True(run.Limiter.Law.IsNone);
         Assert.Equal("", run.Limiter.Law.ToString());
     }

@@ -9,7 +9,6 @@ public sealed class ModelRateLimiterTests
 {
     private readonly ManualTimeProvider _time = new();
     private readonly RateLease _lease = new();
-    private double _now = 1;
 
     private static CancellationToken Ended => TestContext.Current.CancellationToken;
 
@@ -88,61 +87,5 @@ public sealed class ModelRateLimiterTests
         await waiting;
     }
 
-    [Fact]
-    public void AnAdaptiveLimitDoublesUntilThrottled_IsCutOncePerEpisode_AndThenGrowsSlowly()
-    {
-        var limit = new LearnedConcurrency(1000);
-        Assert.Equal(20, limit.Limit);
-        Answers(limit, 20);
-        Assert.Equal(40, limit.Limit);
-        Answers(limit, 40);
-        Assert.Equal(80, limit.Limit);
-
-        for (var i = 0; i < 50; i++)
-        {
-            limit.Ended(LeaseEnd.Throttled, 80, _now);
-        }
-
-        Assert.Equal(64, limit.Limit);
-        _now += 15;
-        Answers(limit, 64);
-        Assert.Equal(67, limit.Limit);
-    }
-
-    [Fact]
-    public void AnAdaptiveLimitNeverFallsBelowOneNorPassesItsCeiling()
-    {
-        var limit = new LearnedConcurrency(30);
-        for (var i = 0; i < 100; i++)
-        {
-            limit.Ended(LeaseEnd.Throttled, 1, _now);
-            _now += 15;
-        }
-
-        Assert.Equal(1, limit.Limit);
-        Answers(limit, 10_000);
-        Assert.Equal(30, limit.Limit);
-    }
-
-    [Fact]
-    public void AnAdaptiveLimitThatIsNotUsedUpDoesNotGrow()
-    {
-        var limit = new LearnedConcurrency(1000);
-        for (var i = 0; i < 1000; i++)
-        {
-            limit.Ended(LeaseEnd.Answered, inFlight: 3, _now);
-        }
-
-        Assert.Equal(20, limit.Limit);
-    }
-
     private RateLimiters Fixed(int concurrency) => new(concurrency, adaptive: false, _time);
-
-    private void Answers(LearnedConcurrency limit, int count)
-    {
-        for (var i = 0; i < count; i++)
-        {
-            limit.Ended(LeaseEnd.Answered, limit.Limit, _now);
-        }
-    }
 }

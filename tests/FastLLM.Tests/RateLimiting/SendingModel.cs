@@ -44,7 +44,7 @@ internal sealed class SendingModel : IDisposable
     /// <summary>What the server has counted.</summary>
     public long Counted { get; private set; }
 
-    public double LearnedRate => _gate.LearnedRate;
+    public ThrottlingLaw Law => _gate.Law;
 
     public int Limit => _limiters.Limit;
 

@@ -9,7 +9,7 @@ namespace FastLLM.Tests.RateLimiting;
 internal sealed class VirtualRun(VirtualLaw law)
 {
     // A limiter that never lets time go on fails rather than hangs.
-    private const int MostAtOnce = 1_000_000;
+    private const int MaxAtOnce = 1_000_000;
 
     private readonly PriorityQueue<(Step Step, Send Send), double> _events = new();
     private readonly List<(double At, bool Refused)> _ends = [];
@@ -54,7 +54,7 @@ internal sealed class VirtualRun(VirtualLaw law)
     public Action<double, VirtualRun>? EachSecond { get; init; }
 
     /// <summary>Gets the most that were in flight.</summary>
-    public int MostInFlight { get; private set; }
+    public int MaxInFlight { get; private set; }
 
     /// <summary>Gets the longest time without a send.</summary>
     public double LongestPause => _sends.Zip(_sends.Skip(1), static (a, b) => b - a).DefaultIfEmpty(0).Max();
@@ -73,17 +73,17 @@ internal sealed class VirtualRun(VirtualLaw law)
         var atOnce = 0;
         while (now < seconds)
         {
-            if (++atOnce > MostAtOnce)
+            if (++atOnce > MaxAtOnce)
             {
                 throw new InvalidOperationException($"Time stands still at {now} s.");
             }
 
             double wait;
-            while ((wait = Limiter.Wait(now)) == 0)
+            while ((wait = Limiter.Wait(now, out _)) == 0)
             {
                 _sends.Add(now);
                 _pausedSince = double.PositiveInfinity;
-                MostInFlight = Math.Max(MostInFlight, Limiter.InFlight + 1);
+                MaxInFlight = Math.Max(MaxInFlight, Limiter.InFlight + 1);
                 var send = new Send(Limiter.Sent(now));
                 ready -= ready > 0 ? 1 : 0;
                 _events.Enqueue((Step.Arrive, send), now + Trip());

@@ -52,6 +52,21 @@ public sealed class RetryPolicyTests
         Assert.Equal(decision.Action == RetryAction.Wait, decision.Delay == TimeSpan.Zero);
     }
 
+    [Theory]
+    [InlineData(true, 0, null, 0)]
+    [InlineData(true, 19, null, 0)]
+    [InlineData(true, 20, null, 30)]
+    [InlineData(true, 0, 4, 5)]
+    [InlineData(false, 0, null, 5)]
+    public void Decide_RefusedAtRandom_IsSentAgainAtOnce(bool isNoise, int waits, int? retryAfter, double seconds)
+    {
+        var failure = new LlmException(FailureKind.RateLimited, "429") { RetryAfter = retryAfter is { } wait ? TimeSpan.FromSeconds(wait) : null };
+
+        RetryDecision decision = Decide(new RetryState { Waits = waits }, failure, isNoise: isNoise);
+
+        Assert.Equal((RetryAction.Wait, seconds), (decision.Action, decision.Delay.TotalSeconds));
+    }
+
     [Fact]
     public void Decide_NameNotResolved_IsNoOutage()
     {
@@ -75,7 +90,7 @@ public sealed class RetryPolicyTests
     public void Decide_BeyondTheTotalTimeout_GivesUp(int age, string action)
     {
         var policy = new RetryPolicy(new RequestManagerOptions { RetryDelay = TimeSpan.FromSeconds(10), TotalTimeout = TimeSpan.FromSeconds(60) });
-        RetryDecision decision = policy.Decide(default, new LlmException(FailureKind.ServerError, "500"), false, false, TimeSpan.FromSeconds(age), 0.5);
+        RetryDecision decision = policy.Decide(default, new LlmException(FailureKind.ServerError, "500"), default, TimeSpan.FromSeconds(age), 0.5);
 
         Assert.Equal(action, decision.Action.ToString());
         Assert.Equal(RetryAction.GiveUp, policy.Postpone(decision, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(age)).Action);
@@ -101,6 +116,6 @@ public sealed class RetryPolicyTests
         Assert.Equal(new RetryState { Failures = 1, Timeouts = 1, Waits = 1, FirstWait = TimeSpan.FromSeconds(7) }, throttled);
     }
 
-    private static RetryDecision Decide(RetryState state, LlmException failure, bool wasDown = false, bool wasProbe = false, int age = 0, double random = 0.5) =>
-        s_policy.Decide(state, failure, wasDown, wasProbe, TimeSpan.FromSeconds(age), random);
+    private static RetryDecision Decide(RetryState state, LlmException failure, bool wasDown = false, bool wasProbe = false, bool isNoise = false, int age = 0, double random = 0.5) =>
+        s_policy.Decide(state, failure, new SendCircumstances(wasDown, wasProbe, isNoise, failure.RetryAfter), TimeSpan.FromSeconds(age), random);
 }

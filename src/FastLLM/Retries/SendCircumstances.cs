@@ -1,0 +1,8 @@
+namespace FastLLM.Retries;
+
+/// <summary>Represents what was known of the provider when a send failed.</summary>
+/// <param name="WasDown">Whether the provider was down.</param>
+/// <param name="WasProbe">Whether the send probed whether it is up again.</param>
+/// <param name="IsNoise">Whether it refuses at random, and for no other reason that is known.</param>
+/// <param name="RetryAfter">How long the response asks to wait, if it does.</param>
+internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, bool IsNoise, TimeSpan? RetryAfter);
