@@ -7,8 +7,6 @@ namespace FastLLM;
 /// <remarks>Setters check their values. The manager takes a copy: later changes have no effect on it.</remarks>
 public sealed class RequestManagerOptions
 {
-    // Long because every option is documented and checked where it is set.
-
     /// <summary>Stands for every reason in <see cref="RefreshFinishReasons"/>, and for answers without one.</summary>
     public const string AnyFinishReason = "*";
 
@@ -17,16 +15,7 @@ public sealed class RequestManagerOptions
     /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
     /// <value>The default is 100. With <see cref="AdaptiveConcurrency"/> it is the ceiling.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 100,000.</exception>
-    public int Concurrency
-    {
-        get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(Concurrency));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, 100_000, nameof(Concurrency));
-            field = value;
-        }
-    } = 100;
+    public int Concurrency { get; set => field = InRange(value, 1, 100_000, nameof(Concurrency)); } = 100;
 
     /// <summary>Gets or sets a value indicating whether the number in flight adapts to the provider: up while all is well, down when it
     /// throttles.</summary>
@@ -56,32 +45,20 @@ public sealed class RequestManagerOptions
     /// own.</summary>
     /// <value>The default is 10 s.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
-    public TimeSpan ConnectTimeout
-    {
-        get;
-        set => field = Positive(value, nameof(ConnectTimeout));
-    } = TimeSpan.FromSeconds(10);
+    public TimeSpan ConnectTimeout { get; set => field = Positive(value, nameof(ConnectTimeout)); } = TimeSpan.FromSeconds(10);
 
     /// <summary>Gets or sets how long the answer's first byte may take, counted like <see cref="Timeout"/>. Only for the built-in
     /// providers.</summary>
     /// <value>The default is <see langword="null"/>: only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
-    public TimeSpan? FirstByteTimeout
-    {
-        get;
-        set => field = Positive(value, nameof(FirstByteTimeout));
-    }
+    public TimeSpan? FirstByteTimeout { get; set => field = Positive(value, nameof(FirstByteTimeout)); }
 
     /// <summary>Gets or sets how long an answer may fall silent once it has begun; any byte ends the silence, a comment in a stream too.
     /// Only for the built-in providers.</summary>
     /// <value>The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking),
     /// else only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
-    public TimeSpan? IdleTimeout
-    {
-        get;
-        set => field = Positive(value, nameof(IdleTimeout));
-    }
+    public TimeSpan? IdleTimeout { get; set => field = Positive(value, nameof(IdleTimeout)); }
 
     /// <summary>Gets or sets which requests are answered as streams. Only for the built-in providers.</summary>
     /// <value>The default is <see cref="StreamMode.AsRequested"/>: those that say so, and every request is sent as it was given.</value>
@@ -104,25 +81,13 @@ public sealed class RequestManagerOptions
     /// request; a send under way ends by then.</summary>
     /// <value>The default is <see langword="null"/>: no end of its own.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
-    public TimeSpan? TotalTimeout
-    {
-        get;
-        set => field = Positive(value, nameof(TotalTimeout));
-    }
+    public TimeSpan? TotalTimeout { get; set => field = Positive(value, nameof(TotalTimeout)); }
 
     /// <summary>Gets or sets how many times a request is sent before it counts as failed, the first send included.</summary>
     /// <value>The default is 3. 1 means never again. Being throttled (429, 503, 529) or refused a connection does not count; see
     /// <see cref="MaxThrottleWait"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
-    public int RetryAttempts
-    {
-        get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1, nameof(RetryAttempts));
-            field = value;
-        }
-    } = 3;
+    public int RetryAttempts { get; set => field = InRange(value, 1, int.MaxValue, nameof(RetryAttempts)); } = 3;
 
     /// <summary>Gets or sets the base of the back-off: before the n-th retry a request waits a random time of at most this times 2ⁿ⁻¹, and
     /// at most a minute.</summary>
@@ -131,12 +96,7 @@ public sealed class RequestManagerOptions
     public TimeSpan RetryDelay
     {
         get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(RetryDelay));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, nameof(RetryDelay));
-            field = value;
-        }
+        set => field = InRange(value, TimeSpan.Zero, LongestTime, nameof(RetryDelay));
     } = TimeSpan.FromSeconds(1);
 
     /// <summary>Gets or sets how long a request may wait, in all, for a provider that throttles it or refuses connections, before it counts
@@ -148,12 +108,7 @@ public sealed class RequestManagerOptions
     public TimeSpan MaxThrottleWait
     {
         get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, nameof(MaxThrottleWait));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, LongestTime, nameof(MaxThrottleWait));
-            field = value;
-        }
+        set => field = InRange(value, TimeSpan.Zero, LongestTime, nameof(MaxThrottleWait));
     } = TimeSpan.FromMinutes(15);
 
     /// <summary>Gets or sets how many rows of a run may fail; one more failure stops the run, which can be resumed later. Counted
@@ -161,55 +116,20 @@ public sealed class RequestManagerOptions
     /// <value>The default is <see langword="null"/>: any number. With 0 the first failure stops the run. See also
     /// <see cref="MaxErrorShare"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
-    public long? MaxErrors
-    {
-        get;
-        set
-        {
-            if (value is { } errors)
-            {
-                ArgumentOutOfRangeException.ThrowIfNegative(errors, nameof(MaxErrors));
-            }
-
-            field = value;
-        }
-    }
+    public long? MaxErrors { get; set => field = InRange(value, 0, long.MaxValue, nameof(MaxErrors)); }
 
     /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when a larger share
     /// has failed. It can be resumed later.</summary>
     /// <value>The default is <see langword="null"/>: any share, except that the run stops if the first ten rows are all refused alike and
     /// none is answered. With 1 it continues even then.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
-    public double? MaxErrorShare
-    {
-        get;
-        set
-        {
-            if (value is { } share)
-            {
-                ArgumentOutOfRangeException.ThrowIfNegative(share, nameof(MaxErrorShare));
-                ArgumentOutOfRangeException.ThrowIfGreaterThan(share, 1, nameof(MaxErrorShare));
-                ArgumentOutOfRangeException.ThrowIfEqual(share, double.NaN, nameof(MaxErrorShare));
-            }
-
-            field = value;
-        }
-    }
+    public double? MaxErrorShare { get; set => field = InRange(value, 0, 1, nameof(MaxErrorShare)); }
 
     /// <summary>Gets or sets the most bytes of one answer; of a stream, when put together (on its way it may be 16 times as
     /// large).</summary>
     /// <value>The default is 64 MB.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>
-    public long MaxResponseBytes
-    {
-        get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1024, nameof(MaxResponseBytes));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Array.MaxLength / 2, nameof(MaxResponseBytes));
-            field = value;
-        }
-    } = 64L << 20;
+    public long MaxResponseBytes { get; set => field = InRange(value, 1024, Array.MaxLength / 2, nameof(MaxResponseBytes)); } = 64L << 20;
 
     /// <summary>Gets or sets a value indicating whether a small bar is drawn while a batch runs.</summary>
     /// <value>The default is <see langword="true"/>: on an interactive terminal, on standard error; nothing is drawn elsewhere.</value>
@@ -229,15 +149,7 @@ public sealed class RequestManagerOptions
     /// replaces the old one. Built-in responses only.</remarks>
     /// <value>The default is none: every complete cached answer is used.</value>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
-    public IReadOnlyCollection<string> RefreshFinishReasons
-    {
-        get;
-        set
-        {
-            ArgumentNullException.ThrowIfNull(value, nameof(RefreshFinishReasons));
-            field = [.. value];
-        }
-    } = [];
+    public IReadOnlyCollection<string> RefreshFinishReasons { get; set => field = [.. NotNull(value, nameof(RefreshFinishReasons))]; } = [];
 
     /// <summary>Gets or sets the prices of models. Costs that a provider reports (<see cref="Provider{TResponse}.GetCost"/>) take
     /// precedence.</summary>
@@ -253,20 +165,7 @@ public sealed class RequestManagerOptions
     /// <c>docs/costs.md</c>.</remarks>
     /// <value>The default is <see langword="null"/>: no budget. With one, <see cref="Prices"/> must be set.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or above a thousand million.</exception>
-    public decimal? Budget
-    {
-        get;
-        set
-        {
-            if (value is { } budget)
-            {
-                ArgumentOutOfRangeException.ThrowIfNegative(budget, nameof(Budget));
-                ArgumentOutOfRangeException.ThrowIfGreaterThan(budget, 1_000_000_000, nameof(Budget));
-            }
-
-            field = value;
-        }
-    }
+    public decimal? Budget { get; set => field = InRange(value, 0, 1_000_000_000, nameof(Budget)); }
 
     /// <summary>Gets or sets the HTTP handler. The manager never disposes it.</summary>
     /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and
@@ -275,15 +174,7 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets the clock of all waits and deadlines.</summary>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
-    public TimeProvider TimeProvider
-    {
-        get;
-        set
-        {
-            ArgumentNullException.ThrowIfNull(value, nameof(TimeProvider));
-            field = value;
-        }
-    } = TimeProvider.System;
+    public TimeProvider TimeProvider { get; set => field = NotNull(value, nameof(TimeProvider)); } = TimeProvider.System;
 
     /// <summary>Gets or sets the logger. Prompts and answers are logged at Trace only, keys never.</summary>
     public ILogger? Logger { get; set; }
@@ -326,6 +217,23 @@ public sealed class RequestManagerOptions
             throw new ArgumentException(
                 $"{shorterName} ({shorter}) is longer than {longerName} ({longer}). Lower the first or raise the second.");
         }
+    }
+
+    private static T InRange<T>(T value, T least, T most, string name)
+        where T : IComparable<T>
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(value, least, name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(value, most, name);
+        return value;
+    }
+
+    private static T? InRange<T>(T? value, T least, T most, string name)
+        where T : struct, IComparable<T> => value is { } set ? InRange(set, least, most, name) : null;
+
+    private static T NotNull<T>(T value, string name)
+    {
+        ArgumentNullException.ThrowIfNull(value, name);
+        return value;
     }
 
     private static TimeSpan? Positive(TimeSpan? value, string name) => value is { } time ? Positive(time, name) : null;

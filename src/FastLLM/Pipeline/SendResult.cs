@@ -4,42 +4,25 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Represents what a send took and how it ended, as far as its lease cares. The default is that of a request that was not
-/// sent.</summary>
-internal readonly record struct SendResult
+/// <summary>Represents what a send took and how it ended, as far as its lease cares.</summary>
+/// <param name="End">How the send ended for the limiter.</param>
+/// <param name="Usage">The tokens it used, if known.</param>
+/// <param name="Wait">How long the provider asks to wait.</param>
+/// <param name="MeetsOutage">Whether it failed as sends do when a provider is down.</param>
+/// <param name="IsFree">Whether it costs nothing for certain.</param>
+/// <param name="Cost">What it cost, if known.</param>
+internal readonly record struct SendResult(LeaseEnd End, Usage? Usage, TimeSpan Wait, bool MeetsOutage, bool IsFree, decimal? Cost)
 {
     /// <summary>The result of a request that was not sent after all.</summary>
-    public static readonly SendResult NotSent = new() { IsFree = true };
-
-    /// <summary>Gets how the send ended for the limiter.</summary>
-    public LeaseEnd End { get; init; }
-
-    /// <summary>Gets the tokens it used, if known.</summary>
-    public Usage? Usage { get; init; }
-
-    /// <summary>Gets how long the provider asks to wait.</summary>
-    public TimeSpan Wait { get; init; }
-
-    /// <summary>Gets a value indicating whether it failed as sends do when a provider is down.</summary>
-    public bool MeetsOutage { get; init; }
-
-    /// <summary>Gets a value indicating whether it costs nothing for certain.</summary>
-    public bool IsFree { get; init; }
-
-    /// <summary>Gets what it cost, if known.</summary>
-    public decimal? Cost { get; init; }
+    public static readonly SendResult NotSent = new(LeaseEnd.NotUsed, null, TimeSpan.Zero, MeetsOutage: false, IsFree: true, null);
 
     /// <summary>Creates the result of an answered send.</summary>
-    public static SendResult Answered(Usage? usage, decimal? cost) => new() { End = LeaseEnd.Answered, Usage = usage, Cost = cost };
+    public static SendResult Answered(Usage? usage, decimal? cost) =>
+        new(LeaseEnd.Answered, usage, TimeSpan.Zero, MeetsOutage: false, IsFree: false, cost);
 
     /// <summary>Creates the result of a failed send.</summary>
-    public static SendResult Failed(LlmException failure, TimeSpan wait) => new()
-    {
-        End = EndOf(failure.Kind),
-        Wait = wait,
-        MeetsOutage = FailureTable.IsOutage(failure.Kind),
-        IsFree = CostMeter.IsFree(failure),
-    };
+    public static SendResult Failed(LlmException failure, TimeSpan wait) =>
+        new(EndOf(failure.Kind), null, wait, FailureTable.IsOutage(failure.Kind), CostMeter.IsFree(failure), null);
 
     /// <summary>Returns how a send that failed ended for the limiter.</summary>
     public static LeaseEnd EndOf(FailureKind kind) => kind switch

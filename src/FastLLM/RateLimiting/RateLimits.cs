@@ -15,11 +15,7 @@ public sealed class RateLimits
     /// <summary>Gets or sets the requests a minute.</summary>
     /// <value>The default is <see langword="null"/>: not configured. 1,200 sends one request every 50 ms.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
-    public long? RequestsPerMinute
-    {
-        get;
-        set => field = Checked(value, nameof(RequestsPerMinute));
-    }
+    public long? RequestsPerMinute { get; set => field = Checked(value, nameof(RequestsPerMinute)); }
 
     /// <summary>Gets or sets the tokens a minute, prompts and answers together.</summary>
     /// <value>The default is <see langword="null"/>: not configured.</value>
@@ -27,31 +23,19 @@ public sealed class RateLimits
     /// smaller allowance is a higher rate. A request of more than a whole minute's tokens fails with
     /// <see cref="FailureKind.RequestTooLarge"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
-    public long? TokensPerMinute
-    {
-        get;
-        set => field = Checked(value, nameof(TokensPerMinute));
-    }
+    public long? TokensPerMinute { get; set => field = Checked(value, nameof(TokensPerMinute)); }
 
     /// <summary>Gets or sets the tokens of prompts a minute. Those that the provider reads from its own prompt cache do not
     /// count.</summary>
     /// <value>The default is <see langword="null"/>: not configured.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
-    public long? InputTokensPerMinute
-    {
-        get;
-        set => field = Checked(value, nameof(InputTokensPerMinute));
-    }
+    public long? InputTokensPerMinute { get; set => field = Checked(value, nameof(InputTokensPerMinute)); }
 
     /// <summary>Gets or sets the tokens of answers a minute, counted as they are written (Anthropic's way): what a request allows and does
     /// not use is given back.</summary>
     /// <value>The default is <see langword="null"/>: not configured.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
-    public long? OutputTokensPerMinute
-    {
-        get;
-        set => field = Checked(value, nameof(OutputTokensPerMinute));
-    }
+    public long? OutputTokensPerMinute { get; set => field = Checked(value, nameof(OutputTokensPerMinute)); }
 
     /// <summary>Gets or sets the requests a day, counted from the manager's first send; the provider's headers report what was used
     /// before.</summary>
@@ -59,11 +43,7 @@ public sealed class RateLimits
     /// <remarks>Once they are used up the run waits, if that takes no longer than an hour and
     /// <see cref="RequestManagerOptions.MaxThrottleWait"/>, and else stops with <see cref="FailureKind.DailyLimit"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10¹².</exception>
-    public long? RequestsPerDay
-    {
-        get;
-        set => field = Checked(value, nameof(RequestsPerDay));
-    }
+    public long? RequestsPerDay { get; set => field = Checked(value, nameof(RequestsPerDay)); }
 
     /// <summary>Gets a value indicating whether any limit is configured.</summary>
     internal bool IsConfigured =>
