@@ -48,6 +48,39 @@ internal static class BottleneckText
         ];
     }
 
+    /// <summary>Names the limits that were learned, of several models the first few with their names; empty if there are none.</summary>
+    public static IEnumerable<string> Learned(TokenStats stats, int most)
+    {
+        bool isOne = stats.LearnedLimits.Count == 1;
+        return stats.LearnedLimits.Take(most).Select(limits => (isOne ? "" : TerminalText.Clean(limits.Model, 40) + ": ") + limits);
+    }
+
+    /// <summary>Returns the options that spare the next run the learning; <see langword="null"/> if there are none.</summary>
+    public static string? ConfigureLearned(TokenStats stats)
+    {
+        // Options hold for every model: they fit only where one model has limits.
+        if (stats.LearnedLimits is not [var limits])
+        {
+            return null;
+        }
+
+        string?[] options =
+        [
+            limits.InFlight is { } inFlight ? string.Create(CultureInfo.InvariantCulture, $"--concurrency {inFlight}") : null,
+            limits.RequestsPerSecond is { } rate ? string.Create(CultureInfo.InvariantCulture, $"--rpm {PerMinute(rate)}") : null,
+        ];
+        string all = string.Join(" ", options.Where(static option => option is not null));
+        return all.Length == 0 ? null : $"To skip the learning next time, use {all}.";
+    }
+
+    // Two significant digits, as the estimate is no better.
+    private static long PerMinute(double perSecond)
+    {
+        double perMinute = Math.Max(1, perSecond * 60);
+        double unit = Math.Max(1, Math.Pow(10, Math.Floor(Math.Log10(perMinute)) - 1));
+        return (long)(Math.Round(perMinute / unit) * unit);
+    }
+
     /// <summary>Returns one sentence on what to change; <see langword="null"/> if there is no bottleneck.</summary>
     public static string? Advice(TokenStats stats)
     {
@@ -63,6 +96,8 @@ internal static class BottleneckText
                 culture, $"Ask the provider for more than {limit:N0} requests per minute, or combine requests."),
             Bottleneck.RequestsPerMinute => "The provider rejected a higher rate. Ask for a higher limit, and configure it with --rpm.",
             Bottleneck.TokensPerMinute => "Ask for a higher limit, or lower max_completion_tokens: the allowed output counts.",
+            Bottleneck.Concurrency when stats.LearnedLimits.Any(static limits => limits.InFlight is not null) =>
+                "The provider rejected more requests in flight. Ask for a higher limit.",
             Bottleneck.Concurrency when stats.ConcurrencyLimit < stats.ConcurrencyCeiling => string.Create(
                 culture, $"The limit was still rising ({stats.ConcurrencyLimit:N0} at the end). To start higher, use --concurrency N."),
             Bottleneck.Concurrency => string.Create(

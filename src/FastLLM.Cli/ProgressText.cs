@@ -29,12 +29,14 @@ internal static class ProgressText
         return string.Create(CultureInfo.InvariantCulture, $"prompt {prompt:N0} · completion {completion:N0} tokens/s · {InFlight(stats)}");
     }
 
-    /// <summary>Formats requests in flight, their limit and the bottleneck, such as <c>18/20 in flight · requests/min</c>.</summary>
+    /// <summary>Formats requests in flight, their limit, the bottleneck and what was learned of the provider, such as
+    /// <c>18/20 in flight · concurrency · provider: about 20 in flight</c>.</summary>
     public static string InFlight(TokenStats stats)
     {
         string limit = stats.ConcurrencyLimit > 0 ? string.Create(CultureInfo.InvariantCulture, $"/{stats.ConcurrencyLimit:N0}") : "";
         string bottleneck = stats.LimitedBy == Bottleneck.None ? "" : $" · {BottleneckText.Name(stats.LimitedBy)}";
-        return string.Create(CultureInfo.InvariantCulture, $"{stats.InFlight:N0}{limit} in flight{bottleneck}");
+        string learned = string.Concat(BottleneckText.Learned(stats, most: 1).Select(static limits => $" · provider: {limits}"));
+        return string.Create(CultureInfo.InvariantCulture, $"{stats.InFlight:N0}{limit} in flight{bottleneck}{learned}");
     }
 
     /// <summary>Formats the elapsed time and, if it can be estimated, the remaining time.</summary>

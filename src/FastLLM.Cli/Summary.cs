@@ -8,6 +8,7 @@ namespace FastLLM.Cli;
 internal sealed record Summary(JobResult Result, string? Output = null, string? ResumeCommand = null, bool OffersNoDedup = true)
 {
     private const int ExampleLength = 200;
+    private const int MostModels = 5;
 
     /// <summary>Gets the failures of this run by kind, the most frequent first, each with the message of its first row.</summary>
     public IEnumerable<(FailureKind Kind, long Count, string Example)> Failures =>
@@ -49,6 +50,16 @@ internal sealed record Summary(JobResult Result, string? Output = null, string? 
         {
             Line("bottleneck", string.Join(", ", shares.Select(share => $"{BottleneckText.Name(share.Bottleneck)} {share.Percent}%")));
             Line("", BottleneckText.Advice(stats)!);
+        }
+
+        foreach (string limits in BottleneckText.Learned(stats, MostModels))
+        {
+            Line("provider", limits);
+        }
+
+        if (BottleneckText.ConfigureLearned(stats) is { } configure)
+        {
+            Line("", configure);
         }
 
         foreach ((string reason, long count) in Result.FinishReasons.OrderByDescending(row => row.Value).Where(row => row.Key != "stop"))

@@ -285,7 +285,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
     }
 
     private EngineState State() => new(
-        _limiters.InFlight, _limiters.Limit, _limiters.Ceiling, Options.RateLimits?.RequestsPerMinute, Options.RateLimits?.TokensPerMinute);
+        _limiters.InFlight, _limiters.Limit, _limiters.Ceiling, Options.RateLimits?.RequestsPerMinute, Options.RateLimits?.TokensPerMinute,
+        _limiters.Learned());
 
     [DoesNotReturn]
     private void ThrowEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)

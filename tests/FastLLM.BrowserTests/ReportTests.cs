@@ -80,7 +80,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
         await report.Rows.Nth(1).Locator("button").ClickAsync();
 
         await Assertions.Expect(report.Page.Locator("tr.detail")).ToContainTextAsync("characters more in line 2 of the file");
-        await Assertions.Expect(report.Page.Locator(".notes")).ToContainTextAsync("1 answer is cut at");
+        await Assertions.Expect(report.Page.Locator(".notes")).ToContainTextAsync("cuts 1 answer at 32,768 characters");
         report.AssertNothingWentWrong();
     }
 

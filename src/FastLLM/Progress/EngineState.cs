@@ -6,4 +6,6 @@ namespace FastLLM.Progress;
 /// <param name="Ceiling">How many may ever be in flight.</param>
 /// <param name="RequestLimit">Configured requests per minute.</param>
 /// <param name="TokenLimit">Configured tokens per minute.</param>
-internal readonly record struct EngineState(int InFlight, int Limit, int Ceiling, long? RequestLimit, long? TokenLimit);
+/// <param name="Learned">The limits that refusals have shown; <see langword="null"/> if there are none.</param>
+internal readonly record struct EngineState(
+    int InFlight, int Limit, int Ceiling, long? RequestLimit, long? TokenLimit, IReadOnlyList<LearnedLimits>? Learned);

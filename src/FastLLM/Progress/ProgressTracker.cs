@@ -153,6 +153,7 @@ public sealed class ProgressTracker : IDisposable
             ConcurrencyCeiling = state.Ceiling,
             RequestLimit = state.RequestLimit,
             TokenLimit = state.TokenLimit,
+            LearnedLimits = state.Learned ?? [],
             LimitedBy = Bottlenecks.Present,
             LimitedByShares = Bottlenecks.Shares(),
         };

@@ -43,6 +43,10 @@ public sealed record TokenStats
     /// <see cref="ConcurrencyLimit"/> while the number is being learned; 0 if unknown.</summary>
     public int ConcurrencyCeiling { get; init; }
 
+    /// <summary>Gets the limits that the provider's refusals have shown, for each model that has any. What is configured
+    /// (<see cref="RequestManagerOptions.RateLimits"/>) is not among them.</summary>
+    public IReadOnlyList<LearnedLimits> LearnedLimits { get; init; } = [];
+
     /// <summary>Gets the tokens of prompts.</summary>
     public long PromptTokens { get; init; }
 

@@ -31,6 +31,7 @@ internal sealed class LawSearch
     private double _openedAt;
     private long _openedAccepted;
     private SearchPhase _phase;
+    private ThrottlingLaw _law;
     private bool _isNews;
 
     /// <param name="sends">The sends, the first refusal counted.</param>
@@ -64,7 +65,8 @@ internal sealed class LawSearch
 
     public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
 
-    public ThrottlingLaw Law => new(Floor.Share > 0.01 ? Floor.Share : 0, Cap.IsLearnt ? Cap.Value : null, Pacer.IsOn ? Pacer.Rate : null);
+    /// <summary>Gets the law as it was when nothing was tried: a trial changes the limits only for a moment.</summary>
+    public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
 
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
     public bool IsHolding => _phase is Holding && !Closure.IsClosed;
@@ -143,6 +145,7 @@ internal sealed class LawSearch
 
     public void Go(SearchPhase phase, double now)
     {
+        _law = Law;
         _phaseAt = now;
         _phase = phase;
         StartEvidence();
@@ -189,6 +192,12 @@ internal sealed class LawSearch
         Cap.Set(limits.InFlight, limits.IsInFlightLearnt);
         Pacer.Set(limits.Rate, now);
     }
+
+    // A rate is held just below the limit.
+    private ThrottlingLaw Found() => new(
+        Floor.Share > 0.01 ? Floor.Share : 0,
+        Cap.IsLearnt ? Cap.Value : null,
+        Pacer.IsOn ? Floor.Past(Pacer.Rate) / MorePerSecond.Below : null);
 
     private void Reopen(double now)
     {

@@ -237,6 +237,7 @@ internal sealed class ModelRateLimiter
         if (end == LeaseEnd.Throttled || (end == LeaseEnd.Overloaded && !lease.WasDown))
         {
             _learned.Refused(lease.Mark, now, wait);
+            _limiters.Refused();
         }
         else if (end == LeaseEnd.Answered)
         {

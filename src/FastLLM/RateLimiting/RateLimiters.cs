@@ -24,6 +24,7 @@ internal sealed class RateLimiters : IDisposable
     private int _inFlight;
     private int _limit;
     private int _blockedBy;
+    private bool _wasRefused;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -124,6 +125,36 @@ internal sealed class RateLimiters : IDisposable
         }
     }
 
+    /// <summary>Returns the limits that refusals have shown, by model; <see langword="null"/> if there are none.</summary>
+    public IReadOnlyList<LearnedLimits>? Learned()
+    {
+        if (!Volatile.Read(ref _wasRefused))
+        {
+            return null;
+        }
+
+        List<LearnedLimits>? learned = null;
+        lock (Lock)
+        {
+            foreach ((string model, ModelRateLimiter limiter) in _limiters)
+            {
+                if (limiter.Law is { IsNone: false } law)
+                {
+                    (learned ??= []).Add(new LearnedLimits
+                    {
+                        Model = model,
+                        RefusedAtRandom = law.RandomShare,
+                        InFlight = law.InFlight,
+                        RequestsPerSecond = law.PerSecond,
+                    });
+                }
+            }
+        }
+
+        learned?.Sort(static (one, other) => string.CompareOrdinal(one.Model, other.Model));
+        return learned;
+    }
+
     internal long NextOrder() => ++_order;
 
     internal void Took() => _inFlight++;
@@ -172,6 +203,9 @@ internal sealed class RateLimiters : IDisposable
 
         Note();
     }
+
+    /// <summary>Notes that a send was refused: there may be limits to tell of.</summary>
+    internal void Refused() => Volatile.Write(ref _wasRefused, true);
 
     /// <summary>The limit of a limiter has changed.</summary>
     internal void Measure()

@@ -35,6 +35,10 @@ public sealed class JsonEventsTests : IDisposable
         Assert.Equal("none", lines[1].GetProperty("limited_by").GetString());
         Assert.Equal("back_off", lines[4].GetProperty("limited_by").GetString());
         Assert.Equal("""{"back_off":75,"requests_per_minute":25}""", lines[4].GetProperty("limited_by_shares").GetRawText());
+        Assert.False(lines[1].TryGetProperty("learned_limits", out _));
+        Assert.Equal(
+            """[{"model":"m","description":"about 50 requests/s, refuses 10 % at random","refused_at_random":0.1,"requests_per_second":50}]""",
+            lines[4].GetProperty("learned_limits").GetRawText());
         Assert.Equal(1, lines[4].GetProperty("failures")[0].GetProperty("count").GetInt64());
         Assert.Equal("again", lines[4].GetProperty("resume").GetString());
         Assert.DoesNotContain(_written.ToArray(), b => b is (< 0x20 and not (byte)'\n') or > 0x7E);
@@ -75,6 +79,7 @@ public sealed class JsonEventsTests : IDisposable
             ElapsedTime = TimeSpan.FromSeconds(1.5),
             LimitedBy = Bottleneck.BackOff,
             LimitedByShares = new Dictionary<Bottleneck, double> { [Bottleneck.BackOff] = 0.75, [Bottleneck.RequestsPerMinute] = 0.25 },
+            LearnedLimits = [new LearnedLimits { Model = "m", RefusedAtRandom = 0.10004, RequestsPerSecond = 49.9996 }],
         },
     };
 

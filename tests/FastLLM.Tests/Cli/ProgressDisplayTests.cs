@@ -65,6 +65,16 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Lines_ShowWhatWasLearned()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
+        display.Report(s_stats with { InFlight = 18, ConcurrencyLimit = 20, LearnedLimits = [new LearnedLimits { Model = "m", InFlight = 20 }] });
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Contains("· 18/20 in flight · provider: about 20 in flight ·", _written.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Drain_ShowsRequestsInFlightEachSecond()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);

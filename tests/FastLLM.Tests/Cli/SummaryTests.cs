@@ -20,6 +20,7 @@ public sealed class SummaryTests
                     [Bottleneck.RequestsPerMinute] = 0.6666, [Bottleneck.BackOff] = 0.1667, [Bottleneck.ProviderLatency] = 0.1657, [Bottleneck.Input] = 0.001,
                 },
                 RequestLimit = 1_200,
+                LearnedLimits = [new LearnedLimits { Model = "m", InFlight = 20, RefusedAtRandom = 0.1 }],
             },
             Failures = new Dictionary<FailureKind, (long, string)>
             {
@@ -43,6 +44,8 @@ public sealed class SummaryTests
             time:        1:00 · 20.0 rows/s
             bottleneck:  requests/min 67%, back-off 17%, provider latency 16%
                          Ask the provider for more than 1,200 requests per minute, or combine requests.
+            provider:    about 20 in flight, refuses 10 % at random
+                         To skip the learning next time, use --concurrency 20.
             finished:    97 × length
             failed:      2 × Timeout, for example: first [31mexample
             failed:      1 × InvalidRequest, for example: bad
