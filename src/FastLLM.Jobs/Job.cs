@@ -61,11 +61,8 @@ public static class Job
     /// <returns>How the run ended, also if it was interrupted or stopped.</returns>
     /// <exception cref="ArgumentException">Input and output are the same file, or the options do not fit together.</exception>
     /// <exception cref="BatchFormatException">The input has invalid lines. Nothing was sent, and no output was made.</exception>
-    /// <exception cref="InvalidDataException">
-    /// The input as a whole cannot be read (a table without a template, a missing column, broken gzip), or there is a budget and the cost
-    /// of a row has no
-    /// bound. Nothing was sent.
-    /// </exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read (a table without a template, a missing column, broken
+    /// gzip), or there is a budget and the cost of a row has no bound. Nothing was sent.</exception>
     /// <exception cref="IOException">The input cannot be read, or the output cannot be opened. Nothing was sent.</exception>
     public static Task<JobResult> RunAsync(
         RequestManager manager, JobOptions options, CancellationToken drain = default, CancellationToken cancellationToken = default) =>

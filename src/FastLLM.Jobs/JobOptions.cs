@@ -7,9 +7,8 @@ namespace FastLLM;
 /// <remarks>Read when a job is planned or run; later changes have no effect.</remarks>
 public sealed class JobOptions
 {
-    /// <summary>
-    /// Gets or sets the input: the path of a file, or <c>-</c> for standard input, which is read once, while its rows are sent.
-    /// </summary>
+    /// <summary>Gets or sets the input: the path of a file, or <c>-</c> for standard input, which is read once, while its rows are
+    /// sent.</summary>
     public required string Input { get; set; }
 
     /// <summary>Gets or sets the output: the path of a file, or <c>-</c> for standard output.</summary>
@@ -22,20 +21,15 @@ public sealed class JobOptions
     /// <summary>Gets or sets the format of the input.</summary>
     public InputFormat InputFormat { get; set; } = InputFormat.Auto;
 
-    /// <summary>
-    /// Gets or sets the template that makes requests of plain rows; <see langword="null"/> if the input's rows are requests.
-    /// </summary>
+    /// <summary>Gets or sets the template that makes requests of plain rows; <see langword="null"/> if the input's rows are
+    /// requests.</summary>
     public RowTemplate? Template { get; set; }
 
     /// <summary>Gets or sets the format of the output.</summary>
-    /// <value>
-    /// By default the output's name decides: a table if it ends with <c>.csv</c> or <c>.tsv</c>, otherwise OpenAI's batch output lines.
-    /// </value>
-    /// <remarks>
-    /// If the output is not OpenAI's lines in plain text, those are written to a log beside it, named like the output with
-    /// <c>.log.jsonl</c> appended.
-    /// Runs resume from the log; the output is made from it when every row has an outcome.
-    /// </remarks>
+    /// <value>By default the output's name decides: a table if it ends with <c>.csv</c> or <c>.tsv</c>, otherwise OpenAI's batch output
+    /// lines.</value>
+    /// <remarks>If the output is not OpenAI's lines in plain text, those are written to a log beside it, named like the output with
+    /// <c>.log.jsonl</c> appended. Runs resume from the log; the output is made from it when every row has an outcome.</remarks>
     public OutputFormat OutputFormat { get; set; } = OutputFormat.Auto;
 
     /// <summary>Gets or sets the model of rows that name none.</summary>
@@ -71,42 +65,34 @@ public sealed class JobOptions
         }
     } = 1;
 
-    /// <summary>
-    /// Gets or sets a value indicating whether equal rows get an answer each, as samples of one request, rather than share one.
-    /// </summary>
+    /// <summary>Gets or sets a value indicating whether equal rows get an answer each, as samples of one request, rather than share
+    /// one.</summary>
     public bool NoDedup { get; set; }
 
-    /// <summary>
-    /// Gets or sets a value indicating whether the job starts anew rather than resumes. An existing output is renamed, with <c>.bak</c>
-    /// appended.
-    /// </summary>
+    /// <summary>Gets or sets a value indicating whether the job starts anew rather than resumes. An existing output is renamed, with
+    /// <c>.bak</c> appended.</summary>
     public bool Fresh { get; set; }
 
     /// <summary>Gets or sets a value indicating whether rows that failed in an earlier run are sent again.</summary>
     public bool RetryFailed { get; set; }
 
-    /// <summary>
-    /// Gets or sets a value indicating whether invalid lines become failed rows rather than refuse the input. From standard input they
-    /// always do.
-    /// </summary>
+    /// <summary>Gets or sets a value indicating whether invalid lines become failed rows rather than refuse the input. From standard input
+    /// they always do.</summary>
     public bool SkipInvalid { get; set; }
 
     /// <summary>Gets or sets a value indicating whether rows have the member <c>fastllm</c> (key, attempts, latency …).</summary>
     /// <value>The default is <see langword="true"/>. Without the member, a later run matches rows by id alone.</value>
     public bool IncludeMetadata { get; set; } = true;
 
-    /// <summary>
-    /// Gets or sets a callback that is invoked once, before the first send, with the number of rows (<see langword="null"/> from a pipe)
-    /// and of finished rows.
-    /// </summary>
+    /// <summary>Gets or sets a callback that is invoked once, before the first send, with the number of rows (<see langword="null"/> from a
+    /// pipe) and of finished rows.</summary>
     public Action<long?, long>? OnPlanned { get; set; }
 
     /// <summary>Gets or sets a callback that is invoked for each row that fails, with its id and the failure.</summary>
     public Action<string, LlmException>? OnRowFailed { get; set; }
 
-    /// <summary>
-    /// Gets or sets a callback that is invoked with messages for the user, one line each: torn lines, rows matched by id, equal rows …
-    /// </summary>
+    /// <summary>Gets or sets a callback that is invoked with messages for the user, one line each: torn lines, rows matched by id, equal
+    /// rows …</summary>
     public Action<string>? OnNotice { get; set; }
 
     /// <summary>Checks what no single property can check, and copies the options.</summary>
@@ -117,13 +103,13 @@ public sealed class JobOptions
         if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
         {
             throw new ArgumentException(
-                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent), but a job never writes to its input. "
-                + "Name another output.");
+                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent). "
+                + "A job never writes to its input: name another output.");
         }
 
         Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row in the member \"fastllm\". Do not leave it out.");
         ValidateTemplate();
-        Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written when the job is done: name a file as the output.");
+        Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written at the end: name a file as the output.");
         Refuse(!shape.IsLog && Order != ResultOrder.Input, $"{Output} is written when the job is done, and always in input order.");
         Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be omitted.");
         return (JobOptions)MemberwiseClone();

@@ -31,10 +31,8 @@ public sealed record JobResult
     /// <summary>Gets the sends and tokens of this run.</summary>
     public TokenStats Stats { get; init; } = new();
 
-    /// <summary>
-    /// Gets the cost of this run in US dollars, as far as prices are known. With a budget, an aborted run includes the highest possible
-    /// cost of what was in flight.
-    /// </summary>
+    /// <summary>Gets the cost of this run in US dollars, as far as prices are known. With a budget, an aborted run includes the highest
+    /// possible cost of what was in flight.</summary>
     public decimal Cost { get; init; }
 
     /// <summary>Gets the cost of all runs that built the output, including this one. Into a pipe, the cost of this run.</summary>

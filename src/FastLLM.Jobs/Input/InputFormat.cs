@@ -3,11 +3,9 @@ namespace FastLLM;
 /// <summary>Specifies the format of an input. Gzip is detected by the first bytes of the file and unpacked.</summary>
 public enum InputFormat
 {
-    /// <summary>
-    /// A table if the file's name ends with <c>.csv</c> or <c>.tsv</c>; otherwise each line is a batch line if it has a <c>body</c>, or a
-    /// bare body
-    /// if it has <c>messages</c> or <c>input</c>. With a template: JSON lines, or a table if the first character is not a brace.
-    /// </summary>
+    /// <summary>A table if the file's name ends with <c>.csv</c> or <c>.tsv</c>; otherwise each line is a batch line if it has a
+    /// <c>body</c>, or a bare body if it has <c>messages</c> or <c>input</c>. With a template: JSON lines, or a table if the first
+    /// character is not a brace.</summary>
     Auto,
 
     /// <summary>OpenAI batch lines: <c>custom_id</c>, <c>method</c>, <c>url</c>, <c>body</c>.</summary>
@@ -19,9 +17,8 @@ public enum InputFormat
     /// <summary>Plain rows, one JSON object per line, whose members are the columns of a template.</summary>
     Jsonl,
 
-    /// <summary>
-    /// Plain rows with commas between the cells, or semicolons if the first line has no commas; the first line names the columns.
-    /// </summary>
+    /// <summary>Plain rows with commas between the cells, or semicolons if the first line has no commas; the first line names the
+    /// columns.</summary>
     Csv,
 
     /// <summary>Plain rows with tabs between the cells; the first line names the columns.</summary>

@@ -106,23 +106,28 @@ internal sealed class JobInput
 
     private string SampleId(string id, int k) => _options.Samples == 1 ? id : string.Create(CultureInfo.InvariantCulture, $"{id}#{k}");
 
-    private InputReader Open(bool reusesRows) => new(IsPipe ? Console.OpenStandardInput() : OpenFile(Name), _format, _options.Model, _template)
+    private InputReader Open(bool reusesRows) => new(OpenStream(), _format, _options.Model, _template)
     {
         OwnsStream = !IsPipe,
         ReusesRows = reusesRows,
         Spare = Interlocked.Exchange(ref _spare, null),
     };
 
-    private static FileStream OpenFile(string path)
+    private Stream OpenStream()
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
+        if (IsPipe)
+        {
+            return Console.OpenStandardInput();
+        }
+
+        var file = new FileStream(Name, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
         if (file.CanSeek)
         {
             return file;
         }
 
         file.Dispose();
-        throw new IOException($"{path} can be read only once. Pipe it in instead, with - as the input.");
+        throw new IOException($"{Name} can be read only once. Pipe it in instead, with - as the input.");
     }
 
     private async ValueTask<InputRow?> NextAsync(InputReader reader, CancellationToken cancellationToken)

@@ -1,8 +1,7 @@
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Adds up the cost of a job over all runs that built its output: what its records state, and what no record states.</summary>
-/// <param name="journal">Stores what no record states; <see langword="null"/> for a pipe, which has no earlier runs.</param>
-/// <param name="recorded">The sum of the costs that records of earlier runs state.</param>
+/// <summary>Adds up the cost of a job over all its runs: what the records of the output state, and what the journal stores.</summary>
+/// <remarks>A pipe has neither.</remarks>
 internal sealed class CostAccount(CostJournal? journal, decimal recorded)
 {
     private decimal _written;
@@ -27,11 +26,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
         }
     }
 
-    /// <summary>Stores the cost that no record states, at the end of a run.</summary>
-    /// <param name="runCost">The cost of the run.</param>
-    /// <param name="sorted">The output, if it was sorted: that may have dropped records with a cost, so its records are added up
-    /// again.</param>
-    /// <param name="say">Receives a message if the cost cannot be stored.</param>
+    /// <summary>Stores the cost that no record states, at the end of a run. A sort may have dropped records with a cost.</summary>
     public void End(decimal runCost, string? sorted, Action<FormattableString> say)
     {
         if (journal is null)

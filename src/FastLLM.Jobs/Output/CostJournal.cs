@@ -5,15 +5,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>
-/// Stores in <c>OUTPUT.spent</c> the cost of a job that no record of the output states: one line of JSON, or no file if there is none.
-/// </summary>
-/// <remarks>
-/// <c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a run with a
-/// budget: an upper
-/// bound of what is spent or reserved and in no record yet. A killed run leaves it. Not safe for concurrent use; the lock of the output
-/// covers it.
-/// </remarks>
+/// <summary>Stores in <c>OUTPUT.spent</c> the cost of a job that no record of the output states: one line of JSON, or no file if there is
+/// none.</summary>
+/// <remarks><c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a
+/// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. Not safe for concurrent
+/// use; the lock of the output covers it.</remarks>
 internal sealed class CostJournal(string output) : IDisposable
 {
     private const decimal TrimsZeros = 1.000000000000000000000000000m;
@@ -50,7 +46,7 @@ internal sealed class CostJournal(string output) : IDisposable
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException)
         {
             throw new IOException(
-                $"{Path}, which stores the cost that the rows of this output do not state, cannot be read. Delete it if that cost does not matter.", e);
+                $"{Path}, which stores the cost that the rows do not state, cannot be read. Delete it if that cost does not matter.", e);
         }
     }
 

@@ -11,10 +11,17 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
 {
     private readonly ConcurrentDictionary<long, PlannedRow> _inFlight = new();
     private readonly Lock _writing = new();
+    private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
+    private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
     private long _sequence;
 
-    /// <summary>Gets the counts of what was written.</summary>
-    public JobCounts Counts { get; } = new();
+    public long Answered { get; private set; }
+
+    public long Failed { get; private set; }
+
+    public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures => _failures;
+
+    public IReadOnlyDictionary<string, long> FinishReasons => _finishReasons;
 
     /// <summary>Waits until the sink has room for the record of another row.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => sink.WaitForRoomAsync(cancellationToken);
@@ -57,7 +64,11 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
             }
             else
             {
-                Counts.AddAnswer(outcome.Response);
+                Answered++;
+                if (outcome.Response is ChatCompletion { FinishReason: { } reason })
+                {
+                    _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;
+                }
             }
         }
 
@@ -72,7 +83,9 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
 
     private void CountFailure(string id, LlmException error)
     {
-        Counts.AddFailure(error);
+        Failed++;
+        (long count, string? example) = _failures.GetValueOrDefault(error.Kind);
+        _failures[error.Kind] = (count + 1, example ?? error.Message);
         options.OnRowFailed?.Invoke(id, error);
     }
 }

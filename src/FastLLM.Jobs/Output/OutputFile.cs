@@ -85,12 +85,10 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
-    /// <summary>
-    /// Puts the file in input order: writes a sorted file beside it, flushes that and renames it. Earlier offsets are void afterwards.
-    /// </summary>
-    /// <remarks>
-    /// Drops records that belong to no row. A sorted file is only flushed. A sort that fails or is killed leaves the file unchanged.
-    /// </remarks>
+    /// <summary>Puts the file in input order: writes a sorted file beside it, flushes that and renames it. Earlier offsets are void
+    /// afterwards.</summary>
+    /// <remarks>Drops records that belong to no row. A sorted file is only flushed. A sort that fails or is killed leaves the file
+    /// unchanged.</remarks>
     /// <param name="rows">The number of rows.</param>
     /// <param name="recordOf">Gets the offset of a row's record, or <see cref="Planning.RowIndex.NoRecord"/>. Called several times for a
     /// row.</param>

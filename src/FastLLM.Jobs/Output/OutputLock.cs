@@ -5,10 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FastLLM.Jobs.Output;
 
 /// <summary>Locks an output against a second writer. The system releases the lock when the process ends in any way.</summary>
-/// <remarks>
-/// The lock is on a file beside the output, which the sort replaces and which must stay readable for others. The file is deleted with
-/// the release; a file that a killed process left is no obstacle.
-/// </remarks>
+/// <remarks>The lock is on a file beside the output, which the sort replaces and which must stay readable for others. The file is deleted
+/// with the release; a file that a killed process left is no obstacle.</remarks>
 internal sealed class OutputLock : IDisposable
 {
     private readonly string _path;

@@ -37,9 +37,8 @@ internal static class OutputPath
         }
     }
 
-    /// <summary>
-    /// Renames an existing file to the first free name of <c>.bak</c>, <c>.bak2</c> …: paid answers are never overwritten.
-    /// </summary>
+    /// <summary>Renames an existing file to the first free name of <c>.bak</c>, <c>.bak2</c> …: paid answers are never
+    /// overwritten.</summary>
     public static void SetAside(string path)
     {
         for (var n = 1; File.Exists(path); n++)
@@ -52,10 +51,8 @@ internal static class OutputPath
         }
     }
 
-    /// <summary>
-    /// Determines whether a job that writes to <paramref name="output"/> writes to <paramref name="path"/>, as the output or a file beside
-    /// it.
-    /// </summary>
+    /// <summary>Determines whether a job that writes to <paramref name="output"/> writes to <paramref name="path"/>, as the output or a
+    /// file beside it.</summary>
     public static bool IsWritten(string path, string output)
     {
         (path, output) = (Target(path), Target(output));

@@ -49,7 +49,7 @@ internal sealed class OutputRecord(
         if (outcome.Error is not { } error)
         {
             BeginResponse(200, outcome.RequestId);
-            JsonMinifier.Write(WellFormedJson.Of(outcome.Response.RawBody.Span), _line); // OUTPUT is valid UTF-8; the cache keeps the received bytes
+            JsonMinifier.Write(WellFormedJson.Of(outcome.Response.RawBody.Span), _line); // the output is valid UTF-8, the cache as received
             _line.Write("},\"error\":null"u8);
         }
         else if (error.StatusCode is { } status && ShowsFailure(status, error.Body))

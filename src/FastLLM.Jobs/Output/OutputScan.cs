@@ -64,9 +64,8 @@ internal static class OutputScan
         }
     }
 
-    /// <summary>
-    /// Refuses a file that is not the output of a run: it is not empty, holds no record, and does not begin like a torn one.
-    /// </summary>
+    /// <summary>Refuses a file that is not the output of a run: it is not empty, holds no record, and does not begin like a torn
+    /// one.</summary>
     /// <exception cref="IOException">The file is not the output of a run.</exception>
     public static void RefuseOther(string path)
     {

@@ -12,11 +12,8 @@ internal static class TornTail
     /// <param name="file">The output, open for reading and writing.</param>
     /// <param name="path">Its path; the cut bytes are appended to the file of this name with <c>.torn</c>, and flushed before the
     /// cut.</param>
-    /// <returns>
-    /// The number of bytes cut off: all that follow the last LF, including zeros that a power loss left. 0 for a whole record that lacks
-    /// only its LF, which
-    /// is added.
-    /// </returns>
+    /// <returns>The number of bytes cut off: all that follow the last LF, including zeros that a power loss left. 0 for a whole record that
+    /// lacks only its LF, which is added.</returns>
     public static long Repair(SafeFileHandle file, string path)
     {
         long length = RandomAccess.GetLength(file);

@@ -5,9 +5,8 @@ using FastLLM.Jobs.Tables;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>
-/// Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are sent.
-/// </summary>
+/// <summary>Knows the rows of an input by their places. A file is indexed as a whole before the first send, a pipe while its rows are
+/// sent.</summary>
 /// <param name="input">The input.</param>
 /// <param name="columns">Collects the columns of the rows; <see langword="null"/> if the output needs none.</param>
 internal sealed class InputIndex(JobInput input, ColumnNames? columns)
@@ -79,9 +78,8 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
     }
 
-    /// <summary>
-    /// Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the columns.
-    /// </summary>
+    /// <summary>Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the
+    /// columns.</summary>
     public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -50,9 +50,8 @@ public sealed class JobPlan
     /// <summary>Gets the likely cost, in US dollars; <see langword="null"/> if a price is unknown.</summary>
     public decimal? LikelyCost => Sum(static model => model.LikelyCost);
 
-    /// <summary>
-    /// Gets the highest possible cost, in US dollars; <see langword="null"/> if a price or the limit of an answer is unknown.
-    /// </summary>
+    /// <summary>Gets the highest possible cost, in US dollars; <see langword="null"/> if a price or the limit of an answer is
+    /// unknown.</summary>
     public decimal? HighCost => Sum(static model => model.HighCost);
 
     /// <summary>Gets what the plan was made from, for its only run.</summary>
@@ -62,7 +61,7 @@ public sealed class JobPlan
     {
         if (_setup is not { IsPipe: false })
         {
-            throw new InvalidOperationException("Planning has read standard input, which can be read only once. Run the job without planning it.");
+            throw new InvalidOperationException("Planning has read standard input, which can be read once. Run the job without a plan.");
         }
 
         return Interlocked.Exchange(ref _started, 1) == 0

@@ -9,9 +9,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>
-/// Reads the rows of a job as its run does, but looks them up in the cache and estimates their cost instead of sending them.
-/// </summary>
+/// <summary>Reads the rows of a job as its run does, but looks them up in the cache and estimates their cost instead of sending
+/// them.</summary>
 internal sealed class JobPlanner(JobSetup setup)
 {
     private const long MaxLearnedFrom = 2_000;

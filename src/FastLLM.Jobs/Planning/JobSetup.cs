@@ -1,3 +1,4 @@
+using System.Globalization;
 using FastLLM.Caching;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
@@ -62,30 +63,22 @@ internal sealed class JobSetup
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
 
-    /// <summary>
-    /// Refuses an input with rows whose cost has no bound, if there is a budget: it must not turn out in the middle of a run.
-    /// </summary>
+    /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>
     public void RefuseUnbounded()
     {
         if (_unboundedCount > 0)
         {
+            CultureInfo culture = CultureInfo.InvariantCulture;
             long left = _unboundedCount - _unbounded.Count;
-            string[] lines =
-            [
-                FormattableString.Invariant($"{_unboundedCount:N0} rows of {Input.Name} cannot be sent under a budget; nothing was sent."),
-                .. _unbounded,
-                .. left > 0 ? [FormattableString.Invariant($"… and {left:N0} more")] : Array.Empty<string>(),
-            ];
-            throw new InvalidDataException(string.Join(Environment.NewLine, lines));
+            string what = string.Create(culture, $"{_unboundedCount:N0} rows of {Input.Name} cannot be sent under a budget; nothing was sent.");
+            string[] more = left > 0 ? [string.Create(culture, $"… and {left:N0} more")] : [];
+            throw new InvalidDataException(string.Join(Environment.NewLine, [what, .. _unbounded, .. more]));
         }
     }
 
     /// <summary>Reports a message of one line.</summary>
-    public void Say(string notice) => Options.OnNotice?.Invoke(notice);
-
-    /// <inheritdoc cref="Say(string)"/>
-    public void Say(FormattableString notice) => Say(FormattableString.Invariant(notice));
+    public void Say(FormattableString notice) => Options.OnNotice?.Invoke(FormattableString.Invariant(notice));
 
     private void FindBound(JobRow row)
     {

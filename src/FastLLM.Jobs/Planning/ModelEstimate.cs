@@ -9,9 +9,8 @@ public sealed record ModelEstimate
     /// <summary>Gets the number of requests to send.</summary>
     public long Requests { get; init; }
 
-    /// <summary>
-    /// Gets the number of earlier answers, of the output and the cache, that the estimate is based on; 0 means assumed values.
-    /// </summary>
+    /// <summary>Gets the number of earlier answers, of the output and the cache, that the estimate is based on; 0 means assumed
+    /// values.</summary>
     public long LearntFrom { get; init; }
 
     /// <summary>Gets the bytes of text that count as one token.</summary>
@@ -23,9 +22,8 @@ public sealed record ModelEstimate
     /// <summary>Gets the tokens of all prompts: lowest, likely and highest.</summary>
     public (long Low, long Likely, long High) PromptTokens { get; init; }
 
-    /// <summary>
-    /// Gets the tokens of all answers: lowest, likely, and the highest that the requests allow; <see langword="null"/> without a limit.
-    /// </summary>
+    /// <summary>Gets the tokens of all answers: lowest, likely, and the highest that the requests allow; <see langword="null"/> without a
+    /// limit.</summary>
     public (long Low, long Likely, long? High) CompletionTokens { get; init; }
 
     /// <summary>Gets the price of the model, if it is known.</summary>

@@ -6,11 +6,8 @@ using System.Text;
 namespace FastLLM.Jobs.Planning;
 
 /// <summary>Stores the id, key and record of each row: 24 bytes, and 5 to 11 more to find the row by its id.</summary>
-/// <remarks>
-/// Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a record is
-/// taken for
-/// another row's only if the keys collide as well. Rows are never removed. Not safe for concurrent use.
-/// </remarks>
+/// <remarks>Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a
+/// record is taken for another row's only if the keys collide as well. Rows are never removed. Not safe for concurrent use.</remarks>
 internal sealed class RowIndex
 {
     /// <summary>The offset of the record of a row without one.</summary>

@@ -62,49 +62,28 @@ internal static class ReportBody
     private static Markup Notes(OutputReport report, Totals totals, int textLength)
     {
         var notes = new Markup();
-        if (report.Damaged > 0)
-        {
-            string are = report.Damaged == 1 ? "is no record" : "are no records";
-            notes.Add($"<li><b>{report.Damaged:N0} line{Plural(report.Damaged)}</b> of the file {are} and not counted here.</li>");
-        }
-
-        if (report.Replaced > 0)
-        {
-            string are = report.Replaced == 1 ? "is" : "are";
-            notes.Add($"<li>{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were sent again {are} not counted: ");
-            notes.Add($"the last record of a row counts.</li>");
-        }
-
-        if (report.MaybeBilled > 0)
-        {
-            notes.Add($"<li>{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} got no answer but may be billed.</li>");
-        }
-
-        if (totals.Own == 0 && report.Rows > 0)
-        {
-            notes.Add($"<li>Written by another tool, or without the member <code>fastllm</code>: ");
-            notes.Add($"latency, sends, cached and shared answers are unknown.</li>");
-        }
-        else if (totals.Own < report.Rows)
-        {
-            notes.Add($"<li>{report.Rows - totals.Own:N0} rows lack the member <code>fastllm</code>: ");
-            notes.Add($"their latency and sends are unknown.</li>");
-        }
-
-        if (report.RowsInPage < report.Rows)
-        {
-            notes.Add($"<li>The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: ");
-            notes.Add($"the failures{(report.FailedInPage < report.Failed ? " that fit" : "")}, and an even choice of the others. ");
-            notes.Add($"Numbers and charts count all rows.</li>");
-        }
-
-        if (report.CutInPage > 0)
-        {
-            notes.Add($"<li>The table cuts {report.CutInPage:N0} answer{Plural(report.CutInPage)} at {textLength:N0} characters; ");
-            notes.Add($"the file has the whole text.</li>");
-        }
-
+        bool isForeign = totals.Own == 0 && report.Rows > 0;
+        string fit = report.FailedInPage < report.Failed ? " that fit" : "";
+        string damaged = report.Damaged == 1 ? "is no record" : "are no records";
+        Note(report.Damaged, $"<b>{report.Damaged:N0} line{Plural(report.Damaged)}</b> of the file {damaged} and not counted here.");
+        Note(report.Replaced, $"{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were resent: the last counts.");
+        Note(report.MaybeBilled, $"{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} got no answer but may be billed.");
+        string unknown = "latency, sends, cached and shared answers are unknown.";
+        Note(isForeign ? 1 : 0, $"Written by another tool, or without the member <code>fastllm</code>: {unknown}");
+        long lacking = isForeign ? 0 : report.Rows - totals.Own;
+        Note(lacking, $"{lacking:N0} rows lack the member <code>fastllm</code>: their latency and sends are unknown.");
+        string choice = $"the failures{fit}, and an even choice of the others. Numbers and charts count all rows.";
+        Note(report.Rows - report.RowsInPage, $"The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: {choice}");
+        Note(report.CutInPage, $"The table cuts {report.CutInPage:N0} answers at {textLength:N0} characters; the file has the whole text.");
         return notes.ToString().Length == 0 ? notes : new Markup().Add($"<ul class=\"notes\">{notes}</ul>\n");
+
+        void Note(long count, FormattableString text)
+        {
+            if (count > 0)
+            {
+                notes.Add($"<li>").Add(text).Add($"</li>");
+            }
+        }
     }
 
     private static Markup Tiles(OutputReport report)

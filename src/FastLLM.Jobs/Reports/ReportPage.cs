@@ -8,11 +8,9 @@ using System.Text.Unicode;
 namespace FastLLM.Jobs.Reports;
 
 /// <summary>Writes the page: the head, the rows as they are read, and their totals. It loads nothing and sends nothing.</summary>
-/// <remarks>
-/// Text of models reaches the page in two ways only: as data in a JSON block, escaped for HTML, which the script inserts as text; and
-/// through <see cref="Markup"/>, which encodes it. The content security policy allows the page's own script and style only, by their
-/// hashes.
-/// </remarks>
+/// <remarks>Text of models reaches the page in two ways only: as data in a JSON block, escaped for HTML, which the script inserts as text;
+/// and through <see cref="Markup"/>, which encodes it. The content security policy allows the page's own script and style only, by their
+/// hashes.</remarks>
 internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposable
 {
     /// <summary>The first bytes of each page: only a file that begins with them is overwritten.</summary>

@@ -4,53 +4,31 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Represents one row in a report. Values that the file lacks are null.</summary>
-internal sealed class ReportRow
+/// <summary>Represents one row in a report. Values that the file lacks are null; <c>Words</c> is the answer or the failure's message.</summary>
+internal sealed record ReportRow(
+    long Line,
+    string Id,
+    bool Succeeded,
+    string FinishReason,
+    string Failure,
+    string Model,
+    string Words,
+    string? Metadata,
+    bool IsOwn,
+    bool IsCached,
+    bool IsShared,
+    long? Status,
+    long? Attempts,
+    long? Latency,
+    long? PromptTokens,
+    long? CompletionTokens,
+    long? MaybeBilled,
+    decimal? Cost,
+    DateTimeOffset? At,
+    DateTimeOffset? Created,
+    string? LimitedBy)
 {
     private const decimal MaxCost = 1_000_000_000_000; // so that a sum never overflows
-
-    public required long Line { get; init; }
-
-    public required string Id { get; init; }
-
-    public required bool Succeeded { get; init; }
-
-    public required string FinishReason { get; init; }
-
-    public required string Failure { get; init; }
-
-    public required string Model { get; init; }
-
-    /// <summary>Gets the answer, or the message of the failure.</summary>
-    public required string Words { get; init; }
-
-    public string? Metadata { get; init; }
-
-    public bool IsOwn { get; init; }
-
-    public bool IsCached { get; init; }
-
-    public bool IsShared { get; init; }
-
-    public long? Status { get; init; }
-
-    public long? Attempts { get; init; }
-
-    public long? Latency { get; init; }
-
-    public long? PromptTokens { get; init; }
-
-    public long? CompletionTokens { get; init; }
-
-    public long? MaybeBilled { get; init; }
-
-    public decimal? Cost { get; init; }
-
-    public DateTimeOffset? At { get; init; }
-
-    public DateTimeOffset? Created { get; init; }
-
-    public string? LimitedBy { get; init; }
 
     /// <summary>Reads a line that is known to be a record.</summary>
     /// <param name="record">The line.</param>
@@ -66,33 +44,31 @@ internal sealed class ReportRow
         error = error.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? body.Member("error") : error;
         JsonElement metadata = own.Member("metadata");
         long? status = response.Whole("status_code");
-        return new ReportRow
-        {
-            Line = line,
-            Id = record.Text("custom_id") ?? "",
-            Succeeded = succeeded,
-            FinishReason = succeeded ? FinishReasonOf(body) : "",
-            Failure = succeeded ? "" : own.Text("failure") ?? error.Text("code") ?? error.Text("type")
+        return new ReportRow(
+            Line: line,
+            Id: record.Text("custom_id") ?? "",
+            Succeeded: succeeded,
+            FinishReason: succeeded ? FinishReasonOf(body) : "",
+            Failure: succeeded ? "" : own.Text("failure") ?? error.Text("code") ?? error.Text("type")
                 ?? (status is { } code ? string.Create(CultureInfo.InvariantCulture, $"http_{code}") : "unknown"),
-            Words = succeeded ? AnswerText.Of(body) : own.Text("message") ?? error.Text("message") ?? error.Text() ?? "",
-            Model = body.Text("model") ?? "",
-            Metadata = metadata.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : metadata.RawText(),
-            IsOwn = own.ValueKind == JsonValueKind.Object,
-            IsCached = own.Member("cached").ValueKind == JsonValueKind.True,
-            IsShared = own.Member("shared").ValueKind == JsonValueKind.True,
-            Status = status,
-            Attempts = own.Whole("attempts"),
-            Latency = own.Whole("latency_ms"),
-            PromptTokens = usage.Whole("prompt_tokens") ?? usage.Whole("input_tokens"),
-            CompletionTokens = usage.Whole("completion_tokens") ?? usage.Whole("output_tokens"),
-            MaybeBilled = own.Whole("maybe_billed"),
-            Cost = CostOf(own.Member("cost")),
-            At = TimeOf(own.Text("at")),
-            Created = (body.Whole("created") ?? body.Whole("created_at")) is { } seconds and > 0 and < 100_000_000_000
+            Words: succeeded ? AnswerText.Of(body) : own.Text("message") ?? error.Text("message") ?? error.Text() ?? "",
+            Model: body.Text("model") ?? "",
+            Metadata: metadata.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : metadata.RawText(),
+            IsOwn: own.ValueKind == JsonValueKind.Object,
+            IsCached: own.Member("cached").ValueKind == JsonValueKind.True,
+            IsShared: own.Member("shared").ValueKind == JsonValueKind.True,
+            Status: status,
+            Attempts: own.Whole("attempts"),
+            Latency: own.Whole("latency_ms"),
+            PromptTokens: usage.Whole("prompt_tokens") ?? usage.Whole("input_tokens"),
+            CompletionTokens: usage.Whole("completion_tokens") ?? usage.Whole("output_tokens"),
+            MaybeBilled: own.Whole("maybe_billed"),
+            Cost: CostOf(own.Member("cost")),
+            At: TimeOf(own.Text("at")),
+            Created: (body.Whole("created") ?? body.Whole("created_at")) is { } seconds and > 0 and < 100_000_000_000
                 ? DateTimeOffset.FromUnixTimeSeconds(seconds)
                 : null,
-            LimitedBy = own.Text("limited_by"),
-        };
+            LimitedBy: own.Text("limited_by"));
     }
 
     // That of the first choice. An object of /v1/responses has a status and, if it was cut off, a reason.

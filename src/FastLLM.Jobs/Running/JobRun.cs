@@ -16,8 +16,7 @@ internal sealed class JobRun(JobSetup setup)
         setup.RefuseUnbounded();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
-            setup.Say(FormattableString.Invariant($"{setup.Equal:N0} of {setup.Index.Rows.Count:N0} rows repeat the request of another row ")
-                + "and share its answer. For an answer each: --no-dedup, or --samples N for N answers a row.");
+            setup.Say($"{setup.Equal:N0} of {setup.Index.Rows.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
         }
 
         if (_options.Output == Job.Pipe)
@@ -35,7 +34,7 @@ internal sealed class JobRun(JobSetup setup)
         journal.Read();
         if (journal.InFlight is { } inFlight)
         {
-            setup.Say($"An earlier run of {_options.Output} was killed. At most ${inFlight:0.##########} were in flight and may be paid; they are not counted.");
+            setup.Say($"An earlier run of {_options.Output} was killed. At most ${inFlight:0.##########} were in flight; they are not counted.");
         }
 
         var costs = new CostAccount(journal, resume.Cost);
@@ -66,7 +65,7 @@ internal sealed class JobRun(JobSetup setup)
         else if (table is not null && File.Exists(table) && !File.Exists(output.Path))
         {
             throw new IOException(
-                $"{_options.Output} exists without the log to resume from ({setup.Shape.Log}). Name another file, or add --fresh to set it aside.");
+                $"{_options.Output} exists without the log to resume from ({setup.Shape.Log}). Name another file, or add --fresh.");
         }
     }
 

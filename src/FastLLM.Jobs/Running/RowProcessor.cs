@@ -7,10 +7,6 @@ using FastLLM.Retries;
 namespace FastLLM.Jobs.Running;
 
 /// <summary>Sends the rows of a job that are not kept, and writes their outcomes.</summary>
-/// <param name="setup">The job.</param>
-/// <param name="resume">The records of earlier runs.</param>
-/// <param name="sink">Receives the records.</param>
-/// <param name="costs">The costs of the job.</param>
 internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs)
 {
     /// <summary>Sends and writes the rows.</summary>
@@ -21,7 +17,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         RequestManagerOptions sending = setup.Manager.Options;
         StreamRun<LlmResponse>? run = null;
         Bottleneck LimitedBy() => run?.Bottleneck ?? Bottleneck.None;
-        var record = new OutputRecord(setup.Options.IncludeMetadata, sending.TimeProvider, LimitedBy, withCosts: sending.Prices is not null);
+        var record = new OutputRecord(setup.Options.IncludeMetadata, sending.TimeProvider, LimitedBy, sending.Prices is not null);
         var writer = new JobWriter(sink, record, setup.Options);
         long? rows = setup.IsPipe ? null : setup.Index.Count;
         setup.Options.OnPlanned?.Invoke(rows, resume.Kept);
@@ -41,18 +37,17 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             (stopped, isAborted) = await WriteAllAsync(run, writer, stopSending, drain, cancellationToken).ConfigureAwait(false);
         }
 
-        JobCounts counts = writer.Counts;
         decimal cost = run?.Cost(withReserved: isAborted) ?? 0;
         return new JobResult
         {
             Rows = setup.Index.Count,
             Kept = resume.Kept,
-            Answered = counts.Answered,
-            Failed = resume.KeptFailures + counts.Failed,
-            Pending = Math.Max(0, setup.Index.Count - resume.Kept - counts.Answered - counts.Failed),
+            Answered = writer.Answered,
+            Failed = resume.KeptFailures + writer.Failed,
+            Pending = Math.Max(0, setup.Index.Count - resume.Kept - writer.Answered - writer.Failed),
             Equal = setup.Equal,
-            Failures = counts.Failures,
-            FinishReasons = counts.FinishReasons,
+            Failures = writer.Failures,
+            FinishReasons = writer.FinishReasons,
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
             Budget = sending.Budget,
@@ -123,7 +118,8 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
 
         if (fault is not null)
         {
-            stopped = StoppedBy(FailureKind.Output, $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {fault.Message}", fault);
+            string message = $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {fault.Message}";
+            stopped = StoppedBy(FailureKind.Output, message, fault);
         }
 
         return (stopped, isAborted);

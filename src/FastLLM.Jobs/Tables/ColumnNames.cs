@@ -57,7 +57,7 @@ internal sealed class ColumnNames
         if (_names.Count == MaxColumns)
         {
             throw new InvalidDataException(
-                $"The rows have more than {MaxColumns} different columns, too many for a table. Write OpenAI's lines: --output-format openai.");
+                $"The rows have more than {MaxColumns} columns, too many for a table. Write OpenAI's lines: --output-format openai.");
         }
 
         _names.Add(name);

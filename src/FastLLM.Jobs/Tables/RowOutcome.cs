@@ -4,36 +4,23 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>Represents a record as columns of a table: the answer, its finish reason, the error, tokens and cost.</summary>
-internal readonly struct RowOutcome
+/// <summary>Represents a record as columns of a table. An answer is text, or JSON: a vector or tool calls.</summary>
+internal readonly record struct RowOutcome(
+    string CustomId,
+    string? Text,
+    string? Json,
+    string? FinishReason,
+    string? Error,
+    string? PromptTokens,
+    string? CompletionTokens,
+    string? Cost,
+    byte[]? Columns)
 {
     /// <summary>Reads records and rows as deep as any answer that the engine accepts.</summary>
     public static readonly JsonReaderOptions JsonOptions = new() { MaxDepth = 4096 };
 
     /// <inheritdoc cref="JsonOptions"/>
     public static readonly JsonDocumentOptions DocumentOptions = new() { MaxDepth = 4096 };
-
-    public string CustomId { get; private init; }
-
-    /// <summary>Gets the text of the answer; <see langword="null"/> if it is JSON or missing.</summary>
-    public string? Text { get; private init; }
-
-    /// <summary>Gets an answer that is JSON: a vector, or tool calls.</summary>
-    public string? Json { get; private init; }
-
-    public string? FinishReason { get; private init; }
-
-    public string? Error { get; private init; }
-
-    public string? PromptTokens { get; private init; }
-
-    public string? CompletionTokens { get; private init; }
-
-    /// <summary>Gets the cost as the record's member <c>fastllm.cost</c> states it.</summary>
-    public string? Cost { get; private init; }
-
-    /// <summary>Gets the columns that the record carries.</summary>
-    public byte[]? Columns { get; private init; }
 
     /// <summary>Reads a record.</summary>
     public static RowOutcome Read(ReadOnlyMemory<byte> record)
@@ -47,18 +34,16 @@ internal readonly struct RowOutcome
         JsonElement columns = own.Member("metadata");
         string? error = ErrorOf(line, response, body, own);
         (string? text, string? json, string? reason) = error is null ? AnswerOf(body) : default;
-        return new RowOutcome
-        {
-            CustomId = line.Text("custom_id") ?? "",
-            Text = text,
-            Json = json,
-            FinishReason = reason,
-            Error = error,
-            PromptTokens = NumberOf(usage, "prompt_tokens") ?? NumberOf(usage, "input_tokens"),
-            CompletionTokens = NumberOf(usage, "completion_tokens") ?? NumberOf(usage, "output_tokens"),
-            Cost = NumberOf(own, "cost"),
-            Columns = columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null,
-        };
+        return new RowOutcome(
+            line.Text("custom_id") ?? "",
+            text,
+            json,
+            reason,
+            error,
+            NumberOf(usage, "prompt_tokens") ?? NumberOf(usage, "input_tokens"),
+            NumberOf(usage, "completion_tokens") ?? NumberOf(usage, "output_tokens"),
+            NumberOf(own, "cost"),
+            columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null);
     }
 
     private static string? ErrorOf(JsonElement line, JsonElement response, JsonElement body, JsonElement own)

@@ -4,10 +4,8 @@ using System.Text;
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
-/// <remarks>
-/// Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may fetch or run
-/// things. An apostrophe before the text prevents that (OWASP); a plain number, such as −5, stays a number.
-/// </remarks>
+/// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
+/// fetch or run things. An apostrophe before the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
 internal static class TableCell
 {
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");

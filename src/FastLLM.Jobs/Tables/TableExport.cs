@@ -7,12 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Makes an output from its log: writes a new file, flushes it and renames it. The log stays.</summary>
-/// <remarks>
-/// The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file again.
-/// </remarks>
-/// <param name="shape">The file and its format.</param>
-/// <param name="columns">The columns of the rows.</param>
-/// <param name="withId">Whether the rows' ids are a column.</param>
+/// <remarks>The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file
+/// again.</remarks>
 internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool withId)
 {
     private const int BufferBytes = 1 << 20;

@@ -1,5 +1,6 @@
 using FastLLM.Json;
 using System.Text.Json;
+using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
