@@ -1,6 +1,5 @@
 using FastLLM.Json;
 using System.Text.Json;
-using FastLLM.Json;
 
 namespace FastLLM.Requests;
 
