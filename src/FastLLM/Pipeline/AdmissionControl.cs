@@ -75,7 +75,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             TimeSpan? retryAfter = failure.RetryAfter ?? lease.Rate.RetryAfter;
             if (SendResult.EndOf(failure.Kind) == LeaseEnd.Throttled && lease.Rate.Headers?.UntilRefilled is { } untilRefilled)
             {
-                // Nothing is left of a limit: that is everybody's.
+                // Nothing is left of a limit that all requests share.
                 Pause(lease.Rate, retryAfter ?? untilRefilled);
             }
 

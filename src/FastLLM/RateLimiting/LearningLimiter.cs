@@ -31,7 +31,6 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <summary>Gets the law by which the provider refuses, as far as it is known.</summary>
     public ThrottlingLaw Law => _search?.Law ?? default;
 
-
     /// <summary>Gets a value indicating whether anything was refused yet: before that, the times of answers do not matter.</summary>
     public bool NeedsTime => _search is not null;
 

@@ -123,7 +123,7 @@ internal sealed class ModelRateLimiter
         }
     }
 
-    /// <summary>Admits nothing for a time, since the provider says that the limit is everybody's. The longest wait counts.</summary>
+    /// <summary>Admits nothing for a time, since nothing is left of a limit that all requests share. The longest wait counts.</summary>
     /// <returns>Whether that is longer than was known.</returns>
     public bool CloseFor(TimeSpan wait)
     {
@@ -237,7 +237,6 @@ internal sealed class ModelRateLimiter
         if (end == LeaseEnd.Throttled || (end == LeaseEnd.Overloaded && !lease.WasDown))
         {
             _learned.Refused(lease.Mark, now, wait);
-            _limiters.Refused();
         }
         else if (end == LeaseEnd.Answered)
         {

@@ -24,7 +24,6 @@ internal sealed class RateLimiters : IDisposable
     private int _inFlight;
     private int _limit;
     private int _blockedBy;
-    private bool _wasRefused;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -128,11 +127,6 @@ internal sealed class RateLimiters : IDisposable
     /// <summary>Returns the limits that refusals have shown, by model; <see langword="null"/> if there are none.</summary>
     public IReadOnlyList<LearnedLimits>? Learned()
     {
-        if (!Volatile.Read(ref _wasRefused))
-        {
-            return null;
-        }
-
         List<LearnedLimits>? learned = null;
         lock (Lock)
         {
@@ -204,9 +198,6 @@ internal sealed class RateLimiters : IDisposable
         Note();
     }
 
-    /// <summary>Notes that a send was refused: there may be limits to tell of.</summary>
-    internal void Refused() => Volatile.Write(ref _wasRefused, true);
-
     /// <summary>The limit of a limiter has changed.</summary>
     internal void Measure()
     {
@@ -220,9 +211,7 @@ internal sealed class RateLimiters : IDisposable
     }
 
     private ModelRateLimiter Create(string model) => new(
-        this, model,
-            _adaptive,
-            _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
+        this, model, _adaptive, _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
 
     // Of several models with waiters, the one whose first waiter came first counts.
     private void Note()

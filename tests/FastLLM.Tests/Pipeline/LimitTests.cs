@@ -76,37 +76,6 @@ public sealed class LimitTests : EngineTest
         Assert.InRange(sentAt[Ask(0)][1] - sentAt[Ask(0)][0], TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(40));
     }
 
-    [Theory]
-    [InlineData(FailureKind.RateLimited)]
-    [InlineData(FailureKind.Overloaded)]
-    public async Task RandomRefusals_AreNamed_AndSlowNothingDown(FailureKind kind)
-    {
-        var random = new Random(7);
-        var gate = new Lock();
-        var provider = new ScriptedProvider(async (_, _, token) =>
-        {
-            bool isRefused;
-            lock (gate)
-            {
-                isRefused = random.NextDouble() < 0.2;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(isRefused ? 2 : 100), Time, token);
-            return isRefused ? throw new LlmException(kind, "no") : "fine";
-        });
-        await using var manager = new RequestManager<string>(
-            provider, OnManualClock(o => { o.Concurrency = 10; o.RetryAttempts = 1; o.Timeout = Timeout.InfiniteTimeSpan; }));
-
-        var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(1500), Ended));
-
-        // 10 in flight answer 100 a second.
-        Assert.All(outcomes, outcome => Assert.True(outcome.IsSuccess));
-        Assert.InRange(Time.Elapsed.TotalSeconds, 15, 22);
-        LearnedLimits limits = Assert.Single(manager.Stats.LearnedLimits);
-        Assert.Equal((null, null), (limits.InFlight, limits.RequestsPerSecond));
-        Assert.InRange(limits.RefusedAtRandom, 0.15, 0.25);
-    }
-
     [Fact]
     public async Task ABusyModelsRows_AreTakenOnlyAsFarAheadAsMemoryAllows()
     {

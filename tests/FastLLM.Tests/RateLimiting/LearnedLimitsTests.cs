@@ -97,6 +97,37 @@ public sealed class LearnedLimitsTests
         Assert.InRange(model.Arrivals.Count(at => at is > 20 and < 60), 1, 12); // probes, as the wait may be wrong
     }
 
+    [Theory]
+    [InlineData(0.1, false)]
+    [InlineData(0.1, true)]
+    [InlineData(0.3, false)]
+    [InlineData(0.3, true)]
+    public void RandomRefusals_AreNamed_AndSlowNothingDown(double share, bool isOverloaded)
+    {
+        using var model = new SendingModel(new RandomServer(share), latency: 0.1, adaptive: false, ceiling: 10) { IsOverloaded = isOverloaded };
+        model.Run(30);
+
+        // 10 in flight answer 100 a second, less what refusals take of the slots.
+        Assert.InRange(model.Goodput(5, 30), 85, 102);
+        LearnedLimits limits = Assert.Single(model.Learned!);
+        Assert.Equal((null, null), (limits.InFlight, limits.RequestsPerSecond));
+        Assert.InRange(limits.RefusedAtRandom, share - 0.05, share + 0.05);
+    }
+
+    [Fact]
+    public void ToString_EachLaw_SaysWhatTheProviderTakes()
+    {
+        Assert.Equal("", new LearnedLimits().ToString());
+        Assert.Equal("refuses 10 % at random", new LearnedLimits { RefusedAtRandom = 0.104 }.ToString());
+        Assert.Equal("about 20 in flight", new LearnedLimits { InFlight = 20 }.ToString());
+        Assert.Equal("about 49 requests/s", new LearnedLimits { RequestsPerSecond = 48.73 }.ToString());
+        Assert.Equal("about 1200 requests/s", new LearnedLimits { RequestsPerSecond = 1243 }.ToString());
+        Assert.Equal("about 0.48 requests/s", new LearnedLimits { RequestsPerSecond = 0.4812 }.ToString());
+        Assert.Equal(
+            "about 20 in flight, about 50 requests/s, refuses 30 % at random",
+            new LearnedLimits { RefusedAtRandom = 0.3, InFlight = 20, RequestsPerSecond = 50 }.ToString());
+    }
+
     [Fact]
     public void WithoutARefusal_NothingIsPaced()
     {

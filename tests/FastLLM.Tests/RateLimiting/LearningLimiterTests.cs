@@ -190,7 +190,6 @@ public sealed class LearningLimiterTests
         Assert.Equal(1000, run.Limiter.Limit);
         Assert.Equal(1000, run.MaxInFlight);
         Assert.True(run.Limiter.Law.IsNone);
-        Assert.Equal("", run.Limiter.Law.ToString());
     }
 
     [Fact]

@@ -46,6 +46,11 @@ internal sealed class SendingModel : IDisposable
 
     public ThrottlingLaw Law => _gate.Law;
 
+    public IReadOnlyList<LearnedLimits>? Learned => _limiters.Learned();
+
+    /// <summary>Whether a refusal is a 503, not a 429.</summary>
+    public bool IsOverloaded { get; init; }
+
     public int Limit => _limiters.Limit;
 
     private double Now => _time.Elapsed.TotalSeconds;
@@ -119,7 +124,8 @@ internal sealed class SendingModel : IDisposable
             return;
         }
 
-        _gate.Leave(sender.Lease, LeaseEnd.Throttled, null, wait ?? TimeSpan.Zero);
+        sender.Lease.MeetsOutage = IsOverloaded;
+        _gate.Leave(sender.Lease, IsOverloaded ? LeaseEnd.Overloaded : LeaseEnd.Throttled, null, wait ?? TimeSpan.Zero);
         sender.Refusals++;
         After(Math.Max(0.001, Backoff.Delay(sender.Refusals, TimeSpan.FromSeconds(1), wait, _random.NextDouble()).TotalSeconds), () => Enter(sender));
     }
@@ -214,6 +220,18 @@ internal sealed class WindowServer(int perMinute, bool tells) : ServerModel
         _used += accepted ? 1 : 0;
         retryAfter = !accepted && tells ? Math.Ceiling(((minute + 1) * 60) - now) : null;
         return accepted;
+    }
+}
+
+/// <summary>Refuses a share of all sends, whatever is sent.</summary>
+internal sealed class RandomServer(double share) : ServerModel
+{
+    private readonly Random _random = new(11);
+
+    public override bool Take(double now, int tokens, out double? retryAfter)
+    {
+        retryAfter = null;
+        return _random.NextDouble() >= share;
     }
 }
 
