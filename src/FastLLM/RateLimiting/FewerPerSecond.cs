@@ -43,8 +43,10 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             var cut = new Cut(evidence.Share(Search.Sends), sent, last is null);
             if (last is { } before && cut.IsNoLessThan(before))
             {
+                // What was learned while noise was taken for a limit is worth nothing.
+                Limits limits = floor.Share < cut.Share / 2 ? Search.Trusted.Since(trouble.Before) : trouble.Before;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                EndWithNoise(now);
+                EndWithNoise(trouble with { Before = limits }, now);
             }
             else
             {
@@ -67,7 +69,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     }
 
     // Where everything was refused, there is a limit beside the noise. What was ruled out before the noise was known deserves another look.
-    private void EndWithNoise(double now)
+    private void EndWithNoise(Trouble trouble, double now)
     {
         if (trouble is { IsByClosure: true, IsInFlightRefuted: true } && trouble.InFlight < trouble.Before.InFlight)
         {

@@ -13,9 +13,6 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const int FewestIfSlow = 3;
     private const double Slow = 4;
 
-    // Nearly all are refused, but for what passed before.
-    private const double ShareOfClosure = 0.6;
-
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
@@ -31,6 +28,11 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             }
 
             return;
+        }
+
+        if (level == ShareLevel.Low)
+        {
+            Search.Trusted = Search.Limits;
         }
 
         if (level != ShareLevel.Open)
@@ -60,6 +62,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     public override void Reopened(double now, in Cycle cycle)
     {
         Limits limits = Search.Limits;
+        double share = Search.Evidence.Share(Search.Sends);
         if (Search.Closure.ClosedAt < calmFrom)
         {
             if (cycle.IsLasting && Search.Pacer.IsOn)
@@ -71,18 +74,18 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
         else if (cycle.IsAboutInFlight)
         {
-            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate)), now);
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }
         else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.AtReopening >= limits.InFlight / 4)
         {
             // A known limit on what is in flight that has become lower looks like that too.
             int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
-            Search.Go(new FewerInFlight(Search, new Trouble(limits, ShareOfClosure, true, inFlight, cycle.Rate)), now);
+            Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, inFlight, cycle.Rate)), now);
         }
         else
         {
             Search.Schedule.IsRough = cycle.IsRough;
-            var trouble = new Trouble(limits, ShareOfClosure, true, cycle.InFlight, cycle.Rate) { IsInFlightRefuted = true };
+            var trouble = new Trouble(limits, share, true, cycle.InFlight, cycle.Rate) { IsInFlightRefuted = true };
             Search.Go(new FewerPerSecond(Search, trouble, cycle.Rate), now);
         }
     }

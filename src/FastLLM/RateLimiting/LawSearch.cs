@@ -27,9 +27,12 @@ internal sealed class LawSearch
     private const int FewestIfLate = 8;
     private const int MaxInTrial = 200;
 
+    // 8,000 to 1 that noise is not all there is.
+    private const double Doubtless = 9;
+
     private double _phaseAt;
-    private double _openedAt;
-    private long _openedAccepted;
+    private (double At, long Accepted) _opened;
+    private (double At, long Accepted) _openedBefore;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private bool _isNews;
@@ -43,7 +46,8 @@ internal sealed class LawSearch
         (Sends, Cap, Pacer) = (sends, cap, pacer);
 
         // The first send opens the first cycle, as a probe does a later one.
-        (_openedAt, _openedAccepted) = (firstAt, 1);
+        _opened = _openedBefore = (firstAt, 1);
+        Trusted = Limits;
         _phase = new Holding(this);
     }
 
@@ -62,6 +66,9 @@ internal sealed class LawSearch
     public Doubts Doubts { get; } = new();
 
     public RaiseSchedule Schedule { get; } = new();
+
+    /// <summary>Gets or sets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>
+    public Limits Trusted { get; set; }
 
     public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
 
@@ -177,6 +184,12 @@ internal sealed class LawSearch
     /// </summary>
     public void Helped(Trouble trouble, in Limits limits, double now)
     {
+        double share = Math.Max(Evidence.Share(Sends), 0.01);
+        if (ShareTest.Judge(Evidence.Sent(Sends), Evidence.RefusedOf(Sends), share, trouble.Share, Doubtless) == ShareLevel.Low)
+        {
+            Trusted = limits;
+        }
+
         Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
         Learned(now);
     }
@@ -201,7 +214,13 @@ internal sealed class LawSearch
 
     private void Reopen(double now)
     {
-        long accepted = Accepted - _openedAccepted;
+        if (Accepted - _opened.Accepted < FewestForRate)
+        {
+            // It closed again at once, so perhaps it had never opened: a refusal that came late was taken for an acceptance.
+            _opened = _openedBefore;
+        }
+
+        long accepted = Accepted - _opened.Accepted;
         double closed = now - Closure.ClosedAt;
         int fewest = closed > Long ? FewestIfSlow : FewestForRate;
         if (!Closure.IsAboutInFlight && accepted < fewest)
@@ -210,13 +229,13 @@ internal sealed class LawSearch
             return;
         }
 
-        double length = Math.Max(now - _openedAt, 1e-3);
+        double length = Math.Max(now - _opened.At, 1e-3);
         bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
         var cycle = new Cycle(accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, isLasting);
         Closure.Open();
         if (accepted >= FewestForRate)
         {
-            (_openedAt, _openedAccepted) = (now, Accepted);
+            (_openedBefore, _opened) = (_opened, (now, Accepted));
         }
 
         _phase.Reopened(now, cycle);

@@ -62,7 +62,8 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
         {
             // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
             _cap.HasHeldBack = true;
-            wait = Math.Max(0, _lastAt + LongestPause - now);
+            double until = _sends.InFlight < _cap.Value ? Math.Min(_sends.SettlesAt, _lastAt + LongestPause) : _lastAt + LongestPause;
+            wait = Math.Max(0, until - now);
         }
         else
         {

@@ -24,6 +24,10 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private const int FewestInStep = 8;
     private const int FewestForRate = 16;
 
+    // At few sends a second each refusal is a large share: a less exact rate must do.
+    private const int FewestIfSlow = 6;
+    private const double Fast = 32;
+
     private readonly Limits _before = search.Limits;
     private readonly bool _rough = search.Schedule.IsRough;
     private double _step;
@@ -45,7 +49,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     public override void Advance(double now)
     {
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
-        ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < 5 ? 2.5 : 4);
+        ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < Fast ? 2.5 : 4);
         if (level == ShareLevel.High)
         {
             Refuse(now);
@@ -107,7 +111,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         bool hasGrown = _passed > _before.Rate * 1.2;
         double below = !Search.Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
         double measured = Math.Min(Search.Floor.Before(evidence.Rate) * below, Search.Pacer.Rate);
-        if (evidence.Accepted < FewestForRate && hasGrown && _before.Rate > 8)
+        int fewest = _before.Rate > Fast ? FewestForRate : FewestIfSlow;
+        if (evidence.Accepted < fewest && hasGrown && _before.Rate > Fast)
         {
             return;
         }
@@ -116,7 +121,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         // much gets every other send refused: then the last step that passed counts. Or, after larger steps, a window is used up: then the
         // average counts.
         bool isOverdrawn = Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
-        double rate = !isOverdrawn ? (evidence.Accepted >= FewestForRate ? measured : _before.Rate)
+        double rate = !isOverdrawn ? (evidence.Accepted >= fewest ? measured : _before.Rate)
             : _passed < _before.Rate * 1.3 ? _passed * Below
             : Math.Min(Average(now) * Below, _passed);
         Search.Pacer.Set(Math.Max(rate, _before.Rate), now);

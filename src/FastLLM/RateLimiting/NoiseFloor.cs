@@ -30,8 +30,8 @@ internal sealed class NoiseFloor
     /// <summary>Gets a share that is as good as the floor.</summary>
     public double Well => Share + 0.01;
 
-    /// <summary>Gets a share that is worth a cut.</summary>
-    public double Bad => (Share * 1.2) + 0.05;
+    /// <summary>Gets a share that is worth a cut, even if the floor is a little higher than was measured.</summary>
+    public double Bad => (Math.Max(Share, _most) * 1.2) + 0.05;
 
     /// <summary>Gets how many must be sent for so many to get past the noise.</summary>
     public double Before(double accepted) => accepted / (1 - Share);
@@ -52,7 +52,7 @@ internal sealed class NoiseFloor
     public bool IsOld(double now, long count) => IsNoisy && now > _shownAt + _verifyAfter && count > _shownIndex + VerifyInSends;
 
     /// <summary>Takes all refusals for a limit's making, until shown otherwise.</summary>
-    public void Forget() => Share = _mean = 0;
+    public void Forget() => (Share, _mean, _most) = (0, 0, Tolerated);
 
     /// <summary>Starts to follow another count of sends.</summary>
     public void Restart() => _sent = _refused = 0;

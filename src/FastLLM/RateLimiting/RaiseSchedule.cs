@@ -5,8 +5,8 @@ internal sealed class RaiseSchedule
 {
     private const double First = 5;
     private const double Longest = 30;
-    private const int FirstSends = 20;
-    private const int MaxSends = 160;
+    private const int FirstSends = 40;
+    private const int MaxSends = 320;
     private const double SameLaw = 0.25;
 
     private double _rest = First;

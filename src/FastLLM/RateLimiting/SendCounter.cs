@@ -72,6 +72,9 @@ internal sealed class SendCounter
         }
     }
 
+    /// <summary>Gets when more sends will have settled.</summary>
+    public double SettlesAt => _sliceEnds;
+
     /// <summary>Settles what is old enough.</summary>
     /// <returns>Whether a slice has ended, so that there may be news.</returns>
     public bool Settle(double now)

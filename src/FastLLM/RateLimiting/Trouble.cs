@@ -8,7 +8,8 @@ namespace FastLLM.RateLimiting;
 /// <param name="Rate">How many the provider takes a second, if that is the law.</param>
 internal sealed record Trouble(Limits Before, double Share, bool IsByClosure, int InFlight, double Rate)
 {
-    // Noise up to a third is no obstacle to seeing whether a closure has ended: it is distinguished from a limit afterwards, when less is refused.
+    // Noise up to a third is no obstacle to seeing whether a closure has ended: it is distinguished from a limit afterwards, when less is
+    // refused.
     private const double WellAfterClosure = 0.15;
     private const double BadAfterClosure = 0.6;
 

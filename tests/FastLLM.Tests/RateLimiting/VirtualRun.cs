@@ -17,6 +17,8 @@ internal sealed class VirtualRun(VirtualLaw law)
     private Random _random = new(0);
     private int _atServer;
     private double _pausedSince = double.PositiveInfinity;
+    private double _nextHiccup;
+    private double _hiccupEnds;
 
     private enum Step
     {
@@ -47,6 +49,9 @@ internal sealed class VirtualRun(VirtualLaw law)
     public double RetryAfter { get; init; }
 
     public int Seed { get; init; } = 1;
+
+    /// <summary>Gets whether the client's machine is busy: twice a second, nothing runs for 30 ms, both on average.</summary>
+    public bool IsBusy { get; init; }
 
     public LearningLimiter Limiter { get; private set; } = null!;
 
@@ -104,6 +109,7 @@ internal sealed class VirtualRun(VirtualLaw law)
 
             _pausedSince = Limiter.InFlight < Concurrency ? Math.Min(_pausedSince, now) : double.PositiveInfinity;
             LongestFreePause = Math.Max(LongestFreePause, Math.Min(time, seconds) - _pausedSince);
+            time = Math.Max(IsBusy ? AfterHiccup(time) : time, now);
             atOnce = time > now ? 0 : atOnce;
             now = time;
             while (now >= second)
@@ -161,6 +167,19 @@ internal sealed class VirtualRun(VirtualLaw law)
                 break;
         }
     }
+
+    private double AfterHiccup(double time)
+    {
+        while (time >= _nextHiccup)
+        {
+            _hiccupEnds = _nextHiccup + (0.03 * Exponential());
+            _nextHiccup = _hiccupEnds + (0.5 * Exponential());
+        }
+
+        return Math.Max(time, _hiccupEnds);
+    }
+
+    private double Exponential() => -Math.Log(1 - _random.NextDouble());
 
     private double Trip() => Travel * (1 + (Jitter * ((2 * _random.NextDouble()) - 1)));
 
