@@ -122,7 +122,7 @@ internal sealed class JobInput
         }
 
         // A named pipe without a writer would not even open.
-        if (FileStatus.Of(Name) is not { IsRegular: false, IsFolder: false, IsLink: false })
+        if (FileStatus.OfTarget(Name) is not { IsRegular: false, IsFolder: false })
         {
             var file = new FileStream(Name, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
             if (file.CanSeek)

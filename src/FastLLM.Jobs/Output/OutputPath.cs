@@ -43,13 +43,13 @@ internal static class OutputPath
     /// <returns>The new name; <see langword="null"/> if nothing was there.</returns>
     public static string? SetAside(string path)
     {
-        if (FileStatus.Of(path) is null)
+        if (FileStatus.Of(path) is not { } there)
         {
             return null;
         }
 
         string aside = PlainFile.FreeName(path + ".bak");
-        File.Move(path, aside);
+        (there.IsFolder ? (Action<string, string>)Directory.Move : File.Move)(path, aside);
         return aside;
     }
 
@@ -60,7 +60,7 @@ internal static class OutputPath
         (path, output) = (Target(path), Target(output));
         return path.StartsWith(output, StringComparison.Ordinal)
             && (path.Length == output.Length
-                || path[output.Length..].TrimEnd("0123456789") is ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent");
+                || path.AsSpan(output.Length).TrimEnd("0123456789") is ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent");
     }
 
     private static string Target(string path) =>

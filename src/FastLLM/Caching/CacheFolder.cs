@@ -176,7 +176,8 @@ internal sealed class CacheFolder
         }
     }
 
-    // A user who may write to the folder could read answers, change them, and plant links in place of its files.
+    // A user who may write to the folder could read answers, change them, and plant links in place of its files. The user's own
+    // folder is the user's choice: mounted folders often have all permissions.
     private void RefuseShared()
     {
         if (OperatingSystem.IsWindows() || FileStatus.Of(Path) is not { } status)
@@ -196,9 +197,22 @@ internal sealed class CacheFolder
             status = linked;
         }
 
-        if (!status.IsOnlyWrittenBy(user))
+        if (status.IsOnlyWrittenBy(user))
         {
-            throw new IOException($"Other users may write to the cache's folder {Path}. {OwnFolder}");
+            return;
+        }
+
+        if (status.Owner != user)
+        {
+            throw new IOException($"Other users may write to the cache's folder {Path}, which is not yours. {OwnFolder}");
+        }
+
+        foreach (string file in Directory.EnumerateFileSystemEntries(Path, "cache.*"))
+        {
+            if (FileStatus.Of(file) is { } there && there.Owner != user)
+            {
+                throw new IOException($"{file} belongs to another user, who may write to the cache's folder. Delete it. {OwnFolder}");
+            }
         }
     }
 

@@ -44,7 +44,20 @@ internal readonly record struct FileStatus(ulong Device, ulong Id, uint Mode, ui
         : Owner == 0 && (Mode & (OthersWrite | GroupWrites)) == 0;
 
     /// <summary>Gets what is at a path, without following a link at its end; <see langword="null"/> if nothing is there.</summary>
-    public static FileStatus? Of(string path)
+    public static FileStatus? Of(string path) => Of(path, NoFollow);
+
+    /// <summary>Gets what a path leads to, through links; <see langword="null"/> if nothing is there.</summary>
+    public static FileStatus? OfTarget(string path)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            return Of(path, flags: 0);
+        }
+
+        return Of(path) is { IsLink: true } ? Of(File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName) : Of(path);
+    }
+
+    private static FileStatus? Of(string path, int flags)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -54,7 +67,7 @@ internal readonly record struct FileStatus(ulong Device, ulong Id, uint Mode, ui
         Span<byte> status = stackalloc byte[256];
         byte[] name = Encoding.UTF8.GetBytes(path + '\0');
         ref byte first = ref MemoryMarshal.GetReference(status);
-        int failed = OperatingSystem.IsLinux() ? StatX(CurrentFolder, name, NoFollow, BasicStats, ref first)
+        int failed = OperatingSystem.IsLinux() ? StatX(CurrentFolder, name, flags, BasicStats, ref first)
             : !OperatingSystem.IsMacOS() ? -1
             : s_hasPlainNames ? LStat(name, ref first) : LStat64(name, ref first);
         return failed == 0 ? Read(status) : Marshal.GetLastPInvokeError() is NotFound or NotAFolder ? null : Portable(path);

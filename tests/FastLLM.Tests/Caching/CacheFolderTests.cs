@@ -1,9 +1,10 @@
+using System.Diagnostics;
 using FastLLM.TestKit;
 using Xunit;
 
 namespace FastLLM.Tests.Caching;
 
-/// <summary>A cache is where only its user may write, and its files are not reached through links.</summary>
+/// <summary>A cache is in a folder of its user, and its files are not reached through links.</summary>
 public sealed class CacheFolderTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -11,28 +12,50 @@ public sealed class CacheFolderTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData((UnixFileMode)0b111_000_000, true)]
-    [InlineData((UnixFileMode)0b111_101_101, true)]
-    [InlineData((UnixFileMode)0b111_111_101, true)] // of the user's own group
-    [InlineData((UnixFileMode)0b111_111_111, false)]
-    [InlineData((UnixFileMode)0b111_000_010, false)]
-    [InlineData((UnixFileMode)0b001_111_111_111, false)] // as /tmp
-    public async Task Open_FolderWithPermissions_IsTakenOnlyIfTheUserAloneMayWrite(UnixFileMode mode, bool isTaken)
+    [InlineData((UnixFileMode)0b111_000_000)]
+    [InlineData((UnixFileMode)0b111_101_101)]
+    [InlineData((UnixFileMode)0b111_111_111)]
+    [InlineData((UnixFileMode)0b001_111_111_111)] // as /tmp
+    public async Task Open_FolderOfTheUser_IsTaken(UnixFileMode mode)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has other permissions.");
         string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
         File.SetUnixFileMode(path, mode);
 
-        if (isTaken)
-        {
-            await new DiskCache(path).DisposeAsync();
-        }
-        else
-        {
-            var refused = Assert.Throws<IOException>(() => new DiskCache(path));
-            Assert.Contains("Other users may write", refused.Message, StringComparison.Ordinal);
-            Assert.Empty(Directory.GetFileSystemEntries(path));
-        }
+        await new DiskCache(path).DisposeAsync();
+
+        Assert.Equal((UnixFileMode)0b110_000_000, File.GetUnixFileMode(Path.Combine(path, "cache.db")));
+    }
+
+    [Theory]
+    [InlineData((UnixFileMode)0b111_101_101)]
+    [InlineData((UnixFileMode)0b111_111_111)]
+    [InlineData((UnixFileMode)0b001_111_111_111)]
+    public void Open_FolderOfAnotherUserWhoMayWrite_IsRefused(UnixFileMode mode)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root gives files away.");
+        string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
+        File.SetUnixFileMode(path, mode);
+        GiveAway(path);
+
+        var refused = Assert.Throws<IOException>(() => new DiskCache(path));
+
+        Assert.Contains("Other users may write", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(path));
+    }
+
+    [Fact]
+    public void Open_FileOfAnotherUserInAnOpenFolder_IsRefused()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root gives files away.");
+        string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
+        File.SetUnixFileMode(path, (UnixFileMode)0b111_111_111);
+        File.WriteAllText(Path.Combine(path, "cache.db"), "");
+        GiveAway(Path.Combine(path, "cache.db"));
+
+        var refused = Assert.Throws<IOException>(() => new DiskCache(path));
+
+        Assert.Contains("belongs to another user", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,5 +93,12 @@ public sealed class CacheFolderTests : IDisposable
         }
 
         Assert.Equal("precious", File.ReadAllText(_folder.In("target")));
+    }
+
+    private static void GiveAway(string path)
+    {
+        using Process chown = Process.Start("chown", ["65534", path]);
+        chown.WaitForExit();
+        Assert.Equal(0, chown.ExitCode);
     }
 }

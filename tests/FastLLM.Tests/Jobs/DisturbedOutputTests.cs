@@ -30,7 +30,7 @@ public sealed class DisturbedOutputTests : EngineTest, IDisposable
 
     public static TheoryData<string> Disturbances => new(
         "deleted", "moved", "moved and back", "replaced", "replaced by nothing", "folder removed", "folder moved", "appended to", "cut", "cut in a record", "emptied",
-        "emptied and filled", "zeros", "lock deleted", "deleted twice", "same length");
+        "emptied and filled", "zeros", "lock deleted", "deleted twice", "same length", "directory");
 
     [Theory]
     [MemberData(nameof(Disturbances))]
@@ -257,6 +257,10 @@ public sealed class DisturbedOutputTests : EngineTest, IDisposable
                     }
                 }
 
+                break;
+            case "directory":
+                File.Delete(log);
+                Directory.CreateDirectory(log);
                 break;
             case "lock deleted":
                 File.Delete(log + ".lock");
