@@ -96,8 +96,7 @@ public sealed class JobOptions
     public Action<string>? OnNotice { get; set; }
 
     /// <summary>Gets or sets a callback that is invoked with messages that the user must not miss, one line each: paid answers were moved,
-    /// an output was changed
-    /// by something else …</summary>
+    /// something else changed the output …</summary>
     /// <value><see langword="null"/> by default: <see cref="OnNotice"/> receives them.</value>
     public Action<string>? OnWarning { get; set; }
 

@@ -158,9 +158,18 @@ internal sealed class OutputFile : IDisposable
         string sorted = Path + ".tmp";
         FileStatus? written = sort.WriteTo(sorted);
         Close();
-        OutputPath.RefuseLink(Path);
-        KillPoint.Reached(KillPoint.BeforeRename);
-        File.Move(sorted, Path, overwrite: true);
+        try
+        {
+            OutputPath.RefuseLink(Path);
+            KillPoint.Reached(KillPoint.BeforeRename);
+            File.Move(sorted, Path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(sorted); // a mounted file, for example, cannot be replaced
+            throw;
+        }
+
         KillPoint.Reached(KillPoint.AfterRename);
 
         // If this fails, a power loss may bring the log back, which holds the same records.
@@ -209,7 +218,12 @@ internal sealed class OutputFile : IDisposable
     // A caller that did not repair must not join two records.
     private void RepairOrCreate()
     {
-        _log ??= OpenFile();
+        if (_log is null)
+        {
+            _watch.KeepFolder();
+            _log = _lock.TryRenew() ? OpenFile() : throw new OutputInUseException(Path);
+        }
+
         _isRepaired = true;
         TornTail.Repair(_log, Path);
         _end = RandomAccess.GetLength(_log);

@@ -68,10 +68,20 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         IsDisturbed = true;
         string beside = path + ".tmp";
         File.Delete(beside);
-        Copy(log, beside);
-        keepLocked();
-        string? aside = OutputPath.SetAside(path);
-        File.Move(beside, path);
+        string? aside;
+        try
+        {
+            Copy(log, beside);
+            keepLocked();
+            aside = OutputPath.SetAside(path);
+            File.Move(beside, path);
+        }
+        catch
+        {
+            File.Delete(beside);
+            throw;
+        }
+
         DirectorySync.TryFlush(Path.GetDirectoryName(path)!);
         OnDisturbed?.Invoke(aside is null
             ? $"{path}: it was deleted or moved while the run writes it. All of its records were written again."

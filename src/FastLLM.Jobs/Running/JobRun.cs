@@ -151,7 +151,15 @@ internal sealed class JobRun(JobSetup setup)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return result.Stopped is not null ? result : Stopped(result, $"{setup.Shape.Log} cannot be read back: {e.Message}", e);
+            long rows = result.Rows - result.Pending;
+            FormattableString message = $"{setup.Shape.Log} cannot be read back: {e.Message} Up to {rows:N0} of its rows may be lost.";
+            if (result.Stopped is null)
+            {
+                return Stopped(result, FormattableString.Invariant(message), e);
+            }
+
+            setup.Warn(message);
+            return result;
         }
         catch (OperationCanceledException)
         {
@@ -176,7 +184,8 @@ internal sealed class JobRun(JobSetup setup)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Stopped(result, $"{setup.Shape.Log} held every outcome, but cannot be sorted: {e.Message}", e);
+            string message = $"{setup.Shape.Log} held every outcome, but cannot be sorted: {e.Message}";
+            return Stopped(result, $"{message} With --order completion, it is not sorted.", e);
         }
     }
 
