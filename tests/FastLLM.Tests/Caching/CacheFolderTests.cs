@@ -20,11 +20,11 @@ public sealed class CacheFolderTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has other permissions.");
         string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
-        File.SetUnixFileMode(path, mode);
+        SetMode(path, mode);
 
         await new DiskCache(path).DisposeAsync();
 
-        Assert.Equal((UnixFileMode)0b110_000_000, File.GetUnixFileMode(Path.Combine(path, "cache.db")));
+        Assert.Equal((UnixFileMode)0b110_000_000, ModeOf(Path.Combine(path, "cache.db")));
     }
 
     [Theory]
@@ -35,7 +35,7 @@ public sealed class CacheFolderTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root gives files away.");
         string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
-        File.SetUnixFileMode(path, mode);
+        SetMode(path, mode);
         GiveAway(path);
 
         var refused = Assert.Throws<IOException>(() => new DiskCache(path));
@@ -49,7 +49,7 @@ public sealed class CacheFolderTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root gives files away.");
         string path = Directory.CreateDirectory(_folder.In("cache")).FullName;
-        File.SetUnixFileMode(path, (UnixFileMode)0b111_111_111);
+        SetMode(path, (UnixFileMode)0b111_111_111);
         File.WriteAllText(Path.Combine(path, "cache.db"), "");
         GiveAway(Path.Combine(path, "cache.db"));
 
@@ -62,11 +62,11 @@ public sealed class CacheFolderTests : IDisposable
     public async Task Open_NewFolderInASharedOne_IsTaken()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has other permissions.");
-        File.SetUnixFileMode(Directory.CreateDirectory(_folder.In("tmp")).FullName, (UnixFileMode)0b001_111_111_111);
+        SetMode(Directory.CreateDirectory(_folder.In("tmp")).FullName, (UnixFileMode)0b001_111_111_111);
 
         await new DiskCache(_folder.In("tmp/cache")).DisposeAsync();
 
-        Assert.Equal((UnixFileMode)0b111_000_000, File.GetUnixFileMode(_folder.In("tmp/cache")));
+        Assert.Equal((UnixFileMode)0b111_000_000, ModeOf(_folder.In("tmp/cache")));
     }
 
     [Theory]
@@ -85,7 +85,7 @@ public sealed class CacheFolderTests : IDisposable
         try
         {
             await using var cache = new DiskCache(path);
-            await cache.PutAsync(default, new CacheEntry("{}"u8.ToArray(), "s", 200, DateTimeOffset.UnixEpoch));
+            await cache.PutAsync(default, new CacheEntry("{}"u8.ToArray(), "s", 200, DateTimeOffset.UnixEpoch), TestContext.Current.CancellationToken);
         }
         catch (IOException e)
         {
@@ -94,6 +94,16 @@ public sealed class CacheFolderTests : IDisposable
 
         Assert.Equal("precious", File.ReadAllText(_folder.In("target")));
     }
+
+    private static void SetMode(string path, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(path, mode);
+        }
+    }
+
+    private static UnixFileMode ModeOf(string path) => OperatingSystem.IsWindows() ? default : File.GetUnixFileMode(path);
 
     private static void GiveAway(string path)
     {
