@@ -5,14 +5,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Locks the output itself against a second writer, in case the lock file is deleted. Readers are not affected. Linux
-/// only.</summary>
-/// <remarks>
-/// Uses an open file description lock (<c>F_OFD_SETLK</c>) on one byte far beyond the end. .NET's own lock on an open file would keep
-/// readers out, and
-/// a POSIX lock is lost as soon as the process closes any other handle of the file. Windows does not let a lock file that is in use be
-/// deleted.
-/// </remarks>
+/// <summary>Locks the output itself against a second writer, in case the lock file is deleted. Readers are not affected.</summary>
+/// <remarks>On Linux only: an open file description lock (<c>F_OFD_SETLK</c>) on one byte far beyond the end. .NET's own lock on an open
+/// file would exclude readers, and a POSIX lock is lost when the process closes any other handle of the file. Windows does not allow a
+/// lock file in use to be deleted.</remarks>
 internal static class DataLock
 {
     private const int SetOpenFileLock = 37, Again = 11, NoAccess = 13;

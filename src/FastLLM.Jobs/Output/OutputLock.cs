@@ -27,8 +27,7 @@ internal sealed class OutputLock : IDisposable
     /// <returns>Whether it is held; <see langword="false"/> if another run was faster.</returns>
     public bool TryRenew()
     {
-        if (!OperatingSystem.IsWindows()
-            && !(FileStatus.Of(LockPath) is { } there && FileStatus.Of(_file.SafeFileHandle) is { } mine && there.IsSameFile(mine)))
+        if (!OperatingSystem.IsWindows() && !IsInPlace())
         {
             try
             {
@@ -55,8 +54,7 @@ internal sealed class OutputLock : IDisposable
         try
         {
             // Before the release, so that the file cannot be another run's, unless it was deleted. Windows deletes it by itself.
-            if (!OperatingSystem.IsWindows() && FileStatus.Of(LockPath) is { } there && FileStatus.Of(_file.SafeFileHandle) is { } mine
-                && there.IsSameFile(mine))
+            if (!OperatingSystem.IsWindows() && IsInPlace())
             {
                 File.Delete(LockPath);
             }
@@ -70,6 +68,9 @@ internal sealed class OutputLock : IDisposable
             _file.Dispose();
         }
     }
+
+    private bool IsInPlace() =>
+        FileStatus.Of(LockPath) is { } there && FileStatus.Of(_file.SafeFileHandle) is { } mine && there.IsSameFile(mine);
 
     private static FileStream TakeFile(string output)
     {
@@ -90,7 +91,7 @@ internal sealed class OutputLock : IDisposable
                 throw;
             }
 
-            // Its holder took the file away between our opening and our locking it.
+            // The holder deleted the file after it was opened here and before it was locked.
             file.Dispose();
         }
     }

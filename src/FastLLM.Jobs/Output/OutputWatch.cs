@@ -3,10 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Notices that an output is not the file any more that a run writes: deleted, moved, replaced, cut or written to by something
-/// else.</summary>
-/// <remarks>The open file holds its records wherever it is, also without a name: they are written again to a file at the output's
-/// path.</remarks>
+/// <summary>Detects that something else deleted, moved, replaced, cut or wrote to the output of a run.</summary>
+/// <remarks>The open file holds its records wherever it is, also without a name: they are written to a new file at the path.</remarks>
 internal sealed class OutputWatch(string path, TimeProvider time)
 {
     private const int MaxRecordsBetween = 64;

@@ -5,11 +5,8 @@ using FastLLM.Pipeline;
 namespace FastLLM.Jobs.Running;
 
 /// <summary>Reads an output back at the end of a run: no run is done before every row was found in it.</summary>
-/// <remarks>
-/// What is lost is written again from the cache, without a send. What the cache does not hold stays pending: the run says so and ends as
-/// one that
-/// can be resumed.
-/// </remarks>
+/// <remarks>Lost rows are written again from the cache, without a send. Rows that the cache does not hold stay pending: the run reports
+/// them and can be resumed.</remarks>
 internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState resume)
 {
     private const int MaxTries = 3;
@@ -23,12 +20,13 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
     public async Task<(JobResult Result, string? Fault)> ReadBackAsync(JobResult result, bool isDone, CancellationToken cancellationToken)
     {
         RowIndex rows = setup.Index.Rows;
-        OutputReadBack found = ReadBack();
+        output.Settle();
         if (!isDone && !output.IsDisturbed)
         {
             return (result, null);
         }
 
+        OutputReadBack found = ReadBack();
         for (var tries = 0; tries < MaxTries && found.Lost.Count > 0; tries++)
         {
             if (await WriteAgainAsync([.. found.Lost], cancellationToken).ConfigureAwait(false) is 0)
@@ -56,7 +54,8 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
         };
         long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
         string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");
-        return (result, $"{what}: something else changed the file during the run, and the cache does not hold them.");
+        string why = setup.IsPipe ? "the rows of a pipe cannot be read again" : "the cache does not hold them";
+        return (result, $"{what}: something else changed the file during the run, and {why}.");
 
         OutputReadBack ReadBack() => OutputReadBack.Of(output.Settle(), rows, setup.Index.Count);
     }

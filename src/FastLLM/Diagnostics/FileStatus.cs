@@ -5,9 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Diagnostics;
 
-/// <summary>Represents what the system knows of a file: which one it is, of which kind, whose, and how long. .NET does not tell which one
-/// it is.</summary>
-/// <remarks>A system that does not tell either gives every file the same identity; then the length alone tells files apart.</remarks>
+/// <summary>Represents the identity, kind, owner, permissions and length of a file. .NET does not give the identity.</summary>
+/// <remarks>On a system that does not give it either, all files have the same identity, and only the length distinguishes them.</remarks>
 /// <param name="Device">The number of its volume.</param>
 /// <param name="Id">Its number on the volume.</param>
 /// <param name="Mode">Its kind and permissions, as POSIX writes them.</param>

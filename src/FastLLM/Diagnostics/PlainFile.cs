@@ -1,7 +1,6 @@
 namespace FastLLM.Diagnostics;
 
-/// <summary>Opens files in folders where others may have planted something in their place: never through a symbolic link, never a pipe or
-/// device.</summary>
+/// <summary>Opens files in folders to which others may write: never through a symbolic link, never a pipe or device.</summary>
 internal static class PlainFile
 {
     private const int MaxTries = 1000, Exists = 17, ExistsOnWindows = unchecked((int)0x80070050);

@@ -3,12 +3,9 @@ using FastLLM.Json;
 
 namespace FastLLM.Responses;
 
-/// <summary>Reads what a model said out of the forms in which providers write it: the one place for texts, rows and reports.</summary>
-/// <remarks>
-/// Content is a text, or parts: text, thinking, refusal, audio. Calls are <c>tool_calls</c>, the older <c>function_call</c>, or items of a
-/// response of
-/// <c>/v1/responses</c>.
-/// </remarks>
+/// <summary>Reads answers in all forms in which providers write them, for texts, rows and reports.</summary>
+/// <remarks>Content is a text, or parts: text, thinking, refusal, audio. Calls are <c>tool_calls</c>, the older <c>function_call</c>, or
+/// items of a response of <c>/v1/responses</c>.</remarks>
 internal static class AnswerReader
 {
     private static readonly string[] s_calls =
@@ -73,6 +70,20 @@ internal static class AnswerReader
 
         JsonElement function = message.Member("function_call");
         return function.ValueKind == JsonValueKind.Object ? [function] : [];
+    }
+
+    /// <summary>Gets the calls of a response of <c>/v1/responses</c>, as they came.</summary>
+    public static IEnumerable<JsonElement> CallsOfOutput(JsonElement body) =>
+        body.Elements("output").Where(item => s_calls.Contains(item.Text("type")));
+
+    /// <summary>Converts a call in any of its forms.</summary>
+    public static ToolCall ToToolCall(JsonElement call)
+    {
+        (string? name, string? arguments) = FunctionOf(call);
+        return new ToolCall(call.Text("call_id") ?? call.Text("id") ?? "", new FunctionCall(name ?? "", arguments ?? ""))
+        {
+            Type = call.Text("type") is { } type and not "function_call" ? type : "function",
+        };
     }
 
     /// <summary>Gets the name and the arguments of a call in any of its forms.</summary>

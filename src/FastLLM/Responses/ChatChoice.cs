@@ -36,14 +36,5 @@ public sealed class ChatChoice
     public string? Reasoning => AnswerReader.ReasoningOf(_message);
 
     /// <summary>Gets the tool calls, also a legacy function call, which has no id.</summary>
-    public IReadOnlyList<ToolCall> ToolCalls => [.. AnswerReader.CallsOf(_message).Select(ReadCall)];
-
-    private static ToolCall ReadCall(JsonElement call)
-    {
-        (string? name, string? arguments) = AnswerReader.FunctionOf(call);
-        return new ToolCall(call.Text("id") ?? "", new FunctionCall(name ?? "", arguments ?? ""))
-        {
-            Type = call.Text("type") ?? "function",
-        };
-    }
+    public IReadOnlyList<ToolCall> ToolCalls => [.. AnswerReader.CallsOf(_message).Select(AnswerReader.ToToolCall)];
 }
