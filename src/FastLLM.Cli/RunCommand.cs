@@ -77,7 +77,7 @@ internal sealed class RunCommand
             : await endpoint.ConnectAsync(signals.Drain);
         JsonEvents? events = _display.IsJson(result) ? new JsonEvents(Console.OpenStandardOutput(), _time) : null;
         await using var progress = new RunProgress(
-            events, total => ProgressDisplay.OnStandardError(total, _display.IsQuiet(result), _environment, _time), messages);
+            events, total => ProgressDisplay.OnStandardError(total, _display.IsQuiet(result), _environment, _time), messages, errors);
         var report = new RunReport(job, progress, events, messages, errors, _output.ResumeCommand(result));
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);
@@ -88,7 +88,8 @@ internal sealed class RunCommand
         progress.Source = () => manager.Stats;
         if (_cost.IsDryRun(result))
         {
-            return await report.EstimateAsync(() => Checked(() => Job.PlanAsync(manager, job, signals.Drain)), result.InvocationConfiguration.Output);
+            return await report.EstimateAsync(
+                () => Checked(() => Job.PlanAsync(manager, job, signals.Drain)), result.InvocationConfiguration.Output);
         }
 
         JobPlan? plan = null;

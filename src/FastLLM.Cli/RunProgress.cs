@@ -3,8 +3,9 @@ namespace FastLLM.Cli;
 /// <summary>Shows the progress and the notices of a run, on standard error and as events.</summary>
 /// <param name="events">The events of <c>--json</c>, if any.</param>
 /// <param name="openDisplay">Creates the display once the number of requests is known.</param>
-/// <param name="messages">Receives notices while there is no display.</param>
-internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages)
+/// <param name="messages">Receives notices while there is no display; <see cref="TextWriter.Null"/> with <c>--quiet</c>.</param>
+/// <param name="errors">Receives warnings with <c>--quiet</c> too.</param>
+internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, TextWriter errors)
     : IProgress<TokenStats>, IAsyncDisposable
 {
     private readonly List<string> _early = []; // notices that precede the event "start"
@@ -60,6 +61,16 @@ internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDispla
         else
         {
             messages.WriteLine(TerminalText.Clean(text));
+        }
+    }
+
+    /// <summary>Shows a message that the user must not miss, also with <c>--quiet</c>.</summary>
+    public void Warn(string text)
+    {
+        Notice(text);
+        if (messages == TextWriter.Null)
+        {
+            errors.WriteLine(TerminalText.Clean(text));
         }
     }
 

@@ -8,6 +8,7 @@ internal sealed class RunReport(
     public void Observe(RequestManagerOptions options, string baseUrl, bool verbose)
     {
         job.OnNotice = progress.Notice;
+        job.OnWarning = progress.Warn;
         job.OnPlanned = (rows, kept) => progress.Start(job, baseUrl, rows, kept);
         job.OnRowFailed = (id, failure) => events?.RowFailed(id, failure);
         options.Progress = progress;
@@ -75,8 +76,7 @@ internal sealed class RunReport(
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
-        string? output = job.Output == Job.Pipe ? null : job.Output;
-        var summary = new Summary(result, output, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
+        var summary = new Summary(result, result.Output, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
         if (result.Stopped is { } stopped)
         {
             errors.WriteLine(TerminalText.Clean(stopped.Message));

@@ -95,6 +95,11 @@ public sealed class JobOptions
     /// rows …</summary>
     public Action<string>? OnNotice { get; set; }
 
+    /// <summary>Gets or sets a callback that is invoked with messages that the user must not miss, one line each: paid answers were moved,
+    /// something else changed the output …</summary>
+    /// <value><see langword="null"/> by default: <see cref="OnNotice"/> receives them.</value>
+    public Action<string>? OnWarning { get; set; }
+
     /// <summary>Checks what no single property can check, and copies the options.</summary>
     /// <exception cref="ArgumentException">The options do not fit together.</exception>
     internal JobOptions ValidatedCopy(bool hasBudget)
@@ -127,6 +132,9 @@ public sealed class JobOptions
             Template is null && InputFormat is InputFormat.Jsonl or InputFormat.Csv or InputFormat.Tsv,
             "Plain rows need a template that makes requests of them.");
     }
+
+    /// <summary>Reports a message that the user must not miss.</summary>
+    internal void Warn(string warning) => (OnWarning ?? OnNotice)?.Invoke(warning);
 
     private static void Refuse(bool isWrong, string why)
     {

@@ -21,6 +21,10 @@ public sealed record JobResult
     /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
     public long Equal { get; init; }
 
+    /// <summary>Gets the file that holds the outcomes: the output, or its log if the output is not made yet; <see langword="null"/> if no
+    /// file was made.</summary>
+    public string? Output { get; init; }
+
     /// <summary>Gets this run's failures by kind, each with the first message.</summary>
     public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures { get; init; } =
         new Dictionary<FailureKind, (long, string)>();

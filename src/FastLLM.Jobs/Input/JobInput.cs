@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Planning;
 using FastLLM.Requests;
 
@@ -120,13 +121,18 @@ internal sealed class JobInput
             return Console.OpenStandardInput();
         }
 
-        var file = new FileStream(Name, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
-        if (file.CanSeek)
+        // A named pipe without a writer would not even open.
+        if (FileStatus.OfTarget(Name) is not { IsRegular: false, IsFolder: false })
         {
-            return file;
+            var file = new FileStream(Name, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
+            if (file.CanSeek)
+            {
+                return file;
+            }
+
+            file.Dispose();
         }
 
-        file.Dispose();
         throw new IOException($"{Name} can be read only once. Pipe it in instead, with - as the input.");
     }
 

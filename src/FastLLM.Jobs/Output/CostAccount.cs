@@ -26,15 +26,21 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
         }
     }
 
-    /// <summary>Stores the cost that no record states, at the end of a run. A sort may have dropped records with a cost.</summary>
-    public void End(decimal runCost, string? sorted, Action<FormattableString> say)
+    /// <summary>Stores the cost that no record states, at the end of a run.</summary>
+    /// <param name="runCost">The cost of the run.</param>
+    /// <param name="changed">The output if it was sorted or disturbed: records with a cost may be gone, so its records are added up
+    /// again.</param>
+    /// <param name="isDisturbed">Whether records of this run may be gone too.</param>
+    /// <param name="say">Receives a message if the cost cannot be stored.</param>
+    public void End(decimal runCost, string? changed, bool isDisturbed, Action<FormattableString> say)
     {
         if (journal is null)
         {
             return;
         }
 
-        decimal stated = sorted is not null && recorded > 0 ? OutputScan.Read(sorted).Sum(entry => entry.Cost ?? 0) : recorded + _written;
+        bool isReadAgain = changed is not null && (recorded > 0 || isDisturbed);
+        decimal stated = isReadAgain ? OutputScan.Read(changed!).Sum(entry => entry.Cost ?? 0) : recorded + _written;
         decimal unrecorded = Math.Max(0, EarlierCost + runCost - stated);
         try
         {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Jobs.Output;
 
@@ -15,7 +15,7 @@ internal sealed class CostJournal(string output) : IDisposable
     private const decimal TrimsZeros = 1.000000000000000000000000000m;
     private const int Length = 160; // constant, so that one write replaces the whole line
 
-    private SafeFileHandle? _file;
+    private FileStream? _file;
 
     public string Path { get; } = output + Suffix;
 
@@ -31,12 +31,12 @@ internal sealed class CostJournal(string output) : IDisposable
     /// <exception cref="IOException">The file cannot be read, or is not a journal.</exception>
     public void Read()
     {
-        if (!File.Exists(Path))
+        if (FileStatus.Of(Path) is not { } there)
         {
             return;
         }
 
-        OutputPath.RefuseLink(Path);
+        PlainFile.Require(Path, there);
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path));
@@ -83,10 +83,11 @@ internal sealed class CostJournal(string output) : IDisposable
 
     private void Write(decimal unrecorded, decimal? inFlight)
     {
-        if (_file is null)
+        if (_file is null || FileStatus.Of(Path) is not { } there || FileStatus.Of(_file.SafeFileHandle) is not { } open
+            || !open.IsSameFile(there))
         {
-            OutputPath.RefuseLink(Path);
-            _file = File.OpenHandle(Path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+            Dispose(); // a file that was deleted or moved away is written again
+            _file = PlainFile.OpenOrCreate(Path, FileShare.ReadWrite | FileShare.Delete);
         }
 
         unrecorded /= TrimsZeros;
@@ -94,8 +95,8 @@ internal sealed class CostJournal(string output) : IDisposable
         string text = inFlight is { } bound
             ? string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\",\"in_flight\":\"{bound}\"}}")
             : string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"}}");
-        RandomAccess.Write(_file, Encoding.ASCII.GetBytes(text.PadRight(Length - 1) + "\n"), 0);
-        RandomAccess.SetLength(_file, Length);
+        RandomAccess.Write(_file.SafeFileHandle, Encoding.ASCII.GetBytes(text.PadRight(Length - 1) + "\n"), 0);
+        RandomAccess.SetLength(_file.SafeFileHandle, Length);
     }
 
     private static decimal? Money(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value)

@@ -14,13 +14,16 @@ internal sealed class OutputFile : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly OutputLock _lock;
+    private readonly OutputWatch _watch;
     private SafeFileHandle? _log;
+    private bool _isRepaired;
     private long _end;
 
-    private OutputFile(string path, OutputLock outputLock)
+    private OutputFile(string path, OutputLock outputLock, TimeProvider time)
     {
         Path = path;
         _lock = outputLock;
+        _watch = new OutputWatch(path, time);
     }
 
     /// <summary>Writes a record at an offset; tests replace it to simulate a full disk.</summary>
@@ -29,29 +32,59 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Gets the file's full path.</summary>
     public string Path { get; }
 
+    /// <summary>Gets or sets the callback for what happened to the file while it was written, in one line each.</summary>
+    public Action<string>? OnDisturbed { get => _watch.OnDisturbed; set => _watch.OnDisturbed = value; }
+
+    /// <summary>Gets a value indicating whether something else than this run changed the file.</summary>
+    public bool IsDisturbed => _watch.IsDisturbed;
+
     internal RecordWriter Writer { get; set; } = RandomAccess.Write;
 
     /// <summary>Locks an output for this run. Writes nothing to it; it need not exist.</summary>
     /// <param name="path">Its path.</param>
+    /// <param name="time">The clock by which the file is looked at now and then.</param>
     /// <exception cref="OutputInUseException">Another run is writing it.</exception>
-    /// <exception cref="IOException">It is a directory or a symbolic link, or its folder does not exist.</exception>
-    public static OutputFile Open(string path)
+    /// <exception cref="IOException">It is a directory, a device or a symbolic link, or its folder does not exist.</exception>
+    public static OutputFile Open(string path, TimeProvider? time = null)
     {
         path = OutputPath.Check(path);
-        return new OutputFile(path, OutputLock.Take(path));
+        var output = new OutputFile(path, OutputLock.Take(path), time ?? TimeProvider.System);
+        try
+        {
+            output._log = File.Exists(path) ? output.OpenFile() : null;
+            return output;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return output; // a run that is to write says so; one that sets it aside can
+        }
+        catch
+        {
+            output.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc cref="TornTail.Repair"/>
     public long RepairTornTail()
     {
-        if (!File.Exists(Path))
+        if (_log is null && !File.Exists(Path))
         {
             return 0;
         }
 
-        OutputPath.RefuseLink(Path);
-        using SafeFileHandle file = File.OpenHandle(Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        return TornTail.Repair(file, Path);
+        _log ??= OpenFile();
+        _isRepaired = true;
+        long cut = TornTail.Repair(_log, Path);
+        _end = RandomAccess.GetLength(_log);
+        return cut;
+    }
+
+    /// <summary>Renames the file: the job starts anew.</summary>
+    public void SetAside()
+    {
+        Close();
+        OutputPath.SetAside(Path);
     }
 
     /// <summary>Appends a record with one write.</summary>
@@ -62,7 +95,7 @@ internal sealed class OutputFile : IDisposable
     {
         lock (_gate)
         {
-            SafeFileHandle log = _log ??= OpenLog();
+            SafeFileHandle log = LogToWrite();
             long offset = _end;
             try
             {
@@ -85,6 +118,20 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
+    /// <summary>Puts the file back in its place if it was deleted, moved or replaced, and opens it for reading.</summary>
+    /// <returns>The file; <see langword="null"/> if there is none.</returns>
+    /// <exception cref="IOException">It cannot be put back.</exception>
+    public SafeFileHandle? Settle()
+    {
+        if (_log is not null)
+        {
+            KeepLocked();
+            KeepInPlace();
+        }
+
+        return _log ?? (File.Exists(Path) ? _log = OpenFile() : null);
+    }
+
     /// <summary>Puts the file in input order: writes a sorted file beside it, flushes that and renames it. Earlier offsets are void
     /// afterwards.</summary>
     /// <remarks>Drops records that belong to no row. A sorted file is only flushed. A sort that fails or is killed leaves the file
@@ -92,63 +139,138 @@ internal sealed class OutputFile : IDisposable
     /// <param name="rows">The number of rows.</param>
     /// <param name="recordOf">Gets the offset of a row's record, or <see cref="Planning.RowIndex.NoRecord"/>. Called several times for a
     /// row.</param>
-    /// <exception cref="IOException">The disk is full.</exception>
-    public void Sort(int rows, Func<int, long> recordOf)
+    /// <param name="check">Determines whether a record is the row's; <see langword="null"/>: all are.</param>
+    /// <exception cref="IOException">The disk is full, or a record is not the row's.</exception>
+    public void Sort(int rows, Func<int, long> recordOf, RecordCheck? check = null)
     {
-        if (!File.Exists(Path))
+        if (Settle() is not { } log)
         {
+            return; // no row has a record
+        }
+
+        var sort = new OutputSort(log, rows, recordOf, check);
+        if (sort.IsSorted())
+        {
+            RandomAccess.FlushToDisk(log);
             return;
         }
 
         string sorted = Path + ".tmp";
-        using (SafeFileHandle log = OutputScan.OpenForReading(Path))
+        FileStatus? written = sort.WriteTo(sorted);
+        Close();
+        try
         {
-            var sort = new OutputSort(log, rows, recordOf);
-            if (sort.IsSorted())
-            {
-                if (_log is not null)
-                {
-                    RandomAccess.FlushToDisk(_log);
-                }
-
-                return;
-            }
-
-            sort.WriteTo(sorted);
+            OutputPath.RefuseLink(Path);
+            KillPoint.Reached(KillPoint.BeforeRename);
+            File.Move(sorted, Path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(sorted); // a mounted file, for example, cannot be replaced
+            throw;
         }
 
-        _log?.Dispose();
-        _log = null;
-        OutputPath.RefuseLink(Path);
-        KillPoint.Reached(KillPoint.BeforeRename);
-        File.Move(sorted, Path, overwrite: true);
         KillPoint.Reached(KillPoint.AfterRename);
 
         // If this fails, a power loss may bring the log back, which holds the same records.
         DirectorySync.TryFlush(System.IO.Path.GetDirectoryName(Path)!);
+        if (written is { } expected && !(FileStatus.Of(Path) is { } there && there.IsSameFile(expected) && there.Length == expected.Length))
+        {
+            throw new IOException("it was changed as soon as it was sorted.");
+        }
     }
 
     public void Dispose()
     {
-        _log?.Dispose();
+        Close();
         _lock.Dispose();
     }
 
-    private SafeFileHandle OpenLog()
+    private void Close()
     {
-        OutputPath.RefuseLink(Path);
-        SafeFileHandle log = File.OpenHandle(Path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        try
+        if (_log is not null)
         {
-            TornTail.Repair(log, Path); // a caller that did not repair must not join two records
+            DataLock.Release(_log);
+            _log.Dispose();
+            _log = null;
+        }
+    }
+
+    private SafeFileHandle LogToWrite()
+    {
+        if (_log is null || !_isRepaired)
+        {
+            RepairOrCreate();
+        }
+        else if (_watch.IsDue())
+        {
+            KeepLocked();
+            KeepInPlace();
+        }
+        else if (RandomAccess.GetLength(_log) != _end)
+        {
+            KeepInPlace();
+        }
+
+        return _log!;
+    }
+
+    // A caller that did not repair must not join two records.
+    private void RepairOrCreate()
+    {
+        if (_log is null)
+        {
+            _watch.KeepFolder();
+            _log = _lock.TryRenew() ? OpenFile() : throw new OutputInUseException(Path);
+        }
+
+        _isRepaired = true;
+        TornTail.Repair(_log, Path);
+        _end = RandomAccess.GetLength(_log);
+    }
+
+    // A run that was started after the lock file had been deleted is refused by the lock on the output itself, and gives the other one
+    // back.
+    private void KeepLocked()
+    {
+        _watch.KeepFolder();
+        bool isLocked = _lock.TryRenew();
+        if ((!isLocked && !DataLock.IsSupported) || (_watch.IsElsewhere(_log!) && (!isLocked || DataLock.IsTaken(Path))))
+        {
+            _watch.SaveAside(_log!);
+            throw new OutputInUseException(Path);
+        }
+    }
+
+    private void KeepInPlace()
+    {
+        SafeFileHandle log = _log!;
+        if (_watch.IsElsewhere(log))
+        {
+            _watch.WriteAgain(log, KeepLocked);
+            SafeFileHandle again = OpenFile();
+            log.Dispose();
+            _log = log = again;
+        }
+
+        if (_isRepaired && RandomAccess.GetLength(log) is var length && length != _end)
+        {
+            _watch.SayLength(length, _end);
+            TornTail.Repair(log, Path);
             _end = RandomAccess.GetLength(log);
+        }
+    }
+
+    private SafeFileHandle OpenFile()
+    {
+        SafeFileHandle log = PlainFile.OpenOrCreate(Path, FileShare.ReadWrite | FileShare.Delete).SafeFileHandle;
+        if (DataLock.TryTake(log))
+        {
             return log;
         }
-        catch
-        {
-            log.Dispose();
-            throw;
-        }
+
+        log.Dispose();
+        throw new OutputInUseException(Path);
     }
 
     private static void TakeBack(SafeFileHandle log, long end)

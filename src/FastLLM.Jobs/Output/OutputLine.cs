@@ -43,7 +43,7 @@ internal ref struct OutputLine
                 };
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
             // Not JSON, or an id that is not valid text.
         }
@@ -72,7 +72,7 @@ internal ref struct OutputLine
         if (_reader.TextIs("custom_id"u8))
         {
             _reader.Read();
-            _customId = _reader.TokenType == JsonTokenType.String ? _reader.GetString() : null;
+            _customId = _reader.TokenType == JsonTokenType.String ? JsonText.StringOf(ref _reader) : null;
             _reader.Skip();
         }
         else if (_reader.TextIs("response"u8))

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using FastLLM.Diagnostics;
-using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
@@ -9,55 +8,55 @@ namespace FastLLM.Jobs.Output;
 /// with the release; a file that a killed process left is no obstacle.</remarks>
 internal sealed class OutputLock : IDisposable
 {
-    private readonly string _path;
-    private readonly SafeFileHandle _handle;
+    private readonly string _output;
+    private FileStream _file;
 
-    private OutputLock(string path, SafeFileHandle handle)
+    private OutputLock(string output, FileStream file)
     {
-        _path = path;
-        _handle = handle;
+        _output = output;
+        _file = file;
     }
+
+    private string LockPath => PathOf(_output);
 
     /// <summary>Takes the lock of an output.</summary>
     /// <exception cref="OutputInUseException">Another run has the lock.</exception>
-    public static OutputLock Take(string output)
+    public static OutputLock Take(string output) => new(output, TakeFile(output));
+
+    /// <summary>Takes the lock again if its file was deleted or replaced.</summary>
+    /// <returns>Whether it is held; <see langword="false"/> if another run was faster.</returns>
+    public bool TryRenew()
     {
-        string path = output + ".lock";
-        OutputPath.RefuseLink(path);
-        while (true)
+        if (!OperatingSystem.IsWindows() && !IsInPlace())
         {
-            SafeFileHandle handle = Open(output, path);
             try
             {
-                if (OperatingSystem.IsWindows() || IsStillThere(path, handle))
-                {
-                    return new OutputLock(path, handle);
-                }
+                FileStream file = TakeFile(_output);
+                _file.Dispose();
+                _file = file;
             }
-            catch
+            catch (OutputInUseException)
             {
-                handle.Dispose();
-                throw;
+                return false;
             }
-
-            // The holder deleted the file after it was opened here and before it was locked.
-            handle.Dispose();
         }
+
+        return true;
     }
 
     public void Dispose()
     {
-        if (_handle.IsClosed)
+        if (_file.SafeFileHandle.IsClosed)
         {
             return;
         }
 
         try
         {
-            // Before the release, so that the file cannot be another run's. Windows deletes it by itself.
-            if (!OperatingSystem.IsWindows())
+            // Before the release, so that the file cannot be another run's, unless it was deleted. Windows deletes it by itself.
+            if (!OperatingSystem.IsWindows() && IsInPlace())
             {
-                File.Delete(_path);
+                File.Delete(LockPath);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -66,16 +65,45 @@ internal sealed class OutputLock : IDisposable
         }
         finally
         {
-            _handle.Dispose();
+            _file.Dispose();
         }
     }
 
-    private static SafeFileHandle Open(string output, string path)
+    private bool IsInPlace() =>
+        FileStatus.Of(LockPath) is { } there && FileStatus.Of(_file.SafeFileHandle) is { } mine && there.IsSameFile(mine);
+
+    private static FileStream TakeFile(string output)
+    {
+        string path = PathOf(output);
+        while (true)
+        {
+            FileStream file = Open(output, path);
+            try
+            {
+                if (OperatingSystem.IsWindows() || IsStillThere(path, file))
+                {
+                    return file;
+                }
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+
+            // The holder deleted the file after it was opened here and before it was locked.
+            file.Dispose();
+        }
+    }
+
+    private static string PathOf(string output) => output + ".lock";
+
+    private static FileStream Open(string output, string path)
     {
         try
         {
             FileOptions options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None;
-            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, options);
+            return PlainFile.OpenOrCreate(path, FileShare.None, options: options);
         }
         catch (IOException e) when (SharingViolation.Is(e))
         {
@@ -88,11 +116,10 @@ internal sealed class OutputLock : IDisposable
     }
 
     // A locked file cannot be opened again, but its length is visible: a random length distinguishes it from another file at the path.
-    private static bool IsStillThere(string path, SafeFileHandle handle)
+    private static bool IsStillThere(string path, FileStream file)
     {
         int length = RandomNumberGenerator.GetInt32(1, 1 << 16);
-        RandomAccess.SetLength(handle, length);
-        var file = new FileInfo(path);
-        return file.Exists && file.Length == length;
+        file.SetLength(length);
+        return FileStatus.Of(path) is { } there && there.Length == length;
     }
 }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Jobs.Output;
 
@@ -16,7 +16,8 @@ internal static class OutputPath
         }
 
         RefuseLink(path);
-        if (!OperatingSystem.IsWindows() && path.StartsWith("/dev/", StringComparison.Ordinal))
+        bool isDevice = !OperatingSystem.IsWindows() && path.StartsWith("/dev/", StringComparison.Ordinal);
+        if (isDevice || FileStatus.Of(path) is { IsRegular: false })
         {
             throw new IOException($"{path} is not a regular file. Name one, or write to standard output with -o -.");
         }
@@ -39,16 +40,17 @@ internal static class OutputPath
 
     /// <summary>Renames an existing file to the first free name of <c>.bak</c>, <c>.bak2</c> …: paid answers are never
     /// overwritten.</summary>
-    public static void SetAside(string path)
+    /// <returns>The new name; <see langword="null"/> if nothing was there.</returns>
+    public static string? SetAside(string path)
     {
-        for (var n = 1; File.Exists(path); n++)
+        if (FileStatus.Of(path) is not { } there)
         {
-            string aside = n == 1 ? path + ".bak" : string.Create(CultureInfo.InvariantCulture, $"{path}.bak{n}");
-            if (!File.Exists(aside))
-            {
-                File.Move(path, aside);
-            }
+            return null;
         }
+
+        string aside = PlainFile.FreeName(path + ".bak");
+        (there.IsFolder ? (Action<string, string>)Directory.Move : File.Move)(path, aside);
+        return aside;
     }
 
     /// <summary>Determines whether a job that writes to <paramref name="output"/> writes to <paramref name="path"/>, as the output or a
@@ -57,7 +59,8 @@ internal static class OutputPath
     {
         (path, output) = (Target(path), Target(output));
         return path.StartsWith(output, StringComparison.Ordinal)
-            && path[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent";
+            && (path.Length == output.Length
+                || path.AsSpan(output.Length).TrimEnd("0123456789") is ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent");
     }
 
     private static string Target(string path) =>

@@ -23,6 +23,7 @@ namespace FastLLM.Jobs.Output;
 internal sealed class OutputRecord(
     bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false)
 {
+    // Long because each member of a line is written by hand, without a copy of the body.
     private const int RetainedBytes = 1 << 20;
     private const string InvalidRow = "invalid_row";
 
@@ -38,6 +39,7 @@ internal sealed class OutputRecord(
 
     private readonly Utf8JsonWriter _values = new(Stream.Null, s_writerOptions);
     private ArrayBufferWriter<byte> _line = new(4096);
+    private int _replaced;
 
     /// <summary>Writes a line with its LF; the bytes are valid until the next call.</summary>
     /// <param name="customId">The row's id.</param>
@@ -49,7 +51,7 @@ internal sealed class OutputRecord(
         if (outcome.Error is not { } error)
         {
             BeginResponse(200, outcome.RequestId);
-            JsonMinifier.Write(WellFormedJson.Of(outcome.Response.RawBody.Span), _line); // the output is valid UTF-8, the cache as received
+            WriteReceived(outcome.Response.RawBody.Span);
             _line.Write("},\"error\":null"u8);
         }
         else if (error.StatusCode is { } status && ShowsFailure(status, error.Body))
@@ -106,6 +108,7 @@ internal sealed class OutputRecord(
         }
 
         _line.ResetWrittenCount();
+        _replaced = 0;
         _line.Write("{\"id\":"u8);
         WriteText(string.Concat("batch_req_", requestId.AsSpan(0, Math.Min(24, requestId.Length))));
         _line.Write(",\"custom_id\":"u8);
@@ -141,7 +144,7 @@ internal sealed class OutputRecord(
     {
         if (TryRead(error.Body, out _))
         {
-            JsonMinifier.Write(Encoding.UTF8.GetBytes(error.Body!), _line);
+            WriteReceived(Encoding.UTF8.GetBytes(error.Body!));
             return;
         }
 
@@ -196,8 +199,21 @@ internal sealed class OutputRecord(
             WriteNumber(outcome.MaybeBilled);
         }
 
+        if (_replaced > 0)
+        {
+            _line.Write(",\"replaced\":"u8);
+            WriteNumber((long)_replaced);
+        }
+
         WriteMetadata(metadata);
         _line.Write("}"u8);
+    }
+
+    // The cache keeps the bytes as received; the output is valid UTF-8.
+    private void WriteReceived(ReadOnlySpan<byte> json)
+    {
+        JsonMinifier.Write(WellFormedJson.Of(json, out int replaced), _line);
+        _replaced += replaced;
     }
 
     // The time and the bottleneck, from which a report draws the progress of the run.

@@ -21,6 +21,15 @@ internal static class OutputScan
         }
 
         using SafeFileHandle file = OpenForReading(path, FileOptions.SequentialScan);
+        foreach (OutputEntry entry in Read(file))
+        {
+            yield return entry;
+        }
+    }
+
+    /// <summary>Reads an open file once, line by line, without its blank lines.</summary>
+    public static IEnumerable<OutputEntry> Read(SafeFileHandle file)
+    {
         byte[] buffer = new byte[ChunkBytes];
         long offset = 0; // of the first byte in the buffer
         int end = 0;

@@ -4,11 +4,15 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
+/// <summary>Determines whether a record, read from the output, is the one of a row.</summary>
+internal delegate bool RecordCheck(int row, ReadOnlySpan<byte> record);
+
 /// <summary>Writes the records of an output in input order.</summary>
 /// <param name="log">The output as it is.</param>
 /// <param name="rows">The number of rows.</param>
 /// <param name="recordOf">Gets the offset of a row's record, or <see cref="RowIndex.NoRecord"/>. Called several times for a row.</param>
-internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> recordOf)
+/// <param name="check">Determines whether a record is the row's; <see langword="null"/>: all are.</param>
+internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> recordOf, RecordCheck? check = null)
 {
     private const int ChunkBytes = 1 << 20;
     private const byte LineFeed = (byte)'\n';
@@ -53,13 +57,14 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
     }
 
     /// <summary>Writes the rows' records to a new file and flushes it to the disk.</summary>
-    /// <exception cref="IOException">The disk is full, or a record is missing; the file is deleted.</exception>
-    public void WriteTo(string path)
+    /// <returns>The new file.</returns>
+    /// <exception cref="IOException">The disk is full, or a record is missing or not the row's; the file is deleted.</exception>
+    public FileStatus? WriteTo(string path)
     {
         File.Delete(path); // of a killed run
         try
         {
-            Write(path);
+            return Write(path);
         }
         catch
         {
@@ -68,7 +73,7 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
         }
     }
 
-    private void Write(string path)
+    private FileStatus? Write(string path)
     {
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = ChunkBytes };
         options.Share = FileShare.None;
@@ -84,7 +89,13 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
             long offset = recordOf(row);
             if (offset != RowIndex.NoRecord)
             {
-                sorted.Write(reader.Read(offset));
+                ReadOnlySpan<byte> record = reader.Read(offset);
+                if (check?.Invoke(row, record) == false)
+                {
+                    throw new IOException("The output file was changed while it was sorted.");
+                }
+
+                sorted.Write(record);
             }
 
             if (row == rows / 2 && KillPoint.IsArmed(KillPoint.DuringCompaction))
@@ -100,5 +111,6 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
         }
 
         sorted.Flush(flushToDisk: true);
+        return FileStatus.Of(sorted.SafeFileHandle);
     }
 }

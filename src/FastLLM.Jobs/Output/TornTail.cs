@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
@@ -29,10 +30,9 @@ internal static class TornTail
             return 0;
         }
 
-        string torn = path + ".torn";
-        OutputPath.RefuseLink(torn);
-        using (SafeFileHandle beside = File.OpenHandle(torn, FileMode.OpenOrCreate, FileAccess.ReadWrite))
+        using (FileStream torn = PlainFile.OpenOrCreate(path + ".torn", FileShare.Read, isPrivate: true))
         {
+            SafeFileHandle beside = torn.SafeFileHandle;
             if (!OperatingSystem.IsWindows())
             {
                 File.SetUnixFileMode(beside, File.GetUnixFileMode(file)); // as private as the output

@@ -78,15 +78,14 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
     }
 
-    /// <summary>Reads the columns of the rows again, each with the offset of the row's record. The records of a pipe's rows carry the
-    /// columns.</summary>
-    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> ReadRecordsAsync(
+    /// <summary>Reads the columns of the rows again, each with the row's place. The records of a pipe's rows carry the columns.</summary>
+    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> ReadColumnsAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
         for (; IsPipe && next < Rows.Count; next++)
         {
-            yield return (default, Rows.RecordOf(next));
+            yield return (default, next);
         }
 
         if (IsPipe)
@@ -97,7 +96,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         // A kept record may carry the columns that the input had then.
         await foreach (JobRow row in input.ReadAsync(reusesRows: true, see: null, cancellationToken).ConfigureAwait(false))
         {
-            yield return (row.Source.Metadata, Rows.RecordOf(Find(next++, row).Place));
+            yield return (row.Source.Metadata, Find(next++, row).Place);
         }
     }
 

@@ -26,6 +26,7 @@ internal sealed class JobPlanner(JobSetup setup)
         decimal spent = 0;
         if (log is not null)
         {
+            OutputPath.Check(log); // a pipe would be waited for
             OutputScan.RefuseOther(log);
             resume.Read(log);
             using var journal = new CostJournal(log);

@@ -41,6 +41,10 @@ internal sealed class JobSetup
 
     public bool IsPipe => Input.IsPipe;
 
+    /// <summary>Gets a value indicating whether a job that is done puts its output in input order.</summary>
+    /// <remarks>Rows of a pipe beyond the limit are unknown: sorting would drop their records.</remarks>
+    public bool IsSorted => Options.Order == ResultOrder.Input && !(IsPipe && Options.Limit is not null);
+
     /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
     public long Equal { get; private set; }
 
@@ -56,12 +60,16 @@ internal sealed class JobSetup
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
 
-        (long distinct, long keyed) = Index.Rows.CountKeys(Index.Rows.Count);
+        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count); // those beyond the limit are not sent
         Equal = keyed - distinct;
     }
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
+
+    /// <summary>Creates the writer of records.</summary>
+    public OutputRecord NewRecord(Func<Bottleneck>? limitedBy) =>
+        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, withCosts: Manager.Options.Prices is not null);
 
     /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>
@@ -79,6 +87,9 @@ internal sealed class JobSetup
 
     /// <summary>Reports a message of one line.</summary>
     public void Say(FormattableString notice) => Options.OnNotice?.Invoke(FormattableString.Invariant(notice));
+
+    /// <summary>Reports a message about paid answers, of one line.</summary>
+    public void Warn(FormattableString warning) => Options.Warn(FormattableString.Invariant(warning));
 
     private void FindBound(JobRow row)
     {

@@ -1,4 +1,5 @@
 using FastLLM.Caching;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
 
 namespace FastLLM.Jobs.Planning;
@@ -14,8 +15,9 @@ internal sealed class ResumeState
     private readonly bool _retryFailed;
     private readonly RefreshRule _refresh;
     private readonly RowIndex? _waiting;
-    private long _changed;
-    private long _foreign;
+    private readonly HashSet<int> _changed = [];
+    private (long Records, long Answers) _foreign;
+    private (long Records, long Answers) _outdated;
     private long _trusted;
     private long _refreshed;
 
@@ -41,6 +43,9 @@ internal sealed class ResumeState
     /// <summary>Gets the number of lines that are no records.</summary>
     public long Damaged { get; private set; }
 
+    /// <summary>Gets the offset of the end of the last of them.</summary>
+    public long DamagedEnd { get; private set; }
+
     /// <summary>Gets the sum of the costs that the records state.</summary>
     public decimal Cost { get; private set; }
 
@@ -52,6 +57,7 @@ internal sealed class ResumeState
             if (entry.IsDamaged)
             {
                 Damaged++;
+                DamagedEnd = entry.Offset + entry.Length;
                 continue;
             }
 
@@ -79,21 +85,32 @@ internal sealed class ResumeState
         }
     }
 
-    /// <summary>Gets messages about the records, one line each.</summary>
+    /// <summary>Gets messages about the records, and whether the user must not miss them: they concern answers that leave the
+    /// output.</summary>
     /// <param name="log">The name of the output.</param>
-    public IEnumerable<string> Notices(string log)
+    /// <param name="isSorted">Whether records that belong to no row leave the output when the job is done.</param>
+    public IEnumerable<(FormattableString Text, bool IsWarning)> Notices(string log, bool isSorted)
     {
-        (long Count, FormattableString Text)[] notices =
+        string fate = isSorted ? $"When the job is done, they are moved to {PlainFile.FreeName(log + ".bak")}." : $"They stay in {log}.";
+        int changed = _changed.Count(row => _index.Rows.RecordOf(row) == RowIndex.NoRecord);
+        (long Count, FormattableString Text, bool IsWarning)[] notices =
         [
-            (Damaged, $"{Damaged:N0} lines of {log} are no records and are skipped; {log}.damaged is a copy of the file."),
-            (_refreshed, $"{_refreshed:N0} rows of {log} are requested again because of their finish reason (--refresh)."),
-            (_changed, $"{_changed:N0} records of {log} answer a request that has changed since; those rows are sent again."),
-            (_foreign, $"{_foreign:N0} records of {log} belong to no row of the input; they are dropped when the job is done."),
-            (_trusted, $"{_trusted:N0} rows of {log} have no key and are matched by id alone. To send them again: --fresh."),
-            (Kept == _index.Count ? 0 : Kept, $"{Kept:N0} of {_index.Count:N0} rows are finished in {log} and are not sent again."),
+            (_refreshed, $"{_refreshed:N0} rows of {log} are requested again because of their finish reason (--refresh).", false),
+            (changed, $"{changed:N0} rows have another request now than in {log}; they are sent again.", false),
+            (_outdated.Records,
+                $"{_outdated.Records:N0} records of {log} ({_outdated.Answers:N0} answers) belong to earlier requests of its rows. {fate}",
+                isSorted && _outdated.Answers > 0),
+            (_foreign.Records,
+                $"{_foreign.Records:N0} records of {log} ({_foreign.Answers:N0} answers) belong to no row of the input. {fate}",
+                isSorted && _foreign.Answers > 0),
+            (_trusted, $"{_trusted:N0} rows of {log} have no key and are matched by id alone. To send them again: --fresh.", false),
+            (Kept == _index.Count ? 0 : Kept, $"{Kept:N0} of {_index.Count:N0} rows are finished in {log} and are not sent again.", false),
         ];
-        return notices.Where(notice => notice.Count > 0).Select(notice => FormattableString.Invariant(notice.Text));
+        return notices.Where(notice => notice.Count > 0).Select(notice => (notice.Text, notice.IsWarning));
     }
+
+    private static (long Records, long Answers) Add((long Records, long Answers) count, in OutputEntry entry) =>
+        (count.Records + 1, count.Answers + (entry.Succeeded ? 1 : 0));
 
     private static ulong KeyOf(in OutputEntry entry) => entry.Key is { } key ? RowIndex.Fingerprint(key) : AnyKey;
 
@@ -104,13 +121,18 @@ internal sealed class ResumeState
         int place = _index.Rows.Find(RowIndex.Fingerprint(entry.CustomId));
         if (place < 0)
         {
-            _foreign++;
+            _foreign = Add(_foreign, entry);
             return;
         }
 
         if (KeyOf(entry) is not AnyKey and var key && key != _index.Rows.KeyOf(place))
         {
-            _changed++;
+            _outdated = Add(_outdated, entry);
+            if (place < _index.Count)
+            {
+                _changed.Add(place);
+            }
+
             return;
         }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
+using FastLLM.Jobs.Output;
 
 namespace FastLLM.Jobs.Planning;
 
@@ -110,6 +111,10 @@ internal sealed class RowIndex
     /// <summary>Sets the offset of the row's record.</summary>
     public void SetRecord(int row, long offset, bool isFailure = false) =>
         _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
+
+    /// <summary>Determines whether a record is the one of a row: it has the row's id, and the row's key if both have one.</summary>
+    public bool IsRecordOf(int row, in OutputEntry record) => !record.IsDamaged && _ids[row] == Fingerprint(record.CustomId)
+        && (record.Key is not { } key || _keys[row] == NoKey || _keys[row] == Fingerprint(key));
 
     /// <summary>Forgets all records.</summary>
     public void ClearRecords() => _records.AsSpan(0, Count).Fill(NoRecord);

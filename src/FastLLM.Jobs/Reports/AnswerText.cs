@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 
 namespace FastLLM.Jobs.Reports;
 
@@ -17,9 +18,9 @@ internal static class AnswerText
             AddChoice(text, choice);
         }
 
-        foreach (JsonElement item in body.Elements("output"))
+        if (body.Member("output").ValueKind == JsonValueKind.Array)
         {
-            AddPart(text, item);
+            AddAnswer(text, AnswerReader.OfOutput(body));
         }
 
         if (text.Length == 0 && body.Member("data") is { ValueKind: JsonValueKind.Array } data)
@@ -37,39 +38,16 @@ internal static class AnswerText
             text.Append("\n\n— another choice —\n\n");
         }
 
-        if (choice.Text("text") is { } words)
-        {
-            text.Append(words);
-        }
-        else
-        {
-            AddPart(text, choice.Member("message"));
-        }
+        AddAnswer(text, AnswerReader.OfChoice(choice));
     }
 
-    // A message, an item of a response's output, or a part of either.
-    private static void AddPart(StringBuilder text, JsonElement part)
+    private static void AddAnswer(StringBuilder text, in Answer answer)
     {
-        Add(text, part.Text("text") ?? part.Text("content"));
-        Add(text, part.Text("refusal"));
-        foreach (JsonElement inner in part.Elements("content"))
+        Add(text, answer.Words);
+        foreach (JsonElement call in answer.Calls)
         {
-            AddPart(text, inner);
-        }
-
-        AddCall(text, part);
-        AddCall(text, part.Member("function_call"));
-        foreach (JsonElement call in part.Elements("tool_calls"))
-        {
-            AddCall(text, call.Member("function") is { ValueKind: JsonValueKind.Object } function ? function : call);
-        }
-    }
-
-    private static void AddCall(StringBuilder text, JsonElement call)
-    {
-        if (call.Text("name") is { } name && call.Text("arguments") is { } arguments)
-        {
-            Add(text, $"{name}({arguments})");
+            (string? name, string? arguments) = AnswerReader.FunctionOf(call);
+            Add(text, name is null ? call.RawText() : $"{name}({arguments})");
         }
     }
 

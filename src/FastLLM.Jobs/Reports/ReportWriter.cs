@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.Json;
 using System.Text;
 using System.Text.Json;
@@ -148,12 +149,25 @@ internal sealed class ReportWriter
     }
 
     // A run may append to the file, and sort it, while it is read.
-    private static FileStream OpenOutput(string path) => new(path, new FileStreamOptions
+    private static FileStream OpenOutput(string path)
     {
-        Access = FileAccess.Read,
-        Share = FileShare.ReadWrite | FileShare.Delete,
-        Options = FileOptions.Asynchronous | FileOptions.SequentialScan,
-    });
+        RefusePipe(path);
+        return new FileStream(path, new FileStreamOptions
+        {
+            Access = FileAccess.Read,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            Options = FileOptions.Asynchronous | FileOptions.SequentialScan,
+        });
+    }
+
+    // The file is read twice; a named pipe without a writer would not even open.
+    private static void RefusePipe(string path)
+    {
+        if (FileStatus.OfTarget(path) is { IsRegular: false, IsFolder: false })
+        {
+            throw new IOException($"{path} is not a regular file. Name one.");
+        }
+    }
 
     // The page holds answers: only its owner can read it.
     private static FileStream CreatePage(string path)
@@ -171,6 +185,7 @@ internal sealed class ReportWriter
     {
         byte[] mark = Encoding.UTF8.GetBytes(ReportPage.Mark);
         byte[] begin = new byte[mark.Length];
+        RefusePipe(path);
         using FileStream file = File.OpenRead(path);
         return file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false) == begin.Length && begin.AsSpan().SequenceEqual(mark);
     }

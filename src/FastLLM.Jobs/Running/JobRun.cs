@@ -1,3 +1,4 @@
+using System.Globalization;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
@@ -16,7 +17,8 @@ internal sealed class JobRun(JobSetup setup)
         setup.RefuseUnbounded();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
-            setup.Say($"{setup.Equal:N0} of {setup.Index.Rows.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
+            string rows = string.Create(CultureInfo.InvariantCulture, $"{setup.Equal:N0} of {setup.Index.Count:N0} rows");
+            setup.Say($"{rows} share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
         }
 
         if (_options.Output == Job.Pipe)
@@ -26,7 +28,8 @@ internal sealed class JobRun(JobSetup setup)
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
-        using OutputFile output = OutputFile.Open(setup.Shape.Log);
+        using OutputFile output = OutputFile.Open(setup.Shape.Log, setup.Manager.Options.TimeProvider);
+        output.OnDisturbed = _options.Warn;
         string? table = setup.Shape.IsLog ? null : OutputPath.Check(setup.Shape.Path);
         using var journal = new CostJournal(output.Path);
         Prepare(output, table, journal);
@@ -40,13 +43,18 @@ internal sealed class JobRun(JobSetup setup)
         var costs = new CostAccount(journal, resume.Cost);
         var toFile = new RowProcessor(setup, resume, new FileSink(output, setup.Index.Rows), costs);
         JobResult result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
+        result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
         if (table is not null)
         {
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);
         }
 
-        result = Sort(output, result, out bool isSorted);
-        costs.End(result.Cost, isSorted ? output.Path : null, setup.Say);
+        bool isExported = table is not null && IsDone(result);
+        result = Sort(output, result, out bool isSorted) with
+        {
+            Output = isExported ? _options.Output : File.Exists(output.Path) ? setup.Shape.Log : null,
+        };
+        costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, setup.Say);
         return result;
     }
 
@@ -54,7 +62,7 @@ internal sealed class JobRun(JobSetup setup)
     {
         if (_options.Fresh)
         {
-            OutputPath.SetAside(output.Path);
+            output.SetAside();
             if (table is not null)
             {
                 OutputPath.SetAside(table);
@@ -87,12 +95,13 @@ internal sealed class JobRun(JobSetup setup)
 
         if (resume.Damaged > 0)
         {
-            File.Copy(log, log + ".damaged", overwrite: true);
+            string copy = DamagedCopy.Keep(output.Settle()!, output.Path, resume.DamagedEnd);
+            setup.Say($"{resume.Damaged:N0} lines of {log} are no records and are skipped; {copy} is a copy of the file.");
         }
 
-        foreach (string notice in resume.Notices(log))
+        foreach ((FormattableString notice, bool isWarning) in resume.Notices(log, setup.IsSorted))
         {
-            _options.OnNotice?.Invoke(notice);
+            (isWarning ? (Action<FormattableString>)setup.Warn : setup.Say)(notice);
         }
 
         return resume;
@@ -109,8 +118,8 @@ internal sealed class JobRun(JobSetup setup)
         try
         {
             bool withId = _options.Template is null || _options.Samples > 1;
-            var export = new TableExport(setup.Shape, setup.Columns, withId);
-            await export.WriteAsync(setup.Index.ReadRecordsAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
+            var export = new TableExport(setup.Shape, setup.Columns, setup.Index.Rows, withId);
+            await export.WriteAsync(setup.Index.ReadColumnsAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
             return result;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
@@ -123,32 +132,66 @@ internal sealed class JobRun(JobSetup setup)
         }
     }
 
+    private async Task<JobResult> ReadBackAsync(JobFinish finish, JobResult result, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (result, string? fault) = await finish.ReadBackAsync(result, IsDone(result), cancellationToken).ConfigureAwait(false);
+            if (fault is not null && result is { Stopped: null, Interrupted: false })
+            {
+                return Stopped(result, fault);
+            }
+
+            if (fault is not null)
+            {
+                setup.Warn($"{fault}");
+            }
+
+            return result;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            long rows = result.Rows - result.Pending;
+            FormattableString message = $"{setup.Shape.Log} cannot be read back: {e.Message} Up to {rows:N0} of its rows may be lost.";
+            if (result.Stopped is null)
+            {
+                return Stopped(result, FormattableString.Invariant(message), e);
+            }
+
+            setup.Warn(message);
+            return result;
+        }
+        catch (OperationCanceledException)
+        {
+            return result with { Interrupted = true };
+        }
+    }
+
     private JobResult Sort(OutputFile output, JobResult result, out bool isSorted)
     {
         isSorted = false;
-
-        // Rows of a pipe beyond the limit are unknown: sorting would drop their records.
-        bool areAllRowsKnown = !setup.IsPipe || _options.Limit is null;
-        if (!IsDone(result) || _options.Order != ResultOrder.Input || !areAllRowsKnown)
+        if (!IsDone(result) || !setup.IsSorted)
         {
             return result;
         }
 
         try
         {
-            output.Sort(setup.Index.Rows.Count, setup.Index.Rows.RecordOf);
+            RowIndex rows = setup.Index.Rows;
+            output.Sort(rows.Count, rows.RecordOf, (row, record) => rows.IsRecordOf(row, OutputLine.Read(record, 0, record.Length)));
             isSorted = true;
             return result;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Stopped(result, $"{setup.Shape.Log} holds every outcome, but cannot be sorted: {e.Message}", e);
+            string message = $"{setup.Shape.Log} held every outcome, but cannot be sorted: {e.Message}";
+            return Stopped(result, $"{message} With --order completion, it is not sorted.", e);
         }
     }
 
     private static bool IsDone(JobResult result) => result is { Pending: 0, Stopped: null, Interrupted: false };
 
-    private static JobResult Stopped(JobResult result, string message, Exception fault) =>
+    private static JobResult Stopped(JobResult result, string message, Exception? fault = null) =>
         result with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };
 
     // The console's own stream ignores a closed pipe; this one throws, and the run stops.

@@ -16,8 +16,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);
         RequestManagerOptions sending = setup.Manager.Options;
         StreamRun<LlmResponse>? run = null;
-        Bottleneck LimitedBy() => run?.Bottleneck ?? Bottleneck.None;
-        var record = new OutputRecord(setup.Options.IncludeMetadata, sending.TimeProvider, LimitedBy, sending.Prices is not null);
+        OutputRecord record = setup.NewRecord(() => run?.Bottleneck ?? Bottleneck.None);
         var writer = new JobWriter(sink, record, setup.Options);
         long? rows = setup.IsPipe ? null : setup.Index.Count;
         setup.Options.OnPlanned?.Invoke(rows, resume.Kept);
@@ -153,7 +152,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     }
 
     /// <summary>Creates the exception of a run that stops because of a fault of its input or output.</summary>
-    public static LlmRunException StoppedBy(FailureKind kind, string message, Exception fault)
+    public static LlmRunException StoppedBy(FailureKind kind, string message, Exception? fault = null)
     {
         var cause = new LlmException(kind, message, fault);
         return new LlmRunException($"{message} {FailureTable.Remedy(kind)}", cause, []);

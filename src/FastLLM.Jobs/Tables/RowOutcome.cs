@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 
 namespace FastLLM.Jobs.Tables;
 
@@ -70,12 +71,7 @@ internal readonly record struct RowOutcome(
     {
         if (body.Elements("choices").FirstOrDefault() is { ValueKind: JsonValueKind.Object } choice)
         {
-            JsonElement message = choice.Member("message");
-            JsonElement calls = message.Member("tool_calls");
-            string? text = message.Text("content") ?? choice.Text("text");
-            string? reason = choice.Text("finish_reason");
-            bool isCall = string.IsNullOrEmpty(text) && calls.ValueKind == JsonValueKind.Array;
-            return isCall ? (null, calls.RawText(), reason) : (text ?? message.Text("refusal"), null, reason);
+            return Cell(AnswerReader.OfChoice(choice), choice.Text("finish_reason"));
         }
 
         if (body.Member("data").ValueKind == JsonValueKind.Array)
@@ -90,12 +86,22 @@ internal readonly record struct RowOutcome(
 
         if (body.Member("output").ValueKind == JsonValueKind.Array)
         {
-            IEnumerable<string?> texts = body.Elements("output").SelectMany(item => item.Elements("content"))
-                .Where(part => part.Text("type") == "output_text").Select(part => part.Text("text"));
-            return (string.Concat(texts), null, body.Text("status"));
+            return Cell(AnswerReader.OfOutput(body), body.Text("status"));
         }
 
         return (null, body.ValueKind == JsonValueKind.Undefined ? null : body.RawText(), null);
+    }
+
+    // Words, or calls as JSON; a cell with both has the calls on a line below the words.
+    private static (string? Text, string? Json, string? Reason) Cell(in Answer answer, string? reason)
+    {
+        string? words = answer.Words, calls = answer.CallsAsJson;
+        if (string.IsNullOrEmpty(words))
+        {
+            return (calls is null ? words : null, calls, reason);
+        }
+
+        return (calls is null ? words : $"{words}\n{calls}", null, reason);
     }
 
     private static bool IsNothing(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;

@@ -116,7 +116,11 @@ internal sealed class RowsWriter
         {
             foreach (JsonProperty column in columns.RootElement.EnumerateObject())
             {
-                cells[first + _places[column.NameText()]] = TextOf(column.Value);
+                // A kept record may carry a column that the input no longer has.
+                if (_places.TryGetValue(column.NameText(), out int place))
+                {
+                    cells[first + place] = TextOf(column.Value);
+                }
             }
         }
 

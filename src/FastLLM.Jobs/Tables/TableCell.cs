@@ -1,11 +1,13 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
 /// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
-/// fetch or run things. An apostrophe before the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
+/// fetch or run things. Some ignore blanks, a BOM or invisible characters before it, or read full-width signs as ASCII. An apostrophe
+/// before the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
 internal static class TableCell
 {
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");
@@ -13,7 +15,7 @@ internal static class TableCell
     /// <summary>Appends a cell.</summary>
     public static void Append(StringBuilder line, string text, char separator)
     {
-        bool isGuarded = text is ['=' or '+' or '-' or '@' or '\t' or '\r' or '\n', ..] && !IsPlainNumber(text);
+        bool isGuarded = IsFormula(text);
         if (!isGuarded && !NeedsQuotes(text, separator))
         {
             line.Append(text);
@@ -25,6 +27,22 @@ internal static class TableCell
         line.Append(needsQuotes ? text.Replace("\"", "\"\"", StringComparison.Ordinal) : text);
         line.Append(needsQuotes ? "\"" : "");
     }
+
+    private static bool IsFormula(string text)
+    {
+        var start = 0;
+        while (start < text.Length && IsIgnored(text[start]))
+        {
+            start++;
+        }
+
+        ReadOnlySpan<char> rest = text.AsSpan(start);
+        return text is ['\t' or '\r' or '\n', ..]
+            || (rest is ['=' or '+' or '-' or '@' or '\uFF1D' or '\uFF0B' or '\uFF0D' or '\uFF20', ..] && !IsPlainNumber(rest));
+    }
+
+    private static bool IsIgnored(char c) =>
+        char.IsWhiteSpace(c) || char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format;
 
     private static bool NeedsQuotes(string text, char separator) => text.AsSpan().ContainsAny([separator, '"', '\n', '\r']);
 

@@ -9,16 +9,20 @@ namespace FastLLM.Jobs.Tables;
 /// <summary>Makes an output from its log: writes a new file, flushes it and renames it. The log stays.</summary>
 /// <remarks>The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file
 /// again.</remarks>
-internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool withId)
+/// <param name="shape">The file and its format.</param>
+/// <param name="columns">The columns of the rows.</param>
+/// <param name="index">The rows and the offsets of their records in the log.</param>
+/// <param name="withId">Whether the rows' ids are a column.</param>
+internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowIndex index, bool withId)
 {
     private const int BufferBytes = 1 << 20;
 
     /// <summary>Writes the file.</summary>
-    /// <param name="rows">The rows in input order: their columns (empty if the record carries them) and the offset of the record in the
-    /// log.</param>
+    /// <param name="rows">The rows in input order: their columns (empty if the record carries them) and their places.</param>
     /// <param name="cancellationToken">Cancels the export; an earlier file stays as it is.</param>
-    /// <exception cref="IOException">The disk is full or the like; an earlier file stays as it is.</exception>
-    public async Task WriteAsync(IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> rows, CancellationToken cancellationToken)
+    /// <exception cref="IOException">The disk is full, or the log does not hold the rows' records; an earlier file stays as it
+    /// is.</exception>
+    public async Task WriteAsync(IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> rows, CancellationToken cancellationToken)
     {
         string path = Path.GetFullPath(shape.Path);
         string beside = path + ".tmp";
@@ -27,10 +31,15 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool w
         {
             // An input without rows has no log.
             using SafeFileHandle? log = File.Exists(shape.Log) ? OutputScan.OpenForReading(shape.Log) : null;
-            await WriteAsync(beside, log, rows, cancellationToken).ConfigureAwait(false);
+            FileStatus? written = await WriteAsync(beside, log, rows, cancellationToken).ConfigureAwait(false);
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);
+            if (written is { } expected
+                && !(FileStatus.Of(path) is { } there && there.IsSameFile(expected) && there.Length == expected.Length))
+            {
+                throw new IOException("it was changed as soon as it was written.");
+            }
         }
         catch
         {
@@ -41,10 +50,10 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool w
         DirectorySync.TryFlush(Path.GetDirectoryName(path)!);
     }
 
-    private async Task WriteAsync(
+    private async Task<FileStatus?> WriteAsync(
         string path,
         SafeFileHandle? log,
-        IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, long Record)> rows,
+        IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> rows,
         CancellationToken cancellationToken)
     {
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
@@ -58,24 +67,32 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, bool w
             Stream stream = packed is null ? file : packed;
             RowsWriter? writer = shape.Kind == OutputKind.Lines ? null : new RowsWriter(stream, shape.Kind, columns, withId);
             RecordReader? reader = log is null ? null : new RecordReader(log);
-            await foreach ((ReadOnlyMemory<byte> own, long record) in rows.WithCancellation(cancellationToken).ConfigureAwait(false))
+            await foreach ((ReadOnlyMemory<byte> own, int place) in rows.WithCancellation(cancellationToken).ConfigureAwait(false))
             {
-                if (reader is null || record == RowIndex.NoRecord)
+                if (index.RecordOf(place) is not RowIndex.NoRecord and var offset)
                 {
-                    continue;
-                }
+                    ReadOnlyMemory<byte> record = Read(reader, place, offset);
+                    if (writer is null)
+                    {
+                        stream.Write(record.Span);
+                        continue;
+                    }
 
-                if (writer is null)
-                {
-                    stream.Write(reader.Read(record));
-                    continue;
+                    RowOutcome outcome = RowOutcome.Read(record);
+                    writer.Write(own.IsEmpty ? outcome.Columns : own, outcome);
                 }
-
-                RowOutcome outcome = RowOutcome.Read(reader.Read(record).ToArray());
-                writer.Write(own.IsEmpty ? outcome.Columns : own, outcome);
             }
         }
 
         file.Flush(flushToDisk: true);
+        return FileStatus.Of(file.SafeFileHandle);
+    }
+
+    private byte[] Read(RecordReader? reader, int place, long offset)
+    {
+        byte[] record = reader is null ? [] : reader.Read(offset).ToArray();
+        return index.IsRecordOf(place, OutputLine.Read(record, offset, record.Length))
+            ? record
+            : throw new IOException($"{shape.Log} was changed while it was read.");
     }
 }

@@ -9,6 +9,8 @@ internal sealed class CacheFolder
     // Reserved for responses that are in flight when the disk is full: they are paid for.
     private const long ReserveBytes = 4L << 20;
 
+    private const string OwnFolder = "Choose a folder that belongs to you and that only you may write to (chmod go-w).";
+
     private static readonly string[] NetworkFileSystems =
     [
         "nfs", "nfs4", "cifs", "smb", "smb2", "smbfs", "v9fs", "9p", "fuse", "fuseblk", "afs", "coda", "ncp", "ncpfs", "ceph", "lustre", "gfs",
@@ -43,7 +45,7 @@ internal sealed class CacheFolder
     public string Reserve => In("cache.reserve");
 
     /// <summary>Creates the folder if needed, readable only for its owner.</summary>
-    /// <exception cref="IOException">The folder cannot be created, or is on a network file system.</exception>
+    /// <exception cref="IOException">The folder cannot be created, others may write to it, or it is on a network file system.</exception>
     public void Create(bool allowNetwork)
     {
         try
@@ -66,6 +68,7 @@ internal sealed class CacheFolder
             throw new IOException($"The cache's folder {Path} cannot be created: {e.Message}", e);
         }
 
+        RefuseShared();
         if (!allowNetwork && FileSystem() is { } format && IsNetwork(format))
         {
             throw new IOException(
@@ -83,23 +86,8 @@ internal sealed class CacheFolder
         using FileStream _ = OpenPrivate(path, FileShare.ReadWrite | FileShare.Delete);
     }
 
-    public static FileStream OpenPrivate(string path, FileShare share, long preallocated = 0)
-    {
-        var options = new FileStreamOptions
-        {
-            Mode = preallocated > 0 ? FileMode.Create : FileMode.OpenOrCreate,
-            Access = FileAccess.ReadWrite,
-            Share = share,
-            BufferSize = 0,
-            PreallocationSize = preallocated,
-        };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        return new FileStream(path, options);
-    }
+    /// <summary>Opens a file that only its owner can read, and creates it if there is none. Never follows a link.</summary>
+    public static FileStream OpenPrivate(string path, FileShare share) => PlainFile.OpenOrCreate(path, share, isPrivate: true);
 
     /// <summary>Reserves disk space.</summary>
     /// <returns>Whether the disk has enough space.</returns>
@@ -107,9 +95,9 @@ internal sealed class CacheFolder
     {
         try
         {
-            if (new FileInfo(Reserve) is not { Exists: true, Length: ReserveBytes })
+            if (FileStatus.Of(Reserve) is not { IsRegular: true, Length: ReserveBytes })
             {
-                using FileStream reserve = OpenPrivate(Reserve, FileShare.ReadWrite | FileShare.Delete, ReserveBytes);
+                using FileStream reserve = PlainFile.Replace(Reserve, FileShare.ReadWrite | FileShare.Delete, ReserveBytes);
                 reserve.SetLength(ReserveBytes);
             }
 
@@ -185,6 +173,46 @@ internal sealed class CacheFolder
         catch (IOException)
         {
             return null;
+        }
+    }
+
+    // A user who may write to the folder could read answers, change them, and plant links in place of its files. The user's own
+    // folder is the user's choice: mounted folders often have all permissions.
+    private void RefuseShared()
+    {
+        if (OperatingSystem.IsWindows() || FileStatus.Of(Path) is not { } status)
+        {
+            return;
+        }
+
+        uint user = FileStatus.User;
+        if (status.IsLink)
+        {
+            string? target = Directory.ResolveLinkTarget(Path, returnFinalTarget: true)?.FullName;
+            if ((status.Owner != user && status.Owner != 0) || target is null || FileStatus.Of(target) is not { } linked)
+            {
+                throw new IOException($"The cache's folder {Path} is a symbolic link of another user, or leads nowhere. {OwnFolder}");
+            }
+
+            status = linked;
+        }
+
+        if (status.IsOnlyWrittenBy(user))
+        {
+            return;
+        }
+
+        if (status.Owner != user)
+        {
+            throw new IOException($"Other users may write to the cache's folder {Path}, which is not yours. {OwnFolder}");
+        }
+
+        foreach (string file in Directory.EnumerateFileSystemEntries(Path, "cache.*"))
+        {
+            if (FileStatus.Of(file) is { } there && there.Owner != user)
+            {
+                throw new IOException($"{file} belongs to another user, who may write to the cache's folder. Delete it. {OwnFolder}");
+            }
         }
     }
 

@@ -49,11 +49,15 @@ internal static class FolderLock
     /// <summary>Takes an exclusive lock if it is free.</summary>
     /// <param name="path">The file of the lock.</param>
     /// <param name="text">The text to write into the file; <see langword="null"/> for the name of this process.</param>
-    public static IDisposable? TryTake(string path, byte[]? text = null)
+    public static IDisposable? TryTake(string path, byte[]? text = null) =>
+        TryTake(() => CacheFolder.OpenPrivate(path, FileShare.None), text);
+
+    /// <inheritdoc cref="TryTake(string, byte[])"/>
+    internal static IDisposable? TryTake(Func<FileStream> open, byte[]? text)
     {
         try
         {
-            FileStream file = CacheFolder.OpenPrivate(path, FileShare.None);
+            FileStream file = open();
             try
             {
                 Write(file, text ?? s_holder);

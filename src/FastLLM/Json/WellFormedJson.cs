@@ -9,14 +9,26 @@ internal static class WellFormedJson
 {
     private const int EscapeLength = 6; // \uXXXX
 
+    private static readonly byte[] s_replacement = [0xEF, 0xBF, 0xBD];
+
+    /// <inheritdoc cref="Of(ReadOnlySpan{byte}, out int)"/>
+    public static ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json) => Of(json, out _);
+
+    /// <inheritdoc cref="Of(ReadOnlySpan{byte}, out int)"/>
+    public static ReadOnlyMemory<byte> Of(ReadOnlyMemory<byte> json) =>
+        Of(json.Span, out int replaced) is var valid && replaced > 0 ? valid.ToArray() : json;
+
     /// <summary>Gets the JSON itself if it is well-formed, otherwise a copy with the replacements.</summary>
     /// <remarks>White space, numbers, the order of members and all other escapes stay as they are.</remarks>
-    public static ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json)
+    /// <param name="json">The JSON.</param>
+    /// <param name="replaced">The number of U+FFFD in the copy that are not in the JSON.</param>
+    public static ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json, out int replaced)
     {
+        replaced = 0;
         if (!Utf8.IsValid(json))
         {
             byte[] valid = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(json));
-            ReplaceHalves(valid);
+            replaced = valid.AsSpan().Count(s_replacement) - json.Count(s_replacement) + ReplaceHalves(valid);
             return valid;
         }
 
@@ -26,16 +38,20 @@ internal static class WellFormedJson
         }
 
         byte[] copy = json.ToArray();
-        ReplaceHalves(copy);
+        replaced = ReplaceHalves(copy);
         return copy;
     }
 
-    private static void ReplaceHalves(Span<byte> json)
+    private static int ReplaceHalves(Span<byte> json)
     {
+        var count = 0;
         for (int at = FirstHalf(json, 0); at >= 0; at = FirstHalf(json, at + EscapeLength))
         {
             "\\ufffd"u8.CopyTo(json[at..]);
+            count++;
         }
+
+        return count;
     }
 
     private static int FirstHalf(ReadOnlySpan<byte> json, int start)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 
 namespace FastLLM;
 
@@ -21,27 +22,19 @@ public sealed class ChatChoice
     /// <summary>Gets the index among the choices.</summary>
     public int Index => Json.Whole("index") is { } index and >= 0 and <= int.MaxValue ? (int)index : 0;
 
-    /// <summary>Gets the text; <see langword="null"/> if the model only calls tools or refuses.</summary>
-    public string? Text => _message.Text("content") ?? Json.Text("text");
+    /// <summary>Gets the text, also that of content parts, or the transcript of audio; <see langword="null"/> if the model only calls tools
+    /// or refuses.</summary>
+    public string? Text => AnswerReader.TextOf(_message) ?? Json.Text("text");
 
     /// <summary>Gets the reason why the model stopped.</summary>
     public string? FinishReason => Json.Text("finish_reason");
 
     /// <summary>Gets the refusal of the model, if there is one.</summary>
-    public string? Refusal => _message.Text("refusal");
+    public string? Refusal => AnswerReader.RefusalOf(_message);
 
     /// <summary>Gets the reasoning, if the provider sends it.</summary>
-    public string? Reasoning => _message.Text("reasoning_content") ?? _message.Text("reasoning");
+    public string? Reasoning => AnswerReader.ReasoningOf(_message);
 
-    /// <summary>Gets the tool calls.</summary>
-    public IReadOnlyList<ToolCall> ToolCalls => [.. _message.Elements("tool_calls").Select(ReadCall)];
-
-    private static ToolCall ReadCall(JsonElement call)
-    {
-        JsonElement function = call.Member("function");
-        return new ToolCall(call.Text("id") ?? "", new FunctionCall(function.Text("name") ?? "", function.Text("arguments") ?? ""))
-        {
-            Type = call.Text("type") ?? "function",
-        };
-    }
+    /// <summary>Gets the tool calls, also a legacy function call, which has no id.</summary>
+    public IReadOnlyList<ToolCall> ToolCalls => [.. AnswerReader.CallsOf(_message).Select(AnswerReader.ToToolCall)];
 }

@@ -16,7 +16,7 @@ public sealed class ChatCompletion : LlmResponse
     public IReadOnlyList<ChatChoice> Choices => _choices ??= [.. Json.Elements("choices").Select(choice => new ChatChoice(choice))];
 
     /// <summary>Gets the text of the first choice; <see langword="null"/> if the model only calls tools or refuses.</summary>
-    public string? Text => (_choices is null ? ChoiceText.Read(RawBody.Span) : null) ?? First?.Text;
+    public string? Text => _choices is null && ChoiceText.Read(RawBody.Span) is { Length: > 0 } text ? text : First?.Text;
 
     /// <summary>Gets the finish reason of the first choice: <c>stop</c>, <c>length</c>, <c>tool_calls</c>, <c>content_filter</c>, or a
     /// provider's own.</summary>

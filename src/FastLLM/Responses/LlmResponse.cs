@@ -18,14 +18,15 @@ public abstract class LlmResponse
     /// <summary>Gets the body as received, UTF-8 JSON.</summary>
     public ReadOnlyMemory<byte> RawBody { get; }
 
-    /// <summary>Gets the body as a JSON element. It is parsed on first use and kept.</summary>
+    /// <summary>Gets the body as a JSON element. It is parsed on first use and kept. Bytes that are not valid UTF-8 are U+FFFD in
+    /// it.</summary>
     public JsonElement Json
     {
         get
         {
             if (_json is not { } json)
             {
-                using JsonDocument document = JsonDocument.Parse(RawBody);
+                using JsonDocument document = JsonDocument.Parse(WellFormedJson.Of(RawBody));
                 json = document.RootElement.Clone();
                 _json = json;
             }

@@ -1,11 +1,22 @@
+using FastLLM.Responses;
+
 namespace FastLLM;
 
 /// <summary>Represents a response of an endpoint that is passed through, such as <c>/v1/responses</c>. Read it with
-/// <see cref="LlmResponse.Json"/>.</summary>
+/// <see cref="LlmResponse.Json"/>; the properties here read a response of <c>/v1/responses</c>.</summary>
 public sealed class OtherResponse : LlmResponse
 {
     internal OtherResponse(ReadOnlyMemory<byte> rawBody)
         : base(rawBody)
     {
     }
+
+    /// <summary>Gets the text of the messages; <see langword="null"/> if there is none.</summary>
+    public string? Text => AnswerReader.OfOutput(Json).Text;
+
+    /// <summary>Gets the refusal of the model, if there is one.</summary>
+    public string? Refusal => AnswerReader.OfOutput(Json).Refusal;
+
+    /// <summary>Gets the tool calls. Their arguments are untrusted text.</summary>
+    public IReadOnlyList<ToolCall> ToolCalls => [.. AnswerReader.CallsOfOutput(Json).Select(AnswerReader.ToToolCall)];
 }

@@ -147,6 +147,20 @@ public sealed class ResponseTests
     }
 
     [Fact]
+    public void FromBody_ResponsesObject_HasTextRefusalAndCalls()
+    {
+        var response = Assert.IsType<OtherResponse>(Read("""
+            {"id":"r","output":[{"type":"reasoning"},{"type":"message","content":[{"type":"output_text","text":"a"},{"type":"refusal","refusal":"no"}]},
+            {"type":"function_call","id":"x","call_id":"c","name":"f","arguments":"{}"},{"type":"web_search_call","id":"w"}]}
+            """));
+
+        Assert.Equal(("a", "no"), (response.Text, response.Refusal));
+        ToolCall call = Assert.Single(response.ToolCalls);
+        Assert.Equal(("c", "f", "{}"), (call.Id, call.Function.Name, call.Function.Arguments));
+        Assert.Null(Assert.IsType<OtherResponse>(Read("""{"id":"r"}""")).Text);
+    }
+
+    [Fact]
     public void FromBody_OtherObject_IsOtherResponse()
     {
         Assert.Equal("r", Assert.IsType<OtherResponse>(Read("""{"id":"r","output":[]}""")).Id);

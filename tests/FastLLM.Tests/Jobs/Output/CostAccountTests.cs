@@ -22,7 +22,7 @@ public sealed class CostAccountTests : IDisposable
         Assert.Contains("\"in_flight\":\"5\"", File.ReadAllText(journal.Path), StringComparison.Ordinal);
 
         account.Written(1);
-        account.End(runCost: 1, sorted: null, Say);
+        account.End(runCost: 1, changed: null, isDisturbed: false, Say);
 
         Assert.Equal(2, account.EarlierCost);
         Assert.False(File.Exists(journal.Path));
@@ -35,7 +35,7 @@ public sealed class CostAccountTests : IDisposable
         var account = new CostAccount(journal, recorded: 2);
 
         account.Written(1);
-        account.End(runCost: 1.25m, sorted: null, Say);
+        account.End(runCost: 1.25m, changed: null, isDisturbed: false, Say);
 
         Assert.Equal(2.5m, account.EarlierCost);
         Assert.Equal(0.75m, Journal(null).Unrecorded);
@@ -48,7 +48,7 @@ public sealed class CostAccountTests : IDisposable
         var account = new CostAccount(journal, recorded: 2);
         File.WriteAllText(Output, """{"custom_id":"a","response":null,"error":{},"fastllm":{"cost":0.5}}""" + "\n");
 
-        account.End(runCost: 0, sorted: Output, Say);
+        account.End(runCost: 0, changed: Output, isDisturbed: false, Say);
 
         Assert.Equal(1.5m, Journal(null).Unrecorded);
     }
@@ -60,7 +60,7 @@ public sealed class CostAccountTests : IDisposable
         Directory.CreateDirectory(journal.Path);
         var account = new CostAccount(journal, recorded: 0);
 
-        account.End(runCost: 0.25m, sorted: null, Say);
+        account.End(runCost: 0.25m, changed: null, isDisturbed: false, Say);
 
         Assert.Contains("$0.25", Assert.Single(_notices), StringComparison.Ordinal);
         Assert.Equal(FailureKind.Output, Assert.Throws<LlmException>(() => account.Announce(1)).Kind);
@@ -72,7 +72,7 @@ public sealed class CostAccountTests : IDisposable
         var account = new CostAccount(journal: null, recorded: 0);
 
         account.Announce(1);
-        account.End(runCost: 1, sorted: null, Say);
+        account.End(runCost: 1, changed: null, isDisturbed: false, Say);
 
         Assert.Equal(0, account.EarlierCost);
         Assert.Empty(Directory.GetFileSystemEntries(_folder));

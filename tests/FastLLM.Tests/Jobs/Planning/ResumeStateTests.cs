@@ -30,13 +30,15 @@ public sealed class ResumeStateTests : IDisposable
         { [Success(s_key), Failure(s_key)], true, -1, "" },
         { [Failure(s_key), Success(s_key)], true, 1, "" },
         { [Failure(s_key), Failure(s_key)], false, 1, "" },
-        { [Success(s_other)], false, -1, "changed since" },
-        { [Success(default(RequestKey))], false, -1, "changed since" },
+        { [Success(s_other)], false, -1, "another request now" },
+        { [Success(default(RequestKey))], false, -1, "another request now" },
         { [Success(null)], false, 0, "by id alone" },
         { [Success(s_key, "length")], false, -1, "--refresh" },
         { [Success(s_key), Success(s_key, "length")], false, -1, "--refresh" },
         { [Success(s_key, "length"), Success(s_key)], false, 1, "--refresh" },
-        { ["nonsense", Success(s_key)], false, 1, "1 lines" },
+        { ["nonsense", Success(s_key)], false, 1, "" },
+        { [Success(s_other)], false, -1, "1 records of LOG (1 answers) belong to earlier requests" },
+        { [Success(s_other), Failure(s_other), Success(s_key)], false, 2, "2 records of LOG (1 answers) belong to earlier requests" },
         { [Success(s_key, id: "other")], false, -1, "belong to no row" },
     };
 
@@ -51,8 +53,8 @@ public sealed class ResumeStateTests : IDisposable
         ResumeState resume = Read(index, records, retryFailed);
 
         AssertKept(index, resume, records, kept);
-        string[] notices = [.. resume.Notices(Log)];
-        Assert.True(notice.Length == 0 || Array.Exists(notices, text => text.Contains(notice, StringComparison.Ordinal)), string.Join('\n', notices));
+        string[] notices = [.. resume.Notices(Log, isSorted: true).Select(said => FormattableString.Invariant(said.Text))];
+        Assert.True(notice.Length == 0 || Array.Exists(notices, text => text.Contains(notice.Replace("LOG", Log, StringComparison.Ordinal), StringComparison.Ordinal)), string.Join('\n', notices));
     }
 
     [Theory]

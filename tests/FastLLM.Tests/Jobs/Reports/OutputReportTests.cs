@@ -83,7 +83,7 @@ public sealed partial class OutputReportTests : IDisposable
 
     [Theory]
     [InlineData("""{"choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"find","arguments":"{\"q\":1}"}}]}}]}""", "find({\"q\":1})")]
-    [InlineData("""{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"refusal":"no"}},{"message":{"content":"c"}}]}""", "no\na\nb\n\n— another choice —\n\nc")]
+    [InlineData("""{"choices":[{"message":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"refusal":"no"}},{"message":{"content":"c"}}]}""", "ab\nno\n\n— another choice —\n\nc")]
     [InlineData("""{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hello"}]}]}""", "hello")]
     [InlineData("""{"data":[{"embedding":[1,2,3]},{"embedding":[1,2,3]}]}""", "2 vectors of 3 numbers")]
     [InlineData("""{"choices":[{"message":{"content":"half \ud83d pair"}}]}""", "half \ufffd pair")]

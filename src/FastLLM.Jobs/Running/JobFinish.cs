@@ -1,0 +1,124 @@
+using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Planning;
+using FastLLM.Pipeline;
+
+namespace FastLLM.Jobs.Running;
+
+/// <summary>Reads an output back at the end of a run: no run is done before every row was found in it.</summary>
+/// <remarks>Lost rows are written again from the cache, without a send. Rows that the cache does not hold stay pending: the run reports
+/// them and can be resumed.</remarks>
+internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState resume)
+{
+    private const int MaxTries = 3;
+
+    /// <summary>Reads the output back and mends it.</summary>
+    /// <param name="result">The result so far.</param>
+    /// <param name="isDone">Whether all rows should have an outcome.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    /// <returns>The result, and why it is not the one of a whole output; <see langword="null"/> if it is whole.</returns>
+    /// <exception cref="IOException">The output cannot be read, or not be put back in its place.</exception>
+    public async Task<(JobResult Result, string? Fault)> ReadBackAsync(JobResult result, bool isDone, CancellationToken cancellationToken)
+    {
+        RowIndex rows = setup.Index.Rows;
+        output.Settle();
+        if (!isDone && !output.IsDisturbed)
+        {
+            return (result, null);
+        }
+
+        OutputReadBack found = ReadBack();
+        for (var tries = 0; tries < MaxTries && found.Lost.Count > 0; tries++)
+        {
+            if (await WriteAgainAsync([.. found.Lost], cancellationToken).ConfigureAwait(false) is 0)
+            {
+                break;
+            }
+
+            found = ReadBack();
+        }
+
+        long missing = setup.Index.Count - found.Succeeded - found.Failed;
+        if (found.Lost.Count == 0 && (!isDone || missing == 0))
+        {
+            KeepDropped(found, isDone);
+            return (result, null);
+        }
+
+        long kept = Math.Min(result.Kept, found.Succeeded + found.Failed);
+        result = result with
+        {
+            Kept = kept,
+            Answered = Math.Max(0, found.Succeeded - Math.Max(0, kept - resume.KeptFailures)),
+            Failed = found.Failed,
+            Pending = missing,
+        };
+        long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
+        string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");
+        string why = setup.IsPipe ? "the rows of a pipe cannot be read again" : "the cache does not hold them";
+        return (result, $"{what}: something else changed the file during the run, and {why}.");
+
+        OutputReadBack ReadBack() => OutputReadBack.Of(output.Settle(), rows, setup.Index.Count);
+    }
+
+    // The rows of a pipe cannot be read again.
+    private async Task<int> WriteAgainAsync(HashSet<int> lost, CancellationToken cancellationToken)
+    {
+        if (setup.IsPipe || setup.Manager.Answers is not { } answers)
+        {
+            return 0;
+        }
+
+        foreach (int row in lost)
+        {
+            setup.Index.Rows.SetRecord(row, RowIndex.NoRecord);
+        }
+
+        var written = 0;
+        OutputRecord record = setup.NewRecord(limitedBy: null);
+        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
+        {
+            if (!lost.Contains(row.Place))
+            {
+                continue;
+            }
+
+            ReadOnlyMemory<byte> line = default;
+            if (row.Request is null)
+            {
+                line = record.WriteInvalid(row.Id, row.Error!, row.Metadata.Span);
+            }
+            else if (await answers.GetAsync(row.Request.Key, cancellationToken).ConfigureAwait(false)
+                is { IsFound: true, Response: { } answer })
+            {
+                var outcome = new ResponseWrapper<LlmResponse>(answer, row.Request.Key, row.Place, usage: null) { IsCacheHit = true };
+                line = record.Write(row.Id, outcome, row.Metadata.Span);
+            }
+
+            if (!line.IsEmpty)
+            {
+                setup.Index.Rows.SetRecord(row.Place, output.Append(line.Span));
+                written++;
+            }
+        }
+
+        if (written > 0)
+        {
+            setup.Warn($"{written:N0} rows that {setup.Shape.Log} had lost were written again from the cache.");
+        }
+
+        return written;
+    }
+
+    private void KeepDropped(OutputReadBack found, bool isDone)
+    {
+        if (!isDone || found.Dropped.Records == 0 || !setup.IsSorted)
+        {
+            return;
+        }
+
+        string kept = found.KeepDropped(output.Settle()!, output.Path);
+        (long records, long answers) = found.Dropped;
+        (answers > 0 ? (Action<FormattableString>)setup.Warn : setup.Say)(
+            $"{records:N0} records ({answers:N0} answers) of {setup.Shape.Log} belong to no row or were replaced; they are in {kept} now.");
+    }
+}
