@@ -16,6 +16,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     private readonly Lock _gate = new();
     private CancellationTokenSource _source = new();
     private long _begun;
+    private long _paused;
     private long _attemptDeadline;
     private long _deadline = AttemptClock.Never;
     private Phase _phase;
@@ -47,6 +48,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
 
     /// <summary>Gets or sets whether the whole request was sent, so that the provider may bill it.</summary>
     public bool RequestSent { get; set; }
+
+    /// <summary>Gets or sets the response's share of the common memory; <see langword="null"/> for small responses.</summary>
+    public ResponseMemory.Share? Memory { get; set; }
 
     /// <summary>Gets the timestamp of the next deadline.</summary>
     public long Deadline => Volatile.Read(ref _deadline);
@@ -96,6 +100,36 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         {
             Watch(_attemptDeadline);
         }
+    }
+
+    /// <summary>Prolongs the wait for the first content, because bytes without content have arrived: comments and blanks, by which a
+    /// server keeps the connection while the request waits in its queue.</summary>
+    /// <remarks>By no more than ten minutes, in which DeepSeek begins or gives up. They end no silence after the first content.</remarks>
+    public void TouchByKeepAlive(bool hasContent)
+    {
+        _phase = Phase.Body;
+        if (!hasContent && _idle is { } idle)
+        {
+            long end = Math.Min(_attemptDeadline, clock.After(_begun, AttemptTimes.LongestQueue));
+            Watch(Math.Max(Deadline, Math.Min(end, clock.After(clock.Now, idle))));
+        }
+    }
+
+    /// <summary>Stops the clock while the attempt waits for something other than the server.</summary>
+    public void Pause()
+    {
+        _paused = clock.Now;
+        Watch(AttemptClock.Never);
+    }
+
+    /// <summary>Continues after <see cref="Pause"/>.</summary>
+    public void Resume()
+    {
+        long waited = clock.Now - _paused;
+        _begun += waited;
+        _attemptDeadline = _attemptDeadline == AttemptClock.Never ? _attemptDeadline : _attemptDeadline + waited;
+        Watch(_attemptDeadline);
+        Touch();
     }
 
     /// <summary>Sets an idle timeout, because the stream has begun to send content: from now on, silence is a stall and not

@@ -8,6 +8,7 @@ namespace FastLLM.RateLimiting;
 internal sealed class RateLimiters : IDisposable
 {
     private const int MaxModels = 1_000;
+    private const double CeilingRisesEvery = 5;
 
     // No longer wait for the next day's requests: it is better to stop, and to resume tomorrow.
     private static readonly TimeSpan MaxDayWait = TimeSpan.FromHours(1);
@@ -18,6 +19,7 @@ internal sealed class RateLimiters : IDisposable
     private readonly RateLimits? _configured;
     private readonly TimeSpan _maxDayWait;
     private readonly bool _adaptive;
+    private readonly int _highestCeiling;
     private readonly long _start;
     private ModelRateLimiter? _last;
     private long _order;
@@ -25,6 +27,7 @@ internal sealed class RateLimiters : IDisposable
     private int _limit;
     private int _blockedBy;
     private bool _wasRefused;
+    private double _ceilingChangedAt;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -37,7 +40,7 @@ internal sealed class RateLimiters : IDisposable
         TimeSpan maxDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
-        Ceiling = concurrency;
+        Ceiling = _highestCeiling = concurrency;
         _adaptive = adaptive;
         _time = time;
         _configured = configured;
@@ -66,7 +69,7 @@ internal sealed class RateLimiters : IDisposable
 
     internal Lock Lock { get; } = new();
 
-    internal int Ceiling { get; }
+    internal int Ceiling { get; private set; }
 
     internal double LongestOutage { get; }
 
@@ -114,6 +117,22 @@ internal sealed class RateLimiters : IDisposable
         return isNews;
     }
 
+    /// <summary>Allows fewer in flight than there are now, since the process has no file descriptor for more. The ceiling rises again by
+    /// itself.</summary>
+    public void LowerCeiling()
+    {
+        lock (Lock)
+        {
+            // Sends that fail together lower it once.
+            double now = Now;
+            if (Ceiling == _highestCeiling || now - _ceilingChangedAt >= 1)
+            {
+                _ceilingChangedAt = now;
+                SetCeiling(Math.Max(1, Math.Min(Ceiling, _inFlight) * 3 / 4));
+            }
+        }
+    }
+
     public void Dispose()
     {
         lock (Lock)
@@ -159,7 +178,15 @@ internal sealed class RateLimiters : IDisposable
 
     internal void Took() => _inFlight++;
 
-    internal void GaveBack() => _inFlight--;
+    internal void GaveBack()
+    {
+        _inFlight--;
+        if (Ceiling < _highestCeiling && Now is var now && now - _ceilingChangedAt >= CeilingRisesEvery)
+        {
+            _ceilingChangedAt = now;
+            SetCeiling(Math.Min(_highestCeiling, Ceiling + (Ceiling / 8) + 1));
+        }
+    }
 
     internal void Queue(ModelRateLimiter limiter)
     {
@@ -217,6 +244,12 @@ internal sealed class RateLimiters : IDisposable
         }
 
         _limit = (int)Math.Min(Ceiling, limit);
+    }
+
+    private void SetCeiling(int ceiling)
+    {
+        Ceiling = ceiling;
+        Measure();
     }
 
     private ModelRateLimiter Create(string model) => new(

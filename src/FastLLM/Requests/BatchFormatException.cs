@@ -21,8 +21,18 @@ public sealed class BatchFormatException : FormatException
 
     private static string Describe(IReadOnlyList<(long Line, string Error)> errors, long count)
     {
-        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {e.Error}");
+        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {OneLine(e.Error)}");
         string more = count > Shown ? $"{Environment.NewLine}… and {count - Shown} more" : "";
         return string.Join(Environment.NewLine, shown) + more;
     }
+
+    // Errors quote the file, whose ids may contain line breaks.
+    private static string OneLine(string error) =>
+        string.Create(error.Length, error, static (line, error) =>
+        {
+            for (var i = 0; i < line.Length; i++)
+            {
+                line[i] = char.IsControl(error[i]) || error[i] is '\u2028' or '\u2029' ? ' ' : error[i];
+            }
+        });
 }

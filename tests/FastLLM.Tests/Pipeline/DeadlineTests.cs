@@ -83,6 +83,76 @@ public sealed class DeadlineTests : EngineTest
         Assert.Contains("60 s inside an answer (IdleTimeout)", outcome.Error!.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(": keep-alive\n\n")]
+    [InlineData("\n")]
+    [InlineData("\r\n\r\n")]
+    [InlineData("data:\n\n")]
+    [InlineData(":")]
+    public async Task IdleTimeout_CommentsAndBlanks_DoNotEndSilence(string drop)
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler)));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = true }], Ended);
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word), Ended);
+        for (int second = 0; second < 59; second++)
+        {
+            Time.Advance(TimeSpan.FromSeconds(1));
+            await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(drop), Ended);
+        }
+
+        Assert.False(batch.IsCompleted);
+        Time.Advance(TimeSpan.FromSeconds(1.1));
+
+        Assert.Contains("60 s inside an answer (IdleTimeout)", (await batch)[0].Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task IdleTimeout_SlowEvent_IsNoSilence()
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler)));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = true }], Ended);
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word), Ended);
+        foreach (char c in Word.TrimEnd().Replace("ok", "ok!", StringComparison.Ordinal)[..9])
+        {
+            Time.Advance(TimeSpan.FromSeconds(30));
+            await handler.Body.FeedAsync([(byte)c], Ended);
+        }
+
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word.TrimEnd()[9..] + "\n\n" + Stop), Ended);
+        await handler.Body.FeedAsync([], Ended);
+
+        Assert.Equal("okok", Assert.IsType<ChatCompletion>((await batch)[0].Response).Text);
+    }
+
+    [Theory]
+    [InlineData(true, ": keep-alive\n\n")]
+    [InlineData(true, "\n")]
+    [InlineData(false, " ")]
+    public async Task IdleTimeout_KeepAlivesBeforeContent_LastTenMinutes(bool streamed, string drop)
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o =>
+        {
+            Patient(o, handler, idle: 100);
+            o.Timeout = Timeout.InfiniteTimeSpan;
+        }));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = streamed }], Ended);
+        await handler.Body.WaitForReaderAsync(Ended);
+        for (int second = 0; second < 590; second += 10)
+        {
+            Assert.False(batch.IsCompleted);
+            await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(drop), Ended);
+            Time.Advance(TimeSpan.FromSeconds(10));
+        }
+
+        Assert.False(batch.IsCompleted);
+        Time.Advance(TimeSpan.FromSeconds(11));
+
+        Assert.Equal(FailureKind.Timeout, (await batch)[0].Error?.Kind);
+    }
+
     [Fact]
     public async Task AStreamThatThinksBeforeItSpeaks_HasTheTimeOfTheAttempt()
     {
