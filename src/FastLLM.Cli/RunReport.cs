@@ -9,7 +9,7 @@ internal sealed class RunReport(
     {
         job.OnNotice = progress.Notice;
         job.OnPlanned = (rows, kept) => progress.Start(job, baseUrl, rows, kept);
-        job.OnRowFailed = (id, failure) => events?.RowFailed(id, failure);
+        job.OnRowFailed = progress.RowFailed;
         options.Progress = progress;
         options.Logger = new NoticeLogger(progress.Notice, verbose);
     }
@@ -56,8 +56,8 @@ internal sealed class RunReport(
         catch (BatchFormatException e)
         {
             string lines = FormattableString.Invariant($"{e.ErrorCount:N0} invalid {(e.ErrorCount == 1 ? "line" : "lines")}");
-            return await RejectAsync(
-                $"{job.Input}: {lines}; nothing was sent. Fix the input, or use --skip-invalid to process the other rows.\n{e.Message}");
+            string head = $"{job.Input}: {lines}; nothing was sent. Fix the input, or use --skip-invalid to process the other rows.";
+            return await RejectAsync([head, .. e.Message.Split('\n')]);
         }
         catch (OperationCanceledException)
         {
@@ -73,6 +73,7 @@ internal sealed class RunReport(
 
     private int Report(JobResult result)
     {
+        result = result with { Stats = progress.CountRows(result.Stats) };
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
         string? output = job.Output == Job.Pipe ? null : job.Output;
@@ -112,15 +113,16 @@ internal sealed class RunReport(
         return FormattableString.Invariant($"Nothing is left to do: all {result.Rows:N0} rows are in {job.Output}.{failed}");
     }
 
-    private async Task<int> RejectAsync(string message)
+    // Every line is cleaned on its own: names of files and IDs may contain line breaks.
+    private async Task<int> RejectAsync(params string[] lines)
     {
         await progress.DisposeAsync();
-        foreach (string line in message.Split('\n'))
+        foreach (string line in lines)
         {
             await errors.WriteLineAsync(TerminalText.Clean(line.TrimEnd()));
         }
 
-        events?.Error(ExitCode.Usage, message);
+        events?.Error(ExitCode.Usage, string.Join(Environment.NewLine, lines.Select(line => line.TrimEnd())));
         return ExitCode.Usage;
     }
 }

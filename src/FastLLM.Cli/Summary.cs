@@ -44,7 +44,9 @@ internal sealed record Summary(JobResult Result, string? Output = null, string? 
                 + "Use --prices FILE to add prices.");
         }
 
-        string rate = stats.ElapsedTime > TimeSpan.Zero ? FormattableString.Invariant($"{stats.RequestsPerSecond:N1} rows/s") : "";
+        string rate = Result.Answered > 0 && stats.ElapsedTime > TimeSpan.Zero
+            ? FormattableString.Invariant($"{stats.RequestsPerSecond:N1} rows/s")
+            : "";
         Line("time", DurationText.Clock(stats.ElapsedTime), rate);
         if (BottleneckText.Percentages(stats.LimitedByShares) is { Count: > 0 } shares)
         {
