@@ -118,9 +118,9 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndObject();
-        if (summary.Output is not null)
+        if (summary.Result.OutputFile is { } output)
         {
-            json.WriteString("output", summary.Output);
+            json.WriteString("output", output);
         }
 
         if (summary.ResumeCommand is not null)

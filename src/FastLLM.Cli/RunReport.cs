@@ -65,7 +65,11 @@ internal sealed class RunReport(
             await errors.WriteLineAsync("Interrupted before anything was sent.");
             return ExitCode.Interrupted;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (InvalidDataException e)
+        {
+            return await RejectAsync(e.Message.Split(Environment.NewLine));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return await RejectAsync(e.Message);
         }
@@ -73,11 +77,9 @@ internal sealed class RunReport(
 
     private int Report(JobResult result)
     {
-        result = result with { Stats = progress.CountRows(result.Stats) };
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
-        string? output = job.Output == Job.Pipe ? null : job.Output;
-        var summary = new Summary(result, output, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
+        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
         if (result.Stopped is { } stopped)
         {
             errors.WriteLine(TerminalText.Clean(stopped.Message));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Planning;
 using FastLLM.Requests;
 
@@ -138,7 +139,7 @@ internal sealed class JobInput
         }
         catch (InvalidDataException e)
         {
-            throw new InvalidDataException($"{Name}: {e.Message}", e);
+            throw new InvalidDataException($"{Name}: {SingleLine.Of(e.Message)}", e);
         }
     }
 }

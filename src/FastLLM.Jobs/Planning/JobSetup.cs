@@ -1,5 +1,6 @@
 using System.Globalization;
 using FastLLM.Caching;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Tables;
@@ -41,7 +42,7 @@ internal sealed class JobSetup
 
     public bool IsPipe => Input.IsPipe;
 
-    /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
+    /// <summary>Gets the number of rows within the limit whose request an earlier row has too.</summary>
     public long Equal { get; private set; }
 
     /// <summary>Reads and checks a file, and indexes its rows.</summary>
@@ -56,7 +57,7 @@ internal sealed class JobSetup
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
 
-        (long distinct, long keyed) = Index.Rows.CountKeys(Index.Rows.Count);
+        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count);
         Equal = keyed - distinct;
     }
 
@@ -85,7 +86,7 @@ internal sealed class JobSetup
         if (row is { IsWithinLimit: true, Request: { } request } && Manager.Costs.Bound(request, out _) is { } why
             && _unboundedCount++ < ShownUnbounded)
         {
-            _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
+            _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {SingleLine.Of(why.Message)}"));
         }
     }
 }

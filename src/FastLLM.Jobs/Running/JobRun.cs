@@ -16,7 +16,7 @@ internal sealed class JobRun(JobSetup setup)
         setup.RefuseUnbounded();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
-            setup.Say($"{setup.Equal:N0} of {setup.Index.Rows.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
+            setup.Say($"{setup.Equal:N0} of {setup.Index.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
         }
 
         if (_options.Output == Job.Pipe)
@@ -47,7 +47,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = Sort(output, result, out bool isSorted);
         costs.End(result.Cost, isSorted ? output.Path : null, setup.Say);
-        return result;
+        return result with { OutputFile = table is not null && IsDone(result) ? setup.Shape.Path : setup.Shape.Log };
     }
 
     private void Prepare(OutputFile output, string? table, CostJournal journal)

@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+
 namespace FastLLM;
 
 /// <summary>The exception that is thrown if a batch file has invalid lines. No line of it was used.</summary>
@@ -21,18 +23,8 @@ public sealed class BatchFormatException : FormatException
 
     private static string Describe(IReadOnlyList<(long Line, string Error)> errors, long count)
     {
-        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {OneLine(e.Error)}");
+        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {SingleLine.Of(e.Error)}");
         string more = count > Shown ? $"{Environment.NewLine}… and {count - Shown} more" : "";
         return string.Join(Environment.NewLine, shown) + more;
     }
-
-    // Errors quote the file, whose ids may contain line breaks.
-    private static string OneLine(string error) =>
-        string.Create(error.Length, error, static (line, error) =>
-        {
-            for (var i = 0; i < line.Length; i++)
-            {
-                line[i] = char.IsControl(error[i]) || error[i] is '\u2028' or '\u2029' ? ' ' : error[i];
-            }
-        });
 }
