@@ -285,7 +285,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 IsClosed = true;
-                OnFault?.Invoke($"Cannot write events to standard output: {e.Message} The run continues without them.");
+                OnFault?.Invoke($"Cannot write events to standard output: {e.Message.TrimEnd('.')}. The command continues without them.");
             }
         }
     }

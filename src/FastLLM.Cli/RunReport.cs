@@ -36,12 +36,10 @@ internal sealed class RunReport(
         if (events is not null)
         {
             events.Estimate(estimate);
-        }
-        else
-        {
-            EstimateText.Write(output, estimate);
+            return events.IsClosed ? ExitCode.Usage : ExitCode.Ok;
         }
 
+        EstimateText.Write(output, estimate);
         return ExitCode.Ok;
     });
 

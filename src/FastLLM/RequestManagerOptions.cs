@@ -57,8 +57,7 @@ public sealed class RequestManagerOptions
     public TimeSpan? FirstByteTimeout { get; set => field = Positive(value, nameof(FirstByteTimeout)); }
 
     /// <summary>Gets or sets how long an answer may fall silent once it has begun. Only for the built-in providers.</summary>
-    /// <remarks>Data ends a silence. Comments and blanks do so only before the first content, while the request waits in the server's
-    /// queue, and for at most ten minutes.</remarks>
+    /// <remarks>Only data ends a silence; comments and blanks, by which servers keep a connection alive, do not.</remarks>
     /// <value>The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking),
     /// else only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>

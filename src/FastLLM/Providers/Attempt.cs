@@ -88,7 +88,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         Watch(times.FirstByte is { } firstByte ? Math.Min(_attemptDeadline, clock.After(_begun, firstByte)) : _attemptDeadline);
     }
 
-    /// <summary>Restarts the idle timeout, because bytes of the response have arrived.</summary>
+    /// <summary>Restarts the idle timeout, because data of the response has arrived.</summary>
     public void Touch()
     {
         _phase = Phase.Body;
@@ -99,19 +99,6 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         else if (times.FirstByte is not null)
         {
             Watch(_attemptDeadline);
-        }
-    }
-
-    /// <summary>Prolongs the wait for the first content, because bytes without content have arrived: comments and blanks, by which a
-    /// server keeps the connection while the request waits in its queue.</summary>
-    /// <remarks>By no more than ten minutes, in which DeepSeek begins or gives up. They end no silence after the first content.</remarks>
-    public void TouchByKeepAlive(bool hasContent)
-    {
-        _phase = Phase.Body;
-        if (!hasContent && _idle is { } idle)
-        {
-            long end = Math.Min(_attemptDeadline, clock.After(_begun, AttemptTimes.LongestQueue));
-            Watch(Math.Max(Deadline, Math.Min(end, clock.After(clock.Now, idle))));
         }
     }
 

@@ -7,7 +7,4 @@ internal readonly record struct AttemptTimes(TimeSpan? FirstByte, TimeSpan? Idle
 {
     /// <summary>Gets the default idle timeout of a stream that has begun to send content.</summary>
     public static TimeSpan StreamIdle => TimeSpan.FromSeconds(60);
-
-    /// <summary>Gets how long comments and blanks alone may prolong the wait for the first content.</summary>
-    public static TimeSpan LongestQueue => TimeSpan.FromMinutes(10);
 }

@@ -36,7 +36,6 @@ internal static class ResponseBody
         await ResponseMemory.TakeAsync(attempt, length, cancellationToken).ConfigureAwait(false);
         Memory<byte> body = ChunkedAllocator.Answers.Take(length);
         int read = 0;
-        var speaks = false;
         while (read < length)
         {
             Memory<byte> free = read == 0 && KillPoint.IsArmed(KillPoint.MidResponseBody) ? body[..((length / 2) + 1)] : body[read..];
@@ -46,7 +45,7 @@ internal static class ResponseBody
                 break;
             }
 
-            Touch(attempt, body.Span.Slice(read, more), ref speaks);
+            Touch(attempt, body.Span.Slice(read, more));
             read += more;
             if (read < length)
             {
@@ -64,8 +63,7 @@ internal static class ResponseBody
         var buffer = new BodyBuffer(told);
         try
         {
-            var speaks = false;
-            while (buffer.Length != told)
+                while (buffer.Length != told)
             {
                 await ResponseMemory.TakeAsync(attempt, buffer.NextCapacity, cancellationToken).ConfigureAwait(false);
                 int more = await stream.ReadAsync(buffer.Room(), cancellationToken).ConfigureAwait(false);
@@ -74,7 +72,7 @@ internal static class ResponseBody
                     break;
                 }
 
-                Touch(attempt, buffer.Take(more), ref speaks);
+                Touch(attempt, buffer.Take(more));
                 if (buffer.Length > most)
                 {
                     return null;
@@ -92,17 +90,12 @@ internal static class ResponseBody
         }
     }
 
-    // Blanks before a response show that the request is being processed; later they show nothing.
-    private static void Touch(Attempt? attempt, ReadOnlySpan<byte> bytes, ref bool speaks)
+    // Blanks before a response keep the connection alive, but are no progress.
+    private static void Touch(Attempt? attempt, ReadOnlySpan<byte> bytes)
     {
         if (bytes.ContainsAnyExcept(" \t\r\n"u8))
         {
-            speaks = true;
             attempt?.Touch();
-        }
-        else
-        {
-            attempt?.TouchByKeepAlive(speaks);
         }
     }
 }

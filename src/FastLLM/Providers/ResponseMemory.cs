@@ -10,12 +10,16 @@ internal sealed class ResponseMemory(long limit)
     /// <summary>The size up to which a response does not count.</summary>
     public const int Free = 64 * 1024;
 
+    /// <summary>After how many released bytes the collector runs.</summary>
+    private const long Garbage = 128L << 20;
+
     /// <summary>The smallest amount that is taken.</summary>
     private const long Step = 1 << 20;
 
     private readonly Lock _gate = new();
     private readonly LinkedList<Share> _shares = [];
     private long _used;
+    private long _released;
     private int _waiting;
 
     /// <summary>Gets the number of bytes that are taken.</summary>
@@ -87,6 +91,15 @@ internal sealed class ResponseMemory(long limit)
         }
     }
 
+    // On a machine with much memory the collector would let many dead responses pile up.
+    private void CollectAfter(long bytes)
+    {
+        if (bytes > 0 && Interlocked.Add(ref _released, bytes) >= Garbage && Interlocked.Exchange(ref _released, 0) >= Garbage)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
+        }
+    }
+
     private bool IsOldest(Share share) => ReferenceEquals(_shares.First!.Value, share);
 
     private bool Fits(Share share, long wanted) => IsOldest(share) || _used + wanted - share.Bytes <= limit;
@@ -154,8 +167,10 @@ internal sealed class ResponseMemory(long limit)
         /// <summary>Releases all of it.</summary>
         public void Release()
         {
+            long bytes = 0;
             lock (memory._gate)
             {
+                bytes = Place is null ? 0 : Bytes;
                 if (Place is { } place)
                 {
                     memory.StopWaiting(this);
@@ -166,6 +181,8 @@ internal sealed class ResponseMemory(long limit)
                     memory.Admit();
                 }
             }
+
+            memory.CollectAfter(bytes);
         }
     }
 }

@@ -94,8 +94,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
                 return;
             }
 
-            bool speaks = _speaks || _answer.Speaks;
-            if (speaks)
+            if (_speaks || _answer.Speaks)
             {
                 attempt?.ExpectFlow();
             }
@@ -103,10 +102,6 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
             if (saysSomething && (form == Form.Plain || events.Fields > fields || events.IsInsideField))
             {
                 attempt?.Touch();
-            }
-            else
-            {
-                attempt?.TouchByKeepAlive(speaks || form == Form.Plain);
             }
         }
     }

@@ -52,7 +52,7 @@ public sealed class GuardedStreamTests : IDisposable
         Task<int> ahead = _stream.ReadAsync(new byte[100], Ended).AsTask();
         Task writes = WriteAsync(s_request);
 
-        _time.Advance(TimeSpan.FromMilliseconds(24));
+        _time.Advance(TimeSpan.FromMilliseconds(99));
         Assert.False(writes.IsCompleted);
         await _connection.FeedAsync(s_answer, Ended);
         await ahead;
@@ -70,7 +70,7 @@ public sealed class GuardedStreamTests : IDisposable
         await CarryAsync();
         Task writes = WriteAsync(s_request);
         await _connection.FeedAsync(s_answer, Ended);
-        _time.Advance(TimeSpan.FromMilliseconds(25));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
 
         await Assert.ThrowsAsync<NotSentException>(() => writes);
         Assert.True(_guard.IsBroken);
@@ -84,7 +84,7 @@ public sealed class GuardedStreamTests : IDisposable
         Task writes = WriteAsync(s_request);
         await _connection.EndAsync();
         await ahead;
-        _time.Advance(TimeSpan.FromMilliseconds(25));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
 
         NotSentException failure = await Assert.ThrowsAsync<NotSentException>(() => writes);
         Assert.True(failure.IsFree);
@@ -96,7 +96,7 @@ public sealed class GuardedStreamTests : IDisposable
     {
         await CarryAsync();
         Task<int> ahead = _stream.ReadAsync(new byte[100], Ended).AsTask();
-        _time.Advance(TimeSpan.FromMilliseconds(25));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
 
         Assert.True(WriteAsync(s_request).IsCompletedSuccessfully);
         await _connection.FeedAsync(s_answer, Ended);
@@ -134,7 +134,7 @@ public sealed class GuardedStreamTests : IDisposable
         Task writes = WriteAsync(s_request);
         while (!writes.IsCompleted)
         {
-            _time.Advance(TimeSpan.FromMilliseconds(25));
+            _time.Advance(TimeSpan.FromMilliseconds(100));
             await Task.WhenAny(writes, Time());
         }
 
