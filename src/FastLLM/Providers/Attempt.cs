@@ -16,7 +16,6 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     private readonly Lock _gate = new();
     private CancellationTokenSource _source = new();
     private long _begun;
-    private long _paused;
     private long _attemptDeadline;
     private long _deadline = AttemptClock.Never;
     private Phase _phase;
@@ -103,16 +102,17 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     }
 
     /// <summary>Stops the clock while the attempt waits for something other than the server.</summary>
-    public void Pause()
+    /// <returns>The time of the call, for <see cref="Resume"/>.</returns>
+    public long Pause()
     {
-        _paused = clock.Now;
         Watch(AttemptClock.Never);
+        return clock.Now;
     }
 
-    /// <summary>Continues after <see cref="Pause"/>.</summary>
-    public void Resume()
+    /// <summary>Continues after a pause that began at <paramref name="paused"/>.</summary>
+    public void Resume(long paused)
     {
-        long waited = clock.Now - _paused;
+        long waited = clock.Now - paused;
         _begun += waited;
         _attemptDeadline = _attemptDeadline == AttemptClock.Never ? _attemptDeadline : _attemptDeadline + waited;
         Watch(_attemptDeadline);

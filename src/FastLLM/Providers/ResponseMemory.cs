@@ -70,7 +70,7 @@ internal sealed class ResponseMemory(long limit)
 
     private async Task WaitAsync(Attempt attempt, TaskCompletionSource waiting, CancellationToken cancellationToken)
     {
-        attempt.Pause();
+        long paused = attempt.Pause();
         try
         {
             await waiting.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -87,7 +87,7 @@ internal sealed class ResponseMemory(long limit)
         }
         finally
         {
-            attempt.Resume();
+            attempt.Resume(paused);
         }
     }
 

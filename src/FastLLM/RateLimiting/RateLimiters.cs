@@ -19,7 +19,6 @@ internal sealed class RateLimiters : IDisposable
     private readonly RateLimits? _configured;
     private readonly TimeSpan _maxDayWait;
     private readonly bool _adaptive;
-    private readonly int _highestCeiling;
     private readonly long _start;
     private ModelRateLimiter? _last;
     private long _order;
@@ -27,7 +26,6 @@ internal sealed class RateLimiters : IDisposable
     private int _limit;
     private int _blockedBy;
     private bool _wasRefused;
-    private double _ceilingChangedAt;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -40,7 +38,7 @@ internal sealed class RateLimiters : IDisposable
         TimeSpan maxDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
-        Ceiling = _highestCeiling = concurrency;
+        Ceiling = HighestCeiling = concurrency;
         _adaptive = adaptive;
         _time = time;
         _configured = configured;
@@ -70,6 +68,10 @@ internal sealed class RateLimiters : IDisposable
     internal Lock Lock { get; } = new();
 
     internal int Ceiling { get; private set; }
+
+    private int HighestCeiling { get; }
+
+    private double CeilingChangedAt { get; set; }
 
     internal double LongestOutage { get; }
 
@@ -125,9 +127,9 @@ internal sealed class RateLimiters : IDisposable
         {
             // Sends that fail together lower it once.
             double now = Now;
-            if (Ceiling == _highestCeiling || now - _ceilingChangedAt >= 1)
+            if (Ceiling == HighestCeiling || now - CeilingChangedAt >= 1)
             {
-                _ceilingChangedAt = now;
+                CeilingChangedAt = now;
                 SetCeiling(Math.Max(1, Math.Min(Ceiling, _inFlight) * 3 / 4));
             }
         }
@@ -181,10 +183,10 @@ internal sealed class RateLimiters : IDisposable
     internal void GaveBack()
     {
         _inFlight--;
-        if (Ceiling < _highestCeiling && Now is var now && now - _ceilingChangedAt >= CeilingRisesEvery)
+        if (Ceiling < HighestCeiling && Now is var now && now - CeilingChangedAt >= CeilingRisesEvery)
         {
-            _ceilingChangedAt = now;
-            SetCeiling(Math.Min(_highestCeiling, Ceiling + (Ceiling / 8) + 1));
+            CeilingChangedAt = now;
+            SetCeiling(Math.Min(HighestCeiling, Ceiling + (Ceiling / 8) + 1));
         }
     }
 
