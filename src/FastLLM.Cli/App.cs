@@ -52,6 +52,13 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
             await error.WriteLineAsync($"fastllm: {e.Message}").ConfigureAwait(false);
             return ExitCode.Usage;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Commands handle the errors of their files themselves, so this is standard output.
+            string message = TerminalText.Clean(e.Message, 400);
+            await error.WriteLineAsync($"fastllm: Cannot write to standard output: {message}").ConfigureAwait(false);
+            return ExitCode.Usage;
+        }
     }
 
     private int Reject(ParseResult result)

@@ -100,7 +100,7 @@ internal sealed class CacheCommand
             string path = result.GetValue(file)!;
             if (path == Job.Pipe)
             {
-                await using Stream output = Console.OpenStandardOutput();
+                await using Stream output = StandardStreams.OpenOutput();
                 await cache.ExportAsync(output, cancellationToken);
                 return ExitCode.Ok;
             }
@@ -123,7 +123,7 @@ internal sealed class CacheCommand
         return Make("import", description, [file], creates: true, run: async (result, cache, cancellationToken) =>
         {
             string path = result.GetValue(file)!;
-            await using Stream input = path == Job.Pipe ? Console.OpenStandardInput() : File.OpenRead(path);
+            await using Stream input = path == Job.Pipe ? StandardStreams.OpenInput() : File.OpenRead(path);
             long count = await cache.ImportAsync(input, cancellationToken);
             await PrintCountAsync(result, "imported", count, $"{count:N0} responses imported into {cache.Folder}.");
             return ExitCode.Ok;

@@ -15,7 +15,7 @@ internal static class ExitCode
     /// <summary>The run stopped early; the same command resumes it.</summary>
     public const int Stopped = 3;
 
-    /// <summary>Ctrl-C or SIGTERM interrupted the run; the same command resumes it.</summary>
+    /// <summary>Ctrl-C, SIGTERM or SIGHUP interrupted the run; the same command resumes it.</summary>
     public const int Interrupted = 130;
 
     /// <summary>Returns the exit code for the result of a job.</summary>

@@ -41,6 +41,11 @@ internal sealed class InputOptions
     public JobOptions Read(ParseResult result, string? output, OutputFormat format = OutputFormat.Auto)
     {
         string input = result.GetValue(_input)!;
+        if (input == Job.Pipe)
+        {
+            StandardStreams.RequireInput();
+        }
+
         if (input != Job.Pipe && !File.Exists(input))
         {
             throw new UsageException(Directory.Exists(input)

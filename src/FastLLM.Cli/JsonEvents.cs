@@ -27,7 +27,10 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         _time = time;
     }
 
-    /// <summary>Gets a value indicating whether the reader has closed the pipe.</summary>
+    /// <summary>Gets a callback that is invoked once if events can no longer be written.</summary>
+    public Action<string>? OnFault { get; init; }
+
+    /// <summary>Gets a value indicating whether the reader has closed the pipe, or events cannot be written.</summary>
     public bool IsClosed { get; private set; }
 
     /// <summary>Writes <c>start</c>, before the first send.</summary>
@@ -115,9 +118,9 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndObject();
-        if (summary.Output is not null)
+        if (summary.Result.OutputFile is { } output)
         {
-            json.WriteString("output", summary.Output);
+            json.WriteString("output", output);
         }
 
         if (summary.ResumeCommand is not null)
@@ -279,9 +282,10 @@ internal sealed class JsonEvents : IProgress<TokenStats>
                 _output.Write(_buffer.WrittenSpan);
                 _output.Flush();
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 IsClosed = true;
+                OnFault?.Invoke($"Cannot write events to standard output: {e.Message.TrimEnd('.')}. The command continues without them.");
             }
         }
     }

@@ -20,8 +20,12 @@ internal sealed class LimitOptions
         (New("--rpd", "Requests per day for each model. The run stops at the limit; resume it later."), (r, n) => r.RequestsPerDay = n),
     ];
 
+    private readonly Option<string?> _memory = CliOption.Text("--max-memory", "SIZE",
+        "Memory for large responses in flight, such as 500MB or 2GB. Default: an eighth of the memory of the machine or container, 256 to "
+        + "512 MB.");
+
     /// <summary>Adds the options to a command.</summary>
-    public void AddTo(CliCommand command) => command.Add("Limits", [_concurrency, .. _limits.Select(limit => limit.Option)]);
+    public void AddTo(CliCommand command) => command.Add("Limits", [_concurrency, .. _limits.Select(limit => limit.Option), _memory]);
 
     /// <summary>Applies the options.</summary>
     /// <exception cref="UsageException">A limit is not a number, or is out of range.</exception>
@@ -37,6 +41,22 @@ internal sealed class LimitOptions
 
         options.Concurrency = slots;
         options.RateLimits = ReadRates(result);
+        if (result.GetValue(_memory) is { } memory)
+        {
+            SetMemory(options, memory);
+        }
+    }
+
+    private void SetMemory(RequestManagerOptions options, string text)
+    {
+        try
+        {
+            options.MaxResponseMemory = SizeText.Parse(_memory.Name, text);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new UsageException($"{_memory.Name} {TerminalText.Clean(text, 40)} is too small. Use at least 1MB.", e);
+        }
     }
 
     private RateLimits? ReadRates(ParseResult result)

@@ -16,16 +16,31 @@ internal static class Program
         // Scripts call this often, so it does not load the parser.
         if (args is ["--version"])
         {
-            using Stream output = Console.OpenStandardOutput();
-            output.Write(Encoding.UTF8.GetBytes(Version + Environment.NewLine));
-            return ExitCode.Ok;
+            return WriteVersion();
         }
 
         return Run(args);
     }
 
+    private static int WriteVersion()
+    {
+        try
+        {
+            using Stream output = StandardStreams.HasOutput ? Console.OpenStandardOutput() : Stream.Null;
+            output.Write(Encoding.UTF8.GetBytes(Version + Environment.NewLine));
+            return StandardStreams.HasOutput ? ExitCode.Ok : ExitCode.Usage;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ExitCode.Usage;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static int Run(string[] args) =>
-        new App(Environment.GetEnvironmentVariable, Console.Out, Console.Error, TimeProvider.System)
+    private static int Run(string[] args)
+    {
+        StandardStreams.Prepare();
+        return new App(Environment.GetEnvironmentVariable, StandardStreams.Output, Console.Error, TimeProvider.System)
             .RunAsync(args).GetAwaiter().GetResult();
+    }
 }

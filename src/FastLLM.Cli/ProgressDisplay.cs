@@ -22,17 +22,19 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     private readonly LiveScreen? _screen;
     private readonly TimeProvider _time;
     private readonly long? _total;
+    private readonly long _kept;
     private readonly long _started;
     private readonly ITimer? _timer;
     private volatile TokenStats _stats = new();
     private bool _draining;
     private bool _disposed;
 
-    private ProgressDisplay(TextWriter? writer, Func<IRenderable, LiveScreen>? screen, long? total, TimeProvider time)
+    private ProgressDisplay(TextWriter? writer, Func<IRenderable, LiveScreen>? screen, long? total, TimeProvider time, long kept = 0)
     {
         _writer = writer;
         _time = time;
         _total = total;
+        _kept = kept;
         _started = time.GetTimestamp();
         TimeSpan every = screen is null ? LineEvery : DrawEvery;
         if (writer is not null || screen is not null)
@@ -49,21 +51,24 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     public static ProgressDisplay None() => new(null, null, null, TimeProvider.System);
 
     /// <summary>Creates a display that writes a plain line every 10 s.</summary>
-    public static ProgressDisplay Lines(TextWriter writer, long? total, TimeProvider time) => new(writer, null, total, time);
+    public static ProgressDisplay Lines(TextWriter writer, long? total, TimeProvider time, long kept = 0) =>
+        new(writer, null, total, time, kept);
 
     /// <summary>Creates a live display on a terminal.</summary>
-    public static ProgressDisplay Live(IAnsiConsole console, long? total, TimeProvider time) =>
-        new(null, first => new LiveScreen(console, first), total, time);
+    public static ProgressDisplay Live(IAnsiConsole console, long? total, TimeProvider time, long kept = 0) =>
+        new(null, first => new LiveScreen(console, first), total, time, kept);
 
     /// <summary>Creates the display for standard error: live on an interactive terminal, plain lines elsewhere.</summary>
-    /// <param name="total">The number of requests; <see langword="null"/> if it is unknown.</param>
+    /// <param name="total">The number of rows; <see langword="null"/> if it is unknown.</param>
+    /// <param name="kept">The number of rows that an earlier run has completed.</param>
     /// <param name="quiet">Whether to show nothing.</param>
     /// <param name="environment">Reads an environment variable.</param>
     /// <param name="time">The clock.</param>
-    public static ProgressDisplay OnStandardError(long? total, bool quiet, Func<string, string?> environment, TimeProvider time) =>
+    public static ProgressDisplay OnStandardError(
+        long? total, long kept, bool quiet, Func<string, string?> environment, TimeProvider time) =>
         quiet ? None()
-        : Console.IsErrorRedirected || environment("TERM") is "dumb" ? Lines(Console.Error, total, time)
-        : Live(Terminal(environment), total, time);
+        : Console.IsErrorRedirected || environment("TERM") is "dumb" ? Lines(Console.Error, total, time, kept)
+        : Live(Terminal(environment), total, time, kept);
 
     /// <inheritdoc/>
     public void Report(TokenStats value) => _stats = value; // no lock: a suspended terminal (Ctrl-S) must not block the caller
@@ -191,11 +196,11 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
         else
         {
-            _writer?.WriteLine(_draining ? DrainText() : ProgressText.Line(_stats, Total, Elapsed));
+            _writer?.WriteLine(_draining ? DrainText() : ProgressText.Line(_stats, Total, Elapsed, _kept));
         }
     }
 
-    private long? Total => _total ?? _stats.RequestsTotal;
+    private long? Total => _total ?? (_stats.RequestsTotal is { } total ? total + _kept : null);
 
     private TimeSpan Elapsed => _time.GetElapsedTime(_started);
 
@@ -208,15 +213,15 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         var head = new Paragraph();
         if (Total is > 0 and var total)
         {
-            var full = (int)(cells * ProgressText.Share(_stats, total));
+            var full = (int)(cells * ProgressText.Share(_stats, total, _kept));
             head.Append(new string(unicode ? '━' : '#', full), new Style(_stats.Failed > 0 ? Color.Yellow : Color.Green));
             head.Append(new string(unicode ? '━' : '-', cells - full), new Style(Color.Grey));
             head.Append(" ");
         }
 
-        head.Append($"{ProgressText.Done(_stats, Total)} · {ProgressText.Clock(_stats, Total, Elapsed)}");
+        head.Append($"{ProgressText.Done(_stats, Total, _kept)} · {ProgressText.Clock(_stats, Total, Elapsed, _kept)}");
         // Each line fits in 80 columns.
-        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats)), new Text(ProgressText.Speed(_stats, Elapsed))];
+        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats, _kept)), new Text(ProgressText.Speed(_stats, Elapsed))];
         if (_draining)
         {
             lines.Add(new Text(DrainText(), new Style(Color.Yellow)));

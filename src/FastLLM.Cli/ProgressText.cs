@@ -6,20 +6,20 @@ namespace FastLLM.Cli;
 internal static class ProgressText
 {
     /// <summary>Formats the count, such as <c>1,234/5,000 (24%)</c>, or <c>1,234 done</c> if the total is unknown.</summary>
-    public static string Done(TokenStats stats, long? total)
+    public static string Done(TokenStats stats, long? total, long kept = 0)
     {
         CultureInfo culture = CultureInfo.InvariantCulture;
         return total is > 0 and var all
             // Rounded down, so that 100% means that all are done.
-            ? string.Create(culture, $"{stats.RequestsCompleted:N0}/{all:N0} ({Math.Floor(Share(stats, all) * 100)}%)")
-            : string.Create(culture, $"{stats.RequestsCompleted:N0} done");
+            ? string.Create(culture, $"{kept + stats.RequestsCompleted:N0}/{all:N0} ({Math.Floor(Share(stats, all, kept) * 100)}%)")
+            : string.Create(culture, $"{kept + stats.RequestsCompleted:N0} done");
     }
 
     /// <summary>Formats the outcomes, such as <c>1,230 ok · 4 failed · 200 cached · 12 shared</c>.</summary>
-    public static string Outcomes(TokenStats stats) => string.Create(
+    public static string Outcomes(TokenStats stats, long kept = 0) => string.Create(
         CultureInfo.InvariantCulture,
         $"{stats.RequestsCompleted - stats.Failed:N0} ok · {stats.Failed:N0} failed · {stats.CacheHits:N0} cached · "
-        + $"{stats.Shared:N0} shared");
+        + $"{stats.Shared:N0} shared{(kept > 0 ? $" · {kept:N0} kept" : "")}");
 
     /// <summary>Formats tokens per second, requests in flight and the bottleneck.</summary>
     public static string Speed(TokenStats stats, TimeSpan elapsed)
@@ -40,16 +40,22 @@ internal static class ProgressText
     }
 
     /// <summary>Formats the elapsed time and, if it can be estimated, the remaining time.</summary>
-    public static string Clock(TokenStats stats, long? total, TimeSpan elapsed) => Left(stats, total, elapsed) is { } left
+    public static string Clock(TokenStats stats, long? total, TimeSpan elapsed, long kept = 0) =>
+        Left(stats, total - kept, elapsed) is { } left
         ? $"{DurationText.Clock(elapsed)} · {DurationText.Clock(left)} left"
         : DurationText.Clock(elapsed);
 
     /// <summary>Formats everything in one line.</summary>
-    public static string Line(TokenStats stats, long? total, TimeSpan elapsed) =>
-        $"{Done(stats, total)} · {Outcomes(stats)} · {Speed(stats, elapsed)} · {Clock(stats, total, elapsed)}";
+    /// <param name="stats">The statistics of this run.</param>
+    /// <param name="total">The number of rows; <see langword="null"/> if it is unknown.</param>
+    /// <param name="elapsed">The time since this run started.</param>
+    /// <param name="kept">The number of rows that earlier runs have completed.</param>
+    public static string Line(TokenStats stats, long? total, TimeSpan elapsed, long kept = 0) =>
+        $"{Done(stats, total, kept)} · {Outcomes(stats, kept)} · {Speed(stats, elapsed)} · {Clock(stats, total, elapsed, kept)}";
 
     /// <summary>Returns the completed share, from 0 to 1.</summary>
-    public static double Share(TokenStats stats, long total) => total <= 0 ? 0 : Math.Clamp((double)stats.RequestsCompleted / total, 0, 1);
+    public static double Share(TokenStats stats, long total, long kept = 0) =>
+        total <= 0 ? 0 : Math.Clamp((double)(kept + stats.RequestsCompleted) / total, 0, 1);
 
     /// <summary>Estimates the remaining time from the rate so far; <see langword="null"/> if that is not possible.</summary>
     public static TimeSpan? Left(TokenStats stats, long? total, TimeSpan elapsed)

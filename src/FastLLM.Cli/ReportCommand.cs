@@ -71,7 +71,7 @@ internal static class ReportCommand
                 return await OutputReport.WriteAsync(output, html, cancellationToken);
             }
 
-            await using Stream page = Console.OpenStandardOutput();
+            await using Stream page = StandardStreams.OpenOutput();
             return await OutputReport.WriteAsync(output, page, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)

@@ -65,6 +65,11 @@ internal sealed class RunCommand
             throw new UsageException("--json and -o - both write to standard output. Name an output file.");
         }
 
+        if (_display.IsJson(result) || job.Output == Job.Pipe)
+        {
+            StandardStreams.RequireOutput();
+        }
+
         if (confirmAbove is not null && job.Input == Job.Pipe)
         {
             throw new UsageException("--confirm-above reads the input twice, so it needs a file. For standard input, use --max-cost.");
@@ -75,9 +80,11 @@ internal sealed class RunCommand
         await using Connection connection = endpoint is null
             ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase)
             : await endpoint.ConnectAsync(signals.Drain);
-        JsonEvents? events = _display.IsJson(result) ? new JsonEvents(Console.OpenStandardOutput(), _time) : null;
+        JsonEvents? events = _display.IsJson(result)
+            ? new JsonEvents(StandardStreams.OpenOutput(), _time) { OnFault = text => errors.WriteLine(TerminalText.Clean(text)) }
+            : null;
         await using var progress = new RunProgress(
-            events, total => ProgressDisplay.OnStandardError(total, _display.IsQuiet(result), _environment, _time), messages, errors);
+            events, (rows, kept) => ProgressDisplay.OnStandardError(rows, kept, _display.IsQuiet(result), _environment, _time), messages, errors);
         var report = new RunReport(job, progress, events, messages, errors, _output.ResumeCommand(result));
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);

@@ -2,15 +2,17 @@ namespace FastLLM.Cli;
 
 /// <summary>Shows the progress and the notices of a run, on standard error and as events.</summary>
 /// <param name="events">The events of <c>--json</c>, if any.</param>
-/// <param name="openDisplay">Creates the display once the number of requests is known.</param>
+/// <param name="openDisplay">Creates the display once the numbers of rows and of kept rows are known.</param>
 /// <param name="messages">Receives notices while there is no display; <see cref="TextWriter.Null"/> with <c>--quiet</c>.</param>
 /// <param name="errors">Receives warnings with <c>--quiet</c> too.</param>
-internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDisplay> openDisplay, TextWriter messages, TextWriter errors)
+internal sealed class RunProgress(
+    JsonEvents? events, Func<long?, long, ProgressDisplay> openDisplay, TextWriter messages, TextWriter errors)
     : IProgress<TokenStats>, IAsyncDisposable
 {
     private readonly List<string> _early = []; // notices that precede the event "start"
     private ProgressDisplay? _display;
     private bool _started;
+    private long _failedRows;
 
     /// <summary>Gets or sets the callback that returns the current statistics.</summary>
     public Func<TokenStats>? Source { get; set; }
@@ -20,8 +22,9 @@ internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDispla
     {
         if (_display is { } display)
         {
-            events?.Report(value);
-            display.Report(value);
+            TokenStats stats = CountRows(value);
+            events?.Report(stats);
+            display.Report(stats);
         }
     }
 
@@ -37,9 +40,24 @@ internal sealed class RunProgress(JsonEvents? events, Func<long?, ProgressDispla
         _early.ForEach(text => events?.Notice(text));
         if (rows != kept)
         {
-            _display = openDisplay(rows - kept);
-            _display.Source = Source;
+            _display = openDisplay(rows, kept);
+            _display.Source = Source is { } source ? () => CountRows(source()) : null;
         }
+    }
+
+    /// <summary>Notes that a row has failed for good.</summary>
+    public void RowFailed(string id, LlmException failure)
+    {
+        Interlocked.Increment(ref _failedRows);
+        events?.RowFailed(id, failure);
+    }
+
+    /// <summary>Returns the statistics with the number of rows that have failed for good. To the engine, requests fail that the job sends
+    /// again in its next run, and invalid rows do not exist.</summary>
+    public TokenStats CountRows(TokenStats stats)
+    {
+        long failed = Interlocked.Read(ref _failedRows);
+        return stats with { RequestsCompleted = stats.RequestsCompleted - stats.Failed + failed, Failed = failed };
     }
 
     /// <summary>Shows a notice of one line.</summary>

@@ -10,7 +10,7 @@ internal sealed class RunReport(
         job.OnNotice = progress.Notice;
         job.OnWarning = progress.Warn;
         job.OnPlanned = (rows, kept) => progress.Start(job, baseUrl, rows, kept);
-        job.OnRowFailed = (id, failure) => events?.RowFailed(id, failure);
+        job.OnRowFailed = progress.RowFailed;
         options.Progress = progress;
         options.Logger = new NoticeLogger(progress.Notice, verbose);
     }
@@ -37,12 +37,10 @@ internal sealed class RunReport(
         if (events is not null)
         {
             events.Estimate(estimate);
-        }
-        else
-        {
-            EstimateText.Write(output, estimate);
+            return events.IsClosed ? ExitCode.Usage : ExitCode.Ok;
         }
 
+        EstimateText.Write(output, estimate);
         return ExitCode.Ok;
     });
 
@@ -57,8 +55,8 @@ internal sealed class RunReport(
         catch (BatchFormatException e)
         {
             string lines = FormattableString.Invariant($"{e.ErrorCount:N0} invalid {(e.ErrorCount == 1 ? "line" : "lines")}");
-            return await RejectAsync(
-                $"{job.Input}: {lines}; nothing was sent. Fix the input, or use --skip-invalid to process the other rows.\n{e.Message}");
+            string head = $"{job.Input}: {lines}; nothing was sent. Fix the input, or use --skip-invalid to process the other rows.";
+            return await RejectAsync([head, .. e.Message.Split('\n')]);
         }
         catch (OperationCanceledException)
         {
@@ -66,7 +64,11 @@ internal sealed class RunReport(
             await errors.WriteLineAsync("Interrupted before anything was sent.");
             return ExitCode.Interrupted;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (InvalidDataException e)
+        {
+            return await RejectAsync(e.Message.Split(Environment.NewLine));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return await RejectAsync(e.Message);
         }
@@ -76,7 +78,7 @@ internal sealed class RunReport(
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
-        var summary = new Summary(result, result.Output, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
+        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
         if (result.Stopped is { } stopped)
         {
             errors.WriteLine(TerminalText.Clean(stopped.Message));
@@ -112,15 +114,16 @@ internal sealed class RunReport(
         return FormattableString.Invariant($"Nothing is left to do: all {result.Rows:N0} rows are in {job.Output}.{failed}");
     }
 
-    private async Task<int> RejectAsync(string message)
+    // Every line is cleaned on its own: names of files and IDs may contain line breaks.
+    private async Task<int> RejectAsync(params string[] lines)
     {
         await progress.DisposeAsync();
-        foreach (string line in message.Split('\n'))
+        foreach (string line in lines)
         {
             await errors.WriteLineAsync(TerminalText.Clean(line.TrimEnd()));
         }
 
-        events?.Error(ExitCode.Usage, message);
+        events?.Error(ExitCode.Usage, string.Join(Environment.NewLine, lines.Select(line => line.TrimEnd())));
         return ExitCode.Usage;
     }
 }

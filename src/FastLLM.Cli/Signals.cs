@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 
 namespace FastLLM.Cli;
 
-/// <summary>Maps signals to tokens: the first Ctrl-C or SIGTERM drains the run, the second aborts it, the third ends the process.</summary>
-/// <remarks>
-/// After a SIGTERM, draining is limited to 25 s, because service managers send SIGKILL after 30 s. Callbacks run on the signal's thread.
-/// </remarks>
+/// <summary>Maps signals to tokens: the first Ctrl-C, SIGTERM or SIGHUP drains the run, the second aborts it, the third ends the
+/// process.</summary>
+/// <remarks> After a SIGTERM or SIGHUP, draining is limited to 25 s, because service managers send SIGKILL after 30 s. Callbacks run on the
+/// signal's thread. </remarks>
 internal sealed class Signals : IDisposable
 {
-    /// <summary>The maximum duration of draining after a SIGTERM.</summary>
+    /// <summary>The maximum duration of draining after a SIGTERM or SIGHUP.</summary>
     public static readonly TimeSpan MaxDrain = TimeSpan.FromSeconds(25);
 
     private readonly Lock _gate = new();
@@ -33,7 +33,7 @@ internal sealed class Signals : IDisposable
         _time = time;
         if (register)
         {
-            foreach (PosixSignal signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+            foreach (PosixSignal signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP])
             {
                 _registrations.Add(PosixSignalRegistration.Create(signal, context => context.Cancel = Handle(context.Signal)));
             }
@@ -43,7 +43,7 @@ internal sealed class Signals : IDisposable
     /// <summary>Gets the token of the first signal: send no more, and wait for requests in flight.</summary>
     public CancellationToken Drain => _drain.Token;
 
-    /// <summary>Gets the token of the second signal, or of a SIGTERM 25 s ago: stop at once.</summary>
+    /// <summary>Gets the token of the second signal, or of a SIGTERM or SIGHUP 25 s ago: stop at once.</summary>
     public CancellationToken Abort => _abort.Token;
 
     /// <summary>Removes the signal handlers, so that signals end the process again.</summary>
@@ -76,7 +76,7 @@ internal sealed class Signals : IDisposable
             }
 
             place = ++_seen;
-            if (place == 1 && signal == PosixSignal.SIGTERM)
+            if (place == 1 && signal != PosixSignal.SIGINT)
             {
                 _drainTimer = _time.CreateTimer(
                     static signals => Cancel(((Signals)signals!)._abort), this, MaxDrain, Timeout.InfiniteTimeSpan);

@@ -97,8 +97,16 @@ internal static class SimulateCommand
 
         await using (server.ConfigureAwait(false))
         {
-            await output.WriteLineAsync(server.ApiBase).ConfigureAwait(false);
-            await output.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            try
+            {
+                await output.WriteLineAsync(server.ApiBase).ConfigureAwait(false);
+                await output.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException && options.Port != 0)
+            {
+                // The caller chose the port, and so knows the address.
+            }
+
             var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             using (signals.Drain.UnsafeRegister(static state => ((TaskCompletionSource)state!).TrySetResult(), asked))
             {

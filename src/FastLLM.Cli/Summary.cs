@@ -2,10 +2,9 @@ namespace FastLLM.Cli;
 
 /// <summary>Represents the last lines of a run on standard error.</summary>
 /// <param name="Result">The result of the job.</param>
-/// <param name="Output">The output file; <see langword="null"/> for standard output.</param>
 /// <param name="ResumeCommand">The command that resumes the run; <see langword="null"/> if the run is complete.</param>
 /// <param name="OffersNoDedup">Whether to suggest <c>--no-dedup</c> for identical rows.</param>
-internal sealed record Summary(JobResult Result, string? Output = null, string? ResumeCommand = null, bool OffersNoDedup = true)
+internal sealed record Summary(JobResult Result, string? ResumeCommand = null, bool OffersNoDedup = true)
 {
     private const int ExampleLength = 200;
     private const int MostModels = 5;
@@ -44,7 +43,9 @@ internal sealed record Summary(JobResult Result, string? Output = null, string? 
                 + "Use --prices FILE to add prices.");
         }
 
-        string rate = stats.ElapsedTime > TimeSpan.Zero ? FormattableString.Invariant($"{stats.RequestsPerSecond:N1} rows/s") : "";
+        string rate = Result.Answered > 0 && stats.ElapsedTime > TimeSpan.Zero
+            ? FormattableString.Invariant($"{stats.RequestsPerSecond:N1} rows/s")
+            : "";
         Line("time", DurationText.Clock(stats.ElapsedTime), rate);
         if (BottleneckText.Percentages(stats.LimitedByShares) is { Count: > 0 } shares)
         {
@@ -84,9 +85,9 @@ internal sealed record Summary(JobResult Result, string? Output = null, string? 
                 + "If they timed out, raise --timeout.");
         }
 
-        if (Output is not null)
+        if (Result.OutputFile is { } output)
         {
-            Line("output", TerminalText.Clean(Output));
+            Line("output", TerminalText.Clean(output));
         }
 
         if (Result.Stopped?.Kind == FailureKind.BudgetExhausted)

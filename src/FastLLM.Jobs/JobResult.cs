@@ -21,10 +21,6 @@ public sealed record JobResult
     /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
     public long Equal { get; init; }
 
-    /// <summary>Gets the file that holds the outcomes: the output, or its log if the output is not made yet; <see langword="null"/> if no
-    /// file was made.</summary>
-    public string? Output { get; init; }
-
     /// <summary>Gets this run's failures by kind, each with the first message.</summary>
     public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures { get; init; } =
         new Dictionary<FailureKind, (long, string)>();
@@ -32,7 +28,7 @@ public sealed record JobResult
     /// <summary>Gets this run's answers by finish reason: <c>stop</c>, <c>length</c> …</summary>
     public IReadOnlyDictionary<string, long> FinishReasons { get; init; } = new Dictionary<string, long>();
 
-    /// <summary>Gets the sends and tokens of this run.</summary>
+    /// <summary>Gets the sends and tokens of this run. Its counts of rows are those of the records that the run has written.</summary>
     public TokenStats Stats { get; init; } = new();
 
     /// <summary>Gets the cost of this run in US dollars, as far as prices are known. With a budget, an aborted run includes the highest
@@ -44,6 +40,10 @@ public sealed record JobResult
 
     /// <summary>Gets the budget of the job, if there is one.</summary>
     public decimal? Budget { get; init; }
+
+    /// <summary>Gets the file with the outcomes: the output or, as long as a table cannot be made yet, its log. <see langword="null"/> for
+    /// standard output, and if no file was made.</summary>
+    public string? OutputFile { get; init; }
 
     /// <summary>Gets the reason why the run stopped early; <see langword="null"/> if it did not.</summary>
     public LlmRunException? Stopped { get; init; }

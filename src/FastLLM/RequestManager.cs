@@ -64,8 +64,12 @@ public class RequestManager<TResponse> : IAsyncDisposable
 
         TimeProvider time = Options.TimeProvider;
         _logger = Options.Logger ?? NullLogger.Instance;
-        _transport = new Transport(
-            Options.HttpMessageHandler, Options.ConnectTimeout, Options.MaxResponseBytes, Options.StreamMode, time, _logger);
+        if (Options.FitDescriptors() is { } wanted)
+        {
+            _logger.ConcurrencyLowered(Options.Concurrency, wanted, Descriptors.Limit);
+        }
+
+        _transport = new Transport(Options, _logger);
         _clock = new AttemptClock(time);
         _contexts = new ContextPool<TResponse>(_transport, _clock, new AttemptTimes(Options.FirstByteTimeout, Options.IdleTimeout));
         _limiters = RateLimiters.Create(Options);
@@ -223,7 +227,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
                     while (!either.IsCancellationRequested && run.TryTake(out ResponseWrapper<TResponse>? outcome))
                     {
                         yield return outcome;
-                        run.Free();
+                        run.Free(outcome.OrderId);
                     }
                 }
             }

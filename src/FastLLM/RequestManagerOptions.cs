@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+using FastLLM.Providers;
 using FastLLM.Retries;
 using Microsoft.Extensions.Logging;
 
@@ -13,7 +15,8 @@ public sealed class RequestManagerOptions
     private static readonly TimeSpan LongestTime = TimeSpan.FromDays(7);
 
     /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
-    /// <value>The default is 100. With <see cref="AdaptiveConcurrency"/> it is the ceiling.</value>
+    /// <value>The default is 100. With <see cref="AdaptiveConcurrency"/> it is the ceiling. Lowered to the number of connections
+    /// for which the process has file descriptors.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 100,000.</exception>
     public int Concurrency { get; set => field = InRange(value, 1, 100_000, nameof(Concurrency)); } = 100;
 
@@ -53,8 +56,8 @@ public sealed class RequestManagerOptions
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan? FirstByteTimeout { get; set => field = Positive(value, nameof(FirstByteTimeout)); }
 
-    /// <summary>Gets or sets how long an answer may fall silent once it has begun; any byte ends the silence, a comment in a stream too.
-    /// Only for the built-in providers.</summary>
+    /// <summary>Gets or sets how long an answer may fall silent once it has begun. Only for the built-in providers.</summary>
+    /// <remarks>Only data ends a silence; comments and blanks, by which servers keep a connection alive, do not.</remarks>
     /// <value>The default is <see langword="null"/>: 60 s for a stream that has begun to say something (before that it may be thinking),
     /// else only <see cref="Timeout"/> counts.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
@@ -130,6 +133,19 @@ public sealed class RequestManagerOptions
     /// <value>The default is 64 MB.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1,024, or more than an array can hold.</exception>
     public long MaxResponseBytes { get; set => field = InRange(value, 1024, Array.MaxLength / 2, nameof(MaxResponseBytes)); } = 64L << 20;
+
+    /// <summary>Gets or sets how much memory responses in flight may take together while they are read, recorded and returned. Responses up
+    /// to 64 KB do not count.</summary>
+    /// <remarks>A response that needs more than is left is not read further until others are finished, so that its server waits; its
+    /// timeouts stop meanwhile. The oldest response always continues, up to <see cref="MaxResponseBytes"/>. The results of a batch do not
+    /// count. Only for the built-in providers.</remarks>
+    /// <value>The default is an eighth of the memory that the process may use, at least 256 MB and at most 512 MB.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 MB.</exception>
+    public long MaxResponseMemory
+    {
+        get;
+        set => field = InRange(value, 1_000_000, long.MaxValue, nameof(MaxResponseMemory));
+    } = ResponseMemory.DefaultLimit;
 
     /// <summary>Gets or sets a value indicating whether a small bar is drawn while a batch runs.</summary>
     /// <value>The default is <see langword="true"/>: on an interactive terminal, on standard error; nothing is drawn elsewhere.</value>
@@ -207,6 +223,16 @@ public sealed class RequestManagerOptions
         copy.RateLimits = RateLimits?.Copy();
         copy.TotalTimeout = TotalTimeout == System.Threading.Timeout.InfiniteTimeSpan ? null : TotalTimeout;
         return copy;
+    }
+
+    /// <summary>Lowers the concurrency to the connections for which the process has file descriptors. A handler of the user may need
+    /// none.</summary>
+    /// <returns>The configured concurrency if it was lowered; otherwise <see langword="null"/>.</returns>
+    internal int? FitDescriptors()
+    {
+        int configured = Concurrency;
+        Concurrency = HttpMessageHandler is null ? Math.Min(configured, Descriptors.CountFree()) : configured;
+        return Concurrency < configured ? configured : null;
     }
 
     private static void Within(TimeSpan? shorter, string shorterName, TimeSpan longer, string longerName)

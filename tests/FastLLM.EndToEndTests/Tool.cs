@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Xunit;
 
 namespace FastLLM.EndToEndTests;
@@ -35,9 +36,18 @@ public sealed class Tool : IDisposable
         return await tool.WaitAsync();
     }
 
-    public RunningTool Start(params string[] arguments)
+    /// <summary>Runs the tool to its end from a shell, whose script gets the tool and its arguments as <c>$@</c>.</summary>
+    public async Task<ToolResult> RunInShellAsync(string script, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
+        using RunningTool tool = StartProcess("bash", ["-c", script, "bash", "dotnet", Program, .. arguments]);
+        return await tool.WaitAsync();
+    }
+
+    public RunningTool Start(params string[] arguments) => StartProcess("dotnet", [Program, .. arguments]);
+
+    private RunningTool StartProcess(string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments)
         {
             WorkingDirectory = Folder,
             RedirectStandardInput = true,
@@ -69,13 +79,15 @@ public sealed class RunningTool : IDisposable
     private readonly CancellationToken _ended;
     private readonly Task<string> _output;
     private readonly Task<string> _messages;
+    private readonly StringBuilder _seen = new();
+    private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public RunningTool(Process process, CancellationToken ended)
     {
         Process = process;
         _ended = ended;
         _output = process.StandardOutput.ReadToEndAsync(ended);
-        _messages = process.StandardError.ReadToEndAsync(ended);
+        _messages = ReadMessagesAsync();
     }
 
     public Process Process { get; }
@@ -85,6 +97,44 @@ public sealed class RunningTool : IDisposable
     {
         using Process kill = Process.Start("kill", ["-" + name, Process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
+    }
+
+    /// <summary>Waits until the tool has said something on standard error.</summary>
+    public async Task WaitForMessageAsync(string text)
+    {
+        while (true)
+        {
+            Task more;
+            lock (_seen)
+            {
+                if (_seen.ToString().Contains(text, StringComparison.Ordinal))
+                {
+                    return;
+                }
+
+                more = _messages.IsCompleted ? throw new InvalidOperationException($"The tool ended without saying \"{text}\": {_seen}") : _more.Task;
+            }
+
+            await more.WaitAsync(_ended);
+        }
+    }
+
+    private async Task<string> ReadMessagesAsync()
+    {
+        char[] buffer = new char[4096];
+        int count;
+        do
+        {
+            count = await Process.StandardError.ReadAsync(buffer, _ended);
+            lock (_seen)
+            {
+                _seen.Append(buffer, 0, count);
+                _more.SetResult();
+                _more = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+        while (count > 0);
+        return _seen.ToString();
     }
 
     public async Task<ToolResult> WaitAsync()

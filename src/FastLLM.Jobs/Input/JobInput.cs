@@ -144,7 +144,7 @@ internal sealed class JobInput
         }
         catch (InvalidDataException e)
         {
-            throw new InvalidDataException($"{Name}: {e.Message}", e);
+            throw new InvalidDataException($"{Name}: {SingleLine.Of(e.Message)}", e);
         }
     }
 }

@@ -14,6 +14,8 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
     private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
     private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
     private long _sequence;
+    private long _cached;
+    private long _shared;
 
     public long Answered { get; private set; }
 
@@ -65,6 +67,8 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
             else
             {
                 Answered++;
+                _cached += outcome.IsCacheHit ? 1 : 0;
+                _shared += outcome.IsShared ? 1 : 0;
                 if (outcome.Response is ChatCompletion { FinishReason: { } reason })
                 {
                     _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;
@@ -74,6 +78,16 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
 
         return options.IncludeMetadata && outcome.Cost is { } cost and > 0 ? cost : 0;
     }
+
+    /// <summary>Returns the statistics of a run with the counts of the rows that were written. The engine also counts outcomes that were not
+    /// written, and failures of rows that stay pending.</summary>
+    public TokenStats Count(TokenStats stats) => stats with
+    {
+        RequestsCompleted = Answered + Failed,
+        Failed = Failed,
+        CacheHits = _cached,
+        Shared = _shared,
+    };
 
     // A row that was not sent, or failed for a reason that is not its own, gets no record: the next run sends it.
     private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error

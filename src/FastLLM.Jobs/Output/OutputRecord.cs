@@ -47,7 +47,7 @@ internal sealed class OutputRecord(
     /// <param name="metadata">The metadata of the row as valid JSON; empty for none.</param>
     public ReadOnlyMemory<byte> Write(string customId, ResponseWrapper<LlmResponse> outcome, ReadOnlySpan<byte> metadata = default)
     {
-        Begin(outcome.RequestId, customId);
+        Begin(outcome.RequestId, customId, outcome.Error is null ? outcome.Response.RawBody.Length : 0);
         if (outcome.Error is not { } error)
         {
             BeginResponse(200, outcome.RequestId);
@@ -100,9 +100,15 @@ internal sealed class OutputRecord(
     private static string SnakeCase<T>(T name)
         where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(name.ToString());
 
-    private void Begin(string requestId, string customId)
+    // A large record gets its buffer at once, since a growing buffer doubles; large records that follow each other share it.
+    private void Begin(string requestId, string customId, int body = 0)
     {
-        if (_line.Capacity > RetainedBytes)
+        int room = body + (body / 8);
+        if (room > RetainedBytes && room > _line.Capacity)
+        {
+            _line = new ArrayBufferWriter<byte>(room + RetainedBytes);
+        }
+        else if (_line.Capacity > RetainedBytes && _line.Capacity / 4 > room)
         {
             _line = new ArrayBufferWriter<byte>(4096);
         }

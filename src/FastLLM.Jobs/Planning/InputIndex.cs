@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Tables;
 
@@ -106,7 +107,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
     {
         if (input.TemplateFault is { } fault)
         {
-            throw new InvalidDataException($"{input.Name}: {fault}");
+            throw new InvalidDataException($"{input.Name}: {SingleLine.Of(fault)}");
         }
     }
 

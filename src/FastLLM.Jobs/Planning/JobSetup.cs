@@ -1,5 +1,6 @@
 using System.Globalization;
 using FastLLM.Caching;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Tables;
@@ -45,7 +46,7 @@ internal sealed class JobSetup
     /// <remarks>Rows of a pipe beyond the limit are unknown: sorting would drop their records.</remarks>
     public bool IsSorted => Options.Order == ResultOrder.Input && !(IsPipe && Options.Limit is not null);
 
-    /// <summary>Gets the number of rows whose request an earlier row has too.</summary>
+    /// <summary>Gets the number of rows within the limit whose request an earlier row has too.</summary>
     public long Equal { get; private set; }
 
     /// <summary>Reads and checks a file, and indexes its rows.</summary>
@@ -60,7 +61,7 @@ internal sealed class JobSetup
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
 
-        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count); // those beyond the limit are not sent
+        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count);
         Equal = keyed - distinct;
     }
 
@@ -96,7 +97,7 @@ internal sealed class JobSetup
         if (row is { IsWithinLimit: true, Request: { } request } && Manager.Costs.Bound(request, out _) is { } why
             && _unboundedCount++ < ShownUnbounded)
         {
-            _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {why.Message}"));
+            _unbounded.Add(FormattableString.Invariant($"line {row.Source.Line}: {SingleLine.Of(why.Message)}"));
         }
     }
 }

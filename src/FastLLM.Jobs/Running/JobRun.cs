@@ -52,7 +52,7 @@ internal sealed class JobRun(JobSetup setup)
         bool isExported = table is not null && IsDone(result);
         result = Sort(output, result, out bool isSorted) with
         {
-            Output = isExported ? _options.Output : File.Exists(output.Path) ? setup.Shape.Log : null,
+            OutputFile = isExported ? _options.Output : File.Exists(output.Path) ? setup.Shape.Log : null,
         };
         costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, setup.Say);
         return result;

@@ -50,7 +50,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
             Budget = sending.Budget,
-            Stats = run?.Stats ?? new TokenStats(),
+            Stats = writer.Count(run?.Stats ?? new TokenStats()),
             Stopped = stopped,
             Interrupted = isAborted || drain.IsCancellationRequested,
         };

@@ -6,8 +6,8 @@ namespace FastLLM.Jobs.Tables;
 
 /// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
 /// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
-/// fetch or run things. Some ignore blanks, a BOM or invisible characters before it, or read full-width signs as ASCII. An apostrophe
-/// before the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
+/// fetch or run things; some skip blanks and invisible characters before it, and some take full-width signs for it. An apostrophe before the
+/// text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
 internal static class TableCell
 {
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");
@@ -15,7 +15,7 @@ internal static class TableCell
     /// <summary>Appends a cell.</summary>
     public static void Append(StringBuilder line, string text, char separator)
     {
-        bool isGuarded = IsFormula(text);
+        bool isGuarded = MayBeFormula(text);
         if (!isGuarded && !NeedsQuotes(text, separator))
         {
             line.Append(text);
@@ -28,21 +28,25 @@ internal static class TableCell
         line.Append(needsQuotes ? "\"" : "");
     }
 
-    private static bool IsFormula(string text)
+    private static bool MayBeFormula(ReadOnlySpan<char> text)
     {
-        var start = 0;
-        while (start < text.Length && IsIgnored(text[start]))
+        if (text is ['\t' or '\r' or '\n', ..])
         {
-            start++;
+            return true;
         }
 
-        ReadOnlySpan<char> rest = text.AsSpan(start);
-        return text is ['\t' or '\r' or '\n', ..]
-            || (rest is ['=' or '+' or '-' or '@' or '\uFF1D' or '\uFF0B' or '\uFF0D' or '\uFF20', ..] && !IsPlainNumber(rest));
+        while (text is [var first, ..] && IsSkipped(first))
+        {
+            text = text[1..];
+        }
+
+        return text is ['=' or '+' or '-' or '@' or '\uFF1D' or '\uFF0B' or '\uFF0D' or '\uFF20', ..] && !IsPlainNumber(text);
     }
 
-    private static bool IsIgnored(char c) =>
-        char.IsWhiteSpace(c) || char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format;
+    // Blanks, including NBSP, control characters, and characters that are invisible at the start of a text, such as a BOM.
+    private static bool IsSkipped(char c) => char.IsWhiteSpace(c)
+        || char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark
+        || c is '\u3164' or '\u115F' or '\u1160' or '\uFFA0'; // Hangul fillers
 
     private static bool NeedsQuotes(string text, char separator) => text.AsSpan().ContainsAny([separator, '"', '\n', '\r']);
 

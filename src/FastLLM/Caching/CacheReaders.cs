@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Caching;
 
@@ -43,7 +44,29 @@ internal sealed class CacheReaders : IDisposable
 
     private Reader Rent()
     {
-        ObjectDisposedException.ThrowIf(_closed, typeof(DiskCache));
+        long begun = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            ObjectDisposedException.ThrowIf(_closed, typeof(DiskCache));
+            if (TakeIdle() is { } idle)
+            {
+                return idle;
+            }
+
+            try
+            {
+                return new Reader(_path);
+            }
+            catch (IOException) when (Descriptors.AreScarce() && TimeProvider.System.GetElapsedTime(begun) < Descriptors.Patience)
+            {
+                // A reader in use is returned within a moment.
+                Thread.Yield();
+            }
+        }
+    }
+
+    private Reader? TakeIdle()
+    {
         for (var i = 0; i < _idle.Length; i++)
         {
             if (_idle[i] is not null && Interlocked.Exchange(ref _idle[i], null) is { } reader)
@@ -52,7 +75,7 @@ internal sealed class CacheReaders : IDisposable
             }
         }
 
-        return new Reader(_path);
+        return null;
     }
 
     private void Return(Reader reader)

@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 namespace FastLLM.Caching;
 
 /// <summary>Writes all entries on one thread, so that entries share the flush of a commit to the disk.</summary>
@@ -158,6 +159,10 @@ internal sealed class CacheWriter : IDisposable
                 _connection.Database.Checkpoint(truncate: false);
                 _folder.WriteCleanMarker();
             }
+        }
+        catch (IOException e) when (Descriptors.AreUsedUp(e))
+        {
+            // The next commit tidies up.
         }
         catch (IOException e)
         {

@@ -31,9 +31,16 @@ internal static class FolderLock
         var said = false;
         for (var tries = 0; ; tries++)
         {
-            if (TryTake(path) is { } taken)
+            try
             {
-                return taken;
+                if (TryTake(path) is { } taken)
+                {
+                    return taken;
+                }
+            }
+            catch (IOException e) when (IsPassing(e, begun))
+            {
+                // A connection will release one.
             }
 
             if (!said && TimeProvider.System.GetElapsedTime(begun) > SayAfter)
@@ -111,10 +118,18 @@ internal static class FolderLock
                     sayWait?.Invoke($"Waiting for the cache: {Holder(path)} is checking the database.");
                 }
             }
+            catch (IOException e) when (IsPassing(e, begun))
+            {
+                // A connection will release one.
+            }
 
             Pause(tries);
         }
     }
+
+    // No file descriptor is left for the moment.
+    private static bool IsPassing(IOException e, long begun) =>
+        Descriptors.AreUsedUp(e) && TimeProvider.System.GetElapsedTime(begun) < Descriptors.Patience;
 
     // The time of the machine, not of an injected clock: the wait is for another process.
     private static void Pause(int tries)

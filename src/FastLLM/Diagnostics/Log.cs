@@ -23,6 +23,12 @@ internal static partial class Log
     [LoggerMessage(303, LogLevel.Warning, "The provider is up again for model {Model}.", EventName = "ProviderUp")]
     internal static partial void ProviderUp(this ILogger logger, string model);
 
+    [LoggerMessage(304, LogLevel.Warning,
+        "At most {Ceiling} requests are in flight at once instead of {Concurrency}: each needs a file descriptor, and the process may have "
+            + "{Limit}. To allow more, raise the limit (ulimit -n).",
+        EventName = "ConcurrencyLowered")]
+    internal static partial void ConcurrencyLowered(this ILogger logger, int ceiling, int concurrency, int limit);
+
     [LoggerMessage(401, LogLevel.Debug,
         "Request {RequestId}: send {Attempt} failed ({Failure}); next send in {Delay}.",
         EventName = "RetryScheduled")]
@@ -53,6 +59,12 @@ internal static partial class Log
         "Model {Model} refuses stream_options. From now on it is omitted; streams of this model may not report token usage.",
         EventName = "StreamOptionsRefused")]
     internal static partial void StreamOptionsRefused(this ILogger logger, string model);
+
+    [LoggerMessage(423, LogLevel.Warning,
+        "The server sent a response that was not requested. From now on each connection carries one request, so that no response is taken "
+            + "for another request's.",
+        EventName = "UnrequestedResponse")]
+    internal static partial void UnrequestedResponse(this ILogger logger);
 
     [LoggerMessage(503, LogLevel.Warning,
         "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.",

@@ -72,8 +72,13 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         decimal charge;
         if (reply.Failure is { } failure)
         {
+            if (failure.Kind == FailureKind.TooManyOpenFiles)
+            {
+                _limiters.LowerCeiling();
+            }
+
             TimeSpan? retryAfter = failure.RetryAfter ?? lease.Rate.RetryAfter;
-            if (SendResult.EndOf(failure.Kind) == LeaseEnd.Throttled && lease.Rate.Headers?.UntilRefilled is { } untilRefilled)
+            if (SendResult.EndOf(failure) == LeaseEnd.Throttled && lease.Rate.Headers?.UntilRefilled is { } untilRefilled)
             {
                 // Nothing is left of a limit that all requests share.
                 Pause(lease.Rate, retryAfter ?? untilRefilled);

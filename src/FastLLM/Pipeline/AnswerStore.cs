@@ -74,7 +74,9 @@ internal sealed class AnswerStore<TResponse>(
         }
 
         TResponse response = provider.Read(entry.Body);
-        return entry.CreatedAt < _opened && Refresh.Applies(response) ? default : new CachedAnswer<TResponse>(true, response);
+        // An entry dated in the future was not recorded since then either.
+        bool isOlder = entry.CreatedAt < _opened || entry.CreatedAt > time.GetUtcNow();
+        return isOlder && Refresh.Applies(response) ? default : new CachedAnswer<TResponse>(true, response);
     }
 
     // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of

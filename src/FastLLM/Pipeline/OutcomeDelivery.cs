@@ -29,11 +29,15 @@ internal sealed class OutcomeDelivery<TResponse>(
         for (var i = 0; i < context.Callers.Count; i++)
         {
             Caller<TResponse> caller = context.Callers[i];
-            TokenCounts counts = i == 0 ? owned : outcome.IsCacheHit ? new TokenCounts { CacheHits = 1 } : new TokenCounts { Shared = 1 };
-            counts.Failed = outcome.Failure is null ? 0 : 1;
+            TokenCounts counts = i == 0 ? owned : JoinersCounts(outcome);
             if (outcome.StopCause is { } cause)
             {
                 Stop(caller.Run, cause);
+            }
+
+            if (i == 0 && context.Attempt.Memory is { } memory && caller.Run.Hold(caller.OrderId, memory))
+            {
+                context.Attempt.Memory = null;
             }
 
             Settle(caller, Wrap(context, caller, isOwner: i == 0), counts);
@@ -50,7 +54,7 @@ internal sealed class OutcomeDelivery<TResponse>(
 
     /// <summary>Delivers the failure of a row that never became a request of its own.</summary>
     public void Refuse(Caller<TResponse> caller, RequestKey key, LlmException failure) =>
-        Settle(caller, new ResponseWrapper<TResponse>(failure, key, caller.OrderId), new TokenCounts { Failed = 1 });
+        Settle(caller, new ResponseWrapper<TResponse>(failure, key, caller.OrderId), default);
 
     /// <summary>Counts a failed send, for its run and over all.</summary>
     public void CountFailedSend(RequestContext<TResponse> context, LlmException failure, decimal charge)
@@ -121,13 +125,15 @@ internal sealed class OutcomeDelivery<TResponse>(
         {
             LlmException notSent = Outcome<TResponse>.NotSent(row.LastFailure);
             var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId) { Cost = NotZero(row.Charged) };
-            Settle(row.Caller, wrapper, new TokenCounts { Failed = 1 });
+            Settle(row.Caller, wrapper, default);
         }
     }
 
     private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts)
     {
-        counts.Completed = 1;
+        // A row that was given up because its run ended is neither completed nor failed.
+        counts.Completed = wrapper.Error?.Kind is FailureKind.NotSent or FailureKind.Canceled ? 0 : 1;
+        counts.Failed = wrapper.Error is null ? 0 : counts.Completed;
         total.Count(counts);
         if (caller.Run.IsClosed)
         {
@@ -207,6 +213,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         };
     }
 
+    // A failure is no response that rows could share.
+    private static TokenCounts JoinersCounts(in Outcome<TResponse> outcome) => outcome.IsCacheHit
+        ? new TokenCounts { CacheHits = 1 }
+        : new TokenCounts { Shared = outcome.Failure is null ? 1 : 0 };
+
     private static TokenCounts OwnersCounts(RequestContext<TResponse> context)
     {
         ref Outcome<TResponse> outcome = ref context.Outcome;
@@ -218,7 +229,7 @@ internal sealed class OutcomeDelivery<TResponse>(
 
         if (outcome.IsShared)
         {
-            return new TokenCounts { Shared = 1 };
+            return JoinersCounts(outcome);
         }
 
         if (outcome.Failure is not null)

@@ -92,7 +92,8 @@ internal sealed class RequestPipeline<TResponse>(
                     break;
                 }
 
-                // 7 Retry: no lease is held while the request backs off. Until it is decided, a run that stops waits for this row's outcome.
+                // 7 Retry: no lease is held while the request backs off. Until it is decided, a run that stops waits for this row's
+                // outcome.
                 RetryDecision decision = Decide(context, reply.Failure);
                 context.InFlight.EndSend(isFinal: decision.Action == RetryAction.GiveUp);
                 if (decision.Action == RetryAction.GiveUp)
@@ -129,6 +130,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         // 9 Outcome
         delivery.Complete(context);
+        context.Attempt.Memory?.Release();
         StopIfAllFail(context);
         return true;
     }
@@ -202,6 +204,7 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 context.Sends.MaybeBilled += failure.MaybeBilled ? 1 : 0;
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
+                context.Attempt.Memory?.Release();
                 delivery.CountFailedSend(context, failure, charge);
             }
             else

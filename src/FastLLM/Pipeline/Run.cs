@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using FastLLM.Costs;
+using FastLLM.Providers;
 
 namespace FastLLM.Pipeline;
 
@@ -59,6 +60,10 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
 
     /// <summary>Takes the next row; an empty one if there are no more.</summary>
     public abstract ValueTask<Row> NextAsync();
+
+    /// <summary>Takes over the memory of a row's response, before its outcome is accepted.</summary>
+    /// <returns>Whether the run releases it, when the consumer has processed the response.</returns>
+    public virtual bool Hold(long orderId, ResponseMemory.Share memory) => false;
 
     /// <summary>Accepts the outcome of a row.</summary>
     public abstract void Settle(ResponseWrapper<TResponse> outcome);

@@ -22,16 +22,21 @@ internal readonly record struct SendResult(LeaseEnd End, Usage? Usage, TimeSpan 
 
     /// <summary>Creates the result of a failed send.</summary>
     public static SendResult Failed(LlmException failure, TimeSpan wait) =>
-        new(EndOf(failure.Kind), null, wait, FailureTable.IsOutage(failure.Kind), CostMeter.IsFree(failure), null);
+        new(EndOf(failure), null, wait, FailureTable.IsOutage(failure.Kind) && !IsNotSent(failure), CostMeter.IsFree(failure), null);
 
     /// <summary>Returns how a send that failed ended for the limiter.</summary>
-    public static LeaseEnd EndOf(FailureKind kind) => kind switch
+    public static LeaseEnd EndOf(LlmException failure) => failure.Kind switch
     {
+        FailureKind.ConnectionLost when IsNotSent(failure) => LeaseEnd.NotUsed,
         FailureKind.RateLimited => LeaseEnd.Throttled,
         FailureKind.Overloaded => LeaseEnd.Overloaded,
-        FailureKind.ConnectionRefused or FailureKind.NameNotResolved or FailureKind.Certificate => LeaseEnd.NotUsed,
+        FailureKind.ConnectionRefused or FailureKind.TooManyOpenFiles or FailureKind.NameNotResolved or FailureKind.Certificate =>
+            LeaseEnd.NotUsed,
         FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.ConnectionLost
             or FailureKind.IncompleteResponse or FailureKind.InvalidResponse => LeaseEnd.Failed,
         _ => LeaseEnd.Answered,
     };
+
+    // The connection was given up before the request was written, which says nothing about the provider.
+    private static bool IsNotSent(LlmException failure) => failure.SendAgainChanged;
 }

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using FastLLM.Costs;
+using FastLLM.Providers;
 using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
@@ -13,10 +15,12 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private readonly Channel<ResponseWrapper<TResponse>> _outcomes =
         Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
     private Exception? _fault;
     private long _settled;
     private long _consumed;
     private int _prepaid;
+    private volatile bool _isLeft;
 
     public StreamRun(
         IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, bool holdsSuspects)
@@ -63,9 +67,14 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     /// <summary>Takes an outcome, which makes room for a row when the consumer has processed it (<see cref="Free"/>).</summary>
     public bool TryTake([NotNullWhen(true)] out ResponseWrapper<TResponse>? outcome) => _outcomes.Reader.TryRead(out outcome);
 
-    /// <summary>Makes room for a row: the consumer has taken an outcome.</summary>
-    public void Free()
+    /// <summary>Makes room for a row: the consumer has processed the outcome of row <paramref name="orderId"/>.</summary>
+    public void Free(long orderId)
     {
+        if (!_held.IsEmpty && _held.TryRemove(orderId, out ResponseMemory.Share? memory))
+        {
+            memory.Release();
+        }
+
         Interlocked.Increment(ref _consumed);
         if (Interlocked.Decrement(ref _prepaid) < 0)
         {
@@ -112,8 +121,36 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     public override void End() => Finish();
 
-    /// <summary>Disposes the stream of rows.</summary>
-    public Task LeaveRowsAsync() => _rows.LeaveAsync();
+    /// <remarks>The memory of a large response is held until the consumer has processed it.</remarks>
+    public override bool Hold(long orderId, ResponseMemory.Share memory)
+    {
+        _held[orderId] = memory;
+        if (_isLeft)
+        {
+            ReleaseHeld();
+        }
+
+        return true;
+    }
+
+    /// <summary>Disposes the stream of rows, and releases the memory of responses that the consumer has left.</summary>
+    public Task LeaveRowsAsync()
+    {
+        _isLeft = true;
+        ReleaseHeld();
+        return _rows.LeaveAsync();
+    }
+
+    private void ReleaseHeld()
+    {
+        foreach (long orderId in _held.Keys)
+        {
+            if (_held.TryRemove(orderId, out ResponseMemory.Share? memory))
+            {
+                memory.Release();
+            }
+        }
+    }
 
     private void Deliver(IReadOnlyList<ResponseWrapper<TResponse>> held)
     {

@@ -24,7 +24,7 @@ internal sealed class ProgressBar(TextWriter writer, Func<int> width)
         {
             if (!_finished)
             {
-                writer.Write('\r' + Fit(Line(stats)) + "\x1b[K");
+                Write('\r' + Fit(Line(stats)) + "\x1b[K");
             }
         }
     }
@@ -37,7 +37,7 @@ internal sealed class ProgressBar(TextWriter writer, Func<int> width)
             if (!_finished)
             {
                 _finished = true;
-                writer.WriteLine('\r' + Fit(Line(stats)) + "\x1b[K");
+                Write('\r' + Fit(Line(stats)) + "\x1b[K" + Environment.NewLine);
             }
         }
     }
@@ -91,6 +91,19 @@ internal sealed class ProgressBar(TextWriter writer, Func<int> width)
         if (count > 0)
         {
             line.Append(CultureInfo.InvariantCulture, $" · {count:N0} {what}");
+        }
+    }
+
+    private void Write(string line)
+    {
+        try
+        {
+            writer.Write(line);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            // The terminal is gone: nothing more is drawn, and the batch continues.
+            _finished = true;
         }
     }
 

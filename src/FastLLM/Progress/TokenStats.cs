@@ -8,7 +8,8 @@ public sealed record TokenStats
     /// <summary>Gets how many requests there are; <see langword="null"/> for a stream, whose end is not known.</summary>
     public long? RequestsTotal { get; init; }
 
-    /// <summary>Gets the requests that have an outcome, failures included.</summary>
+    /// <summary>Gets the requests that have an outcome, including failures, but not those that were given up because the run
+    /// ended.</summary>
     public long RequestsCompleted { get; init; }
 
     /// <summary>Gets the requests that failed.</summary>
@@ -17,7 +18,7 @@ public sealed record TokenStats
     /// <summary>Gets the requests answered from the cache.</summary>
     public long CacheHits { get; init; }
 
-    /// <summary>Gets the requests that shared an equal request's outcome.</summary>
+    /// <summary>Gets the requests that shared an equal request's answer.</summary>
     public long Shared { get; init; }
 
     /// <summary>Gets the attempts that were sent.</summary>

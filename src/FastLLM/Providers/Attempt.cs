@@ -48,6 +48,9 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     /// <summary>Gets or sets whether the whole request was sent, so that the provider may bill it.</summary>
     public bool RequestSent { get; set; }
 
+    /// <summary>Gets or sets the response's share of the common memory; <see langword="null"/> for small responses.</summary>
+    public ResponseMemory.Share? Memory { get; set; }
+
     /// <summary>Gets the timestamp of the next deadline.</summary>
     public long Deadline => Volatile.Read(ref _deadline);
 
@@ -84,7 +87,7 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         Watch(times.FirstByte is { } firstByte ? Math.Min(_attemptDeadline, clock.After(_begun, firstByte)) : _attemptDeadline);
     }
 
-    /// <summary>Restarts the idle timeout, because bytes of the response have arrived.</summary>
+    /// <summary>Restarts the idle timeout, because data of the response has arrived.</summary>
     public void Touch()
     {
         _phase = Phase.Body;
@@ -96,6 +99,24 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         {
             Watch(_attemptDeadline);
         }
+    }
+
+    /// <summary>Stops the clock while the attempt waits for something other than the server.</summary>
+    /// <returns>The time of the call, for <see cref="Resume"/>.</returns>
+    public long Pause()
+    {
+        Watch(AttemptClock.Never);
+        return clock.Now;
+    }
+
+    /// <summary>Continues after a pause that began at <paramref name="paused"/>.</summary>
+    public void Resume(long paused)
+    {
+        long waited = clock.Now - paused;
+        _begun += waited;
+        _attemptDeadline = _attemptDeadline == AttemptClock.Never ? _attemptDeadline : _attemptDeadline + waited;
+        Watch(_attemptDeadline);
+        Touch();
     }
 
     /// <summary>Sets an idle timeout, because the stream has begun to send content: from now on, silence is a stall and not

@@ -28,6 +28,17 @@ internal sealed class EventReader : IDisposable
 
     public EventReader(int firstBytes = FirstBytes) => _buffer = ArrayPool<byte>.Shared.Rent(firstBytes);
 
+    /// <summary>Gets how many bytes are taken up when there is room for the next ones.</summary>
+    public long Capacity => _end == _buffer.Length && _line == 0 ? _buffer.Length * 3L : _buffer.Length;
+
+    /// <summary>Gets how many fields with content were read. Comments, blank lines and blank data do not count.</summary>
+    public int Fields { get; private set; }
+
+    /// <summary>Gets whether the last bytes belong to a field that has not ended.</summary>
+    public bool IsInsideField => _line < _end && _buffer[_line] != ':' && _buffer.AsSpan(_line, _end - _line).ContainsAnyExcept(Blanks);
+
+    private static ReadOnlySpan<byte> Blanks => " \t\r\n"u8;
+
     /// <summary>Gets whether a line, or the data of an event, is too long. Then nothing more can be read.</summary>
     public bool IsTooLong { get; private set; }
 
@@ -63,10 +74,12 @@ internal sealed class EventReader : IDisposable
     }
 
     /// <summary>Adds <paramref name="count"/> bytes that were written to <see cref="Free"/>; 0 is the end of the response.</summary>
-    public void Take(int count)
+    /// <returns>Whether any of them is not blank.</returns>
+    public bool Take(int count)
     {
         _end += count;
         _hasEnded |= count == 0;
+        return _buffer.AsSpan(_end - count, count).ContainsAnyExcept(Blanks);
     }
 
     /// <summary>Reads the next event.</summary>
@@ -181,6 +194,7 @@ internal sealed class EventReader : IDisposable
             value++;
         }
 
+        Fields += (name.SequenceEqual("data"u8) || name.SequenceEqual("error"u8)) && line[value..].ContainsAnyExcept(Blanks) ? 1 : 0;
         if (name.SequenceEqual("data"u8))
         {
             Append(start + value, length - value);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 using FastLLM.Providers;
 
 namespace FastLLM;
@@ -120,7 +121,8 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
         catch (Exception e)
         {
-            LlmException failure = LlmException.FromException(e, fromOurTransport: true).WithMaybeBilled(attempt.RequestSent);
+            LlmException failure = LlmException.FromException(e, fromOurTransport: true)
+                .WithMaybeBilled(attempt.RequestSent && NotSentException.Find(e) is null);
             return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
     }

@@ -27,7 +27,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
     {
         ReadOnlyMemory<byte> body = BodyOf(send.Request, out bool temperatureLeftOut);
         using HttpRequestMessage message = MessageOf(send.Request, new BodyContent(body, send.Attempt));
-        using HttpResponseMessage response = await PostAsync(send, message).ConfigureAwait(false);
+        using HttpResponseMessage response = await GuardedStream.SendAsync(send, message).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         send.Attempt?.Touch();
         ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
@@ -52,10 +52,6 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         RequestHeaders.Of(headers(), ref _lastHeaders).AddTo(message);
         return message;
     }
-
-    public static Task<HttpResponseMessage> PostAsync(in Send send, HttpRequestMessage message) => send.Invoker is HttpClient client
-        ? client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, send.CancellationToken)
-        : send.Invoker.SendAsync(message, send.CancellationToken);
 
     public static Reply<LlmResponse> TooLarge(in Send send, HttpResponseMessage response) =>
         new(new LlmException(FailureKind.ResponseTooLarge, $"The answer is larger than {send.MaxBytes:N0} bytes.")

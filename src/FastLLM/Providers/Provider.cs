@@ -140,7 +140,8 @@ public abstract class Provider<TResponse>
         {
             LlmException failure = LlmException.FromException(e);
             return new Reply<TResponse>(
-                failure.WithMaybeBilled(failure.MaybeBilled || failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost));
+                failure.WithMaybeBilled(failure.MaybeBilled
+                    || (failure.Kind is FailureKind.Timeout or FailureKind.ConnectionLost && NotSentException.Find(e) is null)));
         }
     }
 

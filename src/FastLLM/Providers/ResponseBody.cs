@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 using FastLLM.Json;
@@ -8,8 +7,6 @@ namespace FastLLM.Providers;
 /// <summary>Reads the body of an HTTP response up to a maximum size.</summary>
 internal static class ResponseBody
 {
-    private const int FirstBytes = 4 * 1024;
-
     /// <summary>The largest <c>Content-Length</c> that is trusted; the bytes are then read directly into their final place.</summary>
     private const int BelievedBytes = 1 << 20;
 
@@ -28,7 +25,7 @@ internal static class ResponseBody
         Stream stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         return told is { } length and <= BelievedBytes
             ? await ReadKnownAsync(stream, (int)length, attempt, cancellationToken).ConfigureAwait(false)
-            : await ReadUnknownAsync(stream, most, attempt, cancellationToken).ConfigureAwait(false);
+            : await ReadUnknownAsync(stream, told, most, attempt, cancellationToken).ConfigureAwait(false);
     }
 
     // The handler throws if the stream ends before the announced length.
@@ -36,6 +33,7 @@ internal static class ResponseBody
     private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt,
         CancellationToken cancellationToken)
     {
+        await ResponseMemory.TakeAsync(attempt, length, cancellationToken).ConfigureAwait(false);
         Memory<byte> body = ChunkedAllocator.Answers.Take(length);
         int read = 0;
         while (read < length)
@@ -47,8 +45,8 @@ internal static class ResponseBody
                 break;
             }
 
+            Touch(attempt, body.Span.Slice(read, more));
             read += more;
-            attempt?.Touch();
             if (read < length)
             {
                 KillPoint.Reached(KillPoint.MidResponseBody);
@@ -59,40 +57,45 @@ internal static class ResponseBody
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long most, Attempt? attempt,
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt,
         CancellationToken cancellationToken)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
+        var buffer = new BodyBuffer(told);
         try
         {
-            int read = 0;
-            while (true)
+                while (buffer.Length != told)
             {
-                int more = await stream.ReadAsync(buffer.AsMemory(read), cancellationToken).ConfigureAwait(false);
+                await ResponseMemory.TakeAsync(attempt, buffer.NextCapacity, cancellationToken).ConfigureAwait(false);
+                int more = await stream.ReadAsync(buffer.Room(), cancellationToken).ConfigureAwait(false);
                 if (more == 0)
                 {
-                    return ChunkedAllocator.Answers.Copy(buffer.AsSpan(0, read));
+                    break;
                 }
 
-                read += more;
-                if (read > most)
+                Touch(attempt, buffer.Take(more));
+                if (buffer.Length > most)
                 {
                     return null;
                 }
-
-                attempt?.Touch();
-                if (read == buffer.Length)
-                {
-                    byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
-                    buffer.AsSpan().CopyTo(larger);
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    buffer = larger;
-                }
             }
+
+            await ResponseMemory.TakeAsync(attempt, buffer.PeakCapacity, cancellationToken).ConfigureAwait(false);
+            ReadOnlyMemory<byte> body = buffer.ToBody();
+            attempt?.Memory?.Shrink(body.Length);
+            return body;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            buffer.Dispose();
+        }
+    }
+
+    // Blanks before a response keep the connection alive, but are no progress.
+    private static void Touch(Attempt? attempt, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.ContainsAnyExcept(" \t\r\n"u8))
+        {
+            attempt?.Touch();
         }
     }
 }

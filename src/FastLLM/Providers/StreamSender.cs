@@ -25,7 +25,7 @@ internal sealed class StreamSender(PlainSender plain)
             ? new SplicedContent(StreamRequest.WithoutBrace(body), StreamRequest.Tail(addsStream, addsOptions), send.Attempt)
             : new BodyContent(body, send.Attempt);
         using HttpRequestMessage message = plain.MessageOf(send.Request, content);
-        using HttpResponseMessage response = await PlainSender.PostAsync(send, message).ConfigureAwait(false);
+        using HttpResponseMessage response = await GuardedStream.SendAsync(send, message).ConfigureAwait(false);
         send.Attempt?.Touch();
         if (!response.IsSuccessStatusCode)
         {

@@ -61,6 +61,8 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         {
             Finish();
         }
+
+        attempt?.Memory?.Shrink(Body.Length);
     }
 
     private async ValueTask ReadAsync(Stream stream, EventReader events, Attempt? attempt, CancellationToken cancellationToken)
@@ -69,8 +71,10 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
         long received = 0;
         while (!_isDone)
         {
+            await ResponseMemory.TakeAsync(attempt, events.Capacity + (2 * _answer.Held), cancellationToken).ConfigureAwait(false);
             int count = await stream.ReadAsync(events.Free(), cancellationToken).ConfigureAwait(false);
-            events.Take(count);
+            int fields = events.Fields;
+            bool saysSomething = events.Take(count);
             received += count;
             form = form == Form.NotKnown ? FormOf(events.Unread) : form;
             if (form == Form.Plain)
@@ -95,7 +99,10 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
                 attempt?.ExpectFlow();
             }
 
-            attempt?.Touch();
+            if (saysSomething && (form == Form.Plain || events.Fields > fields || events.IsInsideField))
+            {
+                attempt?.Touch();
+            }
         }
     }
 

@@ -1,41 +1,46 @@
 using System.Net;
+using FastLLM.Diagnostics;
 using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Providers;
 
-/// <summary>Represents the HTTP connection of a manager: one tuned handler with its clients and limits.</summary>
+/// <summary>Represents the HTTP connections of a manager: tuned handlers with their clients and limits.</summary>
 internal sealed class Transport : IDisposable
 {
-    private readonly HttpMessageHandler? _own;
+    private static readonly TimeSpan ReusedFor = TimeSpan.FromMinutes(5);
 
-    public Transport(HttpMessageHandler? given, TimeSpan connectTimeout, long maxResponseBytes, StreamMode streamMode, TimeProvider time,
-        ILogger logger)
+    private readonly ConnectionGuard _guard;
+    private readonly Route _route;
+    private readonly Lazy<Route> _oneWay;
+
+    public Transport(RequestManagerOptions options, ILogger logger)
     {
-        _own = given is null ? CreateHandler(connectTimeout) : null;
-        HttpMessageHandler handler = given ?? _own!;
-        Invoker = new HttpMessageInvoker(handler, disposeHandler: false);
-        Client = new HttpClient(handler, disposeHandler: false)
-        {
-            Timeout = System.Threading.Timeout.InfiniteTimeSpan,
-            MaxResponseContentBufferSize = maxResponseBytes,
-        };
-        MaxResponseBytes = maxResponseBytes;
-        StreamMode = streamMode;
-        Time = time;
+        _guard = new ConnectionGuard(logger);
+        HandlerIsGiven = options.HttpMessageHandler is not null;
+        MaxResponseBytes = options.MaxResponseBytes;
+        Memory = new ResponseMemory(options.MaxResponseMemory);
+        StreamMode = options.StreamMode;
+        Time = options.TimeProvider;
         Logger = logger;
+        TimeSpan connectTimeout = options.ConnectTimeout;
+        _route = new Route(options.HttpMessageHandler ?? CreateHandler(connectTimeout, ReusedFor), MaxResponseBytes);
+        _oneWay = new Lazy<Route>(() => new Route(CreateHandler(connectTimeout, reusedFor: TimeSpan.Zero), MaxResponseBytes));
     }
 
     /// <summary>Gets whether the caller supplied the handler, which may ignore its token.</summary>
-    public bool HandlerIsGiven => _own is null;
+    public bool HandlerIsGiven { get; }
 
     /// <summary>Gets an invoker, without the linked token sources, timers and buffers of <see cref="Client"/>.</summary>
-    public HttpMessageInvoker Invoker { get; }
+    public HttpMessageInvoker Invoker => Present.Invoker;
 
     /// <summary>Gets the client for providers that are not built in.</summary>
-    public HttpClient Client { get; }
+    public HttpClient Client => Present.Client;
 
     /// <summary>Gets the maximum bytes of a response.</summary>
     public long MaxResponseBytes { get; }
+
+    /// <summary>Gets the memory that responses in flight may take together.</summary>
+    public ResponseMemory Memory { get; }
 
     /// <summary>Gets which requests are streamed.</summary>
     public StreamMode StreamMode { get; }
@@ -44,15 +49,19 @@ internal sealed class Transport : IDisposable
 
     public ILogger Logger { get; }
 
+    // If a server sends responses that were not requested, each connection carries one request.
+    private Route Present => _guard.IsBroken ? _oneWay.Value : _route;
+
     public void Dispose()
     {
-        // Neither disposes a handler that the caller supplied.
-        Client.Dispose();
-        Invoker.Dispose();
-        _own?.Dispose();
+        _route.Dispose(withHandler: !HandlerIsGiven);
+        if (_oneWay.IsValueCreated)
+        {
+            _oneWay.Value.Dispose(withHandler: true);
+        }
     }
 
-    private static SocketsHttpHandler CreateHandler(TimeSpan connectTimeout) => new()
+    private SocketsHttpHandler CreateHandler(TimeSpan connectTimeout, TimeSpan reusedFor) => new()
     {
         // A redirect would carry prompts and api-key headers to another host.
         AllowAutoRedirect = false,
@@ -61,11 +70,38 @@ internal sealed class Transport : IDisposable
         ConnectTimeout = connectTimeout,
 
         // Connections follow DNS changes, survive a pause between two batches, and are closed before most servers close them.
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        PooledConnectionLifetime = reusedFor,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(50),
         EnableMultipleHttp2Connections = true,
+
+        // Files need descriptors too: connections wait for each other rather than take the last one.
+        MaxConnectionsPerServer = Descriptors.CountFree(),
+        ConnectCallback = Connector.ConnectAsync,
+        PlaintextStreamFilter = (context, _) => new ValueTask<Stream>(new GuardedStream(context.PlaintextStream, _guard)),
 
         // Model providers need no trace context, and without it the send skips a whole layer.
         ActivityHeadersPropagator = null,
     };
+
+    /// <summary>Represents a handler and the two ways to use it.</summary>
+    private sealed class Route(HttpMessageHandler handler, long maxResponseBytes)
+    {
+        public HttpMessageInvoker Invoker { get; } = new(handler, disposeHandler: false);
+
+        public HttpClient Client { get; } = new(handler, disposeHandler: false)
+        {
+            Timeout = System.Threading.Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = maxResponseBytes,
+        };
+
+        public void Dispose(bool withHandler)
+        {
+            Client.Dispose();
+            Invoker.Dispose();
+            if (withHandler)
+            {
+                handler.Dispose();
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ namespace FastLLM.RateLimiting;
 internal sealed class RateLimiters : IDisposable
 {
     private const int MaxModels = 1_000;
+    private const double CeilingRisesEvery = 5;
 
     // No longer wait for the next day's requests: it is better to stop, and to resume tomorrow.
     private static readonly TimeSpan MaxDayWait = TimeSpan.FromHours(1);
@@ -36,7 +37,7 @@ internal sealed class RateLimiters : IDisposable
         TimeSpan maxDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
-        Ceiling = concurrency;
+        Ceiling = HighestCeiling = concurrency;
         _adaptive = adaptive;
         _time = time;
         _configured = configured;
@@ -65,7 +66,11 @@ internal sealed class RateLimiters : IDisposable
 
     internal Lock Lock { get; } = new();
 
-    internal int Ceiling { get; }
+    internal int Ceiling { get; private set; }
+
+    private int HighestCeiling { get; }
+
+    private double CeilingChangedAt { get; set; }
 
     internal double LongestOutage { get; }
 
@@ -113,6 +118,22 @@ internal sealed class RateLimiters : IDisposable
         return isNews;
     }
 
+    /// <summary>Allows fewer in flight than there are now, since the process has no file descriptor for more. The ceiling rises again by
+    /// itself.</summary>
+    public void LowerCeiling()
+    {
+        lock (Lock)
+        {
+            // Sends that fail together lower it once.
+            double now = Now;
+            if (Ceiling == HighestCeiling || now - CeilingChangedAt >= 1)
+            {
+                CeilingChangedAt = now;
+                SetCeiling(Math.Max(1, Math.Min(Ceiling, _inFlight) * 3 / 4));
+            }
+        }
+    }
+
     public void Dispose()
     {
         lock (Lock)
@@ -153,7 +174,15 @@ internal sealed class RateLimiters : IDisposable
 
     internal void Took() => _inFlight++;
 
-    internal void GaveBack() => _inFlight--;
+    internal void GaveBack()
+    {
+        _inFlight--;
+        if (Ceiling < HighestCeiling && Now is var now && now - CeilingChangedAt >= CeilingRisesEvery)
+        {
+            CeilingChangedAt = now;
+            SetCeiling(Math.Min(HighestCeiling, Ceiling + (Ceiling / 8) + 1));
+        }
+    }
 
     internal void Queue(ModelRateLimiter limiter)
     {
@@ -208,6 +237,12 @@ internal sealed class RateLimiters : IDisposable
         }
 
         _limit = (int)Math.Min(Ceiling, limit);
+    }
+
+    private void SetCeiling(int ceiling)
+    {
+        Ceiling = ceiling;
+        Measure();
     }
 
     private ModelRateLimiter Create(string model) => new(

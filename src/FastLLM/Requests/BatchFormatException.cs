@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+
 namespace FastLLM;
 
 /// <summary>The exception that is thrown if a batch file has invalid lines. No line of it was used.</summary>
@@ -21,7 +23,7 @@ public sealed class BatchFormatException : FormatException
 
     private static string Describe(IReadOnlyList<(long Line, string Error)> errors, long count)
     {
-        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {e.Error}");
+        IEnumerable<string> shown = errors.Take(Shown).Select(e => $"line {e.Line}: {SingleLine.Of(e.Error)}");
         string more = count > Shown ? $"{Environment.NewLine}… and {count - Shown} more" : "";
         return string.Join(Environment.NewLine, shown) + more;
     }

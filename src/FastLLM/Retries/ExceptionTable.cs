@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Retries;
 
@@ -13,6 +14,9 @@ internal static class ExceptionTable
     public static LlmException ToFailure(Exception exception, bool fromOurTransport = false) => exception switch
     {
         LlmException failure => failure,
+        _ when LacksDescriptors(exception, fromOurTransport) =>
+            new LlmException(FailureKind.TooManyOpenFiles, Describe(exception), exception),
+        _ when NotSentException.Find(exception) is { } notSent => NotSent(notSent, exception),
         HttpRequestException http => new LlmException(KindOf(http), Describe(http), http) { StatusCode = (int?)http.StatusCode },
         TimeoutException timeout => new LlmException(FailureKind.Timeout, timeout.Message, timeout),
         OperationCanceledException { InnerException: TimeoutException } timeout =>
@@ -21,6 +25,22 @@ internal static class ExceptionTable
             new LlmException(FailureKind.ConnectionLost, Describe(exception), exception),
         _ => new LlmException(FailureKind.Provider,
             $"The provider's code failed: {exception.GetType().Name}: {exception.Message}", exception),
+    };
+
+    private static LlmException NotSent(NotSentException notSent, Exception exception)
+    {
+        var failure = new LlmException(FailureKind.ConnectionLost, notSent.Message, exception);
+        return notSent.IsFree ? failure.WithSendAgainChanged() : failure;
+    }
+
+    // Without descriptors, names do not resolve and certificates are not trusted: neither the hosts file nor the certificate store can be
+    // read. A file that a provider of the user's own opens says nothing about the connection: the request may have been sent.
+    private static bool LacksDescriptors(Exception exception, bool fromOurTransport) => exception switch
+    {
+        HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError } =>
+            Descriptors.AreUsedUp(exception) || Descriptors.AreScarce(),
+        HttpRequestException => Descriptors.AreUsedUp(exception),
+        _ => fromOurTransport && Descriptors.AreUsedUp(exception),
     };
 
     private static FailureKind KindOf(HttpRequestException exception) => exception.HttpRequestError switch

@@ -81,6 +81,9 @@ public enum FailureKind
     /// <summary>No whole answer within the time allowed.</summary>
     Timeout = 54,
 
+    /// <summary>Connection: the process or the system has no file descriptor left for it. Nothing was sent.</summary>
+    TooManyOpenFiles = 55,
+
     /// <summary>Answer: the server failed (500, 502, 504 and other 5xx).</summary>
     ServerError = 60,
 

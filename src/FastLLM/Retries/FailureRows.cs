@@ -18,6 +18,7 @@ internal static class FailureRows
         new(FailureKind.RateLimited, FailureAction.Wait, "429, 498, or 402 for a budget in flight"),
         new(FailureKind.Overloaded, FailureAction.Wait, "503, 529"),
         new(FailureKind.ConnectionRefused, FailureAction.Wait, "connection refused"),
+        new(FailureKind.TooManyOpenFiles, FailureAction.Wait, "no file descriptor is left for a connection; nothing was sent"),
         new(FailureKind.ServerError, FailureAction.Retry, "500, 502, 504, 524, other 5xx"),
         new(FailureKind.ServerConflict, FailureAction.Retry, "408, 409, 425"),
         new(FailureKind.ConnectionLost, FailureAction.Retry, "connection lost"),

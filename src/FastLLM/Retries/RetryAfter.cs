@@ -13,6 +13,9 @@ internal static partial class RetryAfter
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
+    private static readonly string[] s_oldForms =
+        ["MMM d HH:mm:ss yyyy", "MMM d HH:mm:ss yyyy 'GMT'", "dd-MMM-yy HH:mm:ss 'GMT'", "dd-MMM-yyyy HH:mm:ss 'GMT'"];
+
     /// <summary>Reads the wait from headers and body.</summary>
     /// <param name="headers">The answer's headers.</param>
     /// <param name="error">The answer's body.</param>
@@ -71,10 +74,23 @@ internal static partial class RetryAfter
 
     private static bool TryDate(string text, out DateTimeOffset instant) =>
         DateTimeOffset.TryParseExact(text, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant)
+        || TryOldDate(text, out instant)
         || (text.Contains('-', StringComparison.Ordinal) && text.Contains('T', StringComparison.OrdinalIgnoreCase)
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant))
         || (text.EndsWith("GMT", StringComparison.OrdinalIgnoreCase)
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant));
+
+    // The two obsolete forms of an HTTP date that recipients must accept (RFC 9110, 5.6.7): asctime, and RFC 850. The day of the week says
+    // nothing new.
+    private static bool TryOldDate(string text, out DateTimeOffset instant)
+    {
+        int weekday = text.AsSpan().IndexOfAny(' ', ',');
+        instant = default;
+        return weekday is >= 3 and <= 9
+            && DateTimeOffset.TryParseExact(
+                text.AsSpan(weekday + 1), s_oldForms, CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal | DateTimeStyles.AllowWhiteSpaces, out instant);
+    }
 
     private static TimeSpan? Duration(string text)
     {

@@ -43,6 +43,18 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Lines_ResumedRun_CountKeptRowsAtTheRateOfThisRun()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time, kept: 500);
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.StartsWith(
+            "750/1,000 (75%) · 246 ok · 4 failed · 20 cached · 12 shared · 500 kept · ", _written.ToString(), StringComparison.Ordinal);
+        Assert.EndsWith($"0:10 · 0:10 left{Environment.NewLine}", _written.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Lines_WithSource_ShowCurrentStatistics()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);

@@ -23,11 +23,13 @@ public sealed class SignalsTests
         Assert.False(signals.Handle(PosixSignal.SIGINT));
     }
 
-    [Fact]
-    public void Sigterm_AbortsAfter25Seconds()
+    [Theory]
+    [InlineData(PosixSignal.SIGTERM)]
+    [InlineData(PosixSignal.SIGHUP)]
+    public void SigtermOrSighup_AbortsAfter25Seconds(PosixSignal signal)
     {
         using var signals = new Signals(_time, register: false);
-        signals.Handle(PosixSignal.SIGTERM);
+        signals.Handle(signal);
 
         _time.Advance(TimeSpan.FromSeconds(24.9));
         Assert.False(signals.Abort.IsCancellationRequested);

@@ -31,10 +31,11 @@ public sealed class SummaryTests
             Failed = 3,
             Kept = 800,
             Equal = 50,
+            OutputFile = "in.out.jsonl",
             FinishReasons = new Dictionary<string, long> { ["stop"] = 1_100, ["length"] = 97 },
         };
 
-        new Summary(result, "in.out.jsonl", "fastllm run in.jsonl").Write(writer);
+        new Summary(result, "fastllm run in.jsonl").Write(writer);
 
         Assert.Equal(
             """

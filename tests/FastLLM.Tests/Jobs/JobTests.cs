@@ -145,6 +145,18 @@ public sealed class JobTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_Limit_CountsEqualRowsWithinIt()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        WriteInput([("a", "1"), ("b", "1"), ("c", "2"), ("d", "1"), ("e", "2"), ("f", "2")]);
+
+        JobResult result = await RunAsync(simulator.ApiBase, o => o.Limit = 3);
+
+        Assert.Equal((3L, 1L, 1L), (result.Rows, result.Equal, result.Stats.Shared));
+        Assert.Contains(_notices, notice => notice.StartsWith("1 of 3 rows share", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task RunAsync_EqualRows_ShareAnAnswerUnlessNoDedup()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);

@@ -25,6 +25,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         JobResult result = await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
 
         Assert.Equal((3L, 0L, 3), (result.Answered, result.Failed, simulator.Stats.Sends));
+        Assert.Equal(PathOf("out.csv"), result.OutputFile);
         string[] lines = Read("out.csv").TrimEnd().Split('\n');
         Assert.Equal("id,text,answer,finish_reason,error,prompt_tokens,completion_tokens,cost", lines[0]);
         Assert.StartsWith("a,one,", lines[1], StringComparison.Ordinal);
@@ -82,7 +83,9 @@ public sealed class TableJobTests : EngineTest, IDisposable
             ? connection.RespondAsync(200, """{"choices":[{"message":{"content":"paid"},"finish_reason":"stop"}]}"""u8.ToArray())
             : connection.RespondAsync(401, "{}"u8.ToArray()));
         Write("in.csv", Table);
-        Assert.NotNull((await RunAsync(server.ApiBase, "in.csv", "out.csv", sending: o => o.Concurrency = 1)).Stopped);
+        JobResult stopped = await RunAsync(server.ApiBase, "in.csv", "out.csv", sending: o => o.Concurrency = 1);
+        Assert.NotNull(stopped.Stopped);
+        Assert.Equal(PathOf("out.csv.log.jsonl"), stopped.OutputFile);
         Assert.False(File.Exists(PathOf("out.csv")));
         Assert.Contains(_notices, notice => notice.Contains("is written when every row has an outcome", StringComparison.Ordinal));
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);

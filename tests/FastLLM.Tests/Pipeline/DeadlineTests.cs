@@ -40,11 +40,9 @@ public sealed class DeadlineTests : EngineTest
     }
 
     [Theory]
-    [InlineData(true, ": keep-alive\n\n")]
-    [InlineData(true, "\n")]
     [InlineData(true, Word)]
-    [InlineData(false, " ")]
-    public async Task ABodyThatDrips_EndsWithTheTimeOfTheAttempt_AlthoughEachByteEndsASilence(bool streamed, string drop)
+    [InlineData(false, "x")]
+    public async Task Timeout_EndsASlowBodyWithoutSilences(bool streamed, string drop)
     {
         using var handler = new FedHandler();
         await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler, idle: 10)));
@@ -81,6 +79,73 @@ public sealed class DeadlineTests : EngineTest
 
         Assert.Equal((FailureKind.Timeout, 1), (outcome.Error?.Kind, outcome.MaybeBilled));
         Assert.Contains("60 s inside an answer (IdleTimeout)", outcome.Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(": keep-alive\n\n")]
+    [InlineData("\n")]
+    [InlineData("\r\n\r\n")]
+    [InlineData("data:\n\n")]
+    [InlineData(":")]
+    public async Task IdleTimeout_CommentsAndBlanks_DoNotEndSilence(string drop)
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler)));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = true }], Ended);
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word), Ended);
+        for (int second = 0; second < 59; second++)
+        {
+            Time.Advance(TimeSpan.FromSeconds(1));
+            await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(drop), Ended);
+        }
+
+        Assert.False(batch.IsCompleted);
+        Time.Advance(TimeSpan.FromSeconds(1.1));
+
+        Assert.Contains("60 s inside an answer (IdleTimeout)", (await batch)[0].Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task IdleTimeout_SlowEvent_IsNoSilence()
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler)));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = true }], Ended);
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word), Ended);
+        foreach (char c in Word.TrimEnd().Replace("ok", "ok!", StringComparison.Ordinal)[..9])
+        {
+            Time.Advance(TimeSpan.FromSeconds(30));
+            await handler.Body.FeedAsync([(byte)c], Ended);
+        }
+
+        await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(Word.TrimEnd()[9..] + "\n\n" + Stop), Ended);
+        await handler.Body.FeedAsync([], Ended);
+
+        Assert.Equal("okok", Assert.IsType<ChatCompletion>((await batch)[0].Response).Text);
+    }
+
+    [Theory]
+    [InlineData(true, ": keep-alive\n\n")]
+    [InlineData(true, "\n")]
+    [InlineData(true, "data: \n\n")]
+    [InlineData(false, " ")]
+    public async Task IdleTimeout_KeepAlivesBeforeContent_DoNotEndSilence(bool streamed, string drop)
+    {
+        using var handler = new FedHandler();
+        await using var manager = new RequestManager(
+            new OpenAIProvider("", "http://nowhere.invalid/v1"), OnManualClock(o => Patient(o, handler, idle: 30)));
+        Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> batch = manager.ProcessBatchAsync([Ask(1) with { Stream = streamed }], Ended);
+        await handler.Body.WaitForReaderAsync(Ended);
+        for (int second = 0; second < 29; second++)
+        {
+            Time.Advance(TimeSpan.FromSeconds(1));
+            await handler.Body.FeedAsync(Encoding.UTF8.GetBytes(drop), Ended);
+        }
+
+        Assert.False(batch.IsCompleted);
+        Time.Advance(TimeSpan.FromSeconds(1.1));
+
+        Assert.Contains("30 s inside an answer (IdleTimeout)", (await batch)[0].Error!.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -50,6 +50,7 @@ public sealed class RetryTests : EngineTest
     [InlineData(FailureKind.RateLimited)]
     [InlineData(FailureKind.Overloaded)]
     [InlineData(FailureKind.ConnectionRefused)]
+    [InlineData(FailureKind.TooManyOpenFiles)]
     public async Task BeingThrottledIsAWaitAndCountsAsNoAttempt(FailureKind kind)
     {
         var provider = new ScriptedProvider((_, nth, _) => nth <= 10 ? throw new LlmException(kind, "later") : Task.FromResult("now"));

@@ -28,6 +28,38 @@ public sealed class ModelRateLimiterTests
         Assert.Equal(2, limiters.InFlight);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task LowerCeiling_HoldsSendsBack_UntilItRises(bool adaptive)
+    {
+        using var limiters = new RateLimiters(16, adaptive, _time);
+        ModelRateLimiter limiter = limiters.Of("m");
+        for (var i = 0; i < 8; i++)
+        {
+            await limiter.EnterAsync(_lease, false, Ended);
+        }
+
+        limiters.LowerCeiling();
+        limiters.LowerCeiling(); // of those that failed together, one counts
+        Assert.Equal((6, 6), (limiters.Ceiling, limiters.Limit));
+        Task next = limiter.EnterAsync(_lease, false, Ended).AsTask();
+        limiter.Leave(_lease, LeaseEnd.NotUsed);
+        limiter.Leave(_lease, LeaseEnd.NotUsed);
+        Assert.False(next.IsCompleted);
+        limiter.Leave(_lease, LeaseEnd.Answered);
+        await next;
+
+        for (var i = 0; i < 20; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(5));
+            limiter.Leave(_lease, LeaseEnd.Answered);
+            await limiter.EnterAsync(_lease, false, Ended);
+        }
+
+        Assert.Equal((16, 16), (limiters.Ceiling, limiters.Limit));
+    }
+
     [Fact]
     public async Task FirstComeFirstServed_ButRetriesGoFirst()
     {

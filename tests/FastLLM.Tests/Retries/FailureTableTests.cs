@@ -125,7 +125,7 @@ public sealed class FailureTableTests
     [Fact]
     public void EveryKind_HasAnAction_AndEveryStopARemedy()
     {
-        FailureKind[] waits = [FailureKind.RateLimited, FailureKind.Overloaded, FailureKind.ConnectionRefused];
+        FailureKind[] waits = [FailureKind.RateLimited, FailureKind.Overloaded, FailureKind.ConnectionRefused, FailureKind.TooManyOpenFiles];
         FailureKind[] retries =
             [FailureKind.ServerError, FailureKind.ServerConflict, FailureKind.ConnectionLost, FailureKind.Timeout, FailureKind.IncompleteResponse, FailureKind.InvalidResponse];
         FailureKind[] stops =

@@ -41,6 +41,15 @@ public sealed class RetryAfterTests
         { "1755780010500", 10.5 },  // and in milliseconds
         { "1755779000", 0 },
         { "-1", null },
+        { "Thu Aug 21 12:40:10 2025", 10 },       // asctime
+        { "Mon Sep  1 12:40:10 2025", null },
+        { "Thu Aug 21 12:40:10 2025 GMT", 10 },
+        { "Thursday, 21-Aug-25 12:40:10 GMT", 10 }, // RFC 850
+        { "Thu, 21-Aug-2025 12:40:10 GMT", 10 },
+        { "Sun Nov  6 08:49:37 1994", 0 },
+        { "Sunday, 06-Nov-94 08:49:37 GMT", 0 },
+        { "Thu Aug 21 12:40:10", null },
+        { "Thu Aug 41 12:40:20 2025", null },
         { "-0.5", null },
         { "1e99", null },
         { "1e999", null },

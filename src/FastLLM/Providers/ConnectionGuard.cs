@@ -1,0 +1,62 @@
+using FastLLM.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace FastLLM.Providers;
+
+/// <summary>Decides how long a connection must be quiet before it carries another request, and whether connections are reused.</summary>
+/// <remarks>HTTP/1.1 does not number responses: a response that was not requested (sent twice, or the rest of one whose length was too
+/// small) would be taken for the response to the next request as soon as that is written. So a connection rests before it is reused: before
+/// its first requests, which detects servers that always do so, now and then later, and for a two-hundredth of the duration of the last
+/// response. After one such response, connections are no longer reused.</remarks>
+internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null)
+{
+    private const int OftenFor = 16;
+    private const int ShareOfLatency = 200;
+
+    private static readonly TimeSpan s_fresh = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan s_often = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan s_first = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(25);
+
+    private int _isBroken;
+
+    /// <summary>Gets a value indicating whether a response that was not requested has arrived.</summary>
+    public bool IsBroken => Volatile.Read(ref _isBroken) != 0;
+
+    /// <summary>Gets the clock: the system's except in tests of this type, since a network follows no other.</summary>
+    public TimeProvider Clock { get; } = clock ?? TimeProvider.System;
+
+    /// <summary>Returns how long a connection must be quiet before its next request.</summary>
+    /// <param name="requests">The number of requests that it has carried.</param>
+    /// <param name="latency">The duration of the last response.</param>
+    public static TimeSpan RestBefore(int requests, TimeSpan latency)
+    {
+        if (requests == 0)
+        {
+            return s_fresh;
+        }
+
+        if (requests == 1)
+        {
+            return s_first;
+        }
+
+        if (requests > OftenFor && int.IsPow2(requests))
+        {
+            return s_longest;
+        }
+
+        TimeSpan rest = latency / ShareOfLatency;
+        rest = requests <= OftenFor && rest < s_often ? s_often : rest;
+        return rest < s_longest ? rest : s_longest;
+    }
+
+    /// <summary>Notes that a response that was not requested has arrived.</summary>
+    public void Break()
+    {
+        if (Interlocked.Exchange(ref _isBroken, 1) == 0)
+        {
+            logger.UnrequestedResponse();
+        }
+    }
+}
