@@ -17,7 +17,8 @@ internal static class EstimateText
             writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(10) + text.ToString(CultureInfo.InvariantCulture));
 
         string invalid = estimate.Invalid > 0 ? FormattableString.Invariant($" · {estimate.Invalid:N0} invalid") : "";
-        string done = FormattableString.Invariant($"{estimate.Kept:N0} in the output · {estimate.Cached:N0} in the cache");
+        string shared = estimate.Shared > 0 ? FormattableString.Invariant($" · {estimate.Shared:N0} shared with rows in the output") : "";
+        string done = FormattableString.Invariant($"{estimate.Kept:N0} in the output · {estimate.Cached:N0} in the cache{shared}");
         Line("rows", $"{estimate.Rows:N0} · {estimate.Distinct:N0} distinct · {done} · {estimate.ToSend:N0} to send{invalid}");
         Line("tokens", $"prompt {Range(estimate, model => model.PromptTokens)}");
         Line("", $"completion {Range(estimate, model => model.CompletionTokens)}");

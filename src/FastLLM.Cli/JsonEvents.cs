@@ -133,6 +133,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("distinct", estimate.Distinct);
         json.WriteNumber("kept", estimate.Kept);
         json.WriteNumber("cached", estimate.Cached);
+        json.WriteNumber("shared", estimate.Shared);
         json.WriteNumber("to_send", estimate.ToSend);
         json.WriteNumber("invalid", estimate.Invalid);
         json.WriteNumber("spent", estimate.Spent);

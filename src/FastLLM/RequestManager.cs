@@ -202,7 +202,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     {
         int window = Options.Concurrency + WorkerPool<TResponse>.MaxPaused(Options.Concurrency);
         BudgetAccount? account = _ledger?.Open(settings.EarlierCost, settings.AnnounceInFlight);
-        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings.HoldsSuspects);
+        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings, hasCache: Answers is not null);
     }
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(

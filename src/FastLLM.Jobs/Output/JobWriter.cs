@@ -65,6 +65,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
             else
             {
                 Answered++;
+                sink.Answered(row.Place, outcome.Key, outcome.Response);
                 if (outcome.Response is ChatCompletion { FinishReason: { } reason })
                 {
                     _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;

@@ -23,6 +23,9 @@ public sealed class JobPlan
     /// <summary>Gets the number of different requests of other rows that the cache answers.</summary>
     public long Cached { get; internal init; }
 
+    /// <summary>Gets the number of different requests of other rows that a record of the output answers.</summary>
+    public long Shared { get; internal init; }
+
     /// <summary>Gets the number of requests to send, without retries.</summary>
     public long ToSend => Models.Sum(model => model.Requests);
 

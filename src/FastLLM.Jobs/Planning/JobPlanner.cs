@@ -36,7 +36,8 @@ internal sealed class JobPlanner(JobSetup setup)
         using SafeFileHandle? file = log is null ? null : OutputScan.OpenForReading(log);
         RecordReader? records = file is null ? null : new RecordReader(file);
         HashSet<ulong> keys = [];
-        (long cached, long invalid) = (0, 0);
+        (long cached, long shared, long invalid) = (0, 0, 0);
+        using RecordedAnswers? answers = log is null ? null : new RecordedAnswers(setup.Index.Answers, log);
         (string? firstEndpoint, string? firstBody) = (null, null);
         await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
         {
@@ -62,6 +63,13 @@ internal sealed class JobPlanner(JobSetup setup)
                     continue;
                 }
 
+                if (answers?.Find(request.Key) is { } body)
+                {
+                    shared++;
+                    Learn(request, LlmResponse.FromBody(body).Usage);
+                    continue;
+                }
+
                 TokenUpperBound most = TokenUpperBound.Of(request);
                 EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
                 if (firstBody is null)
@@ -78,6 +86,7 @@ internal sealed class JobPlanner(JobSetup setup)
             Distinct = setup.Index.Rows.CountKeys((int)setup.Index.Count).Distinct,
             Kept = resume.Kept,
             Cached = cached,
+            Shared = shared,
             Invalid = invalid,
             Models =
             [

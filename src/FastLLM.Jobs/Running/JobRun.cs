@@ -16,12 +16,12 @@ internal sealed class JobRun(JobSetup setup)
         setup.RefuseUnbounded();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
-            setup.Say($"{setup.Equal:N0} of {setup.Index.Rows.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
+            setup.Say($"{setup.Equal:N0} of {setup.Index.Count:N0} rows share the answer of an equal row. For an answer each: --no-dedup, or --samples N.");
         }
 
         if (_options.Output == Job.Pipe)
         {
-            using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input);
+            using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input, setup.Index.Answers);
             var toPipe = new RowProcessor(setup, setup.NewResumeState(), pipe, new CostAccount(journal: null, recorded: 0));
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
@@ -38,7 +38,8 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         var costs = new CostAccount(journal, resume.Cost);
-        var toFile = new RowProcessor(setup, resume, new FileSink(output, setup.Index.Rows), costs);
+        using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
+        var toFile = new RowProcessor(setup, resume, sink, costs);
         JobResult result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         if (table is not null)
         {

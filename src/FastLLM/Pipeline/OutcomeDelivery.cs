@@ -168,7 +168,7 @@ internal sealed class OutcomeDelivery<TResponse>(
         Run<TResponse>? last = null;
         foreach (Caller<TResponse> caller in callers)
         {
-            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(outcome.Failure is null && outcome.StopCause is null))
+            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(context.Key, outcome.Failure is null && outcome.StopCause is null))
             {
                 last = caller.Run;
                 last.Remember(context.Key, wrapper ??= Wrap(context, caller, isOwner: true));
