@@ -28,6 +28,19 @@ internal static class EstimateText
             Line("", $"{CostText.Dollars(estimate.Spent)} for earlier runs of this output");
         }
 
+        if (estimate is { Budget: { } budget, MaxRequestCost: { } most })
+        {
+            Line("budget", $"{CostText.Dollars(budget)}; one request may cost up to {CostText.Dollars(most)}: {estimate.MaxRequestCostText}");
+            if (most > budget - estimate.Spent)
+            {
+                Line("", $"That is more than the budget leaves: the run stops before it sends such a request.");
+            }
+            else if (most * 20 > budget - estimate.Spent)
+            {
+                Line("", $"A request is sent only while the rest of the budget covers that, so the run may end with as much unused.");
+            }
+        }
+
         foreach (ModelEstimate model in estimate.Models.Take(MaxModels))
         {
             Line("assumed", $"{Assumption(model)}");

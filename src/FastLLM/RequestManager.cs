@@ -92,6 +92,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets the answers that are kept, if there is a cache.</summary>
     internal AnswerStore<TResponse>? Answers { get; }
 
+    /// <summary>Gets the limiters of the models.</summary>
+    internal RateLimiters Limiters => _limiters;
+
     /// <summary>Gets what models cost.</summary>
     internal CostMeter Costs { get; }
 

@@ -57,7 +57,7 @@ internal static class OutputPath
     {
         (path, output) = (Target(path), Target(output));
         return path.StartsWith(output, StringComparison.Ordinal)
-            && path[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent";
+            && path[output.Length..] is "" or ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits";
     }
 
     private static string Target(string path) =>

@@ -16,6 +16,8 @@ internal sealed class JobPlanner(JobSetup setup)
     private const long MaxLearnedFrom = 2_000;
 
     private readonly Dictionary<string, UsageEstimator> _estimators = new(StringComparer.Ordinal);
+    private decimal? _maxCost;
+    private string? _maxCostText;
 
     /// <summary>Plans a job. Sends and writes nothing.</summary>
     /// <exception cref="IOException">The input or the output cannot be read.</exception>
@@ -70,6 +72,7 @@ internal sealed class JobPlanner(JobSetup setup)
                     continue;
                 }
 
+                SeeCost(request);
                 TokenUpperBound most = TokenUpperBound.Of(request);
                 EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
                 if (firstBody is null)
@@ -93,11 +96,23 @@ internal sealed class JobPlanner(JobSetup setup)
                 .. _estimators.Values.Where(estimator => estimator.Requests > 0).Select(estimator => estimator.ToEstimate())
                     .OrderByDescending(model => model.Requests),
             ],
+            MaxRequestCost = _maxCost,
+            MaxRequestCostText = _maxCostText,
+            Budget = setup.Manager.Options.Budget,
             Spent = spent,
             Recorded = resume.Cost,
             FirstEndpoint = firstEndpoint,
             FirstBody = firstBody,
         };
+    }
+
+    private void SeeCost(LlmRequest request)
+    {
+        if (setup.Manager.Costs.Bound(request, out decimal cost) is null && !(cost <= _maxCost))
+        {
+            _maxCost = cost;
+            _maxCostText = setup.Manager.Costs.Explain(request);
+        }
     }
 
     private async ValueTask<CachedAnswer<LlmResponse>> FindCachedAsync(RequestKey key, CancellationToken cancellationToken)
@@ -122,7 +137,7 @@ internal sealed class JobPlanner(JobSetup setup)
 
     private void Learn(LlmRequest request, Usage? usage)
     {
-        if (usage is not null && EstimatorOf(request) is { Seen: < MaxLearnedFrom } estimator)
+        if (usage is { IsPlausible: true } && EstimatorOf(request) is { Seen: < MaxLearnedFrom } estimator)
         {
             estimator.Learn(TokenDemand.Of(request).Bytes, usage);
         }

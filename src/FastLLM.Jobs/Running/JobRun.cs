@@ -1,6 +1,7 @@
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
+using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Running;
@@ -40,7 +41,9 @@ internal sealed class JobRun(JobSetup setup)
         var costs = new CostAccount(journal, resume.Cost);
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         var toFile = new RowProcessor(setup, resume, sink, costs);
+        using LimitJournal? limits = OpenLimits(output);
         JobResult result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
+        setup.Manager.Limiters.EndAnnouncements();
         if (table is not null)
         {
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);
@@ -49,6 +52,20 @@ internal sealed class JobRun(JobSetup setup)
         result = Sort(output, result, out bool isSorted);
         costs.End(result.Cost, isSorted ? output.Path : null, setup.Say);
         return result;
+    }
+
+    // A run that resumes within a minute knows what the last one has sent. A manager that runs on knows that itself.
+    private LimitJournal? OpenLimits(OutputFile output)
+    {
+        if (setup.Manager.Options.RateLimits is not { IsConfigured: true })
+        {
+            return null;
+        }
+
+        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider);
+        (IReadOnlyList<SentMinute> sent, double age) = setup.Manager.Stats.Sent == 0 ? journal.Read() : ([], 0);
+        setup.Manager.Limiters.Continue(sent, age, journal.Announce);
+        return journal;
     }
 
     private void Prepare(OutputFile output, string? table, CostJournal journal)

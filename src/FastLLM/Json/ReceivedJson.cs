@@ -45,6 +45,15 @@ internal static class ReceivedJson
             && (reader.TryGetInt64(out number) || (reader.TryGetDecimal(out decimal value) && TryGetWhole(value, out number)));
     }
 
+    /// <summary>Reads a whole number that is written as a text.</summary>
+    public static bool TryGetWholeText(this ref Utf8JsonReader reader, out long number)
+    {
+        number = 0;
+        return decimal.TryParse(
+                reader.Text(), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out decimal value)
+            && TryGetWhole(value, out number);
+    }
+
     /// <summary>Gets the string, or <see langword="null"/> if the value is not one.</summary>
     public static string? Text(this JsonElement value)
     {

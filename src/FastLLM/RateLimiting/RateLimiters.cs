@@ -19,6 +19,7 @@ internal sealed class RateLimiters : IDisposable
     private readonly TimeSpan _maxDayWait;
     private readonly bool _adaptive;
     private readonly long _start;
+    private Action<SentMinute>? _announce;
     private ModelRateLimiter? _last;
     private long _order;
     private int _inFlight;
@@ -113,6 +114,30 @@ internal sealed class RateLimiters : IDisposable
 
         return isNews;
     }
+
+    /// <summary>Counts what earlier processes have sent in the last minute, and announces what this one sends.</summary>
+    /// <param name="sent">What they have sent, by model.</param>
+    /// <param name="age">How long ago they said so, in seconds.</param>
+    /// <param name="announce">Called about once a second with what is sent, under the lock of the limiters.</param>
+    public void Continue(IReadOnlyList<SentMinute> sent, double age, Action<SentMinute> announce)
+    {
+        foreach (SentMinute model in sent)
+        {
+            ConfiguredLimits? limits = Of(model.Model).Configured;
+            lock (Lock)
+            {
+                if (limits is not null)
+                {
+                    SentAnnouncer.Restore(model, limits.Minutes, Now, age);
+                }
+            }
+        }
+
+        AnnounceTo(announce);
+    }
+
+    /// <summary>Ends the announcements.</summary>
+    public void EndAnnouncements() => AnnounceTo(null);
 
     public void Dispose()
     {
@@ -219,10 +244,24 @@ internal sealed class RateLimiters : IDisposable
         _limit = (int)Math.Min(Ceiling, limit);
     }
 
-    private ModelRateLimiter Create(string model) => new(
-        this, model,
-            _adaptive,
-            _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
+    private ModelRateLimiter Create(string model)
+    {
+        ConfiguredLimits? limits = _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait, Now) : null;
+        limits?.AnnounceTo(Now, model, Volatile.Read(ref _announce));
+        return new ModelRateLimiter(this, model, _adaptive, limits);
+    }
+
+    private void AnnounceTo(Action<SentMinute>? announce)
+    {
+        Volatile.Write(ref _announce, announce);
+        foreach (ModelRateLimiter limiter in _limiters.Values)
+        {
+            lock (Lock)
+            {
+                limiter.Configured?.AnnounceTo(Now, limiter.Model, announce);
+            }
+        }
+    }
 
     // Of several models with waiters, the one whose first waiter came first counts.
     private void Note()
