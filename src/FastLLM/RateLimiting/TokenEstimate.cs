@@ -16,6 +16,7 @@ internal sealed class TokenEstimate
 
     // What a server adds to the messages of a prompt.
     private const long Overhead = 16;
+    private const int LeastOfProse = 2; // bytes a token; of plain words, it is rarely less than four
 
     // The share of bytes that are no plain letters tells scripts, numbers and code from prose; short prompts have more overhead than long ones.
     private const int Shares = 5;
@@ -33,11 +34,12 @@ internal sealed class TokenEstimate
     public long Input(in TokenDemand demand) => Math.Max(1, (long)Math.Ceiling(demand.Bytes * _tokens / _bytes));
 
     /// <summary>The prompt to set aside: the most that prompts of about this length and kind took lately; of a new kind, a token for each
-    /// byte.</summary>
+    /// byte, or for two of prose.</summary>
     public long HighInput(in TokenDemand demand)
     {
-        double perByte = _highest[Kind(demand)];
-        return perByte == 0 ? demand.Bytes + Overhead : Math.Max(1, (long)Math.Ceiling(demand.Bytes * perByte));
+        int kind = Kind(demand);
+        double perByte = _highest[kind];
+        return perByte == 0 ? (demand.Bytes / (kind % Shares == 0 ? LeastOfProse : 1)) + Overhead : Math.Max(1, (long)Math.Ceiling(demand.Bytes * perByte));
     }
 
     /// <summary>The output to set aside: what is allowed, or what nineteen of twenty answers stay within.</summary>

@@ -70,7 +70,7 @@ public sealed class StrictMinuteTests
     public void ProcessThatIsKilledAndResumed_NeverOverruns(double killedAfter, double pause)
     {
         var limits = new RateLimits { RequestsPerMinute = 300, TokensPerMinute = 60_000 };
-        Func<Random, (int, double, int?, int)> row = static random => (random.Next(40, 1000), 4, 100, 100);
+        Func<Random, (int, double, int?, int)> row = static random => (random.Next(40, 300), 4, 100, 100);
         SentMinute? sent = null;
         var announcedAt = 0.0;
         using var killed = new StrictModel(limits, 0.5, row, seed: 3);
