@@ -30,7 +30,8 @@ internal static class EstimateText
 
         if (estimate is { Budget: { } budget, MaxRequestCost: { } most })
         {
-            Line("budget", $"{CostText.Dollars(budget)}; one request may cost up to {CostText.Dollars(most)}: {estimate.MaxRequestCostText}");
+            string one = CostText.Dollars(most);
+            Line("budget", $"{CostText.Dollars(budget)}; one request may cost up to {one}: {estimate.MaxRequestCostText}");
             if (most > budget - estimate.Spent)
             {
                 Line("", $"That is more than the budget leaves: the run stops before it sends such a request.");

@@ -40,7 +40,7 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
             [
                 .. document.RootElement.GetProperty("models").EnumerateArray().Select(model => new SentMinute(
                     model.GetProperty("model").GetString()!,
-                    [.. model.GetProperty("sent").EnumerateArray().Select(static axis => axis.EnumerateArray().Select(static one => one.GetDouble()).ToArray())])),
+                    [.. model.GetProperty("sent").EnumerateArray().Select(static axis => AmountsOf(axis))])),
             ];
             return (sent, Math.Max(0, age));
         }
@@ -73,7 +73,16 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
         }
     }
 
-    public void Dispose() => _file?.Dispose();
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isBroken = true; // of two jobs of a manager, the other may still announce
+            _file?.Dispose();
+        }
+    }
+
+    private static double[] AmountsOf(JsonElement axis) => [.. axis.EnumerateArray().Select(static one => one.GetDouble())];
 
     private void Write()
     {

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>Stores where the answer to a request is recorded: 21 to 32 bytes for each key that occurs more than once in a file, and for each
-/// key of a pipe, whose later rows are unknown.</summary>
+/// <summary>Stores where the answer to a request is recorded: 21 to 43 bytes for each key that occurs more than once in a file, and for
+/// each key of a pipe, whose later rows are unknown.</summary>
 /// <remarks>Keys are 64 bits of their SHA-256; a reader compares the whole key. Safe for concurrent use.</remarks>
 internal sealed class AnswerIndex(bool isPipe)
 {

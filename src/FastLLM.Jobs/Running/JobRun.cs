@@ -42,8 +42,16 @@ internal sealed class JobRun(JobSetup setup)
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         var toFile = new RowProcessor(setup, resume, sink, costs);
         using LimitJournal? limits = OpenLimits(output);
-        JobResult result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
-        setup.Manager.Limiters.EndAnnouncements();
+        JobResult result;
+        try
+        {
+            result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            setup.Manager.Limiters.EndAnnouncements();
+        }
+
         if (table is not null)
         {
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);

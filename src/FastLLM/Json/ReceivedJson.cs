@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
@@ -49,8 +50,7 @@ internal static class ReceivedJson
     public static bool TryGetWholeText(this ref Utf8JsonReader reader, out long number)
     {
         number = 0;
-        return decimal.TryParse(
-                reader.Text(), System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out decimal value)
+        return decimal.TryParse(reader.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)
             && TryGetWhole(value, out number);
     }
 

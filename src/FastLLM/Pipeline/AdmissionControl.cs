@@ -10,6 +10,7 @@ namespace FastLLM.Pipeline;
 /// <summary>Gives out leases, and takes them back with what their sends took.</summary>
 internal sealed class AdmissionControl<TResponse> : IDisposable
 {
+    // Long because slot, rate and money are taken and given back in one place, in one order.
     private readonly Provider<TResponse> _provider;
     private readonly RequestManagerOptions _options;
     private readonly RateLimiters _limiters;
@@ -273,8 +274,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
         else if (cost > reserved && _costs.Exceeded(context.Request, cost.Value))
         {
-            _logger.WorstCaseExceeded(
-                context.Request.Model, FormattableString.Invariant($"${cost:0.##########}"), FormattableString.Invariant($"${reserved:0.##########}"));
+            string charged = FormattableString.Invariant($"${cost:0.##########}");
+            _logger.WorstCaseExceeded(context.Request.Model, charged, FormattableString.Invariant($"${reserved:0.##########}"));
         }
     }
 

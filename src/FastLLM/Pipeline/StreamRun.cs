@@ -20,8 +20,8 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private int _prepaid;
 
     public StreamRun(
-        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, RunSettings settings,
-        bool hasCache)
+        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast,
+        RunSettings settings, bool hasCache)
         : base(tracker, account, remembersAnswers: false, failsFast)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);

@@ -11,8 +11,8 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
     // Estimates may be a little too low.
     private const double TokenShare = 0.997;
 
-    // Providers that limit prompts and answers apart refill continuously up to a whole minute's worth. Rows that are long in one and short in
-    // the other need such a reserve: with half a second's, each limit would wait for the other.
+    // Providers that limit prompts and answers apart refill continuously up to a whole minute's worth. Rows that are long in one and short
+    // in the other need such a reserve: with half a second's, each limit would wait for the other.
     private const double SplitBurst = 30;
 
     private readonly MinuteLimit? _requests = limits.RequestsPerMinute is { } perMinute ? new MinuteLimit(perMinute, start) : null;

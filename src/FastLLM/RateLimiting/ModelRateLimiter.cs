@@ -6,6 +6,7 @@ namespace FastLLM.RateLimiting;
 /// and not while its answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.</remarks>
 internal sealed class ModelRateLimiter
 {
+    // Long because everything that a send may wait for is decided and settled here.
     private readonly RateLimiters _limiters;
     private readonly LearningLimiter _learned;
     private readonly ConfiguredLimits? _configured;

@@ -85,7 +85,8 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
 
     // Servers that are lenient take "3" for 3.
     private static long Choices(ref Utf8JsonReader reader) =>
-        reader.Read() && (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
+        reader.Read()
+            && (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
             ? choices
             : 1;
 

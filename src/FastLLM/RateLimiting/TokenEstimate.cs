@@ -18,7 +18,8 @@ internal sealed class TokenEstimate
     private const long Overhead = 16;
     private const int LeastOfProse = 2; // bytes a token; of plain words, it is rarely less than four
 
-    // The share of bytes that are no plain letters tells scripts, numbers and code from prose; short prompts have more overhead than long ones.
+    // The share of bytes that are no plain letters tells scripts, numbers and code from prose; short prompts have more overhead than long
+    // ones.
     private const int Shares = 5;
     private const int Octaves = 40;
     private const double Forget = 0.01;
@@ -39,7 +40,9 @@ internal sealed class TokenEstimate
     {
         int kind = Kind(demand);
         double perByte = _highest[kind];
-        return perByte == 0 ? (demand.Bytes / (kind % Shares == 0 ? LeastOfProse : 1)) + Overhead : Math.Max(1, (long)Math.Ceiling(demand.Bytes * perByte));
+        return perByte == 0
+            ? (demand.Bytes / (kind % Shares == 0 ? LeastOfProse : 1)) + Overhead
+            : Math.Max(1, (long)Math.Ceiling(demand.Bytes * perByte));
     }
 
     /// <summary>The output to set aside: what is allowed, or what nineteen of twenty answers stay within.</summary>
