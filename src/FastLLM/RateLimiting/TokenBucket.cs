@@ -2,11 +2,11 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>A limit a minute, refilled continuously, of which little may be used at once.</summary>
 /// <remarks>All of its state is the moment at which it will be full again; times are seconds on the clock of <see cref="RateLimiters"/>,
-/// under whose lock it stands. It holds half a second's worth, or more for a provider that is known to. Providers that count by the second
+/// under whose lock it stands. It holds half a second's worth, or more where that is stated. Providers that count by the second
 /// hold one: the other half is theirs, for sends that the network bunches up.</remarks>
 internal sealed class TokenBucket(long perMinute, double burst = TokenBucket.HalfASecond, double start = 0)
 {
-    /// <summary>What a bucket holds if nothing else is said, in seconds' worth.</summary>
+    /// <summary>What a bucket holds by default, in seconds' worth.</summary>
     public const double HalfASecond = 0.5;
 
     private const double Tick = 1e-9;
