@@ -17,7 +17,8 @@ internal static class EstimateText
             writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(10) + text.ToString(CultureInfo.InvariantCulture));
 
         string invalid = estimate.Invalid > 0 ? FormattableString.Invariant($" · {estimate.Invalid:N0} invalid") : "";
-        string done = FormattableString.Invariant($"{estimate.Kept:N0} in the output · {estimate.Cached:N0} in the cache");
+        string shared = estimate.Shared > 0 ? FormattableString.Invariant($" · {estimate.Shared:N0} shared with rows in the output") : "";
+        string done = FormattableString.Invariant($"{estimate.Kept:N0} in the output · {estimate.Cached:N0} in the cache{shared}");
         Line("rows", $"{estimate.Rows:N0} · {estimate.Distinct:N0} distinct · {done} · {estimate.ToSend:N0} to send{invalid}");
         Line("tokens", $"prompt {Range(estimate, model => model.PromptTokens)}");
         Line("", $"completion {Range(estimate, model => model.CompletionTokens)}");
@@ -25,6 +26,20 @@ internal static class EstimateText
         if (estimate.Spent > 0)
         {
             Line("", $"{CostText.Dollars(estimate.Spent)} for earlier runs of this output");
+        }
+
+        if (estimate is { Budget: { } budget, MaxRequestCost: { } most })
+        {
+            string one = CostText.Dollars(most);
+            Line("budget", $"{CostText.Dollars(budget)}; one request may cost up to {one}: {estimate.MaxRequestCostText}");
+            if (most > budget - estimate.Spent)
+            {
+                Line("", $"That is more than the budget leaves: the run stops before it sends such a request.");
+            }
+            else if (most * 20 > budget - estimate.Spent)
+            {
+                Line("", $"A request is sent only while the rest of the budget covers that, so the run may end with as much unused.");
+            }
         }
 
         foreach (ModelEstimate model in estimate.Models.Take(MaxModels))

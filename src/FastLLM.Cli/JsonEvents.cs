@@ -136,9 +136,15 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("distinct", estimate.Distinct);
         json.WriteNumber("kept", estimate.Kept);
         json.WriteNumber("cached", estimate.Cached);
+        json.WriteNumber("shared", estimate.Shared);
         json.WriteNumber("to_send", estimate.ToSend);
         json.WriteNumber("invalid", estimate.Invalid);
         json.WriteNumber("spent", estimate.Spent);
+        if (estimate.MaxRequestCost is { } most)
+        {
+            json.WriteNumber("max_request_cost", most / 1.000000000000000000000000000m);
+        }
+
         Range(json, "cost", estimate.LowCost, estimate.LikelyCost, estimate.HighCost);
         json.WriteStartArray("models");
         foreach (ModelEstimate model in estimate.Models)

@@ -108,7 +108,7 @@ public sealed class JobOptions
         if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
         {
             throw new ArgumentException(
-                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent). "
+                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent, .limits). "
                 + "A job never writes to its input: name another output.");
         }
 

@@ -96,6 +96,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets the answers that are kept, if there is a cache.</summary>
     internal AnswerStore<TResponse>? Answers { get; }
 
+    /// <summary>Gets the limiters of the models.</summary>
+    internal RateLimiters Limiters => _limiters;
+
     /// <summary>Gets what models cost.</summary>
     internal CostMeter Costs { get; }
 
@@ -206,7 +209,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     {
         int window = Options.Concurrency + WorkerPool<TResponse>.MaxPaused(Options.Concurrency);
         BudgetAccount? account = _ledger?.Open(settings.EarlierCost, settings.AnnounceInFlight);
-        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings.HoldsSuspects);
+        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings, hasCache: Answers is not null);
     }
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(

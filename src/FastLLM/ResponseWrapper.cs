@@ -38,6 +38,9 @@ public abstract class ResponseWrapper
         }
     }
 
+    /// <summary>Gets the request's key, if its outcome comes from the engine.</summary>
+    internal RequestKey Key => _key;
+
     /// <summary>Gets the request's place in its batch or stream, from 0.</summary>
     public long OrderId { get; }
 

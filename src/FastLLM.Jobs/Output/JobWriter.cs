@@ -69,6 +69,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
                 Answered++;
                 _cached += outcome.IsCacheHit ? 1 : 0;
                 _shared += outcome.IsShared ? 1 : 0;
+                sink.Answered(row.Place, outcome.Key, outcome.Response);
                 if (outcome.Response is ChatCompletion { FinishReason: { } reason })
                 {
                     _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;

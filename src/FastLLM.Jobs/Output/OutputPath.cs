@@ -60,7 +60,8 @@ internal static class OutputPath
         (path, output) = (Target(path), Target(output));
         return path.StartsWith(output, StringComparison.Ordinal)
             && (path.Length == output.Length
-                || path.AsSpan(output.Length).TrimEnd("0123456789") is ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent");
+                || path.AsSpan(output.Length).TrimEnd("0123456789") is
+                    ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
     }
 
     private static string Target(string path) =>

@@ -1,4 +1,5 @@
 using FastLLM.Jobs.Planning;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Jobs.Output;
 
@@ -10,6 +11,14 @@ internal abstract class RowSink
     /// <param name="record">The line with its LF; valid during the call only.</param>
     public abstract void Write(int place, ReadOnlySpan<byte> record);
 
+    /// <summary>Gets what finds the written answers again.</summary>
+    public virtual IRecordedAnswers? Answers => null;
+
+    /// <summary>Notes that the record just written is the answer to a request.</summary>
+    public virtual void Answered(int place, RequestKey key, LlmResponse answer)
+    {
+    }
+
     /// <summary>Waits until another row may start: a sink that keeps the order must not hold too many records.</summary>
     public virtual ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => default;
 
@@ -20,19 +29,45 @@ internal abstract class RowSink
 }
 
 /// <summary>Appends records to an output file as they come, and stores their offsets.</summary>
-internal sealed class FileSink(OutputFile output, RowIndex rows) : RowSink
+internal sealed class FileSink(OutputFile output, RowIndex rows, AnswerIndex index) : RowSink, IDisposable
 {
+    private readonly RecordedAnswers _answers = new(index, output.Path);
+
+    public override IRecordedAnswers Answers => _answers;
+
     public override void Write(int place, ReadOnlySpan<byte> record) => rows.SetRecord(place, output.Append(record));
+
+    public override void Answered(int place, RequestKey key, LlmResponse answer)
+    {
+        if (_answers.MayRepeat(key))
+        {
+            index.Set(RowIndex.Fingerprint(key), rows.RecordOf(place));
+        }
+    }
+
+    public void Dispose() => _answers.Dispose();
 }
 
 /// <summary>Writes records to a pipe, as they come or, through a window of records that are held back, in input order.</summary>
-internal sealed class PipeSink(Stream stream, bool inOrder) : RowSink, IDisposable
+internal sealed class PipeSink(Stream stream, bool inOrder, AnswerIndex index) : RowSink, IDisposable
 {
     private const int Window = 4096;
+
+    private readonly LatestAnswers _answers = new(index);
 
     private readonly SemaphoreSlim _room = new(Window);
     private readonly SortedDictionary<int, byte[]> _held = [];
     private int _next;
+
+    public override IRecordedAnswers Answers => _answers;
+
+    public override void Answered(int place, RequestKey key, LlmResponse answer)
+    {
+        if (_answers.MayRepeat(key))
+        {
+            _answers.Add(key, answer.RawBody.Span);
+        }
+    }
 
     public override void Write(int place, ReadOnlySpan<byte> record)
     {

@@ -18,6 +18,9 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
     /// <summary>Gets the keys and records of the rows.</summary>
     public RowIndex Rows { get; } = new();
 
+    /// <summary>Gets where the answers of equal rows are recorded.</summary>
+    public AnswerIndex Answers { get; } = new(input.IsPipe);
+
     /// <summary>Gets the number of rows that the job processes, counting each sample.</summary>
     public long Count { get; private set; }
 

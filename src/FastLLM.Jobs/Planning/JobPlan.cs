@@ -23,6 +23,9 @@ public sealed class JobPlan
     /// <summary>Gets the number of different requests of other rows that the cache answers.</summary>
     public long Cached { get; internal init; }
 
+    /// <summary>Gets the number of different requests of other rows that a record of the output answers.</summary>
+    public long Shared { get; internal init; }
+
     /// <summary>Gets the number of requests to send, without retries.</summary>
     public long ToSend => Models.Sum(model => model.Requests);
 
@@ -31,6 +34,16 @@ public sealed class JobPlan
 
     /// <summary>Gets the estimate for each model, the model with the most requests first.</summary>
     public IReadOnlyList<ModelEstimate> Models { get; internal init; } = [];
+
+    /// <summary>Gets the highest possible cost of one request to send, in US dollars, which a budget must cover before it is sent;
+    /// <see langword="null"/> if unknown.</summary>
+    public decimal? MaxRequestCost { get; internal init; }
+
+    /// <summary>Gets the budget of the job, if there is one.</summary>
+    public decimal? Budget { get; internal init; }
+
+    /// <summary>Gets what the highest possible cost of one request consists of, and which option bounds it.</summary>
+    public string? MaxRequestCostText { get; internal init; }
 
     /// <summary>Gets the known cost of earlier runs of the job, in US dollars.</summary>
     public decimal Spent { get; internal init; }

@@ -16,6 +16,8 @@ internal sealed class JobPlanner(JobSetup setup)
     private const long MaxLearnedFrom = 2_000;
 
     private readonly Dictionary<string, UsageEstimator> _estimators = new(StringComparer.Ordinal);
+    private decimal? _maxCost;
+    private string? _maxCostText;
 
     /// <summary>Plans a job. Sends and writes nothing.</summary>
     /// <exception cref="IOException">The input or the output cannot be read.</exception>
@@ -37,7 +39,8 @@ internal sealed class JobPlanner(JobSetup setup)
         using SafeFileHandle? file = log is null ? null : OutputScan.OpenForReading(log);
         RecordReader? records = file is null ? null : new RecordReader(file);
         HashSet<ulong> keys = [];
-        (long cached, long invalid) = (0, 0);
+        (long cached, long shared, long invalid) = (0, 0, 0);
+        using RecordedAnswers? answers = log is null ? null : new RecordedAnswers(setup.Index.Answers, log);
         (string? firstEndpoint, string? firstBody) = (null, null);
         await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
         {
@@ -63,6 +66,14 @@ internal sealed class JobPlanner(JobSetup setup)
                     continue;
                 }
 
+                if (answers?.Find(request.Key) is { } body)
+                {
+                    shared++;
+                    Learn(request, LlmResponse.FromBody(body).Usage);
+                    continue;
+                }
+
+                SeeCost(request);
                 TokenUpperBound most = TokenUpperBound.Of(request);
                 EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
                 if (firstBody is null)
@@ -79,17 +90,30 @@ internal sealed class JobPlanner(JobSetup setup)
             Distinct = setup.Index.Rows.CountKeys((int)setup.Index.Count).Distinct,
             Kept = resume.Kept,
             Cached = cached,
+            Shared = shared,
             Invalid = invalid,
             Models =
             [
                 .. _estimators.Values.Where(estimator => estimator.Requests > 0).Select(estimator => estimator.ToEstimate())
                     .OrderByDescending(model => model.Requests),
             ],
+            MaxRequestCost = _maxCost,
+            MaxRequestCostText = _maxCostText,
+            Budget = setup.Manager.Options.Budget,
             Spent = spent,
             Recorded = resume.Cost,
             FirstEndpoint = firstEndpoint,
             FirstBody = firstBody,
         };
+    }
+
+    private void SeeCost(LlmRequest request)
+    {
+        if (setup.Manager.Costs.Bound(request, out decimal cost) is null && !(cost <= _maxCost))
+        {
+            _maxCost = cost;
+            _maxCostText = setup.Manager.Costs.Explain(request);
+        }
     }
 
     private async ValueTask<CachedAnswer<LlmResponse>> FindCachedAsync(RequestKey key, CancellationToken cancellationToken)
@@ -114,7 +138,7 @@ internal sealed class JobPlanner(JobSetup setup)
 
     private void Learn(LlmRequest request, Usage? usage)
     {
-        if (usage is not null && EstimatorOf(request) is { Seen: < MaxLearnedFrom } estimator)
+        if (usage is { IsPlausible: true } && EstimatorOf(request) is { Seen: < MaxLearnedFrom } estimator)
         {
             estimator.Learn(TokenDemand.Of(request).Bytes, usage);
         }

@@ -61,7 +61,7 @@ internal sealed class JobSetup
             throw new BatchFormatException(check.Errors, check.ErrorCount);
         }
 
-        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count);
+        (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count, Index.Answers.Expect);
         Equal = keyed - distinct;
     }
 

@@ -62,6 +62,7 @@ internal sealed class ResumeState
             }
 
             Cost += entry.Cost ?? 0;
+            NoteAnswer(entry);
             if (_waiting is null)
             {
                 See(entry);
@@ -115,6 +116,19 @@ internal sealed class ResumeState
     private static ulong KeyOf(in OutputEntry entry) => entry.Key is { } key ? RowIndex.Fingerprint(key) : AnyKey;
 
     private bool IsKept(in OutputEntry entry) => entry.Succeeded ? !_refresh.Applies(entry.FinishReasons) : !_retryFailed;
+
+    // An equal row finds the answer by its key, also if the row of the record is no longer in the input.
+    private void NoteAnswer(in OutputEntry entry)
+    {
+        if (entry is { Succeeded: true, Key: { } key } && IsKept(entry)
+            && RowIndex.Fingerprint(key) is var fingerprint && (_index.Answers.MayRepeat(fingerprint) || !IsOfItsRow(entry, fingerprint)))
+        {
+            _index.Answers.Set(fingerprint, entry.Offset);
+        }
+    }
+
+    private bool IsOfItsRow(in OutputEntry entry, ulong key) =>
+        _index.Rows.Find(RowIndex.Fingerprint(entry.CustomId)) is >= 0 and var place && _index.Rows.KeyOf(place) == key;
 
     private void See(in OutputEntry entry)
     {

@@ -8,7 +8,8 @@ namespace FastLLM.Jobs.Planning;
 
 /// <summary>Stores the id, key and record of each row: 24 bytes, and 5 to 11 more to find the row by its id.</summary>
 /// <remarks>Ids and keys are 64 bits of their SHA-256. Among a million rows, two different ids collide with a probability of 3 × 10⁻⁸; a
-/// record is taken for another row's only if the keys collide as well. Rows are never removed. Not safe for concurrent use.</remarks>
+/// record is taken for another row's only if the keys collide as well. Rows are never removed. One thread may add rows
+/// while another sets records.</remarks>
 internal sealed class RowIndex
 {
     /// <summary>The offset of the record of a row without one.</summary>
@@ -19,6 +20,7 @@ internal sealed class RowIndex
 
     private const long FailedBit = 1L << 62;
 
+    private readonly Lock _growing = new();
     private ulong[] _ids = new ulong[1024];
     private ulong[] _keys = new ulong[1024];
     private long[] _records = new long[1024];
@@ -61,7 +63,10 @@ internal sealed class RowIndex
             // By half: at a million rows, doubling would waste up to 24 MB.
             Array.Resize(ref _ids, row + (row / 2));
             Array.Resize(ref _keys, _ids.Length);
-            Array.Resize(ref _records, _ids.Length);
+            lock (_growing)
+            {
+                Array.Resize(ref _records, _ids.Length); // a record that is set meanwhile must not be lost with the old array
+            }
         }
 
         (_ids[row], _keys[row], _records[row]) = (id, key, NoRecord);
@@ -88,15 +93,29 @@ internal sealed class RowIndex
     public void SetKey(int row, ulong key) => _keys[row] = key;
 
     /// <summary>Counts the different keys, and the rows that have one, among the first rows.</summary>
-    public (long Distinct, long Keyed) CountKeys(int rows)
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="repeated">Is called for each row whose key an earlier row has too.</param>
+    public (long Distinct, long Keyed) CountKeys(int rows, Action<ulong>? repeated = null)
     {
         ulong[] keys = _keys.AsSpan(0, rows).ToArray();
         Array.Sort(keys);
         (long distinct, long keyed) = (0, 0);
         for (var i = 0; i < keys.Length; i++)
         {
-            keyed += keys[i] == NoKey ? 0 : 1;
-            distinct += keys[i] == NoKey || (i > 0 && keys[i] == keys[i - 1]) ? 0 : 1;
+            if (keys[i] == NoKey)
+            {
+                continue;
+            }
+
+            keyed++;
+            if (i == 0 || keys[i] != keys[i - 1])
+            {
+                distinct++;
+            }
+            else
+            {
+                repeated?.Invoke(keys[i]);
+            }
         }
 
         return (distinct, keyed);
@@ -109,8 +128,13 @@ internal sealed class RowIndex
     public bool IsFailure(int row) => _records[row] >= FailedBit;
 
     /// <summary>Sets the offset of the row's record.</summary>
-    public void SetRecord(int row, long offset, bool isFailure = false) =>
-        _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
+    public void SetRecord(int row, long offset, bool isFailure = false)
+    {
+        lock (_growing)
+        {
+            _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
+        }
+    }
 
     /// <summary>Determines whether a record is the one of a row: it has the row's id, and the row's key if both have one.</summary>
     public bool IsRecordOf(int row, in OutputEntry record) => !record.IsDamaged && _ids[row] == Fingerprint(record.CustomId)

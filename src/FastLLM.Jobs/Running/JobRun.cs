@@ -2,6 +2,7 @@ using System.Globalization;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
+using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Running;
@@ -23,7 +24,7 @@ internal sealed class JobRun(JobSetup setup)
 
         if (_options.Output == Job.Pipe)
         {
-            using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input);
+            using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input, setup.Index.Answers);
             var toPipe = new RowProcessor(setup, setup.NewResumeState(), pipe, new CostAccount(journal: null, recorded: 0));
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
@@ -41,8 +42,19 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         var costs = new CostAccount(journal, resume.Cost);
-        var toFile = new RowProcessor(setup, resume, new FileSink(output, setup.Index.Rows), costs);
-        JobResult result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
+        using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
+        var toFile = new RowProcessor(setup, resume, sink, costs);
+        using LimitJournal? limits = OpenLimits(output);
+        JobResult result;
+        try
+        {
+            result = await toFile.RunAsync(drain, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            setup.Manager.Limiters.EndAnnouncements();
+        }
+
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
         if (table is not null)
         {
@@ -56,6 +68,20 @@ internal sealed class JobRun(JobSetup setup)
         };
         costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, setup.Say);
         return result;
+    }
+
+    // A run that resumes within a minute knows what the last one has sent. A manager that runs on knows that itself.
+    private LimitJournal? OpenLimits(OutputFile output)
+    {
+        if (setup.Manager.Options.RateLimits is not { IsConfigured: true })
+        {
+            return null;
+        }
+
+        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider);
+        (IReadOnlyList<SentMinute> sent, double age) = setup.Manager.Stats.Sent == 0 ? journal.Read() : ([], 0);
+        setup.Manager.Limiters.Continue(sent, age, journal.Announce);
+        return journal;
     }
 
     private void Prepare(OutputFile output, string? table, CostJournal journal)

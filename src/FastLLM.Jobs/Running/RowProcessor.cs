@@ -30,6 +30,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                 Drain = stopSending.Token,
                 EarlierCost = costs.EarlierCost,
                 AnnounceInFlight = costs.Announce,
+                Recorded = sink.Answers,
                 HoldsSuspects = true,
             };
             run = setup.Manager.Open(PendingAsync(writer, stopSending.Token), settings, cancellationToken);
@@ -79,7 +80,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                 {
                     decimal cost = writer.Write(outcome);
                     costs.Written(cost);
-                    run.RecordCost(cost);
+                    run.NoteRecorded(outcome, cost);
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {

@@ -1,17 +1,46 @@
+using System.Collections.Concurrent;
+
 namespace FastLLM.Costs;
 
 /// <summary>Knows what models cost: the price of an answer, and the highest price of a request before it is sent. Safe for concurrent
 /// use.</summary>
 internal sealed class CostMeter(PriceTable? prices)
 {
+    private readonly ConcurrentDictionary<string, decimal> _factors = new(StringComparer.Ordinal);
     private KnownPrice? _last;
 
-    /// <summary>Returns what an answer costs; <see langword="null"/> without a price or usage.</summary>
-    public decimal? CostOf(Usage? usage, string? model) => usage is null ? null : PriceOf(model)?.Cost(usage);
+    /// <summary>Returns what an answer costs; <see langword="null"/> without a price or plausible usage.</summary>
+    public decimal? CostOf(Usage? usage, string? model) =>
+        usage is { IsPlausible: true } ? PriceOf(model)?.Cost(usage.WithWholeTotal()) : null;
+
+    /// <summary>Notes that an answer cost more than the worst case of its request: the model's next requests may too.</summary>
+    /// <returns>Whether more than before is reserved from now on.</returns>
+    public bool Exceeded(LlmRequest request, decimal cost)
+    {
+        if (PriceBound(request, out decimal maxCost) is not null || maxCost == 0)
+        {
+            return false;
+        }
+
+        string model = request.Model ?? "";
+        decimal before = _factors.GetValueOrDefault(model, 1);
+        return _factors.AddOrUpdate(model, cost / maxCost, (_, known) => Math.Max(known, cost / maxCost)) > before;
+    }
 
     /// <summary>Computes the worst case of a request.</summary>
     /// <returns>Why the request has no upper bound, or <see langword="null"/>.</returns>
     public LlmException? Bound(LlmRequest request, out decimal maxCost)
+    {
+        LlmException? refusal = PriceBound(request, out maxCost);
+        if (!_factors.IsEmpty && _factors.TryGetValue(request.Model ?? "", out decimal factor))
+        {
+            maxCost *= factor;
+        }
+
+        return refusal;
+    }
+
+    private LlmException? PriceBound(LlmRequest request, out decimal maxCost)
     {
         maxCost = 0;
         if (PriceOf(request.Model) is not { } price)
@@ -33,6 +62,18 @@ internal sealed class CostMeter(PriceTable? prices)
 
         maxCost = price.MaxCost(tokens.Input, output);
         return null;
+    }
+
+    /// <summary>Explains the worst case of a request, and which option bounds it.</summary>
+    public string Explain(LlmRequest request)
+    {
+        TokenUpperBound tokens = TokenUpperBound.Of(request);
+        long output = tokens.Output ?? ((PriceOf(request.Model)?.MaxOutputTokens ?? 0) * tokens.Choices);
+        string most = FormattableString.Invariant($"{tokens.Input:N0} tokens of its prompt and {output:N0} of its answer.");
+        return tokens.Output is null
+            ? $"{most} It sets no limit, so the model's own counts: set max_completion_tokens or max_tokens in the row or the template."
+            : output == 0 ? $"{most} Shorten its prompt."
+            : $"{most} To bound it, lower max_completion_tokens or max_tokens in the row or the template.";
     }
 
     /// <summary>Returns whether a failed attempt costs nothing for certain.</summary>

@@ -44,13 +44,14 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         private long _choices;
         private long _prompts;
         private long _pictures;
+        private long _thinking;
         private string? _unbounded;
 
         public readonly TokenUpperBound Result(long bytes)
         {
             long input = bytes + Preamble + (_pictures * Picture);
             long choices = Math.Min(MaxOutput, Math.Clamp(_choices, 1, MaxOutput) * Math.Clamp(_prompts, 1, MaxOutput));
-            long? output = !_hasOutput ? 0 : _limit is { } limit ? Math.Min(limit, MaxOutput) * choices : null;
+            long? output = !_hasOutput ? 0 : _limit is { } limit ? Math.Min(limit + _thinking, MaxOutput) * choices : null;
             return new TokenUpperBound(input, output, choices, _unbounded);
         }
 
@@ -76,6 +77,10 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
                     reader.Read();
                     ReadType(ref reader);
                 }
+                else if (reader.CurrentDepth == 3 && UnboundedFields.FindTool(ref reader) is { } tool)
+                {
+                    _unbounded ??= tool;
+                }
             }
         }
 
@@ -91,30 +96,15 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             }
             else if (reader.ValueTextEquals("n"u8) || reader.ValueTextEquals("best_of"u8))
             {
-                _choices = Math.Max(_choices, Number(ref reader) ?? 1);
+                ReadChoices(ref reader);
             }
-            else if (reader.ValueTextEquals("previous_response_id"u8) || reader.ValueTextEquals("conversation"u8))
+            else if (reader.ValueTextEquals("thinking_budget"u8))
             {
-                Refuse(ref reader, "a conversation that the provider keeps");
+                _thinking = Math.Max(_thinking, Number(ref reader) ?? MaxOutput); // some servers count it beside the output limit
             }
-            else if (reader.ValueTextEquals("web_search_options"u8))
+            else if (UnboundedFields.Find(ref reader) is { } what)
             {
-                Refuse(ref reader, "a search of the web");
-            }
-            else if (reader.ValueTextEquals("prediction"u8))
-            {
-                Refuse(ref reader, "a predicted output");
-            }
-            else if (reader.ValueTextEquals("audio"u8))
-            {
-                Refuse(ref reader, "an answer in sound");
-            }
-            else if (reader.ValueTextEquals("service_tier"u8))
-            {
-                reader.Read();
-                _unbounded ??= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("priority"u8)
-                    ? "a service tier of another price"
-                    : null;
+                Refuse(ref reader, what);
             }
             else if (reader.ValueTextEquals("prompt"u8))
             {
@@ -172,20 +162,39 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 _unbounded ??= "a file";
             }
-            else if (reader.ValueSpan.StartsWith("web_search"u8) || reader.ValueSpan.StartsWith("file_search"u8)
-                || reader.ValueSpan.StartsWith("code_interpreter"u8)
-                || reader.ValueSpan.StartsWith("computer_use"u8) || reader.ValueSpan.StartsWith("image_generation"u8)
-                || reader.ValueSpan.SequenceEqual("mcp"u8))
+            else if (UnboundedFields.IsServerTool(reader.ValueSpan))
             {
                 _unbounded ??= "a tool that the provider runs";
             }
         }
 
-        private void Refuse(ref Utf8JsonReader reader, string what)
+        // Servers that are lenient take 3.0, 3e0 and "3" for 3.
+        private void ReadChoices(ref Utf8JsonReader reader)
         {
             reader.Read();
-            _unbounded ??= reader.TokenType == JsonTokenType.Null ? null : what;
-            reader.Skip();
+            if (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
+            {
+                _choices = Math.Max(_choices, choices);
+            }
+            else if (reader.TokenType != JsonTokenType.Null)
+            {
+                _unbounded ??= "a number of choices that cannot be read";
+                reader.Skip();
+            }
+        }
+
+        private void Refuse(ref Utf8JsonReader reader, string what)
+        {
+            bool isTier = reader.ValueTextEquals("service_tier"u8);
+            bool isModalities = reader.ValueTextEquals("modalities"u8);
+            reader.Read();
+            bool isHarmless = reader.TokenType is JsonTokenType.Null or JsonTokenType.False
+                || (isTier && UnboundedFields.IsUsualTier(ref reader)) || (isModalities && UnboundedFields.IsText(ref reader));
+            _unbounded ??= isHarmless ? null : what;
+            if (!isModalities)
+            {
+                reader.Skip();
+            }
         }
 
         private static long? Number(ref Utf8JsonReader reader) =>

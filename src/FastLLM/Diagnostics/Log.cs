@@ -74,6 +74,18 @@ internal static partial class Log
     [LoggerMessage(502, LogLevel.Warning, "What an answer cost is not known: the provider's GetCost failed.", EventName = "CostUnknown")]
     internal static partial void CostUnknown(this ILogger logger, Exception exception);
 
+    [LoggerMessage(504, LogLevel.Warning,
+        "Model {Model}: an answer states no plausible token usage. "
+            + "It stays charged with its worst case, {Charge}, and so do others like it.",
+        EventName = "UsageNotPlausible")]
+    internal static partial void UsageNotPlausible(this ILogger logger, string? model, string charge);
+
+    [LoggerMessage(505, LogLevel.Warning,
+        "Model {Model}: an answer cost {Cost}, more than its worst case of {WorstCase}. "
+            + "It is charged, and more is reserved for the next requests.",
+        EventName = "WorstCaseExceeded")]
+    internal static partial void WorstCaseExceeded(this ILogger logger, string? model, string cost, string worstCase);
+
     [LoggerMessage(501, LogLevel.Error, "The run stops: {Reason}", EventName = "RunStopped")]
     internal static partial void RunStopped(this ILogger logger, string reason);
 }

@@ -37,6 +37,12 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>usage</c> object.</summary>
     public bool HasUsage;
 
+    /// <summary>Whether a token count is there, but cannot be read.</summary>
+    public bool IsUsageUnclear;
+
+    /// <summary>Whether the tokens of the completion are stated.</summary>
+    public bool StatesCompletion;
+
     /// <summary>The token counts; see <c>Usage</c>.</summary>
     public long PromptTokens, CompletionTokens, TotalTokens, CachedTokens, ReasoningTokens;
 
@@ -191,19 +197,20 @@ internal struct BodyScan
         {
             if (reader.TextIs("prompt_tokens"u8))
             {
-                Count(ref reader, ref PromptTokens);
+                IsUsageUnclear |= !Count(ref reader, ref PromptTokens);
             }
             else if (reader.TextIs("input_tokens"u8))
             {
-                Count(ref reader, ref input);
+                IsUsageUnclear |= !Count(ref reader, ref input);
             }
             else if (reader.TextIs("completion_tokens"u8) || reader.TextIs("output_tokens"u8))
             {
-                Count(ref reader, ref CompletionTokens);
+                IsUsageUnclear |= !Count(ref reader, ref CompletionTokens);
+                StatesCompletion = true;
             }
             else if (reader.TextIs("total_tokens"u8))
             {
-                Count(ref reader, ref TotalTokens);
+                IsUsageUnclear |= !Count(ref reader, ref TotalTokens);
             }
             else if (reader.TextIs("prompt_cache_hit_tokens"u8))
             {
@@ -263,15 +270,17 @@ internal struct BodyScan
         }
     }
 
-    // A provider may send null, a negative number or a fraction: these are ignored.
-    private static void Count(ref Utf8JsonReader reader, ref long count)
+    // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took.
+    private static bool Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();
-        if (reader.TryGetWhole(out long value) && value is >= 0 and <= TokenUpperBound)
+        bool isCount = reader.TryGetWhole(out long value) && value is >= 0 and <= TokenUpperBound;
+        if (isCount)
         {
             count = value;
         }
 
         reader.Skip();
+        return isCount;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
@@ -43,6 +44,14 @@ internal static class ReceivedJson
         number = 0;
         return reader.TokenType == JsonTokenType.Number
             && (reader.TryGetInt64(out number) || (reader.TryGetDecimal(out decimal value) && TryGetWhole(value, out number)));
+    }
+
+    /// <summary>Reads a whole number that is written as a text.</summary>
+    public static bool TryGetWholeText(this ref Utf8JsonReader reader, out long number)
+    {
+        number = 0;
+        return decimal.TryParse(reader.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)
+            && TryGetWhole(value, out number);
     }
 
     /// <summary>Gets the string, or <see langword="null"/> if the value is not one.</summary>

@@ -10,6 +10,7 @@ namespace FastLLM.Pipeline;
 /// <summary>Gives out leases, and takes them back with what their sends took.</summary>
 internal sealed class AdmissionControl<TResponse> : IDisposable
 {
+    // Long because slot, rate and money are taken and given back in one place, in one order.
     private readonly Provider<TResponse> _provider;
     private readonly RequestManagerOptions _options;
     private readonly RateLimiters _limiters;
@@ -18,6 +19,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly HeaderObserver _observer;
+    private bool _saidUnknown;
 
     public AdmissionControl(
         Provider<TResponse> provider, RequestManagerOptions options, RateLimiters limiters,
@@ -93,7 +95,10 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             // A wait beside a response can only be meant for the next sends.
             Pause(lease.Rate, lease.Rate.RetryAfter);
             decimal? cost = CostOf(reply.Response!, reply.Usage, context.Request.Model);
-            charge = lease.Release(SendResult.Answered(reply.Usage, cost));
+            Usage? plausible = reply.Usage is { IsPlausible: true } usage ? usage.WithWholeTotal() : null;
+            decimal reserved = lease.Reserved;
+            charge = lease.Release(SendResult.Answered(plausible, cost));
+            NoteCost(context, reserved, cost);
             context.Sends.Cost = cost ?? (context.Run.Account is null ? null : charge);
         }
 
@@ -224,7 +229,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
                 FailureKind.BudgetExhausted,
                 FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ")
                     + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent, ")
-                    + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}."),
+                    + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}: ")
+                    + _costs.Explain(context.Request),
                 context.Sends.LastFailure));
         }
         catch (OperationCanceledException)
@@ -258,6 +264,25 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     }
 
     private TimeSpan Believable(TimeSpan? wait) => wait <= _options.MaxThrottleWait ? wait.Value : TimeSpan.Zero;
+
+    // What an answer took can be unknown, or more than was reserved: both are charged, and said once.
+    private void NoteCost(RequestContext<TResponse> context, decimal reserved, decimal? cost)
+    {
+        if (reserved == 0)
+        {
+            return;
+        }
+
+        if (cost is null && !Interlocked.Exchange(ref _saidUnknown, true))
+        {
+            _logger.UsageNotPlausible(context.Request.Model, FormattableString.Invariant($"${reserved:0.##########}"));
+        }
+        else if (cost > reserved && _costs.Exceeded(context.Request, cost.Value))
+        {
+            string charged = FormattableString.Invariant($"${cost:0.##########}");
+            _logger.WorstCaseExceeded(context.Request.Model, charged, FormattableString.Invariant($"${reserved:0.##########}"));
+        }
+    }
 
     private decimal? CostOf(TResponse response, Usage? usage, string? model)
     {

@@ -14,6 +14,9 @@ internal sealed class Lease
     /// <summary>Gets the slot and the rate.</summary>
     public RateLease Rate { get; } = new();
 
+    /// <summary>Gets the money that is reserved for the send; 0 without a budget.</summary>
+    public decimal Reserved => _account is null ? 0 : _reserved;
+
     /// <summary>Notes that the limiter has admitted the send.</summary>
     public void Admitted() => _isHeld = true;
 

@@ -45,6 +45,9 @@ internal struct Outcome<TResponse>
         ? new() { Failure = failure, SuspectedIn = earlier.SuspectedIn, IsShared = true, IsDecided = true }
         : new() { Response = earlier.Response, Usage = earlier.Usage, IsShared = true, IsDecided = true };
 
+    /// <summary>Creates the outcome that the record of an equal row holds.</summary>
+    public static Outcome<TResponse> Shared(TResponse response) => new() { Response = response, IsShared = true, IsDecided = true };
+
     /// <summary>Creates the failure of a request that is not sent because its run ended. Its last failure is no outcome: it might have been
     /// retried.</summary>
     public static LlmException NotSent(LlmException? lastFailure = null) => lastFailure is null

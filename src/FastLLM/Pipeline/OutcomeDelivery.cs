@@ -172,9 +172,10 @@ internal sealed class OutcomeDelivery<TResponse>(
 
         ResponseWrapper<TResponse>? wrapper = null;
         Run<TResponse>? last = null;
+        bool isSuccess = outcome.Failure is null && outcome.StopCause is null;
         foreach (Caller<TResponse> caller in callers)
         {
-            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(outcome.Failure is null && outcome.StopCause is null))
+            if (!ReferenceEquals(caller.Run, last) && caller.Run.WouldRemember(context.Key, isSuccess))
             {
                 last = caller.Run;
                 last.Remember(context.Key, wrapper ??= Wrap(context, caller, isOwner: true));

@@ -16,7 +16,7 @@ internal sealed class RequestContext<TResponse>
 
     public RequestContext(Transport transport, AttemptClock clock, AttemptTimes times)
     {
-        Attempt = new Attempt(transport, clock, times) { Owner = Lease.Rate };
+        Attempt = new Attempt(transport, clock, times) { Owner = Lease.Rate, OnSent = () => Lease.Rate.Limiter!.Sent(Lease.Rate) };
         InFlight = new InFlightRequest<Caller<TResponse>> { Cancel = Attempt.Cancel };
         clock.Add(Attempt);
     }

@@ -140,7 +140,7 @@ internal sealed class RequestPipeline<TResponse>(
         ? provider.Refuse(request)
         : new LlmException(FailureKind.InvalidRequest, $"The request cannot be sent: {fault.Message}", fault);
 
-    // An equal row of the run may have ended already; otherwise the cache is asked, inside the in-flight request.
+    // An equal row of the run may have ended already; otherwise the cache is asked, inside the in-flight request, then the records.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask LookUpAsync(RequestContext<TResponse> context)
     {
@@ -150,25 +150,28 @@ internal sealed class RequestPipeline<TResponse>(
             return;
         }
 
-        if (answers is null)
+        if (answers is not null)
         {
-            return;
-        }
-
-        try
-        {
-            CachedAnswer<TResponse> hit = await answers.GetAsync(context.Key, context.Attempt.Token).ConfigureAwait(false);
-            if (hit.IsFound)
+            try
             {
-                context.Outcome =
-                    Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
+                CachedAnswer<TResponse> hit = await answers.GetAsync(context.Key, context.Attempt.Token).ConfigureAwait(false);
+                if (hit.IsFound)
+                {
+                    context.Outcome =
+                        Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
+                }
+            }
+            catch (Exception e)
+            {
+                context.Outcome = context.Attempt.IsCanceled
+                    ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
+                    : Outcome<TResponse>.Stopped(AnswerStore<TResponse>.Failure(e, "looked up"));
             }
         }
-        catch (Exception e)
+
+        if (!context.Outcome.IsDecided && context.Run.Recorded?.Find(context.Key) is { } body)
         {
-            context.Outcome = context.Attempt.IsCanceled
-                ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
-                : Outcome<TResponse>.Stopped(AnswerStore<TResponse>.Failure(e, "looked up"));
+            context.Outcome = Outcome<TResponse>.Shared(provider.Read(body));
         }
     }
 

@@ -15,6 +15,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
 
     private readonly Lock _gate = new();
     private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _outcomesByKey = [];
+    private int _failures;
     private long _finishedRows;
     private long _failedRows;
     private volatile bool _closed;
@@ -54,9 +55,12 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets a value indicating whether no more rows are taken because outcomes are not.</summary>
     public virtual bool IsHeldUpByConsumer => false;
 
-    /// <summary>Gets how many outcomes are remembered for equal rows to come: the memory of a stream must not grow with its
+    /// <summary>Gets the answers that the consumer of the run has recorded, if it can find them again.</summary>
+    public virtual IRecordedAnswers? Recorded => null;
+
+    /// <summary>Gets how many failures are remembered for equal rows to come: the memory of a stream must not grow with its
     /// length.</summary>
-    protected virtual int MaxRemembered => int.MaxValue;
+    protected virtual int MaxFailures => int.MaxValue;
 
     /// <summary>Takes the next row; an empty one if there are no more.</summary>
     public abstract ValueTask<Row> NextAsync();
@@ -79,7 +83,8 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Completes the run as it is. Call it when the run is closed and its rows have left their requests.</summary>
     public abstract void End();
 
-    /// <summary>Returns the outcome that an equal row of this run had, if no cache remembers it: failures are never cached.</summary>
+    /// <summary>Returns the outcome that an equal row of this run had, if neither a cache nor a record holds it: failures are never
+    /// cached.</summary>
     public bool TryGetOutcome(RequestKey key, [NotNullWhen(true)] out ResponseWrapper<TResponse>? outcome)
     {
         lock (_gate)
@@ -89,16 +94,28 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     }
 
     /// <summary>Returns whether an outcome is remembered: answers only if no cache keeps them.</summary>
-    public bool WouldRemember(bool isSuccess) => !isSuccess || remembersAnswers;
+    public virtual bool WouldRemember(RequestKey key, bool isSuccess) => !isSuccess || remembersAnswers;
 
     /// <summary>Remembers an outcome for equal rows to come. Call it before another request of the key can begin.</summary>
     public void Remember(RequestKey key, ResponseWrapper<TResponse> outcome)
     {
         lock (_gate)
         {
-            if (_outcomesByKey.Count < MaxRemembered)
+            if (outcome.IsSuccess || _failures < MaxFailures)
             {
-                _outcomesByKey.TryAdd(key, outcome);
+                _failures += _outcomesByKey.TryAdd(key, outcome) && !outcome.IsSuccess ? 1 : 0;
+            }
+        }
+    }
+
+    /// <summary>Forgets an answer: the consumer has recorded it, and finds it again.</summary>
+    protected void Forget(ResponseWrapper<TResponse> recorded)
+    {
+        if (recorded.IsSuccess && WouldRemember(recorded.Key, isSuccess: true))
+        {
+            lock (_gate)
+            {
+                _outcomesByKey.Remove(recorded.Key);
             }
         }
     }

@@ -15,6 +15,9 @@ internal sealed record RunSettings
     /// <summary>Gets the callback that receives a new bound of the unrecorded costs before a send could exceed the last one.</summary>
     public Action<decimal>? AnnounceInFlight { get; init; }
 
+    /// <summary>Gets the answers that the consumer records; <see langword="null"/> if it cannot find them again.</summary>
+    public IRecordedAnswers? Recorded { get; init; }
+
     /// <summary>Gets a value indicating whether a failure that may be the whole run's is held back until it is known whether it
     /// is.</summary>
     public bool HoldsSuspects { get; init; }

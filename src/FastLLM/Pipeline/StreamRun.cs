@@ -16,6 +16,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
+    private readonly bool _hasCache;
     private Exception? _fault;
     private long _settled;
     private long _consumed;
@@ -23,11 +24,14 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private volatile bool _isLeft;
 
     public StreamRun(
-        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast, bool holdsSuspects)
+        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast,
+        RunSettings settings, bool hasCache)
         : base(tracker, account, remembersAnswers: false, failsFast)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);
-        _suspects = holdsSuspects ? new SuspectBuffer<TResponse>(FailFast) : null;
+        _suspects = settings.HoldsSuspects ? new SuspectBuffer<TResponse>(FailFast) : null;
+        _hasCache = hasCache;
+        Recorded = settings.Recorded;
     }
 
     /// <summary>Gets the outcomes as they come. Enumerating them starts the run; once.</summary>
@@ -49,14 +53,24 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     /// <summary>Gets what the stream of rows threw, if it did.</summary>
     public Exception? SourceFault => _fault ?? _rows.Fault;
 
-    protected override int MaxRemembered => 1 << 16;
+    /// <inheritdoc/>
+    public override IRecordedAnswers? Recorded { get; }
+
+    protected override int MaxFailures => 1 << 16;
+
+    /// <inheritdoc/>
+    public override bool WouldRemember(RequestKey key, bool isSuccess) => !isSuccess || (!_hasCache && Recorded?.MayRepeat(key) == true);
 
     /// <summary>Returns what the run has cost, in US dollars, as far as prices are known.</summary>
     /// <param name="withReserved">Whether what is reserved for sends in flight counts too.</param>
     public decimal Cost(bool withReserved = false) => Account?.Cost(withReserved) ?? Tracker.Stats.Cost;
 
-    /// <summary>Notes that a cost was recorded in the output.</summary>
-    public void RecordCost(decimal cost) => Account?.Record(cost);
+    /// <summary>Notes that an outcome is recorded in the output, with its cost.</summary>
+    public void NoteRecorded(ResponseWrapper<TResponse> outcome, decimal cost)
+    {
+        Account?.Record(cost);
+        Forget(outcome);
+    }
 
     public override ValueTask<Row> NextAsync() => _rows.NextAsync();
 

@@ -45,8 +45,11 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
     /// <summary>Gets the timeout of the present send.</summary>
     public TimeSpan Timeout { get; private set; }
 
-    /// <summary>Gets or sets whether the whole request was sent, so that the provider may bill it.</summary>
-    public bool RequestSent { get; set; }
+    /// <summary>Gets the action that notes when the request is sent; called only if <see cref="WantsHeaders"/>.</summary>
+    public Action? OnSent { get; init; }
+
+    /// <summary>Gets whether the whole request was sent, so that the provider may bill it.</summary>
+    public bool RequestSent { get; private set; }
 
     /// <summary>Gets or sets the response's share of the common memory; <see langword="null"/> for small responses.</summary>
     public ResponseMemory.Share? Memory { get; set; }
@@ -85,6 +88,22 @@ internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTi
         _begun = clock.Now;
         _attemptDeadline = clock.After(_begun, timeout);
         Watch(times.FirstByte is { } firstByte ? Math.Min(_attemptDeadline, clock.After(_begun, firstByte)) : _attemptDeadline);
+    }
+
+    /// <summary>Notes that the whole request was sent.</summary>
+    public void MarkSent()
+    {
+        RequestSent = true;
+        NoteSent();
+    }
+
+    /// <summary>Notes that the request is being sent by a provider that does not say when.</summary>
+    public void NoteSent()
+    {
+        if (WantsHeaders)
+        {
+            OnSent?.Invoke();
+        }
     }
 
     /// <summary>Restarts the idle timeout, because data of the response has arrived.</summary>

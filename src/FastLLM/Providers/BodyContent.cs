@@ -59,11 +59,5 @@ internal class BodyContent : HttpContent
     }
 
     /// <summary>Marks the attempt as sent.</summary>
-    protected void Sent()
-    {
-        if (_attempt is not null)
-        {
-            _attempt.RequestSent = true;
-        }
-    }
+    protected void Sent() => _attempt?.MarkSent();
 }

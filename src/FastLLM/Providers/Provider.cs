@@ -124,6 +124,7 @@ public abstract class Provider<TResponse>
         try
         {
             s_present.Value = attempt;
+            attempt.NoteSent();
 
             // A provider that ignores its token must not hold up the row indefinitely.
             Task<TResponse> call = MakeRequestAsync(attempt.Transport.Client, request, attempt.Timeout, own.Token);

@@ -4,21 +4,39 @@ namespace FastLLM.RateLimiting;
 /// <remarks>What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too,
 /// and gives its tokens back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all
 /// back (<c>docs/limits.md</c>).</remarks>
-internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
+internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, double start)
 {
     private const double MaxOfIt = 0.3;
 
-    private readonly TokenBucket? _requests = limits.RequestsPerMinute is { } perMinute ? new TokenBucket(perMinute) : null;
-    private readonly TokenLedger? _tokens = Ledger(limits.TokensPerMinute);
-    private readonly TokenLedger? _input = Ledger(limits.InputTokensPerMinute);
-    private readonly TokenLedger? _output = Ledger(limits.OutputTokensPerMinute);
+    // Estimates may be a little too low.
+    private const double TokenShare = 0.997;
+
+    // Providers that limit prompts and answers apart refill continuously up to a whole minute's worth. Rows that are long in one and short
+    // in the other need such a reserve: with half a second's, each limit would wait for the other.
+    private const double SplitBurst = 30;
+
+    private readonly MinuteLimit? _requests = limits.RequestsPerMinute is { } perMinute ? new MinuteLimit(perMinute, start) : null;
+    private readonly MinuteLimit? _tokens = Tokens(limits.TokensPerMinute, start, TokenBucket.HalfASecond);
+    private readonly MinuteLimit? _input = Tokens(limits.InputTokensPerMinute, start, SplitBurst);
+    private readonly MinuteLimit? _output = Tokens(limits.OutputTokensPerMinute, start, SplitBurst);
     private readonly DailyQuota? _day = limits.RequestsPerDay is { } perDay ? new DailyQuota(perDay) : null;
     private readonly TokenEstimate _estimate = new();
 
     // OpenAI and Azure count what a request allows itself, whatever it takes; others count what it took. Which of the two it is, is
     // learned.
     private bool _countsAllowance;
+    private SentAnnouncer? _announcer;
     private double _correctedAt = double.NegativeInfinity;
+
+    /// <summary>Gets the limits a minute: of requests, tokens, prompt tokens and output tokens.</summary>
+    public IReadOnlyList<MinuteLimit?> Minutes => [_requests, _tokens, _input, _output];
+
+    /// <summary>Announces what is sent from now on; <see langword="null"/> ends that.</summary>
+    public void AnnounceTo(double now, string model, Action<SentMinute>? announce)
+    {
+        _announcer?.End(now);
+        _announcer = announce is null ? null : new SentAnnouncer(model, Minutes, announce);
+    }
 
     /// <summary>Whether it has to be known what a request says about its tokens.</summary>
     public bool CountsTokens => (_tokens ?? _input ?? _output) is not null;
@@ -51,7 +69,7 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
         Longer(_requests?.Wait(now, 1) ?? 0, BlockReason.Requests, ref longest, ref block);
         if (CountsTokens)
         {
-            long input = _estimate.Input(lease.Tokens.Demand);
+            long input = _estimate.HighInput(lease.Tokens.Demand);
             long output = _estimate.Output(lease.Tokens.Demand);
             Longer(_tokens?.Wait(now, input + output) ?? 0, BlockReason.Tokens, ref longest, ref block);
             Longer(_input?.Wait(now, input) ?? 0, BlockReason.Tokens, ref longest, ref block);
@@ -65,22 +83,33 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
     public void Take(double now, RateLease lease)
     {
         _day?.Take(now);
-        _requests?.Take(now, 1);
+        lease.Tokens.OfRequests = _requests?.Take(now, 1);
         if (CountsTokens)
         {
             lease.Tokens.GivenBack = 0;
-            lease.Tokens.Input = _estimate.Input(lease.Tokens.Demand);
+            lease.Tokens.Input = _estimate.HighInput(lease.Tokens.Demand);
             lease.Tokens.Output = _estimate.Output(lease.Tokens.Demand);
             lease.Tokens.OfTokens = _tokens?.Take(now, lease.Tokens.Input + lease.Tokens.Output);
             lease.Tokens.OfInput = _input?.Take(now, lease.Tokens.Input);
             lease.Tokens.OfOutput = _output?.Take(now, lease.Tokens.Output);
         }
+
+        _announcer?.Took(now, 1, lease.Tokens.Input + lease.Tokens.Output, lease.Tokens.Input, lease.Tokens.Output);
+    }
+
+    /// <summary>Notes that the lease's request was written.</summary>
+    public void Sent(double now, RateLease lease)
+    {
+        Sent(now, _requests, lease.Tokens.OfRequests);
+        Sent(now, _tokens, lease.Tokens.OfTokens);
+        Sent(now, _input, lease.Tokens.OfInput);
+        Sent(now, _output, lease.Tokens.OfOutput);
     }
 
     /// <summary>Learns from the end of a send.</summary>
     public void Ended(double now, RateLease lease, LeaseEnd end, Usage? usage)
     {
-        Settle(lease, end, usage);
+        Settle(now, lease, end, usage);
         if (end == LeaseEnd.Throttled)
         {
             UsedUp(now, lease.Since);
@@ -94,13 +123,14 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
     }
 
     // What was set aside becomes what the send took.
-    private void Settle(RateLease lease, LeaseEnd end, Usage? usage)
+    private void Settle(double now, RateLease lease, LeaseEnd end, Usage? usage)
     {
         if (end == LeaseEnd.NotUsed)
         {
             _day?.Return();
-            _requests?.Return(1);
         }
+
+        Settle(now, _requests, lease.Tokens.OfRequests, end == LeaseEnd.NotUsed ? 0 : 1);
 
         if (!CountsTokens)
         {
@@ -109,7 +139,7 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
 
         if (end is LeaseEnd.NotUsed or LeaseEnd.Throttled)
         {
-            Settle(lease, 0, 0, 0);
+            Settle(now, lease, 0, 0, 0);
         }
         else if (usage is not null)
         {
@@ -118,11 +148,11 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
                 ? Math.Max(lease.Tokens.Output, usage.CompletionTokens)
                 : usage.CompletionTokens;
             lease.Tokens.GivenBack = lease.Tokens.Input + lease.Tokens.Output - usage.PromptTokens - output;
-            Settle(lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
+            Settle(now, lease, usage.PromptTokens + output, Math.Max(0, usage.PromptTokens - usage.CachedTokens), usage.CompletionTokens);
         }
         else
         {
-            Settle(lease, lease.Tokens.Input + lease.Tokens.Output, lease.Tokens.Input, lease.Tokens.Output);
+            Settle(now, lease, lease.Tokens.Input + lease.Tokens.Output, lease.Tokens.Input, lease.Tokens.Output);
         }
     }
 
@@ -168,23 +198,32 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
         }
     }
 
-    private static TokenLedger? Ledger(long? perMinute) => perMinute is { } limit ? new TokenLedger(limit) : null;
+    private static MinuteLimit? Tokens(long? perMinute, double start, double burst) =>
+        perMinute is { } limit ? new MinuteLimit(limit, start, burst, TokenShare) : null;
 
-    private static double Correct(double now, TokenLedger? ledger, LimitAxis axis) =>
-        ledger is not null && axis.Remaining is { } remaining ? ledger.Correct(now, remaining) : 0;
+    private static double Correct(double now, MinuteLimit? limit, LimitAxis axis) =>
+        limit is not null && axis.Remaining is { } remaining ? limit.Correct(now, remaining) : 0;
 
-    private void Settle(RateLease lease, long tokens, long input, long output)
+    private void Settle(double now, RateLease lease, long tokens, long input, long output)
     {
-        Settle(_tokens, lease.Tokens.OfTokens, tokens);
-        Settle(_input, lease.Tokens.OfInput, input);
-        Settle(_output, lease.Tokens.OfOutput, output);
+        Settle(now, _tokens, lease.Tokens.OfTokens, tokens);
+        Settle(now, _input, lease.Tokens.OfInput, input);
+        Settle(now, _output, lease.Tokens.OfOutput, output);
     }
 
-    private static void Settle(TokenLedger? ledger, TokenLedger.Entry? entry, long used)
+    private static void Settle(double now, MinuteLimit? limit, TokenLedger.Entry? entry, long used)
     {
         if (entry is not null)
         {
-            ledger!.Settle(entry, used);
+            limit!.Settle(now, entry, used);
+        }
+    }
+
+    private static void Sent(double now, MinuteLimit? limit, TokenLedger.Entry? entry)
+    {
+        if (entry is not null)
+        {
+            limit!.Sent(now, entry);
         }
     }
 
@@ -197,7 +236,7 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait)
         }
     }
 
-    private static LlmException? Over(long tokens, TokenLedger? bucket, string what, string option) => tokens > bucket?.PerMinute
+    private static LlmException? Over(long tokens, MinuteLimit? bucket, string what, string option) => tokens > bucket?.PerMinute
         ? new LlmException(
             FailureKind.RequestTooLarge,
             $"Not sent: it may take about {tokens:N0} {what}, more than the limit of a whole minute ({option} {bucket.PerMinute:N0}). "

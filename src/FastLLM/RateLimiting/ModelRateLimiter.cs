@@ -6,6 +6,7 @@ namespace FastLLM.RateLimiting;
 /// and not while its answer is recorded. <see cref="BlockOf"/> is the one place that decides what a send waits for.</remarks>
 internal sealed class ModelRateLimiter
 {
+    // Long because everything that a send may wait for is decided and settled here.
     private readonly RateLimiters _limiters;
     private readonly LearningLimiter _learned;
     private readonly ConfiguredLimits? _configured;
@@ -41,6 +42,9 @@ internal sealed class ModelRateLimiter
 
     /// <summary>Gets the place of the first waiter; retries come before all others.</summary>
     internal long? HeadOrder => _queue.First?.Order;
+
+    /// <summary>Gets the configured limits, if there are any. Under the lock of <see cref="RateLimiters"/>.</summary>
+    internal ConfiguredLimits? Configured => _configured;
 
     /// <summary>Prepares a lease for a request. Call it once, before the first attempt.</summary>
     /// <returns>Why the request can never be sent, or <see langword="null"/>.</returns>
@@ -93,6 +97,16 @@ internal sealed class ModelRateLimiter
         }
 
         return new ValueTask(WaitAsync(waiter, cancellationToken));
+    }
+
+    /// <summary>Notes that the request of a lease was written; call it only if <see cref="WantsHeaders"/>.</summary>
+    public void Sent(RateLease lease)
+    {
+        lock (_limiters.Lock)
+        {
+            _configured?.Sent(_limiters.Now, lease);
+            _limiters.Admit();
+        }
     }
 
     /// <summary>Returns a lease, and learns from how the send ended.</summary>

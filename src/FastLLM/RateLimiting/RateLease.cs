@@ -56,5 +56,5 @@ internal struct TokenReservation
     /// <summary>Tokens that were reserved and not used, once that is known.</summary>
     public long GivenBack;
 
-    public TokenLedger.Entry? OfTokens, OfInput, OfOutput;
+    public TokenLedger.Entry? OfRequests, OfTokens, OfInput, OfOutput;
 }

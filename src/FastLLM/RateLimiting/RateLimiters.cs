@@ -7,6 +7,7 @@ namespace FastLLM.RateLimiting;
 /// few hundred nanoseconds, and a slot that one model leaves may be what another one waits for.</remarks>
 internal sealed class RateLimiters : IDisposable
 {
+    // Many fields because all models share one ceiling, one clock and one place to announce what is sent.
     private const int MaxModels = 1_000;
     private const double CeilingRisesEvery = 5;
 
@@ -20,6 +21,7 @@ internal sealed class RateLimiters : IDisposable
     private readonly TimeSpan _maxDayWait;
     private readonly bool _adaptive;
     private readonly long _start;
+    private Action<SentMinute>? _announce;
     private ModelRateLimiter? _last;
     private long _order;
     private int _inFlight;
@@ -134,6 +136,30 @@ internal sealed class RateLimiters : IDisposable
         }
     }
 
+    /// <summary>Counts what earlier processes have sent in the last minute, and announces what this one sends.</summary>
+    /// <param name="sent">What they have sent, by model.</param>
+    /// <param name="age">How long ago they said so, in seconds.</param>
+    /// <param name="announce">Called about once a second with what is sent, under the lock of the limiters.</param>
+    public void Continue(IReadOnlyList<SentMinute> sent, double age, Action<SentMinute> announce)
+    {
+        foreach (SentMinute model in sent)
+        {
+            ConfiguredLimits? limits = Of(model.Model).Configured;
+            lock (Lock)
+            {
+                if (limits is not null)
+                {
+                    SentAnnouncer.Restore(model, limits.Minutes, Now, age);
+                }
+            }
+        }
+
+        AnnounceTo(announce);
+    }
+
+    /// <summary>Ends the announcements.</summary>
+    public void EndAnnouncements() => AnnounceTo(null);
+
     public void Dispose()
     {
         lock (Lock)
@@ -245,8 +271,24 @@ internal sealed class RateLimiters : IDisposable
         Measure();
     }
 
-    private ModelRateLimiter Create(string model) => new(
-        this, model, _adaptive, _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait) : null);
+    private ModelRateLimiter Create(string model)
+    {
+        ConfiguredLimits? limits = _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait, Now) : null;
+        limits?.AnnounceTo(Now, model, Volatile.Read(ref _announce));
+        return new ModelRateLimiter(this, model, _adaptive, limits);
+    }
+
+    private void AnnounceTo(Action<SentMinute>? announce)
+    {
+        Volatile.Write(ref _announce, announce);
+        foreach (ModelRateLimiter limiter in _limiters.Values)
+        {
+            lock (Lock)
+            {
+                limiter.Configured?.AnnounceTo(Now, limiter.Model, announce);
+            }
+        }
+    }
 
     // Of several models with waiters, the one whose first waiter came first counts.
     private void Note()

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using FastLLM.Json;
 
@@ -6,8 +7,11 @@ namespace FastLLM.RateLimiting;
 /// <summary>What a request says about the tokens that it will take.</summary>
 /// <param name="Bytes">The text that it sends, in bytes of UTF-8.</param>
 /// <param name="MaxOutput">The output that it allows, over all choices; <see langword="null"/> where it sets no limit.</param>
-internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
+/// <param name="Dense">Those of them that are neither plain letters nor spaces, of which a token takes fewer.</param>
+internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long Dense = 0)
 {
+    private static readonly SearchValues<byte> s_thin = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "u8);
+
     // A picture in the body is long as text and short as tokens; how short is the provider's secret.
     private const int BytesOfData = 4_000;
     private const int BytesOfNumber = 4;
@@ -22,7 +26,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
         }
         catch (JsonException)
         {
-            return new TokenDemand(body.Length, null);
+            return new TokenDemand(body.Length, null, body.Length);
         }
     }
 
@@ -30,6 +34,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
     {
         var reader = new Utf8JsonReader(body);
         long bytes = 0;
+        long dense = 0;
         long? most = null;
         long choices = 1;
         while (reader.Read())
@@ -44,14 +49,14 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
                     }
                     else if (reader.ValueTextEquals("n"u8))
                     {
-                        choices = Math.Max(1, Number(ref reader) ?? 1);
+                        choices = Math.Max(choices, Choices(ref reader));
                     }
 
                     break;
                 case JsonTokenType.String:
-                    bytes += reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan)
-                        ? Math.Min(BytesOfData, reader.ValueSpan.Length)
-                        : reader.ValueSpan.Length;
+                    bool isData = reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan);
+                    bytes += isData ? Math.Min(BytesOfData, reader.ValueSpan.Length) : reader.ValueSpan.Length;
+                    dense += isData ? 0 : DenseOf(reader.ValueSpan);
                     break;
                 case JsonTokenType.Number when reader.CurrentDepth > 1:
                     bytes += BytesOfNumber;
@@ -59,13 +64,31 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput)
             }
         }
 
-        return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Math.Min(each, long.MaxValue / choices) * choices : null);
+        return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Math.Min(each, long.MaxValue / choices) * choices : null, dense);
+    }
+
+    private static long DenseOf(ReadOnlySpan<byte> text)
+    {
+        long dense = 0;
+        foreach (byte one in text)
+        {
+            dense += s_thin.Contains(one) ? 0 : 1;
+        }
+
+        return dense;
     }
 
     // Sound and files come without a "data:" before them. Text has spaces.
     private static bool IsBase64(ReadOnlySpan<byte> text) =>
         text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ')
         && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
+
+    // Servers that are lenient take "3" for 3.
+    private static long Choices(ref Utf8JsonReader reader) =>
+        reader.Read()
+            && (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
+            ? choices
+            : 1;
 
     private static long? Number(ref Utf8JsonReader reader) =>
         reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;

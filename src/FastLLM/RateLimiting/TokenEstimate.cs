@@ -14,14 +14,36 @@ internal sealed class TokenEstimate
     private const int PerOctave = 4;
     private const int Places = 40 * PerOctave;
 
+    // What a server adds to the messages of a prompt.
+    private const long Overhead = 16;
+    private const int LeastOfProse = 2; // bytes a token; of plain words, it is rarely less than four
+
+    // The share of bytes that are no plain letters tells scripts, numbers and code from prose; short prompts have more overhead than long
+    // ones.
+    private const int Shares = 5;
+    private const int Octaves = 40;
+    private const double Forget = 0.01;
+
     private readonly double[] _outputs = new double[Places];
     private double _bytes = FirstBytesPerToken * FirstTokens;
     private double _tokens = FirstTokens;
+    private readonly double[] _highest = new double[Octaves * Shares];
     private int _seen;
     private long _longest;
 
     /// <summary>The tokens of a prompt.</summary>
     public long Input(in TokenDemand demand) => Math.Max(1, (long)Math.Ceiling(demand.Bytes * _tokens / _bytes));
+
+    /// <summary>The prompt to set aside: the most that prompts of about this length and kind took lately; of a new kind, a token for each
+    /// byte, or for two of prose.</summary>
+    public long HighInput(in TokenDemand demand)
+    {
+        int kind = Kind(demand);
+        double perByte = _highest[kind];
+        return perByte == 0
+            ? (demand.Bytes / (kind % Shares == 0 ? LeastOfProse : 1)) + Overhead
+            : Math.Max(1, (long)Math.Ceiling(demand.Bytes * perByte));
+    }
 
     /// <summary>The output to set aside: what is allowed, or what nineteen of twenty answers stay within.</summary>
     public long Output(in TokenDemand demand) => demand.MaxOutput ?? (_seen < Enough ? Math.Max(FirstOutput, _longest) : HighOutput());
@@ -32,6 +54,9 @@ internal sealed class TokenEstimate
         {
             _bytes = (_bytes * Keep) + demand.Bytes;
             _tokens = (_tokens * Keep) + usage.PromptTokens;
+            ref double highest = ref _highest[Kind(demand)];
+            double perByte = (double)usage.PromptTokens / demand.Bytes;
+            highest = Math.Max(perByte, highest + ((perByte - highest) * Forget));
         }
 
         if (demand.MaxOutput is null && usage.CompletionTokens >= 0)
@@ -45,6 +70,13 @@ internal sealed class TokenEstimate
             _seen++;
             _longest = Math.Max(_longest, usage.CompletionTokens);
         }
+    }
+
+    private static int Kind(in TokenDemand demand)
+    {
+        double dense = demand.Bytes == 0 ? 0 : (double)demand.Dense / demand.Bytes;
+        int share = dense < 0.1 ? 0 : dense < 0.2 ? 1 : dense < 0.4 ? 2 : dense < 0.7 ? 3 : 4;
+        return (Math.Min(Octaves - 1, (int)Math.Log2(demand.Bytes + 1)) * Shares) + share;
     }
 
     private long HighOutput()

@@ -3,13 +3,13 @@ namespace FastLLM.RateLimiting;
 /// <summary>A bucket whose sends are entered with a guess, and settled when it is known what they took.</summary>
 /// <remarks>What is given back late must not be credited late: had the guess been right, the bucket might have been full long before, and
 /// the provider's was. So the entries since the oldest open one are kept, and gone through again when one of them is settled.</remarks>
-internal sealed class TokenLedger(long perMinute)
+internal sealed class TokenLedger(long perMinute, double burst = TokenBucket.HalfASecond, double start = 0)
 {
     private const int MaxEntries = 8_192;
 
-    private readonly TokenBucket _now = new(perMinute);
+    private readonly TokenBucket _now = new(perMinute, burst, start);
     private readonly Queue<Entry> _entries = new();
-    private double _fullBefore = double.NegativeInfinity;
+    private double _fullBefore = TokenBucket.FirstFullAt(burst, start);
 
     public long PerMinute => _now.PerMinute;
 
@@ -83,5 +83,8 @@ internal sealed class TokenLedger(long perMinute)
         public double LeastFullAt { get; init; } = double.NegativeInfinity;
 
         public bool IsSettled { get; set; }
+
+        /// <summary>Gets or sets the place in the <see cref="MinuteWindow"/>.</summary>
+        public long Place { get; set; } = MinuteWindow.NotSent;
     }
 }

@@ -67,5 +67,7 @@ public abstract class LlmResponse
         TotalTokens = scan.TotalTokens == 0 ? scan.PromptTokens + scan.CompletionTokens : scan.TotalTokens,
         CachedTokens = scan.CachedTokens,
         ReasoningTokens = scan.ReasoningTokens,
+        IsUnclear = scan.IsUsageUnclear || (scan.HasChoices && !scan.StatesCompletion && scan.TotalTokens <= scan.PromptTokens),
+        IsOfEmbeddings = scan.HasEmbeddings,
     };
 }

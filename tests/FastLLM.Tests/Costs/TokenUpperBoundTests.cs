@@ -61,9 +61,46 @@ public sealed class TokenUpperBoundTests
     [InlineData("""{"model":"m","messages":[],"web_search_options":{}}""", "search")]
     [InlineData("""{"model":"m","messages":[],"service_tier":"priority"}""", "service tier")]
     [InlineData("""{"model":"m","messages":[],"prediction":{"type":"content","content":"x"}}""", "predicted")]
+    [InlineData("""{"model":"m","messages":[],"service_tier":"auto"}""", "service tier")]
+    [InlineData("""{"model":"m","messages":[],"service_tier":["priority"]}""", "service tier")]
+    [InlineData("""{"model":"m","messages":[],"models":["a","b"]}""", "other models")]
+    [InlineData("""{"model":"m","messages":[],"provider":{"sort":"throughput"}}""", "providers")]
+    [InlineData("""{"model":"m","messages":[],"plugins":[{"id":"web"}]}""", "plugin")]
+    [InlineData("""{"model":"m","messages":[],"search_parameters":{"mode":"on"}}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"enable_search":true}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"google_search":{}}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"x_search"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"modalities":["text","audio"]}""", "no text")]
+    [InlineData("""{"model":"m","messages":[],"extra_body":{"google":{}}}""", "own")]
+    [InlineData("""{"model":"m","messages":[],"enable_thinking":true}""", "reasoning")]
+    [InlineData("""{"model":"m","messages":[],"n":"three"}""", "choices")]
+    [InlineData("""{"model":"m","messages":[],"n":[3]}""", "choices")]
+    [InlineData("""{"model":"m","messages":[],"n":2.5}""", "choices")]
     public void WhatHasNoKnownBoundIsNamed(string body, string named)
     {
         Assert.Contains(named, Of(body).Unbounded, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"service_tier\":\"default\"", 5L)]
+    [InlineData("\"service_tier\":\"flex\"", 5L)]
+    [InlineData("\"service_tier\":null", 5L)]
+    [InlineData("\"modalities\":[\"text\"]", 5L)]
+    [InlineData("\"models\":null", 5L)]
+    [InlineData("\"enable_search\":false", 5L)]
+    [InlineData("\"n\":3.0", 15L)]
+    [InlineData("\"n\":3e0", 15L)]
+    [InlineData("\"n\":\"3\"", 15L)]
+    [InlineData("\"n\":\"3.0\"", 15L)]
+    [InlineData("\"n\":null", 5L)]
+    [InlineData("\"thinking_budget\":100", 105L)]
+    [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"google_search\":{\"type\":\"string\"}}}}}]", 5L)]
+    public void FieldWithAKnownBound_IsCounted(string field, long output)
+    {
+        TokenUpperBound most = Of($$"""{"model":"m","messages":[],"max_tokens":5,{{field}}}""");
+
+        Assert.Equal((output, null), (most.Output, most.Unbounded));
     }
 
     [Fact]

@@ -98,6 +98,7 @@ internal sealed class SendingModel : IDisposable
         {
             Sender sender = _waiting[first];
             _waiting.RemoveAt(first);
+            _gate.Sent(sender.Lease);
             After(0.0005 + (_random.NextDouble() * 0.003), () => Arrive(sender));
         }
     }

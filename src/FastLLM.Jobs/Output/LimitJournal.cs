@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using FastLLM.RateLimiting;
+using Microsoft.Win32.SafeHandles;
+
+namespace FastLLM.Jobs.Output;
+
+/// <summary>Stores in <c>OUTPUT.limits</c> what was sent in the last minute, so that a run that resumes within it exceeds no configured
+/// limit.</summary>
+/// <remarks>One line of JSON, written about once a second before the sends of that second. A file that cannot be read or written is
+/// ignored: it concerns one minute. The lock of the output covers it.</remarks>
+internal sealed class LimitJournal(string output, TimeProvider time) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<string, SentMinute> _models = new(StringComparer.Ordinal);
+    private SafeFileHandle? _file;
+    private int _length;
+    private bool _isBroken;
+
+    /// <summary>Gets the suffix of the file.</summary>
+    public static string Suffix => ".limits";
+
+    private string Path => output + Suffix;
+
+    /// <summary>Reads what an earlier process has sent, and how many seconds ago it said so.</summary>
+    public (IReadOnlyList<SentMinute> Sent, double Age) Read()
+    {
+        try
+        {
+            if (!File.Exists(Path))
+            {
+                return ([], 0);
+            }
+
+            OutputPath.RefuseLink(Path);
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path));
+            double age = (time.GetUtcNow().ToUnixTimeMilliseconds() - document.RootElement.GetProperty("at").GetInt64()) / 1000.0;
+            SentMinute[] sent =
+            [
+                .. document.RootElement.GetProperty("models").EnumerateArray().Select(model => new SentMinute(
+                    model.GetProperty("model").GetString()!,
+                    [.. model.GetProperty("sent").EnumerateArray().Select(static axis => AmountsOf(axis))])),
+            ];
+            return (sent, Math.Max(0, age));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException
+            or IOException or UnauthorizedAccessException)
+        {
+            return ([], 0);
+        }
+    }
+
+    /// <summary>Stores what is about to be sent of a model.</summary>
+    public void Announce(SentMinute sent)
+    {
+        lock (_gate)
+        {
+            _models[sent.Model] = sent;
+            if (_isBroken)
+            {
+                return;
+            }
+
+            try
+            {
+                Write();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _isBroken = true;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isBroken = true; // of two jobs of a manager, the other may still announce
+            _file?.Dispose();
+        }
+    }
+
+    private static double[] AmountsOf(JsonElement axis) => [.. axis.EnumerateArray().Select(static one => one.GetDouble())];
+
+    private void Write()
+    {
+        if (_file is null)
+        {
+            OutputPath.RefuseLink(Path);
+            _file = File.OpenHandle(Path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+            _length = (int)RandomAccess.GetLength(_file);
+        }
+
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{{\"at\":{time.GetUtcNow().ToUnixTimeMilliseconds()},\"models\":[");
+        string separator = "";
+        foreach (SentMinute model in _models.Values)
+        {
+            IEnumerable<string> axes = model.Amounts.Select(static axis =>
+                $"[{string.Join(',', axis.Select(static one => Math.Ceiling(one).ToString(CultureInfo.InvariantCulture)))}]");
+            string name = $"\"{JsonEncodedText.Encode(model.Model)}\"";
+            text.Append(CultureInfo.InvariantCulture, $"{separator}{{\"model\":{name},\"sent\":[{string.Join(',', axes)}]}}");
+            separator = ",";
+        }
+
+        text.Append("]}");
+        _length = Math.Max(_length, text.Length + 1); // never shorter, so that one write replaces the whole line
+        RandomAccess.Write(_file, Encoding.UTF8.GetBytes(text.ToString().PadRight(_length - 1) + "\n"), 0);
+    }
+}
