@@ -7,6 +7,7 @@ namespace FastLLM.RateLimiting;
 /// few hundred nanoseconds, and a slot that one model leaves may be what another one waits for.</remarks>
 internal sealed class RateLimiters : IDisposable
 {
+    // Long because what concerns all models is done under one lock.
     // Many fields because all models share one ceiling, one clock and one place to announce what is sent.
     private const int MaxModels = 1_000;
     private const double CeilingRisesEvery = 5;

@@ -52,7 +52,7 @@ public sealed class GuardedStreamTests : IDisposable
         Task<int> ahead = _stream.ReadAsync(new byte[100], Ended).AsTask();
         Task writes = WriteAsync(s_request);
 
-        _time.Advance(TimeSpan.FromMilliseconds(99));
+        _time.Advance(TimeSpan.FromMilliseconds(24));
         Assert.False(writes.IsCompleted);
         await _connection.FeedAsync(s_answer, Ended);
         await ahead;

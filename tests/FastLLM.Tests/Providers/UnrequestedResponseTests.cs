@@ -56,7 +56,7 @@ public sealed class UnrequestedResponseTests : EngineTest
 
     [Theory]
     [InlineData(0, 0, 2)]
-    [InlineData(1, 0, 100)]
+    [InlineData(1, 0, 25)]
     [InlineData(2, 0, 5)]
     [InlineData(2, 2_000, 10)]
     [InlineData(16, 0, 5)]

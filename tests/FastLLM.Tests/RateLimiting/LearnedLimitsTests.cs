@@ -60,7 +60,7 @@ public sealed class LearnedLimitsTests
     [Theory]
     [InlineData(1200, 0.2, true, 0.95, 0.05)]
     [InlineData(1200, 0.2, false, 0.7, 0.05)]
-    [InlineData(600, 1, false, 0.7, 0.08)]
+    [InlineData(600, 1, false, 0.7, 0.09)]
     public void AServerThatCountsByTheClocksMinutes_IsUsedUpInEachOfThem(int perMinute, double latency, bool tellsWait, double least, double refused)
     {
         using var model = new SendingModel(new WindowServer(perMinute, tellsWait), latency);
