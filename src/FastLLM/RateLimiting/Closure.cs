@@ -107,7 +107,7 @@ internal sealed class Closure
         }
 
         _probe = -1;
-        _refusedBelow += mark.InFlight < InFlight - (InFlight / 10) ? 1 : 0;
+        _refusedBelow += mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1) ? 1 : 0;
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;

@@ -35,8 +35,8 @@ internal sealed class RaiseSchedule
     public void Tried(in Limits limits, bool grown, double now, long count)
     {
         IsRough = false;
-        _sends = grown ? FirstSends : Math.Min(2 * _sends, MaxSends);
-        _rest = grown ? First : Math.Min(Math.Max(2 * _rest, First), Longest);
+        _sends = grown ? FirstSends : Math.Min(4 * _sends, MaxSends);
+        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, First), Longest);
         _held = limits;
         Restart(now, count);
     }

@@ -63,7 +63,7 @@ public sealed class LearningLimiterTests
         {
             VirtualRun run = new VirtualRun(law()) { Seed = seed, IsBusy = true }.Run(60);
 
-            Assert.InRange(run.Goodput(10, 60) / ideal, 0.5, double.PositiveInfinity);
+            Assert.InRange(run.Goodput(10, 60) / ideal, 0.6, double.PositiveInfinity);
             Assert.InRange(run.LongestFreePause, 0, 5);
         });
     }
