@@ -349,14 +349,23 @@ public sealed class BatchTests : EngineTest
     public async Task WhatAProviderHangsOnItsTokenDoesNotOutliveTheSend()
     {
         CancellationToken first = default;
+        var isSecondSent = new TaskCompletionSource();
         var provider = new ScriptedProvider((request, _, token) =>
         {
-            first = request == Ask(0) ? token : first;
-            return request == Ask(0) ? Task.FromResult("fine") : new TaskCompletionSource<string>().Task;
+            if (request == Ask(0))
+            {
+                first = token;
+                return Task.FromResult("fine");
+            }
+
+            isSecondSent.SetResult();
+            return new TaskCompletionSource<string>().Task;
         });
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 1; o.RetryAttempts = 1; }));
 
-        var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(2), Ended));
+        var batch = manager.ProcessBatchAsync(AskMany(2), Ended);
+        await isSecondSent.Task.WaitAsync(Ended);
+        var outcomes = await RunClockAsync(batch);
 
         Assert.Equal(FailureKind.Timeout, outcomes[1].Error?.Kind);
         Assert.False(first.IsCancellationRequested);
