@@ -74,7 +74,8 @@ internal static class ReportBody
         Note(lacking, $"{lacking:N0} rows lack the member <code>fastllm</code>: their latency and sends are unknown.");
         string choice = $"the failures{fit}, and an even choice of the others. Numbers and charts count all rows.";
         Note(report.Rows - report.RowsInPage, $"The table below holds <b>{report.RowsInPage:N0} of {report.Rows:N0} rows</b>: {choice}");
-        Note(report.CutInPage, $"The table cuts {report.CutInPage:N0} answer{Plural(report.CutInPage)} at {textLength:N0} characters; the file has the whole text.");
+        string cut = $"answer{Plural(report.CutInPage)} at {textLength:N0} characters";
+        Note(report.CutInPage, $"The table cuts {report.CutInPage:N0} {cut}; the file has the whole text.");
         return notes.ToString().Length == 0 ? notes : new Markup().Add($"<ul class=\"notes\">{notes}</ul>\n");
 
         void Note(long count, FormattableString text)

@@ -43,8 +43,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             var cut = new Cut(evidence.Share(Search.Sends), sent, last is null);
             if (last is { } before && cut.IsNoLessThan(before))
             {
-                // What was learned while noise was taken for a limit is worth nothing.
-                Limits limits = floor.Share < cut.Share / 2 ? Search.Trusted.Since(trouble.Before) : trouble.Before;
+                Limits limits = floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
                 EndWithNoise(trouble with { Before = limits }, now);
             }

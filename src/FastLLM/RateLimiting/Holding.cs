@@ -32,7 +32,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
         if (level == ShareLevel.Low)
         {
-            Search.Trusted = Search.Limits;
+            Search.Trust(Search.Limits);
         }
 
         if (level != ShareLevel.Open)

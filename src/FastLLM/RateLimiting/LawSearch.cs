@@ -35,6 +35,7 @@ internal sealed class LawSearch
     private (double At, long Accepted) _openedBefore;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
+    private (Limits Limits, double Share) _doubtful;
     private bool _isNews;
 
     /// <param name="sends">The sends, the first refusal counted.</param>
@@ -67,8 +68,8 @@ internal sealed class LawSearch
 
     public RaiseSchedule Schedule { get; } = new();
 
-    /// <summary>Gets or sets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>
-    public Limits Trusted { get; set; }
+    /// <summary>Gets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>
+    public Limits Trusted { get; private set; }
 
     public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
 
@@ -187,12 +188,31 @@ internal sealed class LawSearch
         double share = Math.Max(Evidence.Share(Sends), 0.01);
         if (ShareTest.Judge(Evidence.Sent(Sends), Evidence.RefusedOf(Sends), share, trouble.Share, Doubtless) == ShareLevel.Low)
         {
-            Trusted = limits;
+            Trust(limits);
+        }
+        else if (trouble.Share > _doubtful.Share)
+        {
+            _doubtful = (limits, trouble.Share);
         }
 
         Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
         Learned(now);
     }
+
+    /// <summary>The limits have proved themselves.</summary>
+    public void Trust(in Limits limits)
+    {
+        Trusted = limits;
+        _doubtful = default;
+    }
+
+    /// <summary>Gets the limits to continue with when it has turned out that refusals were noise.</summary>
+    /// <remarks>What was learned while noise was taken for a limit is worth nothing, unless far more was refused before than noise
+    /// explains.</remarks>
+    /// <param name="noise">The share of noise.</param>
+    /// <param name="before">The limits that held before noise was proved.</param>
+    public Limits WithoutNoise(double noise, in Limits before) =>
+        (_doubtful.Share > (2 * noise) + 0.1 ? _doubtful.Limits : Trusted).Since(before);
 
     public void StartEvidence()
     {
