@@ -10,9 +10,10 @@ namespace FastLLM;
 /// uses the cache entries of batches, and equal concurrent calls share one send. For several responses to one request, use
 /// <see cref="SampleProperty"/>.</para>
 /// <para>Options that are not set are not sent, including the temperature. <see cref="ChatOptions.AdditionalProperties"/> are sent as body
-/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strictJsonSchema</c> belongs to the JSON
-/// schema. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
-/// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/>.</para>
+/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strict</c> or <c>strictJsonSchema</c> belongs to
+/// the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
+/// of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
+/// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/> or a part of the OpenAI library.</para>
 /// <para>A failed request throws its <see cref="LlmException"/>, a parameter out of range an <see cref="ArgumentException"/>. If <c>n</c>
 /// requests several choices, the first one is read; <see cref="ChatResponse.RawRepresentation"/> is the <see cref="ChatCompletion"/> with
 /// all of them.</para>
@@ -41,15 +42,15 @@ public sealed class FastLLMChatClient : IChatClient
     /// <inheritdoc/>
     /// <exception cref="LlmException">The request failed; its <see cref="LlmException.Kind"/> is the cause.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
-    /// <exception cref="NotSupportedException">A content or tool cannot be sent.</exception>
+    /// <exception cref="NotSupportedException">A content, a tool or an option cannot be sent.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId);
+        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this);
         return ChatAnswers.ToResponse(await SingleRequest.RunAsync<ChatCompletion>(_manager, request, cancellationToken)
-            .ConfigureAwait(false));
+            .ConfigureAwait(false), request);
     }
 
     /// <summary>Same as <see cref="GetResponseAsync"/>; the whole response is one update, so that it can be shared and cached.</summary>

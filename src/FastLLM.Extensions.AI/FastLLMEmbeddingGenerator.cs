@@ -48,7 +48,7 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         return new GeneratedEmbeddings<Embedding<float>>(VectorsOf(response, texts.Length)
             .Select(vector => new Embedding<float>(vector) { ModelId = model }))
         {
-            Usage = ChatAnswers.ToUsage(response.Usage),
+            Usage = ChatAnswers.ToUsage(response),
         };
     }
 
