@@ -14,6 +14,8 @@ namespace FastLLM;
 /// the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
 /// of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
 /// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/> or a part of the OpenAI library.</para>
+/// <para>A response says in its additional properties whether it was cached or shared, and what it cost: <see cref="FastLLMProperties"/>.
+/// The usage of a cached or shared response is not reported again.</para>
 /// <para>A failed request throws its <see cref="LlmException"/>, a parameter out of range an <see cref="ArgumentException"/>. If <c>n</c>
 /// requests several choices, the first one is read; <see cref="ChatResponse.RawRepresentation"/> is the <see cref="ChatCompletion"/> with
 /// all of them.</para>
@@ -27,6 +29,7 @@ public sealed class FastLLMChatClient : IChatClient
 
     private readonly RequestManager<LlmResponse> _manager;
     private readonly ChatClientMetadata _metadata;
+    private readonly SingleRequest _requests;
 
     /// <summary>Creates a client.</summary>
     /// <param name="manager">The manager. The caller disposes it.</param>
@@ -36,7 +39,19 @@ public sealed class FastLLMChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(manager);
         _manager = manager;
+        _requests = new SingleRequest(manager);
         _metadata = new ChatClientMetadata("fastllm", providerUri, defaultModelId);
+    }
+
+    /// <summary>Gets the time after which nothing more is sent for a call that has no answer; a send under way may still end. Then the call
+    /// fails with the <see cref="LlmException"/> of its last send.</summary>
+    /// <value>The default is 60 s; without end if the manager has a <see cref="RequestManagerOptions.TotalTimeout"/>.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for no end.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan MaxWait
+    {
+        get => _requests.MaxWait;
+        init => _requests = new SingleRequest(_manager) { MaxWait = SingleRequest.Check(value) };
     }
 
     /// <inheritdoc/>
@@ -49,8 +64,7 @@ public sealed class FastLLMChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(messages);
         LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this);
-        return ChatAnswers.ToResponse(await SingleRequest.RunAsync<ChatCompletion>(_manager, request, cancellationToken)
-            .ConfigureAwait(false), request);
+        return ChatAnswers.ToResponse(await _requests.SendAsync<ChatCompletion>(request, cancellationToken).ConfigureAwait(false), request);
     }
 
     /// <summary>Same as <see cref="GetResponseAsync"/>; the whole response is one update, so that it can be shared and cached.</summary>

@@ -110,18 +110,24 @@ public class RequestManager<TResponse> : IAsyncDisposable
         IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         LlmRequest[] requests = [.. batch];
-        if (Array.IndexOf(requests, null) is >= 0 and var missing)
-        {
-            throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch));
-        }
+        return Array.IndexOf(requests, null) is >= 0 and var missing
+            ? throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch))
+            : await ProcessAsync(requests, cancellationToken, CancellationToken.None, lateness: null).ConfigureAwait(false);
+    }
 
+    /// <summary>Processes requests. Once <paramref name="late"/> fires, nothing more is sent for them because of
+    /// <paramref name="lateness"/>, and what is in flight is awaited.</summary>
+    internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
+        LlmRequest[] requests, CancellationToken cancellationToken, CancellationToken late, LlmException? lateness)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast);
         try
         {
             // Before the first worker: a token that has fired already sends nothing.
             using (cancellationToken.UnsafeRegister(state => _delivery.Abandon((Run<TResponse>)state!), run))
+            using (late.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!, lateness!), run))
             {
                 Begin(run, requests.Length);
                 await run.Completion.ConfigureAwait(false);

@@ -7,8 +7,9 @@ namespace FastLLM.Mapping;
 /// <summary>Converts responses of a provider to those of Microsoft.Extensions.AI.</summary>
 internal static class ChatAnswers
 {
-    public static ChatResponse ToResponse(ChatCompletion completion, LlmRequest request)
+    public static ChatResponse ToResponse(in SingleAnswer<ChatCompletion> answer, LlmRequest request)
     {
+        ChatCompletion completion = answer.Response;
         var message = new ChatMessage(ChatRole.Assistant, AnswerContents.Of(completion, request))
         {
             MessageId = completion.Id,
@@ -21,7 +22,8 @@ internal static class ChatAnswers
             ModelId = completion.Model,
             CreatedAt = CreatedAt(completion),
             FinishReason = ToReason(completion.FinishReason),
-            Usage = ToUsage(completion),
+            Usage = answer.Usage,
+            AdditionalProperties = answer.Properties(),
             RawRepresentation = completion,
         };
     }
@@ -39,6 +41,7 @@ internal static class ChatAnswers
             CreatedAt = response.CreatedAt,
             FinishReason = response.FinishReason,
             RawRepresentation = response.RawRepresentation,
+            AdditionalProperties = response.AdditionalProperties,
         };
     }
 
