@@ -67,13 +67,50 @@ public sealed class FastLLMChatClient : IChatClient
         return ChatAnswers.ToResponse(await _requests.SendAsync<ChatCompletion>(request, cancellationToken).ConfigureAwait(false), request);
     }
 
-    /// <summary>Same as <see cref="GetResponseAsync"/>; the whole response is one update, so that it can be shared and cached.</summary>
+    /// <summary>Same as <see cref="GetResponseAsync"/>, in updates as they arrive.</summary>
+    /// <remarks>A stream that another call watches is joined: all of its updates so far come at once. A cached answer, and that of an equal
+    /// call without streaming, is one update. The last update has tool calls, usage and additional properties. An answer is recorded when
+    /// it is whole. If a stream breaks off after its first update, the call fails, since it cannot start over.</remarks>
     /// <inheritdoc cref="GetResponseAsync"/>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        yield return ChatAnswers.ToUpdate(await GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false));
+        ArgumentNullException.ThrowIfNull(messages);
+        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this) with { Stream = true };
+        using CallDeadline deadline = _requests.Deadline(request, cancellationToken);
+        using var watch = new StreamWatch(_manager.LiveStreams, request.Key);
+        Task<SingleAnswer<ChatCompletion>> sending = watch.Until(_requests.SendAsync<ChatCompletion>(request, deadline, cancellationToken));
+        try
+        {
+            var reader = new UpdateReader();
+            bool isWhole;
+            do
+            {
+                Task changed = watch.Changed;
+                isWhole = sending.IsCompleted;
+                while (watch.TryTake(out byte[]? data))
+                {
+                    if (reader.Read(data) is { } update)
+                    {
+                        yield return update;
+                    }
+                }
+
+                if (!isWhole)
+                {
+                    await changed.ConfigureAwait(false);
+                }
+            }
+            while (!isWhole);
+            yield return reader.Last(await sending.ConfigureAwait(false), request);
+        }
+        finally
+        {
+            // A caller that leaves ends the request, unless others await it.
+            deadline.End();
+            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <inheritdoc/>

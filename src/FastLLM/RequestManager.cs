@@ -92,6 +92,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets the answers that are kept, if there is a cache.</summary>
     internal AnswerStore<TResponse>? Answers { get; }
 
+    /// <summary>Gets the streams that are watched while they arrive.</summary>
+    internal LiveStreams LiveStreams => _transport.LiveStreams;
+
     /// <summary>Gets what models cost.</summary>
     internal CostMeter Costs { get; }
 

@@ -13,14 +13,14 @@ internal static class ChatAnswers
         var message = new ChatMessage(ChatRole.Assistant, AnswerContents.Of(completion, request))
         {
             MessageId = completion.Id,
-            CreatedAt = CreatedAt(completion),
+            CreatedAt = CreatedAt(completion.Json),
             RawRepresentation = completion,
         };
         return new ChatResponse(message)
         {
             ResponseId = completion.Id,
             ModelId = completion.Model,
-            CreatedAt = CreatedAt(completion),
+            CreatedAt = CreatedAt(completion.Json),
             FinishReason = ToReason(completion.FinishReason),
             Usage = answer.Usage,
             AdditionalProperties = answer.Properties(),
@@ -28,7 +28,7 @@ internal static class ChatAnswers
         };
     }
 
-    /// <summary>Converts a response to the only update of a stream.</summary>
+    /// <summary>Converts a response to one update of a stream.</summary>
     public static ChatResponseUpdate ToUpdate(ChatResponse response)
     {
         ChatMessage message = response.Messages[0];
@@ -78,13 +78,13 @@ internal static class ChatAnswers
         }
     }
 
-    private static ChatFinishReason? ToReason(string? reason) => reason switch
+    public static ChatFinishReason? ToReason(string? reason) => reason switch
     {
         null or "" => null,
         "function_call" => ChatFinishReason.ToolCalls,
         _ => new ChatFinishReason(reason),
     };
 
-    private static DateTimeOffset? CreatedAt(ChatCompletion completion) =>
-        completion.Json.Whole("created") is { } seconds and > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+    public static DateTimeOffset? CreatedAt(JsonElement body) =>
+        body.Whole("created") is { } seconds and > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
 }
