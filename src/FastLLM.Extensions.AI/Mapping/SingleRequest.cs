@@ -39,7 +39,7 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
         try
         {
             IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessAsync(
-                [request], deadline.Over, deadline.Late, new LlmException(FailureKind.Timeout, "The call waited too long."))
+                [request], deadline.Late, new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Over)
                 .ConfigureAwait(false);
             return Read<TExpected>(outcomes[0]);
         }

@@ -50,6 +50,20 @@ public sealed class WireTests
         ["raw options"] = ([s_user], new() { Temperature = 0.5f, MaxOutputTokens = 9, Tools = [s_weather], StopSequences = ["y"], RawRepresentationFactory = _ => new ChatCompletionOptions { Temperature = 0.7f, TopP = 0.3f, EndUserId = "u", StopSequences = { "x" }, Tools = { ChatTool.CreateFunctionTool("own") } } }),
     };
 
+    /// <summary>The differences of docs/extensions-ai.md: what arrives from Microsoft's client, and from this one.</summary>
+    private static readonly Dictionary<string, (ChatMessage[] Messages, ChatOptions? Options, string Theirs, string Ours)> s_differences = new()
+    {
+        ["parameters of other servers"] = ([s_user], new() { TopK = 4, AdditionalProperties = new() { ["top_a"] = 1 } }, """{"content":"a","role":"user"}],"model":"m"}""", "\"top_a\":1,\"top_k\":4"),
+        ["arguments null"] = ([s_user, new(ChatRole.Assistant, [new FunctionCallContent("c1", "f")])], null, "\"arguments\":\"null\"", "\"arguments\":{}"),
+        ["result as text"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", JsonElement.Parse("\"s\""))])], null, """{"content":"\u0022s\u0022",""", """{"content":"s","""),
+        ["result with exception"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", null) { Exception = new FormatException("bad") }])], null, """{"content":"","role":"tool",""", """{"content":"Error: bad","role":"tool","""),
+        ["result of a user"] = ([s_user, Call(1), User(new FunctionResultContent("c1", "r"), new TextContent("t"))], null, """}]},{"content":"t","role":"user"}""", """{"content":"r","role":"tool","tool_call_id":"c1"},{"content":"t","role":"user"}"""),
+        ["other files"] = ([User(new DataContent(new byte[] { 1 }, "text/plain"))], null, """{"content":"","role":"user"}""", "\"file_data\":\"data:text/plain;base64,AQ==\""),
+        ["other audio"] = ([User(new DataContent(new byte[] { 1 }, "audio/flac"))], null, """{"content":"","role":"user"}""", """{"data":"AQ==","format":"flac"}"""),
+    };
+
+    public static TheoryData<string> Differences => [.. s_differences.Keys];
+
     public static TheoryData<string> Cases => [.. s_cases.Keys];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -65,6 +79,20 @@ public sealed class WireTests
         await both.Ours.GetResponseAsync(messages, options, Cancel);
 
         Assert.Equal(Meaning.Of(both.Bodies[0]), Meaning.Of(both.Bodies[1]));
+    }
+
+    [Theory]
+    [MemberData(nameof(Differences))]
+    public async Task WhatArrives_DiffersAsDocumented(string name)
+    {
+        (ChatMessage[] messages, ChatOptions? options, string theirs, string ours) = s_differences[name];
+        await using var both = new BothClients(BothClients.Hello);
+
+        await both.Theirs.GetResponseAsync(messages, options, Cancel);
+        await both.Ours.GetResponseAsync(messages, options, Cancel);
+
+        Assert.Contains(theirs, Meaning.Of(both.Bodies[0]), StringComparison.Ordinal);
+        Assert.Contains(ours, Meaning.Of(both.Bodies[1]), StringComparison.Ordinal);
     }
 
     [Fact]
