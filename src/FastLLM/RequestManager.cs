@@ -116,13 +116,13 @@ public class RequestManager<TResponse> : IAsyncDisposable
         LlmRequest[] requests = [.. batch];
         return Array.IndexOf(requests, null) is >= 0 and var missing
             ? throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch))
-            : await ProcessAsync(requests, CancellationToken.None, lateness: null, cancellationToken).ConfigureAwait(false);
+            : await ProcessAsync(requests, lateness: null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Processes requests. Once <paramref name="late"/> fires, nothing more is sent for them because of
     /// <paramref name="lateness"/>, and what is in flight is awaited.</summary>
     internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
-        LlmRequest[] requests, CancellationToken late, LlmException? lateness, CancellationToken cancellationToken)
+        LlmRequest[] requests, LlmException? lateness, CancellationToken late, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast);

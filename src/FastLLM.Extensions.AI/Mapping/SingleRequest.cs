@@ -39,7 +39,7 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
         try
         {
             IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessAsync(
-                [request], deadline.Late, new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Over)
+                [request], new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Late, deadline.Over)
                 .ConfigureAwait(false);
             return Read<TExpected>(outcomes[0]);
         }
@@ -55,7 +55,11 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
             ExceptionDispatchInfo.Throw(cause);
             throw;
         }
-        catch (LlmCanceledException) when (deadline.Late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (LlmCanceledException e) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("The call was canceled.", e, cancellationToken);
+        }
+        catch (LlmCanceledException) when (deadline.Late.IsCancellationRequested)
         {
             throw TooLate(null);
         }

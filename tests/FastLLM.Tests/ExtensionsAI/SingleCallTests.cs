@@ -54,6 +54,21 @@ public sealed class SingleCallTests
     }
 
     [Fact]
+    public async Task Canceled_HasTheTokenOfTheCaller()
+    {
+        var provider = new HeldProvider(_ => new TaskCompletionSource().Task, _ => BodyProvider.Hello);
+        await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false });
+        using var client = new FastLLMChatClient(manager);
+        using var source = new CancellationTokenSource();
+
+        Task<ChatResponse> call = client.GetResponseAsync("a", cancellationToken: source.Token);
+        await source.CancelAsync();
+
+        OperationCanceledException canceled = await Assert.ThrowsAsync<OperationCanceledException>(() => call);
+        Assert.Equal((source.Token, "The call was canceled."), (canceled.CancellationToken, canceled.Message));
+    }
+
+    [Fact]
     public async Task MaxWait_Defaults()
     {
         await using var manager = new RequestManager(new BodyProvider(_ => BodyProvider.Hello), new RequestManagerOptions { ShowProgress = false });
