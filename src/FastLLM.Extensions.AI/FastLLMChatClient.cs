@@ -80,7 +80,8 @@ public sealed class FastLLMChatClient : IChatClient
         LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this) with { Stream = true };
         using CallDeadline deadline = _requests.Deadline(request, cancellationToken);
         using var watch = new StreamWatch(_manager.LiveStreams, request.Key);
-        Task<SingleAnswer<ChatCompletion>> sending = watch.Until(_requests.SendAsync<ChatCompletion>(request, deadline, cancellationToken));
+        Task<SingleAnswer<ChatCompletion>> sending = watch.Until(
+            _requests.SendAsync<ChatCompletion>(request, deadline, watch.Attach, cancellationToken));
         try
         {
             var reader = new UpdateReader();

@@ -116,16 +116,21 @@ public class RequestManager<TResponse> : IAsyncDisposable
         LlmRequest[] requests = [.. batch];
         return Array.IndexOf(requests, null) is >= 0 and var missing
             ? throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch))
-            : await ProcessAsync(requests, lateness: null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
+            : await ProcessAsync(requests, null, null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Processes requests. Once <paramref name="late"/> fires, nothing more is sent for them because of
-    /// <paramref name="lateness"/>, and what is in flight is awaited.</summary>
+    /// <paramref name="lateness"/>, and what is in flight is awaited. <paramref name="entered"/> is called when a request has been begun or
+    /// joined.</summary>
     internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
-        LlmRequest[] requests, LlmException? lateness, CancellationToken late, CancellationToken cancellationToken)
+        LlmRequest[] requests, Action? entered, LlmException? lateness, CancellationToken late,
+        CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast);
+        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast)
+        {
+            Entered = entered,
+        };
         try
         {
             // Before the first worker: a token that has fired already sends nothing.

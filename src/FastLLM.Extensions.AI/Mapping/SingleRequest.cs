@@ -25,7 +25,7 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
         where TExpected : LlmResponse
     {
         using CallDeadline deadline = Deadline(request, cancellationToken);
-        return await SendAsync<TExpected>(request, deadline, cancellationToken).ConfigureAwait(false);
+        return await SendAsync<TExpected>(request, deadline, entered: null, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Starts the time of a call.</summary>
@@ -33,13 +33,13 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
         new(manager.Options.TimeProvider, MaxWait, LongestSend(request), cancellationToken);
 
     public async Task<SingleAnswer<TExpected>> SendAsync<TExpected>(LlmRequest request, CallDeadline deadline,
-        CancellationToken cancellationToken)
+        Action? entered, CancellationToken cancellationToken)
         where TExpected : LlmResponse
     {
         try
         {
             IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessAsync(
-                [request], new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Late, deadline.Over)
+                [request], entered, new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Late, deadline.Over)
                 .ConfigureAwait(false);
             return Read<TExpected>(outcomes[0]);
         }

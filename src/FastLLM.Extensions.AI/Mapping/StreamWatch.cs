@@ -7,10 +7,15 @@ namespace FastLLM.Mapping;
 internal sealed class StreamWatch(LiveStreams streams, RequestKey key) : IDisposable
 {
     private readonly LiveStream _stream = streams.Watch(key);
-    private LivePosition _position;
+    private volatile LiveSend? _send;
+    private int _taken;
 
     /// <summary>Gets a task that completes at the next change. Get it before looking for events.</summary>
     public Task Changed => _stream.Changed;
+
+    /// <summary>Begins to see the send under way, or the next one. Call it when the request is joined: the stream before may be that of a
+    /// request which ended.</summary>
+    public void Attach() => _send = _stream.Attach();
 
     /// <summary>Makes the end of a task a change.</summary>
     public Task<T> Until<T>(Task<T> task)
@@ -21,7 +26,19 @@ internal sealed class StreamWatch(LiveStreams streams, RequestKey key) : IDispos
     }
 
     /// <inheritdoc cref="LiveStream.TryTake"/>
-    public bool TryTake([NotNullWhen(true)] out byte[]? data) => _stream.TryTake(ref _position, out data);
+    public bool TryTake([NotNullWhen(true)] out byte[]? data)
+    {
+        LiveSend? send = _send;
+        if (send is null)
+        {
+            data = null;
+            return false;
+        }
+
+        bool found = _stream.TryTake(ref send, ref _taken, out data);
+        _send = send;
+        return found;
+    }
 
     public void Dispose() => streams.Leave(key, _stream);
 }

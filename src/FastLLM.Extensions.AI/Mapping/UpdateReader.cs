@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
 using FastLLM.Responses;
@@ -9,7 +10,7 @@ namespace FastLLM.Mapping;
 internal sealed class UpdateReader
 {
     private bool _hasUpdates;
-    private bool _hasText;
+    private readonly StringBuilder _text = new();
     private bool _hasReasoning;
 
     /// <summary>Reads an event.</summary>
@@ -35,7 +36,7 @@ internal sealed class UpdateReader
 
         if (delta.Member("audio").ValueKind != JsonValueKind.Object && AnswerReader.TextOf(delta) is { } text)
         {
-            _hasText |= text.Length > 0;
+            _text.Append(text);
             contents.Add(new TextContent(text));
         }
 
@@ -56,7 +57,9 @@ internal sealed class UpdateReader
         ChatResponseUpdate last = ChatAnswers.ToUpdate(ChatAnswers.ToResponse(answer, request));
         if (_hasUpdates)
         {
-            last.Contents = [.. last.Contents.Select(Rest).OfType<AIContent>()];
+            string whole = string.Concat(last.Contents.OfType<TextContent>()), said = _text.ToString();
+            string rest = said.Length > 0 && whole.StartsWith(said, StringComparison.Ordinal) ? whole[said.Length..] : "";
+            last.Contents = [.. rest.Length > 0 ? [new TextContent(rest)] : (AIContent[])[], .. last.Contents.Select(Rest).OfType<AIContent>()];
         }
 
         return last;
@@ -64,8 +67,8 @@ internal sealed class UpdateReader
 
     private AIContent? Rest(AIContent content) => content switch
     {
-        TextContent { Annotations: { } citations } when _hasText => new TextContent("") { Annotations = citations },
-        TextContent when _hasText => null,
+        TextContent { Annotations: { } citations } when _text.Length > 0 => new TextContent("") { Annotations = citations },
+        TextContent when _text.Length > 0 => null,
         TextReasoningContent when _hasReasoning => null,
         _ => content,
     };

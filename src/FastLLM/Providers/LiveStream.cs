@@ -6,10 +6,8 @@ namespace FastLLM.Providers;
 internal sealed class LiveStream
 {
     private readonly Lock _gate = new();
-    private readonly List<byte[]> _events = [];
     private TaskCompletionSource _changed = NewSignal();
-    private LlmException? _failure;
-    private int _send;
+    private LiveSend? _send;
 
     /// <summary>Gets or sets the number of watchers. Under the lock of <see cref="LiveStreams"/>.</summary>
     public int Watchers { get; set; }
@@ -26,56 +24,77 @@ internal sealed class LiveStream
         }
     }
 
-    /// <summary>Adds an event.</summary>
-    public void Add(ReadOnlySpan<byte> data)
-    {
-        byte[] copy = data.ToArray();
-        Change(() => _events.Add(copy));
-    }
-
-    /// <summary>Drops the events of a send that failed. Watchers that have seen some of them cannot continue.</summary>
-    public void Break(LlmException failure) => Change(() =>
-    {
-        _failure = failure;
-        _events.Clear();
-        _send++;
-    });
-
-    /// <summary>Wakes the watchers.</summary>
-    public void Wake() => Change(static () => { });
-
-    /// <summary>Takes the next event, if there is one.</summary>
-    /// <exception cref="LlmException">The send failed after some of its events were taken.</exception>
-    public bool TryTake(ref LivePosition position, [NotNullWhen(true)] out byte[]? data)
+    /// <summary>Gets the send under way, or the next one.</summary>
+    public LiveSend Attach()
     {
         lock (_gate)
         {
-            if (position.Send != _send)
+            Signal();
+            return _send ??= new LiveSend();
+        }
+    }
+
+    /// <summary>Adds an event to the send under way; the first one begins it.</summary>
+    public void Add(ReadOnlySpan<byte> data)
+    {
+        byte[] copy = data.ToArray();
+        lock (_gate)
+        {
+            (_send ??= new LiveSend()).Events.Add(copy);
+            Signal();
+        }
+    }
+
+    /// <summary>Ends the send under way. Watchers that have seen some of its events keep them; no other watcher sees them.</summary>
+    /// <param name="failure">Why it failed, if it did.</param>
+    public void End(LlmException? failure)
+    {
+        lock (_gate)
+        {
+            if (_send is { } send)
             {
-                position = position.Taken == 0 ? new LivePosition(_send, 0) : throw new LlmException(
-                    _failure!.Kind, $"The stream broke off after a part of it was returned: {_failure.Message}", _failure);
+                send.Failure = failure;
+                _send = null;
             }
 
-            data = position.Taken < _events.Count ? _events[position.Taken] : null;
-            position = position with { Taken = position.Taken + (data is null ? 0 : 1) };
+            Signal();
+        }
+    }
+
+    /// <summary>Wakes the watchers.</summary>
+    public void Wake()
+    {
+        lock (_gate)
+        {
+            Signal();
+        }
+    }
+
+    /// <summary>Takes the next event, if there is one.</summary>
+    /// <param name="send">The send that the watcher sees.</param>
+    /// <param name="taken">How many events of it the watcher has taken.</param>
+    /// <param name="data">The event.</param>
+    /// <exception cref="LlmException">The send failed after some of its events were taken.</exception>
+    public bool TryTake(ref LiveSend send, ref int taken, [NotNullWhen(true)] out byte[]? data)
+    {
+        lock (_gate)
+        {
+            if (send.Failure is { } failure)
+            {
+                // A watcher that has seen nothing of it sees the next send.
+                send = taken == 0 ? _send ??= new LiveSend() : throw new LlmException(failure.Kind, $"The stream broke off after a part of it was returned: {failure.Message}", failure);
+            }
+
+            data = taken < send.Events.Count ? send.Events[taken++] : null;
             return data is not null;
         }
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private void Change(Action change)
+    private void Signal()
     {
-        lock (_gate)
-        {
-            change();
-            _changed.SetResult();
-            _changed = NewSignal();
-        }
+        _changed.SetResult();
+        _changed = NewSignal();
     }
 }
-
-/// <summary>Represents how far a watcher has come.</summary>
-/// <param name="Send">The send whose events it sees.</param>
-/// <param name="Taken">How many of them it has taken.</param>
-internal readonly record struct LivePosition(int Send, int Taken);

@@ -125,11 +125,7 @@ public class OpenAIProvider : Provider<LlmResponse>
             reply = new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
 
-        if (reply.Failure is { } failed)
-        {
-            attempt.Transport.LiveStreams.Find(request)?.Break(failed);
-        }
-
+        attempt.Transport.LiveStreams.Find(request)?.End(reply.Failure);
         return reply;
     }
 

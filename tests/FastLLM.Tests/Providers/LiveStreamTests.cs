@@ -31,25 +31,41 @@ public sealed class LiveStreamTests
         stream.Add("x"u8);
         stream.Add("y"u8);
 
-        LivePosition position = default;
+        (LiveSend Send, int Taken) position = (stream.Attach(), 0);
         Assert.Equal(["x", "y"], Take(stream, ref position));
         stream.Add("z"u8);
         Assert.Equal(["z"], Take(stream, ref position));
     }
 
     [Fact]
-    public void Break_WatcherThatSawNothing_ContinuesWithTheNextSend()
+    public void End_Failed_WatcherThatSawNothing_ContinuesWithTheNextSend()
     {
         var stream = new LiveStream();
-        LivePosition none = default, some = default;
+        (LiveSend Send, int Taken) none = (stream.Attach(), 0), some = none;
         stream.Add("x"u8);
         Assert.Equal(["x"], Take(stream, ref some));
 
-        stream.Break(new LlmException(FailureKind.ConnectionLost, "gone"));
+        stream.End(new LlmException(FailureKind.ConnectionLost, "gone"));
         stream.Add("y"u8);
 
         Assert.Equal(["y"], Take(stream, ref none));
         Assert.Equal(FailureKind.ConnectionLost, Assert.Throws<LlmException>(() => Take(stream, ref some)).Kind);
+    }
+
+    [Fact]
+    public void End_WatcherKeepsItsEvents_OthersSeeOnlyTheNextSend()
+    {
+        var stream = new LiveStream();
+        (LiveSend Send, int Taken) early = (stream.Attach(), 0);
+        stream.Add("x"u8);
+        Assert.Equal(["x"], Take(stream, ref early));
+        stream.Add("y"u8);
+        stream.End(failure: null);
+        (LiveSend Send, int Taken) late = (stream.Attach(), 0);
+        stream.Add("z"u8);
+
+        Assert.Equal(["y"], Take(stream, ref early));
+        Assert.Equal(["z"], Take(stream, ref late));
     }
 
     [Fact]
@@ -63,10 +79,10 @@ public sealed class LiveStreamTests
         Assert.False(stream.Changed.IsCompleted);
     }
 
-    private static List<string> Take(LiveStream stream, ref LivePosition position)
+    private static List<string> Take(LiveStream stream, ref (LiveSend Send, int Taken) position)
     {
         List<string> taken = [];
-        while (stream.TryTake(ref position, out byte[]? data))
+        while (stream.TryTake(ref position.Send, ref position.Taken, out byte[]? data))
         {
             taken.Add(Encoding.UTF8.GetString(data));
         }
