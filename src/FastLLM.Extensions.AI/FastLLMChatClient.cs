@@ -10,9 +10,12 @@ namespace FastLLM;
 /// uses the cache entries of batches, and equal concurrent calls share one send. For several responses to one request, use
 /// <see cref="SampleProperty"/>.</para>
 /// <para>Options that are not set are not sent, including the temperature. <see cref="ChatOptions.AdditionalProperties"/> are sent as body
-/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strictJsonSchema</c> belongs to the JSON
-/// schema. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
-/// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/>.</para>
+/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strict</c> or <c>strictJsonSchema</c> belongs to
+/// the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
+/// of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
+/// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/> or a part of the OpenAI library.</para>
+/// <para>A response says in its additional properties whether it was cached or shared, and what it cost: <see cref="FastLLMProperties"/>.
+/// The usage of a cached or shared response is not reported again.</para>
 /// <para>A failed request throws its <see cref="LlmException"/>, a parameter out of range an <see cref="ArgumentException"/>. If <c>n</c>
 /// requests several choices, the first one is read; <see cref="ChatResponse.RawRepresentation"/> is the <see cref="ChatCompletion"/> with
 /// all of them.</para>
@@ -26,6 +29,7 @@ public sealed class FastLLMChatClient : IChatClient
 
     private readonly RequestManager<LlmResponse> _manager;
     private readonly ChatClientMetadata _metadata;
+    private readonly SingleRequest _requests;
 
     /// <summary>Creates a client.</summary>
     /// <param name="manager">The manager. The caller disposes it.</param>
@@ -35,30 +39,79 @@ public sealed class FastLLMChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(manager);
         _manager = manager;
+        _requests = new SingleRequest(manager);
         _metadata = new ChatClientMetadata("fastllm", providerUri, defaultModelId);
+    }
+
+    /// <summary>Gets the time after which nothing more is sent for a call that has no answer; a send under way may still end. Then the call
+    /// fails with the <see cref="LlmException"/> of its last send.</summary>
+    /// <value>The default is 60 s; without end if the manager has a <see cref="RequestManagerOptions.TotalTimeout"/>.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for no end.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan MaxWait
+    {
+        get => _requests.MaxWait;
+        init => _requests = new SingleRequest(_manager) { MaxWait = SingleRequest.Check(value) };
     }
 
     /// <inheritdoc/>
     /// <exception cref="LlmException">The request failed; its <see cref="LlmException.Kind"/> is the cause.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
-    /// <exception cref="NotSupportedException">A content or tool cannot be sent.</exception>
+    /// <exception cref="NotSupportedException">A content, a tool or an option cannot be sent.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId);
-        return ChatAnswers.ToResponse(await SingleRequest.RunAsync<ChatCompletion>(_manager, request, cancellationToken)
-            .ConfigureAwait(false));
+        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this);
+        return ChatAnswers.ToResponse(await _requests.SendAsync<ChatCompletion>(request, cancellationToken).ConfigureAwait(false), request);
     }
 
-    /// <summary>Same as <see cref="GetResponseAsync"/>; the whole response is one update, so that it can be shared and cached.</summary>
+    /// <summary>Same as <see cref="GetResponseAsync"/>, in updates as they arrive.</summary>
+    /// <remarks>A stream that another call watches is joined: all of its updates so far come at once. A cached answer, and that of an equal
+    /// call without streaming, is one update. The last update has tool calls, usage and additional properties. An answer is recorded when
+    /// it is whole. If a stream breaks off after its first update, the call fails, since it cannot start over.</remarks>
     /// <inheritdoc cref="GetResponseAsync"/>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        yield return ChatAnswers.ToUpdate(await GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false));
+        ArgumentNullException.ThrowIfNull(messages);
+        LlmRequest request = ChatRequests.ToRequest(messages, options, _metadata.DefaultModelId, this) with { Stream = true };
+        using CallDeadline deadline = _requests.Deadline(request, cancellationToken);
+        using var watch = new StreamWatch(_manager.LiveStreams, request.Key);
+        Task<SingleAnswer<ChatCompletion>> sending = watch.Until(
+            _requests.SendAsync<ChatCompletion>(request, deadline, watch.Attach, cancellationToken));
+        try
+        {
+            var reader = new UpdateReader();
+            bool isWhole;
+            do
+            {
+                Task changed = watch.Changed;
+                isWhole = sending.IsCompleted;
+                while (watch.TryTake(out byte[]? data))
+                {
+                    if (reader.Read(data) is { } update)
+                    {
+                        yield return update;
+                    }
+                }
+
+                if (!isWhole)
+                {
+                    await changed.ConfigureAwait(false);
+                }
+            }
+            while (!isWhole);
+            yield return reader.Last(await sending.ConfigureAwait(false), request);
+        }
+        finally
+        {
+            // A caller that leaves ends the request, unless others await it.
+            deadline.End();
+            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using FastLLM.Mapping;
 using Microsoft.Extensions.AI;
 
@@ -7,14 +6,19 @@ namespace FastLLM;
 /// <summary>Represents a <see cref="RequestManager"/> as an <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>: calls get its limits,
 /// retries, sharing and cache.</summary>
 /// <remarks>
-/// <para>A call is one request with all its texts, with the same key as <c>batch.Embeddings.Create</c> with a list of them. A call
-/// without texts sends nothing. <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>
+/// <para>A call is one request with its texts, with the same key as <c>batch.Embeddings.Create</c> with a list of them. Texts that another
+/// call has in flight, that the cache has, or that are in the call before, are not sent again. A call without texts sends nothing.
+/// <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>
+/// <para>The result says in its additional properties whether all of it was cached, whether a part was shared, and what it cost:
+/// <see cref="FastLLMProperties"/>. Usage is that of the request that the call sent.</para>
 /// <para>A failed request throws its <see cref="LlmException"/>. Safe for concurrent use.</para>
 /// </remarks>
 public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
     private readonly RequestManager<LlmResponse> _manager;
     private readonly EmbeddingGeneratorMetadata _metadata;
+    private readonly SingleRequest _requests;
+    private readonly SharedTexts _texts;
 
     /// <summary>Creates a generator.</summary>
     /// <param name="manager">The manager. The caller disposes it.</param>
@@ -24,7 +28,20 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     {
         ArgumentNullException.ThrowIfNull(manager);
         _manager = manager;
+        _requests = new SingleRequest(manager);
+        _texts = new SharedTexts(manager);
         _metadata = new EmbeddingGeneratorMetadata("fastllm", providerUri, defaultModelId);
+    }
+
+    /// <summary>Gets the time after which nothing more is sent for a call that has no answer; a send under way may still end. Then the call
+    /// fails with the <see cref="LlmException"/> of its last send.</summary>
+    /// <value>The default is 60 s; without end if the manager has a <see cref="RequestManagerOptions.TotalTimeout"/>.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for no end.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
+    public TimeSpan MaxWait
+    {
+        get => _requests.MaxWait;
+        init => _requests = new SingleRequest(_manager) { MaxWait = SingleRequest.Check(value) };
     }
 
     /// <inheritdoc/>
@@ -41,14 +58,27 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             return [];
         }
 
-        LlmRequest request = ChatRequests.ToRequest(texts, options, _metadata.DefaultModelId);
-        EmbeddingResponse response = await SingleRequest.RunAsync<EmbeddingResponse>(_manager, request, cancellationToken)
-            .ConfigureAwait(false);
-        string? model = response.Model ?? request.Model;
-        return new GeneratedEmbeddings<Embedding<float>>(VectorsOf(response, texts.Length)
-            .Select(vector => new Embedding<float>(vector) { ModelId = model }))
+        string? model = _metadata.DefaultModelId;
+        RequestKey[] keys = [.. texts.Select(text => ChatRequests.ToRequest([text], options, model).Key)];
+        var distinct = new Dictionary<RequestKey, string>(texts.Length);
+        for (var i = 0; i < texts.Length; i++)
         {
-            Usage = ChatAnswers.ToUsage(response.Usage),
+            distinct[keys[i]] = texts[i];
+        }
+
+        (Dictionary<RequestKey, EmbeddedText> vectors, SingleAnswer<EmbeddingResponse>? answer) = await _texts.EmbedAsync(
+            _requests, distinct, missing => ChatRequests.ToRequest(missing, options, model), cancellationToken).ConfigureAwait(false);
+        return new GeneratedEmbeddings<Embedding<float>>(keys
+            .Select(key => new Embedding<float>(vectors[key].Vector) { ModelId = vectors[key].Model }))
+        {
+            Usage = answer?.Usage,
+            AdditionalProperties = answer?.Properties() ?? new AdditionalPropertiesDictionary
+            {
+                [FastLLMProperties.Cached] = vectors.Values.All(vector => vector.IsCacheHit),
+                [FastLLMProperties.Shared] = vectors.Values.Any(vector => vector.IsShared),
+                [FastLLMProperties.Sends] = 0,
+                [FastLLMProperties.Cost] = 0m,
+            },
         };
     }
 
@@ -66,20 +96,5 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     /// <summary>Does nothing: the caller disposes the manager.</summary>
     public void Dispose()
     {
-    }
-
-    private static IReadOnlyList<ReadOnlyMemory<float>> VectorsOf(EmbeddingResponse response, int texts)
-    {
-        try
-        {
-            return response.Embeddings.Count == texts
-                ? response.Embeddings
-                : throw new LlmException(FailureKind.InvalidResponse,
-                    $"The provider answered {texts} texts with {response.Embeddings.Count} vectors.");
-        }
-        catch (JsonException e)
-        {
-            throw new LlmException(FailureKind.InvalidResponse, e.Message, e);
-        }
     }
 }

@@ -99,6 +99,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets the limiters of the models.</summary>
     internal RateLimiters Limiters => _limiters;
 
+    /// <summary>Gets the streams that are watched while they arrive.</summary>
+    internal LiveStreams LiveStreams => _transport.LiveStreams;
+
     /// <summary>Gets what models cost.</summary>
     internal CostMeter Costs { get; }
 
@@ -117,18 +120,29 @@ public class RequestManager<TResponse> : IAsyncDisposable
         IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         LlmRequest[] requests = [.. batch];
-        if (Array.IndexOf(requests, null) is >= 0 and var missing)
-        {
-            throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch));
-        }
+        return Array.IndexOf(requests, null) is >= 0 and var missing
+            ? throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch))
+            : await ProcessAsync(requests, null, null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
+    }
 
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast);
+    /// <summary>Processes requests. Once <paramref name="late"/> fires, nothing more is sent for them because of
+    /// <paramref name="lateness"/>, and what is in flight is awaited. <paramref name="entered"/> is called when a request has been begun or
+    /// joined.</summary>
+    internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
+        LlmRequest[] requests, Action? entered, LlmException? lateness, CancellationToken late,
+        CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast)
+        {
+            Entered = entered,
+        };
         try
         {
             // Before the first worker: a token that has fired already sends nothing.
             using (cancellationToken.UnsafeRegister(state => _delivery.Abandon((Run<TResponse>)state!), run))
+            using (late.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!, lateness!), run))
             {
                 Begin(run, requests.Length);
                 await run.Completion.ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using FastLLM.Json;
 using Microsoft.Extensions.AI;
 
@@ -6,25 +7,28 @@ namespace FastLLM.Mapping;
 /// <summary>Converts responses of a provider to those of Microsoft.Extensions.AI.</summary>
 internal static class ChatAnswers
 {
-    public static ChatResponse ToResponse(ChatCompletion completion)
+    public static ChatResponse ToResponse(in SingleAnswer<ChatCompletion> answer, LlmRequest request)
     {
-        var message = new ChatMessage(ChatRole.Assistant, ContentsOf(completion))
+        ChatCompletion completion = answer.Response;
+        var message = new ChatMessage(ChatRole.Assistant, AnswerContents.Of(completion, request))
         {
             MessageId = completion.Id,
+            CreatedAt = CreatedAt(completion.Json),
             RawRepresentation = completion,
         };
         return new ChatResponse(message)
         {
             ResponseId = completion.Id,
             ModelId = completion.Model,
-            CreatedAt = CreatedAt(completion),
+            CreatedAt = CreatedAt(completion.Json),
             FinishReason = ToReason(completion.FinishReason),
-            Usage = ToUsage(completion.Usage),
+            Usage = answer.Usage,
+            AdditionalProperties = answer.Properties(),
             RawRepresentation = completion,
         };
     }
 
-    /// <summary>Converts a response to the only update of a stream.</summary>
+    /// <summary>Converts a response to one update of a stream.</summary>
     public static ChatResponseUpdate ToUpdate(ChatResponse response)
     {
         ChatMessage message = response.Messages[0];
@@ -37,47 +41,50 @@ internal static class ChatAnswers
             CreatedAt = response.CreatedAt,
             FinishReason = response.FinishReason,
             RawRepresentation = response.RawRepresentation,
+            AdditionalProperties = response.AdditionalProperties,
         };
     }
 
-    public static UsageDetails? ToUsage(Usage? usage) => usage is null ? null : new UsageDetails
+    public static UsageDetails? ToUsage(LlmResponse response)
     {
-        InputTokenCount = usage.PromptTokens,
-        OutputTokenCount = usage.CompletionTokens,
-        TotalTokenCount = usage.TotalTokens,
-        CachedInputTokenCount = usage.CachedTokens,
-        ReasoningTokenCount = usage.ReasoningTokens,
-    };
-
-    private static List<AIContent> ContentsOf(ChatCompletion completion)
-    {
-        List<AIContent> contents = [];
-        if (completion.Reasoning is { Length: > 0 } reasoning)
+        if (response.Usage is not { } usage)
         {
-            contents.Add(new TextReasoningContent(reasoning));
+            return null;
         }
 
-        if (completion.Text is { } text)
+        JsonElement json = response.Json.Member("usage");
+        JsonElement input = json.Member("prompt_tokens_details"), output = json.Member("completion_tokens_details");
+        var counts = new AdditionalPropertiesDictionary<long>();
+        Count("InputTokenDetails.AudioTokenCount", input, "audio_tokens");
+        Count("OutputTokenDetails.AudioTokenCount", output, "audio_tokens");
+        Count("OutputTokenDetails.AcceptedPredictionTokenCount", output, "accepted_prediction_tokens");
+        Count("OutputTokenDetails.RejectedPredictionTokenCount", output, "rejected_prediction_tokens");
+        return new UsageDetails
         {
-            contents.Add(new TextContent(text));
-        }
+            InputTokenCount = usage.PromptTokens,
+            OutputTokenCount = usage.CompletionTokens,
+            TotalTokenCount = usage.TotalTokens,
+            CachedInputTokenCount = usage.CachedTokens,
+            ReasoningTokenCount = usage.ReasoningTokens,
+            AdditionalCounts = counts.Count > 0 ? counts : null,
+        };
 
-        contents.AddRange(completion.ToolCalls.Select(MessageReading.ToCall));
-        if (completion.Refusal is { } refusal)
+        void Count(string name, JsonElement details, string member)
         {
-            contents.Add(new ErrorContent(refusal) { ErrorCode = ChatMessages.Refusal });
+            if (details.Whole(member) is { } count)
+            {
+                counts[name] = count;
+            }
         }
-
-        return contents;
     }
 
-    private static ChatFinishReason? ToReason(string? reason) => reason switch
+    public static ChatFinishReason? ToReason(string? reason) => reason switch
     {
         null or "" => null,
         "function_call" => ChatFinishReason.ToolCalls,
         _ => new ChatFinishReason(reason),
     };
 
-    private static DateTimeOffset? CreatedAt(ChatCompletion completion) =>
-        completion.Json.Whole("created") is { } seconds and > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+    public static DateTimeOffset? CreatedAt(JsonElement body) =>
+        body.Whole("created") is { } seconds and > 0 and < 253_402_300_800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
 }

@@ -10,6 +10,9 @@ internal static class ChatMessages
     /// <summary>The code of an <see cref="ErrorContent"/> that holds a model's refusal.</summary>
     public const string Refusal = "Refusal";
 
+    /// <summary>The argument that holds the text of a call of a custom tool.</summary>
+    public const string Input = "input";
+
     public static List<Message> ToMessages(IEnumerable<ChatMessage> messages, string? instructions)
     {
         List<Message> all = [];
@@ -40,87 +43,44 @@ internal static class ChatMessages
         return ValueJson.Write(call.Arguments);
     }
 
+    /// <summary>Gets the text of a call of a custom tool, whose argument is a text and no JSON.</summary>
+    public static string? InputOf(FunctionCallContent call) =>
+        call.RawRepresentation is not ToolCall { Type: "custom", Function.Arguments: var said } ? null
+            : call.Arguments?.TryGetValue(Input, out object? input) == true ? input?.ToString() ?? said : said;
+
     // One chat message may have the results of several calls; in a request each result is a message.
     private static void Add(ChatMessage message, List<Message> all)
     {
-        List<ContentPart> parts = [];
-        List<ToolCall> calls = [];
-        string? refusal = null;
-        var answers = 0;
-        foreach (AIContent content in message.Contents)
+        if (RawModel.ToJson(message.RawRepresentation) is { } raw && raw.Text("role") is not null)
         {
-            switch (content)
-            {
-                case FunctionCallContent { InformationalOnly: true }:
-                    break;
-                case FunctionCallContent call:
-                    calls.Add(ToToolCall(call));
-                    break;
-                case FunctionResultContent result:
-                    all.Add(Message.Tool(result.CallId, TextOf(result)));
-                    answers++;
-                    break;
-                case ErrorContent { ErrorCode: Refusal } error:
-                    refusal = error.Message;
-                    break;
-                case TextReasoningContent or UsageContent:
-                    // Reasoning and usage are not sent back: APIs refuse them or bill them again.
-                    break;
-                default:
-                    parts.Add(ToPart(content));
-                    break;
-            }
-        }
-
-        if (answers > 0 && parts.Count == 0 && calls.Count == 0)
-        {
+            all.Add(Message.FromJson(raw));
             return;
         }
 
-        bool isAssistant = message.Role == ChatRole.Assistant;
-        all.Add(new Message(message.Role.Value, ToContent(message, parts, isAssistant))
+        MessageBuilder? next = null;
+        var results = 0;
+        foreach (AIContent content in message.Contents)
         {
-            Name = message.Role == ChatRole.Tool || string.IsNullOrWhiteSpace(message.AuthorName) ? null : message.AuthorName,
-            ToolCalls = calls.Count > 0 ? calls : null,
-            AdditionalProperties = refusal is null
-                ? null
-                : new Dictionary<string, JsonElement> { ["refusal"] = Element(writer => writer.WriteStringValue(refusal)) },
-        });
-    }
-
-    private static MessageContent? ToContent(ChatMessage message, List<ContentPart> parts, bool isAssistant) => message.Contents switch
-    {
-        _ when parts.Count == 0 => isAssistant ? null : "",
-        _ when parts is [{ Text: { } text, Type: "text" }]
-            && !message.Contents.Any(content => content.RawRepresentation is ContentPart) => text,
-        _ => MessageContent.FromParts([.. parts]),
-    };
-
-    private static ContentPart ToPart(AIContent content) => content switch
-    {
-        { RawRepresentation: ContentPart part } => part,
-        TextContent text => ContentPart.FromText(text.Text),
-        UriContent image when image.HasTopLevelMediaType("image") => ContentPart.FromImage(image.Uri.OriginalString, DetailOf(image)),
-        DataContent image when image.HasTopLevelMediaType("image") =>
-            ContentPart.FromImage(image.Data.Span, image.MediaType, DetailOf(image)),
-        DataContent sound when sound.HasTopLevelMediaType("audio") => ContentPart.FromAudio(sound.Data.Span, SoundFormat(sound.MediaType)),
-        DataContent file => File(writer =>
-        {
-            writer.WriteString("file_data"u8, file.Uri);
-            if (file.Name is not null)
+            if (content is FunctionResultContent result)
             {
-                writer.WriteString("filename"u8, file.Name);
+                // What comes before a result, such as its call, is sent before it.
+                next?.AddTo(all);
+                next = null;
+                all.Add(Message.Tool(result.CallId, TextOf(result)));
+                results++;
             }
-        }),
-        HostedFileContent file => File(writer => writer.WriteString("file_id"u8, file.FileId)),
-        UriContent other => throw new NotSupportedException(
-            $"A {other.MediaType} cannot be sent by its address, only an image can. Load it into a DataContent."),
-        _ => throw new NotSupportedException(
-            $"A {content.GetType().Name} cannot be sent. Leave it out, "
-            + $"or set its RawRepresentation to the ContentPart that is to be sent."),
-    };
+            else if (content is not (TextReasoningContent or UsageContent))
+            {
+                // Reasoning and usage are not sent back: APIs refuse them or bill them again.
+                (next ??= new MessageBuilder(message)).Add(content);
+            }
+        }
 
-    private static ToolCall ToToolCall(FunctionCallContent call) => new(call.CallId, new FunctionCall(call.Name, ArgumentsOf(call)));
+        if (next is not null || results == 0)
+        {
+            (next ?? new MessageBuilder(message)).AddTo(all);
+        }
+    }
 
     private static bool Says(string said, IDictionary<string, object?>? arguments)
     {
@@ -143,30 +103,4 @@ internal static class ChatMessages
         IEnumerable<AIContent> contents when contents.All(content => content is TextContent) => string.Concat(contents),
         var value => ValueJson.Write(value),
     };
-
-    private static string? DetailOf(AIContent content) => content.AdditionalProperties?.TryGetValue("detail", out object? detail) == true
-        ? detail?.ToString() : null;
-
-    private static string SoundFormat(string mediaType) => mediaType switch
-    {
-        "audio/mpeg" or "audio/mp3" => "mp3",
-        "audio/wave" or "audio/x-wav" or "audio/vnd.wave" => "wav",
-        _ => mediaType["audio/".Length..],
-    };
-
-    private static ContentPart File(Action<Utf8JsonWriter> write) => ContentPart.FromJson(Element(writer =>
-    {
-        writer.WriteStartObject();
-        writer.WriteString("type"u8, "file"u8);
-        writer.WriteStartObject("file"u8);
-        write(writer);
-        writer.WriteEndObject();
-        writer.WriteEndObject();
-    }));
-
-    private static JsonElement Element(Action<Utf8JsonWriter> write)
-    {
-        using JsonDocument document = JsonDocument.Parse(ValueJson.Build(write));
-        return document.RootElement.Clone();
-    }
 }

@@ -8,29 +8,30 @@ namespace FastLLM.Mapping;
 /// share keys.</summary>
 internal static class ChatRequests
 {
-    /// <summary>The property that makes the model follow a schema strictly.</summary>
-    public const string Strict = "strictJsonSchema";
-
-    public static LlmRequest ToRequest(IEnumerable<ChatMessage> messages, ChatOptions? options, string? defaultModel)
+    public static LlmRequest ToRequest(IEnumerable<ChatMessage> messages, ChatOptions? options, string? defaultModel, IChatClient client)
     {
         options ??= new ChatOptions();
+        Refuse(options);
+        var raw = new RawOptions(options.RawRepresentationFactory?.Invoke(client));
         List<Message> all = ChatMessages.ToMessages(messages, options.Instructions);
-        JsonArray? tools = ToTools(options.Tools);
-        return Build(options.ModelId ?? defaultModel, (batch, model) => batch.Chat.Completions.Create(
+        JsonArray? tools = ChatTools.ToJson(options.Tools, ChatTools.IsStrict(options.AdditionalProperties), raw.TakeTools());
+        return Build(raw.Model ?? options.ModelId ?? defaultModel, (batch, model) => batch.Chat.Completions.Create(
             model,
             all,
-            temperature: ValueJson.Exact(options.Temperature, nameof(options.Temperature)),
-            topP: ValueJson.Exact(options.TopP, nameof(options.TopP)),
-            stop: options.StopSequences is { Count: > 0 } stop ? StopSequences.Create([.. stop]) : null,
-            maxCompletionTokens: options.MaxOutputTokens,
-            presencePenalty: ValueJson.Exact(options.PresencePenalty, nameof(options.PresencePenalty)),
-            frequencyPenalty: ValueJson.Exact(options.FrequencyPenalty, nameof(options.FrequencyPenalty)),
-            responseFormat: ToFormat(options.ResponseFormat, IsStrict(options.AdditionalProperties)),
-            seed: options.Seed,
+            temperature: raw.TakeNumber("temperature") ?? ValueJson.Exact(options.Temperature, nameof(options.Temperature)),
+            topP: raw.TakeNumber("top_p") ?? ValueJson.Exact(options.TopP, nameof(options.TopP)),
+            stop: raw.TakeStop(options.StopSequences) is { Length: > 0 } stop ? StopSequences.Create(stop) : null,
+            maxCompletionTokens: (int?)raw.TakeNumber("max_completion_tokens") ?? options.MaxOutputTokens,
+            presencePenalty: raw.TakeNumber("presence_penalty") ?? ValueJson.Exact(options.PresencePenalty, nameof(options.PresencePenalty)),
+            frequencyPenalty: raw.TakeNumber("frequency_penalty")
+                ?? ValueJson.Exact(options.FrequencyPenalty, nameof(options.FrequencyPenalty)),
+            responseFormat: raw.Take("response_format") ?? ChatTools.ToFormat(options.ResponseFormat,
+                ChatTools.IsStrict(options.AdditionalProperties)),
+            seed: raw.TakeWhole("seed") ?? options.Seed,
             tools: tools,
-            toolChoice: tools is null ? null : ToChoice(options.ToolMode),
+            toolChoice: raw.Take("tool_choice") ?? (tools is null ? null : ToChoice(options.ToolMode)),
             sample: SampleOf(options.AdditionalProperties),
-            extra: ExtraOf(options, tools is not null)));
+            extra: ExtraOf(options, raw, tools is not null)));
     }
 
     public static LlmRequest ToRequest(IEnumerable<string> values, EmbeddingGenerationOptions? options, string? defaultModel) =>
@@ -50,38 +51,17 @@ internal static class ChatRequests
         return isNamed ? batch[0] : batch[0] with { Model = null };
     }
 
-    private static JsonArray? ToTools(IList<AITool>? tools)
+    // What the protocol has no place for is refused, so that nothing is lost unnoticed.
+    private static void Refuse(ChatOptions options)
     {
-        if (tools is not { Count: > 0 })
+        string? name = options.ConversationId is not null ? nameof(options.ConversationId)
+            : options.Reasoning?.Output is ReasoningOutput.Summary or ReasoningOutput.Full ? "Reasoning.Output"
+            : null;
+        if (name is not null)
         {
-            return null;
+            throw new NotSupportedException(
+                $"{nameof(ChatOptions)}.{name} cannot be sent: chat completions have no parameter for it. Leave it unset.");
         }
-
-        var all = new JsonArray();
-        foreach (AITool tool in tools)
-        {
-            if (tool is not AIFunctionDeclaration function)
-            {
-                throw new NotSupportedException(
-                    $"A tool of type {tool?.GetType().Name ?? "null"} cannot be sent, "
-                    + $"only functions can ({nameof(AIFunctionDeclaration)}).");
-            }
-
-            var declared = new JsonObject { ["name"] = function.Name, ["parameters"] = JsonNode.Parse(function.JsonSchema.GetRawText()) };
-            if (!string.IsNullOrEmpty(function.Description))
-            {
-                declared["description"] = function.Description;
-            }
-
-            if (IsStrict(function.AdditionalProperties) is { } strict)
-            {
-                declared["strict"] = strict;
-            }
-
-            all.Add((JsonNode)new JsonObject { ["type"] = "function", ["function"] = declared });
-        }
-
-        return all;
     }
 
     private static JsonNode? ToChoice(ChatToolMode? mode) => mode switch
@@ -94,37 +74,13 @@ internal static class ChatRequests
         _ => "auto",
     };
 
-    private static JsonObject? ToFormat(ChatResponseFormat? format, bool? strict)
-    {
-        if (format is not ChatResponseFormatJson { Schema: { } schema } json)
-        {
-            return format switch
-            {
-                ChatResponseFormatJson => new JsonObject { ["type"] = "json_object" },
-                ChatResponseFormatText => new JsonObject { ["type"] = "text" },
-                _ => null,
-            };
-        }
-
-        var described = new JsonObject { ["name"] = json.SchemaName ?? "json_schema", ["schema"] = JsonNode.Parse(schema.GetRawText()) };
-        if (json.SchemaDescription is { } description)
-        {
-            described["description"] = description;
-        }
-
-        if (strict is { } isStrict)
-        {
-            described["strict"] = isStrict;
-        }
-
-        return new JsonObject { ["type"] = "json_schema", ["json_schema"] = described };
-    }
-
-    private static Dictionary<string, object?> ExtraOf(ChatOptions options, bool hasTools)
+    private static Dictionary<string, object?> ExtraOf(ChatOptions options, RawOptions raw, bool hasTools)
     {
         Dictionary<string, object?> extra = Sent(options.AdditionalProperties);
+        raw.TakeRest(extra, nameof(options));
         Add("top_k", options.TopK);
         Add("parallel_tool_calls", hasTools ? options.AllowMultipleToolCalls : null);
+        Add("web_search_options", ChatTools.HasWebSearch(options.Tools) ? new JsonObject() : null);
         Add("reasoning_effort", options.Reasoning?.Effort switch
         {
             null => null,
@@ -138,7 +94,8 @@ internal static class ChatRequests
 
         void Add(string name, object? value)
         {
-            if (value is not null && !extra.TryAdd(name, value))
+            // What the raw options say takes precedence.
+            if (value is not null && !raw.Has(name) && !extra.TryAdd(name, value))
             {
                 throw new ArgumentException(
                     $"\"{name}\" is given twice: as an option and among {nameof(ChatOptions.AdditionalProperties)}.", nameof(options));
@@ -147,7 +104,7 @@ internal static class ChatRequests
     }
 
     private static Dictionary<string, object?> Sent(AdditionalPropertiesDictionary? properties) => (properties ?? [])
-        .Where(property => property.Key is not (FastLLMChatClient.SampleProperty or Strict))
+        .Where(property => property.Key is not (FastLLMChatClient.SampleProperty or ChatTools.Strict or ChatTools.StrictSchema))
         .ToDictionary(property => property.Key, property => property.Value, StringComparer.Ordinal);
 
     private static int SampleOf(AdditionalPropertiesDictionary? properties) =>
@@ -159,7 +116,4 @@ internal static class ChatRequests
             _ => throw new ArgumentException($"\"{FastLLMChatClient.SampleProperty}\" is a {value.GetType().Name}, not an int.",
                 nameof(properties)),
         };
-
-    private static bool? IsStrict(IReadOnlyDictionary<string, object?>? properties) =>
-        properties?.TryGetValue(Strict, out object? value) is true && value is bool strict ? strict : null;
 }

@@ -65,14 +65,7 @@ internal static class CompletionBody
         writer.WriteStartArray("tool_calls"u8);
         foreach (FunctionCallContent call in calls)
         {
-            writer.WriteStartObject();
-            writer.WriteString("id"u8, call.CallId);
-            writer.WriteString("type"u8, "function"u8);
-            writer.WriteStartObject("function"u8);
-            writer.WriteString("name"u8, call.Name);
-            writer.WriteString("arguments"u8, ChatMessages.ArgumentsOf(call));
-            writer.WriteEndObject();
-            writer.WriteEndObject();
+            ValueJson.WriteCall(writer, call);
         }
 
         writer.WriteEndArray();

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 using Microsoft.Extensions.AI;
 
 namespace FastLLM.Mapping;
@@ -51,6 +52,12 @@ internal static class MessageReading
     /// <summary>Converts a call to content.</summary>
     public static FunctionCallContent ToCall(ToolCall call)
     {
+        if (call.Type == "custom")
+        {
+            return new FunctionCallContent(call.Id, call.Function.Name,
+                new Dictionary<string, object?> { [ChatMessages.Input] = call.Function.Arguments }) { RawRepresentation = call };
+        }
+
         // If the arguments are not a JSON object, the content has the exception, and the raw call the text.
         FunctionCallContent content = FunctionCallContent.CreateFromParsedArguments(call.Function.Arguments, call.Id, call.Function.Name,
             ValueJson.ReadMembers);
@@ -130,8 +137,8 @@ internal static class MessageReading
     };
 
     private static FunctionCallContent ReadCall(JsonElement call) =>
-        call.TryGetProperty("function", out JsonElement function)
-            ? ToCall(new ToolCall(call.Text("id") ?? "", ReadFunction(function)))
+        call.Member("function").ValueKind == JsonValueKind.Object || call.Member("custom").ValueKind == JsonValueKind.Object
+            ? ToCall(AnswerReader.ToToolCall(call))
             : throw NotSupported($"tool call of type \"{call.Text("type")}\"");
 
     private static FunctionCall ReadFunction(JsonElement function) => new(function.Text("name") ?? "", function.Text("arguments") ?? "");

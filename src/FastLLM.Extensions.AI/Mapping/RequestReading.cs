@@ -72,7 +72,7 @@ internal static class RequestReading
                 ReadFormat(value, options);
                 break;
             case "tools":
-                options.Tools = [.. value.EnumerateArray().Select(ToTool)];
+                options.Tools = [.. value.EnumerateArray().Select(tool => new DeclaredFunction(tool))];
                 break;
             case "tool_choice":
                 options.ToolMode = ToMode(value);
@@ -105,32 +105,16 @@ internal static class RequestReading
                     described.GetProperty("schema"), described.Text("name"), described.Text("description"));
                 if (StrictOf(described) is { } strict)
                 {
-                    (options.AdditionalProperties ??= [])[ChatRequests.Strict] = strict;
+                    (options.AdditionalProperties ??= [])[ChatTools.StrictSchema] = strict;
                 }
+
+                // A client of this library sends the schema as it is, not made stricter.
+                options.RawRepresentationFactory = _ => new Dictionary<string, object?> { ["response_format"] = format };
 
                 break;
             case var type:
                 throw MessageReading.NotSupported($"response_format of type \"{type}\"");
         }
-    }
-
-    private static AITool ToTool(JsonElement tool)
-    {
-        if (tool.Text("type") != "function")
-        {
-            throw MessageReading.NotSupported($"tool of type \"{tool.Text("type")}\"");
-        }
-
-        JsonElement function = tool.GetProperty("function");
-        JsonElement schema = function.TryGetProperty("parameters", out JsonElement parameters) ? parameters : NoParameters();
-        AIFunctionDeclaration declared = AIFunctionFactory.CreateDeclaration(function.GetProperty("name").GetString()!,
-            function.Text("description"), schema);
-        return StrictOf(function) is { } strict ? new StrictFunction(declared, strict) : declared;
-    }
-
-    private static JsonElement NoParameters()
-    {
-        return JsonElement.Parse("""{"type":"object","properties":{}}""");
     }
 
     private static ChatToolMode ToMode(JsonElement choice) => choice.ValueKind == JsonValueKind.String
@@ -158,17 +142,4 @@ internal static class RequestReading
     private static bool? StrictOf(JsonElement json) =>
         json.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False
             ? strict.GetBoolean() : null;
-
-    /// <summary>Represents a function whose schema the model must follow.</summary>
-    private sealed class StrictFunction(AIFunctionDeclaration function, bool strict) : AIFunctionDeclaration
-    {
-        public override string Name => function.Name;
-
-        public override string Description => function.Description;
-
-        public override JsonElement JsonSchema => function.JsonSchema;
-
-        public override IReadOnlyDictionary<string, object?> AdditionalProperties { get; } =
-            new Dictionary<string, object?> { [ChatRequests.Strict] = strict };
-    }
 }

@@ -53,6 +53,27 @@ internal static class ValueJson
         return buffer.WrittenSpan.ToArray();
     }
 
+    /// <summary>Gets what <paramref name="write"/> writes as a JSON element.</summary>
+    public static JsonElement Element(Action<Utf8JsonWriter> write)
+    {
+        using JsonDocument document = JsonDocument.Parse(Build(write));
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>Writes a call of a function or a custom tool.</summary>
+    public static void WriteCall(Utf8JsonWriter writer, FunctionCallContent call)
+    {
+        string? input = ChatMessages.InputOf(call);
+        writer.WriteStartObject();
+        writer.WriteString("id"u8, call.CallId);
+        writer.WriteString("type"u8, input is null ? "function"u8 : "custom"u8);
+        writer.WriteStartObject(input is null ? "function"u8 : "custom"u8);
+        writer.WriteString("name"u8, call.Name);
+        writer.WriteString(input is null ? "arguments"u8 : "input"u8, input ?? ChatMessages.ArgumentsOf(call));
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
     /// <summary>Reads the members of a JSON object; blank text has none.</summary>
     /// <exception cref="JsonException">The text is not a JSON object.</exception>
     public static IDictionary<string, object?> ReadMembers(string json)
@@ -77,7 +98,8 @@ internal static class ValueJson
         return members;
     }
 
-    private static void WriteValue(Utf8JsonWriter writer, object? value)
+    /// <summary>Writes any value as JSON.</summary>
+    public static void WriteValue(Utf8JsonWriter writer, object? value)
     {
         if (value is null)
         {

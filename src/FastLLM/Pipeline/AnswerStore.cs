@@ -32,8 +32,12 @@ internal sealed class AnswerStore<TResponse>(
     }
 
     /// <summary>Records an answer. Not canceled by callers that leave: it was paid for.</summary>
+    /// <param name="key">The key of the request.</param>
+    /// <param name="response">The answer.</param>
+    /// <param name="model">The model of the request.</param>
+    /// <param name="workers">The workers that may continue meanwhile, if any.</param>
     /// <returns>Why the run cannot continue, or <see langword="null"/>.</returns>
-    public async ValueTask<LlmException?> RecordAsync(RequestKey key, TResponse response, string? model, WorkerPool<TResponse> workers)
+    public async ValueTask<LlmException?> RecordAsync(RequestKey key, TResponse response, string? model, WorkerPool<TResponse>? workers)
     {
         ReadOnlyMemory<byte> bytes;
         try
@@ -81,7 +85,7 @@ internal sealed class AnswerStore<TResponse>(
 
     // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of
     // it.
-    private async Task UntilRecordedAsync(Task put, int bytes, WorkerPool<TResponse> workers)
+    private async Task UntilRecordedAsync(Task put, int bytes, WorkerPool<TResponse>? workers)
     {
         if (Interlocked.Increment(ref _unrecorded) == 1)
         {
@@ -92,7 +96,7 @@ internal sealed class AnswerStore<TResponse>(
             && time.GetElapsedTime(Volatile.Read(ref _unrecordedSince)) <= MaxUnrecordedTime;
         if (hasRoom)
         {
-            workers.Pause();
+            workers?.Pause();
         }
 
         try
@@ -106,7 +110,7 @@ internal sealed class AnswerStore<TResponse>(
             Volatile.Write(ref _unrecordedSince, time.GetTimestamp()); // those behind it came while it was written
             if (hasRoom)
             {
-                workers.Resume();
+                workers?.Resume();
             }
         }
     }

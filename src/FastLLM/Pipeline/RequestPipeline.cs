@@ -59,6 +59,7 @@ internal sealed class RequestPipeline<TResponse>(
         // 3 In flight: joins the request of an equal row, or leads
         context.Attempt.Reset();
         Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping);
+        run.Entered?.Invoke();
         if (entry != Entry.Leads)
         {
             if (entry == Entry.Refused)

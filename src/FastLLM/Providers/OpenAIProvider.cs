@@ -107,24 +107,28 @@ public class OpenAIProvider : Provider<LlmResponse>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<Reply<LlmResponse>> SendAsync(LlmRequest request, Attempt attempt)
     {
+        Reply<LlmResponse> reply;
         try
         {
             ValueTask<Reply<LlmResponse>> send = SendAsync(
                 new Send(attempt.Transport.Invoker, request, attempt, attempt.Transport.MaxResponseBytes, attempt.Token));
-            return attempt.Transport.HandlerIsGiven
+            reply = attempt.Transport.HandlerIsGiven
                 ? await send.AsTask().WaitAsync(attempt.Token).ConfigureAwait(false)
                 : await send.ConfigureAwait(false);
         }
         catch (Exception e) when (attempt.Token.IsCancellationRequested)
         {
-            return new Reply<LlmResponse>(attempt.Ended(e, attempt.RequestSent));
+            reply = new Reply<LlmResponse>(attempt.Ended(e, attempt.RequestSent));
         }
         catch (Exception e)
         {
             LlmException failure = LlmException.FromException(e, fromOurTransport: true)
                 .WithMaybeBilled(attempt.RequestSent && NotSentException.Find(e) is null);
-            return new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
+            reply = new Reply<LlmResponse>(Secrets.Remove(failure, GetRequestHeaders()));
         }
+
+        attempt.Transport.LiveStreams.Find(request)?.End(reply.Failure);
+        return reply;
     }
 
     private ValueTask<Reply<LlmResponse>> SendAsync(in Send send) => StreamSender.MayStream(send)

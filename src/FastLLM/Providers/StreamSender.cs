@@ -36,7 +36,8 @@ internal sealed class StreamSender(PlainSender plain)
             return new Reply<LlmResponse>(learned ? failure.WithSendAgainChanged() : failure);
         }
 
-        var streamed = new StreamedBody(send.Request.Endpoint, said.Choices, send.MaxBytes);
+        var streamed = new StreamedBody(
+            send.Request.Endpoint, said.Choices, send.MaxBytes, send.Attempt?.Transport.LiveStreams.Find(send.Request));
         await streamed.ReadAsync(response.Content, send.Attempt, send.CancellationToken).ConfigureAwait(false);
         if (streamed.IsTooLarge)
         {

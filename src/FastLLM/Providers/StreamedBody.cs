@@ -6,7 +6,7 @@ using FastLLM.Json;
 namespace FastLLM.Providers;
 
 /// <summary>Reads a streamed response and assembles the body of a response without streaming.</summary>
-internal sealed class StreamedBody(string endpoint, int choices, long most)
+internal sealed class StreamedBody(string endpoint, int choices, long most, LiveStream? live = null)
 {
     /// <summary>A stream wraps each token in a few hundred bytes: it may have this many times the maximum size of a response.</summary>
     private const int MaxEnvelope = 16;
@@ -165,6 +165,10 @@ internal sealed class StreamedBody(string endpoint, int choices, long most)
             else if (_answer.Add(data) is { } error)
             {
                 End(error);
+            }
+            else
+            {
+                live?.Add(data);
             }
         }
     }

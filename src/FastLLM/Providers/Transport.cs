@@ -45,6 +45,9 @@ internal sealed class Transport : IDisposable
     /// <summary>Gets which requests are streamed.</summary>
     public StreamMode StreamMode { get; }
 
+    /// <summary>Gets the streams that are watched.</summary>
+    public LiveStreams LiveStreams { get; } = new();
+
     public TimeProvider Time { get; }
 
     public ILogger Logger { get; }

@@ -10,7 +10,7 @@ namespace FastLLM.Tests.ExtensionsAI;
 
 public sealed class ChatClientTests
 {
-    private const string Schema = """{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}""";
+    private const string Schema = """{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}""";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -98,7 +98,7 @@ public sealed class ChatClientTests
         Assert.Equal(2, asked.Sample);
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""
             {"model":"m","messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"hi"}],"top_k":4,"response_format":{"type":"json_object"},
-             "tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":"required","parallel_tool_calls":false,"reasoning_effort":"low"}
+             "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{},"required":[],"additionalProperties":false}}}],"tool_choice":"required","parallel_tool_calls":false,"reasoning_effort":"low"}
             """), body), body.ToJsonString());
     }
 
@@ -141,7 +141,7 @@ public sealed class ChatClientTests
             [{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AQ==","format":"mp3"}},
               {"type":"file","file":{"file_data":"data:application/pdf;base64,Ag==","filename":"a.pdf"}},{"type":"file","file":{"file_id":"f1"}},
               {"type":"image_url","image_url":{"url":"http://x.test/b.png","detail":"low"}},{"type":"video_url","video_url":{"url":"http://x.test/v"}}]},
-             {"role":"developer","content":"d"},{"role":"assistant","refusal":"no"},{"role":"user","content":""}]
+             {"role":"developer","content":"d"},{"role":"assistant","content":"","refusal":"no"},{"role":"user","content":""}]
             """), messages), messages.ToJsonString());
     }
 
@@ -154,7 +154,7 @@ public sealed class ChatClientTests
 
         await Assert.ThrowsAsync<ArgumentNullException>(() => client.GetResponseAsync((IEnumerable<ChatMessage>)null!, cancellationToken: Cancel));
         Assert.Contains("AIContent", (await Assert.ThrowsAsync<NotSupportedException>(() => Ask(new ChatMessage(ChatRole.User, [new AIContent()]), null))).Message, StringComparison.Ordinal);
-        Assert.Contains("HostedWebSearchTool", (await Assert.ThrowsAsync<NotSupportedException>(() => Ask("hi", new() { Tools = [new HostedWebSearchTool()] }))).Message, StringComparison.Ordinal);
+        Assert.Contains("HostedCodeInterpreterTool", (await Assert.ThrowsAsync<NotSupportedException>(() => Ask("hi", new() { Tools = [new HostedCodeInterpreterTool()] }))).Message, StringComparison.Ordinal);
         Assert.Contains("Temperature", (await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Ask("hi", new() { Temperature = 2.5f }))).Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Ask("hi", new() { Temperature = float.NaN }));
         await Assert.ThrowsAsync<ArgumentException>(() => Ask("hi", new() { AdditionalProperties = new() { ["temperature"] = 1 } }));

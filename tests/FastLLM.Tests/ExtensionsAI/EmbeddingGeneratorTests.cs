@@ -27,6 +27,63 @@ public sealed class EmbeddingGeneratorTests
     }
 
     [Fact]
+    public async Task GenerateAsync_TextsOfEarlierCalls_ComeFromTheCache()
+    {
+        var provider = new BodyProvider(Vectors);
+        await using var cache = new InMemoryCache();
+        await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false, Cache = cache });
+        using var generator = new FastLLMEmbeddingGenerator(manager, "e");
+
+        await generator.GenerateAsync(["a", "bb"], cancellationToken: Cancel);
+        GeneratedEmbeddings<Embedding<float>> some = await generator.GenerateAsync(["ccc", "bb", "ccc"], cancellationToken: Cancel);
+        GeneratedEmbeddings<Embedding<float>> all = await generator.GenerateAsync(["ccc", "a"], cancellationToken: Cancel);
+
+        Assert.Equal([["a", "bb"], ["ccc"]], provider.Requests.Select(request => request.Input!.ToArray()));
+        Assert.Equal([3f, 2f, 3f], some.Select(vector => vector.Vector.Span[0]));
+        Assert.Equal([3f, 1f], all.Select(vector => vector.Vector.Span[0]));
+        Assert.Equal((1, false), (some.Usage!.InputTokenCount, some.AdditionalProperties![FastLLMProperties.Cached]));
+        Assert.Null(all.Usage);
+        Assert.Equal((true, 0), (all.AdditionalProperties![FastLLMProperties.Cached], all.AdditionalProperties[FastLLMProperties.Sends]));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TextsInFlight_AreSentOnce()
+    {
+        var first = new TaskCompletionSource();
+        var provider = new HeldProvider(request => request.Input!.Contains("a") ? first.Task : Task.CompletedTask, Vectors);
+        await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false });
+        using var generator = new FastLLMEmbeddingGenerator(manager, "e");
+
+        Task<GeneratedEmbeddings<Embedding<float>>> one = generator.GenerateAsync(["a", "bb"], cancellationToken: Cancel);
+        Task<GeneratedEmbeddings<Embedding<float>>> two = generator.GenerateAsync(["bb", "ccc"], cancellationToken: Cancel);
+        Task<GeneratedEmbeddings<Embedding<float>>> three = generator.GenerateAsync(["bb"], cancellationToken: Cancel);
+        first.SetResult();
+
+        Assert.Equal([1f, 2f], (await one).Select(vector => vector.Vector.Span[0]));
+        Assert.Equal([2f, 3f], (await two).Select(vector => vector.Vector.Span[0]));
+        Assert.Equal([2f], (await three).Select(vector => vector.Vector.Span[0]));
+        Assert.Null((await three).Usage);
+        Assert.Equal(true, (await three).AdditionalProperties![FastLLMProperties.Shared]);
+        Assert.Equal(2, provider.Sends);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_OtherCallFails_SendsItsTextsItself()
+    {
+        var first = new TaskCompletionSource();
+        var provider = new HeldProvider(request => request.Input!.Contains("a") ? first.Task : Task.CompletedTask, Vectors);
+        await using var manager = new RequestManager(provider, new RequestManagerOptions { ShowProgress = false });
+        using var generator = new FastLLMEmbeddingGenerator(manager, "e");
+
+        Task<GeneratedEmbeddings<Embedding<float>>> one = generator.GenerateAsync(["a", "bb"], cancellationToken: Cancel);
+        Task<GeneratedEmbeddings<Embedding<float>>> two = generator.GenerateAsync(["bb"], cancellationToken: Cancel);
+        first.SetException(new LlmException(FailureKind.InvalidRequest, "no"));
+
+        Assert.Equal(FailureKind.InvalidRequest, (await Assert.ThrowsAsync<LlmException>(() => one)).Kind);
+        Assert.Equal([2f], (await two).Select(vector => vector.Vector.Span[0]));
+    }
+
+    [Fact]
     public async Task GenerateAsync_NoTexts_SendsNothing()
     {
         var provider = new BodyProvider(_ => Two);
@@ -39,5 +96,12 @@ public sealed class EmbeddingGeneratorTests
         Assert.Null(provider.Requests.Single().Model);
         Assert.Same(generator, generator.GetService(typeof(FastLLMEmbeddingGenerator)));
         Assert.IsType<EmbeddingGeneratorMetadata>(generator.GetService(typeof(EmbeddingGeneratorMetadata)));
+    }
+
+    // The vector of a text is its length.
+    private static string Vectors(LlmRequest request)
+    {
+        IEnumerable<string> data = request.Input!.Select((text, index) => $$"""{"index":{{index}},"embedding":[{{text.Length}}]}""");
+        return $$$"""{"data":[{{{string.Join(',', data)}}}],"model":"e-1","usage":{"prompt_tokens":{{{request.Input!.Count}}},"total_tokens":{{{request.Input.Count}}}}}""";
     }
 }
