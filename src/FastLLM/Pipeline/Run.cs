@@ -137,6 +137,9 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
         }
 
         long failures = Interlocked.Increment(ref _failedRows);
+
+        // Rows that finish at the same time may be among the failed ones already.
+        finished = Math.Max(finished, failures);
         return failures > maxErrors
             ? TooMany($"{failures:N0} rows have failed, more than the {maxErrors:N0} that are allowed (MaxErrors).")
             : finished >= MinRowsForShare && failures > finished * maxShare
