@@ -18,7 +18,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     public override void Advance(double now)
     {
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
-        floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends), Search.Pacer.IsOn || Search.Cap.IsLearnt);
+        floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
         if (level == ShareLevel.High && now >= calmFrom)
         {

@@ -57,12 +57,11 @@ internal sealed class NoiseFloor
     /// <summary>Starts to follow another count of sends.</summary>
     public void Restart() => _sent = _refused = 0;
 
-    /// <summary>Follows the share while nothing is tried.</summary>
+    /// <summary>Follows the share while nothing is tried, upwards only as far as the measurement was uncertain: more may be a limit's
+    /// making.</summary>
     /// <param name="sent">The sends since <see cref="Restart"/>.</param>
     /// <param name="refused">Those that were refused.</param>
-    /// <param name="isLimited">Whether a limit holds sends back. Refusals may then be of its making, so that the share is only corrected
-    /// downwards.</param>
-    public void Follow(long sent, long refused, bool isLimited)
+    public void Follow(long sent, long refused)
     {
         if (sent < _sent + Block)
         {
@@ -71,7 +70,7 @@ internal sealed class NoiseFloor
 
         double share = (refused - _refused) / (double)(sent - _sent);
         _mean += (share - _mean) * Weight;
-        Share = Math.Min(_mean, Math.Max(isLimited ? Share : _most, Tolerated));
+        Share = Math.Min(_mean, _most);
         _sent = sent;
         _refused = refused;
     }

@@ -11,6 +11,10 @@ internal sealed class SendCounter
     // The delay follows longer refusals at once and shorter ones slowly: a send that settles too early counts as accepted by mistake.
     private const double Decay = 0.05;
 
+    // As many refusals as may come within one delay.
+    private const int Recent = 256;
+
+    private readonly Queue<long> _recent = new();
     private long _pending;
     private double _sliceEnds;
     private int _refusedOfSlice;
@@ -48,6 +52,12 @@ internal sealed class SendCounter
     public void Refuse(in SendMark mark, double now)
     {
         Refused++;
+        if (_recent.Count == Recent)
+        {
+            _recent.Dequeue();
+        }
+
+        _recent.Enqueue(mark.Index);
         double delay = now - mark.At;
         if (delay <= RefusalDelay)
         {
@@ -63,7 +73,7 @@ internal sealed class SendCounter
             Settled = mark.Index + 1;
             _pending = Count;
             _refusedOfSlice = 0;
-            _refusedOfPending = 0;
+            _refusedOfPending = CountRecent(mark.Index);
             _sliceEnds = now + delay;
         }
         else
@@ -94,6 +104,17 @@ internal sealed class SendCounter
         _pending = Count;
         _sliceEnds = now + RefusalDelay;
         return true;
+    }
+
+    private int CountRecent(long after)
+    {
+        var count = 0;
+        foreach (long index in _recent)
+        {
+            count += index > after ? 1 : 0;
+        }
+
+        return count;
     }
 
     private void CountUnsettled(in SendMark mark)
