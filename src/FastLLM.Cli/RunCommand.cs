@@ -84,7 +84,10 @@ internal sealed class RunCommand
             ? new JsonEvents(StandardStreams.OpenOutput(), _time) { OnFault = text => errors.WriteLine(TerminalText.Clean(text)) }
             : null;
         await using var progress = new RunProgress(
-            events, (rows, kept) => ProgressDisplay.OnStandardError(rows, kept, _display.IsQuiet(result), _environment, _time), messages, errors);
+            events,
+            (rows, kept) => ProgressDisplay.OnStandardError(rows, kept, _display.IsQuiet(result), _environment, _time),
+            messages,
+            errors);
         var report = new RunReport(job, progress, events, messages, errors, _output.ResumeCommand(result));
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);

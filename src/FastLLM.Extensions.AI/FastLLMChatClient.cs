@@ -10,8 +10,8 @@ namespace FastLLM;
 /// uses the cache entries of batches, and equal concurrent calls share one send. For several responses to one request, use
 /// <see cref="SampleProperty"/>.</para>
 /// <para>Options that are not set are not sent, including the temperature. <see cref="ChatOptions.AdditionalProperties"/> are sent as body
-/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strict</c> or <c>strictJsonSchema</c> belongs to
-/// the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
+/// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strict</c> or <c>strictJsonSchema</c>
+/// belongs to the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
 /// of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
 /// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/> or a part of the OpenAI library.</para>
 /// <para>A response says in its additional properties whether it was cached or shared, and what it cost: <see cref="FastLLMProperties"/>.

@@ -47,7 +47,8 @@ internal static class AnswerContents
 
     private static DataContent ToSound(JsonElement audio, LlmRequest request)
     {
-        string? format = request.AdditionalParameters?.TryGetValue("audio", out JsonElement options) == true ? options.Text("format") : null;
+        string? format = request.AdditionalParameters?.TryGetValue("audio", out JsonElement options) == true
+            ? options.Text("format") : null;
         var sound = new DataContent(Convert.FromBase64String(audio.Text("data")!), format switch
         {
             null or "mp3" => "audio/mpeg",

@@ -22,7 +22,8 @@ internal static class ChatRequests
             topP: raw.TakeNumber("top_p") ?? ValueJson.Exact(options.TopP, nameof(options.TopP)),
             stop: raw.TakeStop(options.StopSequences) is { Length: > 0 } stop ? StopSequences.Create(stop) : null,
             maxCompletionTokens: (int?)raw.TakeNumber("max_completion_tokens") ?? options.MaxOutputTokens,
-            presencePenalty: raw.TakeNumber("presence_penalty") ?? ValueJson.Exact(options.PresencePenalty, nameof(options.PresencePenalty)),
+            presencePenalty: raw.TakeNumber("presence_penalty")
+                ?? ValueJson.Exact(options.PresencePenalty, nameof(options.PresencePenalty)),
             frequencyPenalty: raw.TakeNumber("frequency_penalty")
                 ?? ValueJson.Exact(options.FrequencyPenalty, nameof(options.FrequencyPenalty)),
             responseFormat: raw.Take("response_format") ?? ChatTools.ToFormat(options.ResponseFormat,

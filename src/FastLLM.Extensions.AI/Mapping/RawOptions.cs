@@ -50,7 +50,8 @@ internal sealed class RawOptions(object? raw)
         // Streaming is the call's choice.
         foreach ((string name, JsonElement value) in _parameters)
         {
-            if (name is not ("model" or "stream" or "stream_options") && value.ValueKind != JsonValueKind.Null && !extra.TryAdd(name, value))
+            if (name is not ("model" or "stream" or "stream_options") && value.ValueKind != JsonValueKind.Null
+                && !extra.TryAdd(name, value))
             {
                 throw new ArgumentException($"\"{name}\" is given twice: by the RawRepresentationFactory and among AdditionalProperties.",
                     parameterName);

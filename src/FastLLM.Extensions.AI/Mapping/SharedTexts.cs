@@ -17,7 +17,8 @@ internal sealed class SharedTexts(RequestManager<LlmResponse> manager)
     /// <param name="cancellationToken">Ends the call.</param>
     /// <returns>The vectors by key, and the answer to this call's own request, if it sent one.</returns>
     public async Task<(Dictionary<RequestKey, EmbeddedText> Vectors, SingleAnswer<EmbeddingResponse>? Answer)> EmbedAsync(
-        SingleRequest requests, Dictionary<RequestKey, string> texts, Func<string[], LlmRequest> create, CancellationToken cancellationToken)
+        SingleRequest requests, Dictionary<RequestKey, string> texts, Func<string[], LlmRequest> create,
+        CancellationToken cancellationToken)
     {
         var vectors = new Dictionary<RequestKey, EmbeddedText>(texts.Count);
         SingleAnswer<EmbeddingResponse>? answer = null;

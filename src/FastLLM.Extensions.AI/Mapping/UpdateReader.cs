@@ -59,7 +59,8 @@ internal sealed class UpdateReader
         {
             string whole = string.Concat(last.Contents.OfType<TextContent>()), said = _text.ToString();
             string rest = said.Length > 0 && whole.StartsWith(said, StringComparison.Ordinal) ? whole[said.Length..] : "";
-            last.Contents = [.. rest.Length > 0 ? [new TextContent(rest)] : (AIContent[])[], .. last.Contents.Select(Rest).OfType<AIContent>()];
+            AIContent[] first = rest.Length > 0 ? [new TextContent(rest)] : [];
+            last.Contents = [.. first, .. last.Contents.Select(Rest).OfType<AIContent>()];
         }
 
         return last;

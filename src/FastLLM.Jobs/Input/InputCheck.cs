@@ -75,7 +75,9 @@ internal sealed class InputCheck
         Warn(_bytes > MaxBytes, $"{_bytes / (1 << 20):N0} MB: OpenAI's batch API accepts {MaxBytes / (1 << 20):N0} MB in a file.");
         Warn(_endpoints.Count > 1, $"Several endpoints ({endpoints}): OpenAI's batch API accepts one in a file.");
         Warn(_models.Count > 1, $"Several models ({models}): OpenAI's batch API accepts one in a file.");
-        Warn(_embeddings > MaxEmbeddingInputs, $"{_embeddings:N0} embeddings: OpenAI's batch API accepts {MaxEmbeddingInputs:N0} in a file.");
+        Warn(
+            _embeddings > MaxEmbeddingInputs,
+            $"{_embeddings:N0} embeddings: OpenAI's batch API accepts {MaxEmbeddingInputs:N0} in a file.");
         Warn(_longIds > 0, $"{_longIds:N0} ids are longer than {MaxIdLength} characters, which batch APIs reject.");
         Warn(_unsafeIds > 0, $"{_unsafeIds:N0} ids have characters besides letters, digits, - and _, which Anthropic's batch API rejects.");
         return warnings;

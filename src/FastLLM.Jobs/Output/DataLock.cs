@@ -21,7 +21,8 @@ internal static class DataLock
     /// <returns><see langword="false"/> if another writer has it. A file system without such locks gives it to all.</returns>
     public static bool TryTake(SafeFileHandle file) => !IsSupported || TrySet(file, WriteLock);
 
-    /// <summary>Releases the lock. Closing the handle is not enough: a process that is being started may hold a copy of it for a moment.</summary>
+    /// <summary>Releases the lock. Closing the handle is not enough: a process that is being started may hold a copy of it for a
+    /// moment.</summary>
     public static void Release(SafeFileHandle file)
     {
         if (IsSupported && file is { IsClosed: false, IsInvalid: false })

@@ -80,8 +80,8 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         return options.IncludeMetadata && outcome.Cost is { } cost and > 0 ? cost : 0;
     }
 
-    /// <summary>Returns the statistics of a run with the counts of the rows that were written. The engine also counts outcomes that were not
-    /// written, and failures of rows that stay pending.</summary>
+    /// <summary>Returns the statistics of a run with the counts of the rows that were written. The engine also counts outcomes that were
+    /// not written, and failures of rows that stay pending.</summary>
     public TokenStats Count(TokenStats stats) => stats with
     {
         RequestsCompleted = Answered + Failed,

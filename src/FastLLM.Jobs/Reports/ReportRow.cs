@@ -4,7 +4,8 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Reports;
 
-/// <summary>Represents one row in a report. Values that the file lacks are null; <c>Words</c> is the answer or the failure's message.</summary>
+/// <summary>Represents one row in a report. Values that the file lacks are null; <c>Words</c> is the answer or the failure's
+/// message.</summary>
 internal sealed record ReportRow(
     long Line,
     string Id,

@@ -38,7 +38,8 @@ internal sealed class JobRun(JobSetup setup)
         journal.Read();
         if (journal.InFlight is { } inFlight)
         {
-            setup.Say($"An earlier run of {_options.Output} was killed. At most ${inFlight:0.##########} were in flight; they are not counted.");
+            string most = FormattableString.Invariant($"${inFlight:0.##########}");
+            setup.Say($"An earlier run of {_options.Output} was killed. At most {most} were in flight; they are not counted.");
         }
 
         var costs = new CostAccount(journal, resume.Cost);

@@ -6,8 +6,8 @@ namespace FastLLM.Jobs.Tables;
 
 /// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
 /// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
-/// fetch or run things; some skip blanks and invisible characters before it, and some take full-width signs for it. An apostrophe before the
-/// text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
+/// fetch or run things; some skip blanks and invisible characters before it, and some take full-width signs for it. An apostrophe before
+/// the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
 internal static class TableCell
 {
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");

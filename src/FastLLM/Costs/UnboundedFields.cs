@@ -17,7 +17,8 @@ internal static class UnboundedFields
         ("models", OtherModel), ("fallbacks", OtherModel), ("route", OtherModel), ("provider", "a choice of providers"),
         ("previous_response_id", Kept), ("conversation", Kept), ("cached_content", Kept), ("cachedContent", Kept),
         ("web_search_options", Search), ("search_parameters", Search), ("google_search", Search), ("web_search", Search),
-        ("enable_search", Search), ("search_options", Search), ("plugins", "a plugin of the provider"), ("data_sources", "data of the provider"),
+        ("enable_search", Search), ("search_options", Search), ("plugins", "a plugin of the provider"),
+        ("data_sources", "data of the provider"),
         ("file_ids", "a file"), ("mcp_servers", Tool), ("container", Tool), ("prediction", "a predicted output"),
         ("audio", "an answer in sound"), ("modalities", "an answer that is no text"), ("response_modalities", "an answer that is no text"),
         ("image_config", "an answer that is no text"), ("enable_thinking", "reasoning beside the limit of the answer"),
@@ -34,7 +35,8 @@ internal static class UnboundedFields
     private static readonly string[] s_toolTypes =
     [
         "web_search", "web_fetch", "x_search", "live_search", "news_search", "google_search", "collections_search", "file_search",
-        "code_interpreter", "code_execution", "computer", "image_generation", "mcp", "local_shell", "tool_search", "browser_search", "openrouter:",
+        "code_interpreter", "code_execution", "computer", "image_generation", "mcp", "local_shell", "tool_search", "browser_search",
+        "openrouter:",
     ];
 
     private static readonly string[] s_usualTiers = ["default", "standard", "standard_only", "flex"]; // flex costs less

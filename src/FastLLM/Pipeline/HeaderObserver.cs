@@ -53,7 +53,8 @@ internal sealed class HeaderObserver : IDisposable
         }
     }
 
-    // A wait that is asked for belongs to the send that got it, which may be another manager's. Only one that belongs to none holds for all.
+    // A wait that is asked for belongs to the send that got it, which may be another manager's. Only one that belongs to none holds for
+    // all.
     private void Observe(HttpResponseHeaders headers, Attempt? attempt)
     {
         TimeSpan? wait = RetryAfter.Read(headers, default, _time.GetUtcNow());

@@ -82,7 +82,10 @@ internal sealed class LiveStream
             if (send.Failure is { } failure)
             {
                 // A watcher that has seen nothing of it sees the next send.
-                send = taken == 0 ? _send ??= new LiveSend() : throw new LlmException(failure.Kind, $"The stream broke off after a part of it was returned: {failure.Message}", failure);
+                send = taken == 0
+                    ? _send ??= new LiveSend()
+                    : throw new LlmException(
+                        failure.Kind, $"The stream broke off after a part of it was returned: {failure.Message}", failure);
             }
 
             data = taken < send.Events.Count ? send.Events[taken++] : null;
