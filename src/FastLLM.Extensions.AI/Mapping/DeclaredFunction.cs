@@ -23,9 +23,9 @@ internal sealed class DeclaredFunction : AIFunctionDeclaration
         Json = json;
         _function = json.GetProperty("function");
         Name = _function.GetProperty("name").GetString()!;
-        if (_function.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False)
+        if (RequestReading.StrictOf(_function) is { } strict)
         {
-            AdditionalProperties = new Dictionary<string, object?> { [ChatTools.Strict] = strict.GetBoolean() };
+            AdditionalProperties = new Dictionary<string, object?> { [ChatTools.Strict] = strict };
         }
     }
 

@@ -139,7 +139,8 @@ internal static class RequestReading
         _ => null,
     };
 
-    private static bool? StrictOf(JsonElement json) =>
+    /// <summary>Gets whether a function or a format asks for strictness; <see langword="null"/> if it does not say.</summary>
+    public static bool? StrictOf(JsonElement json) =>
         json.TryGetProperty("strict", out JsonElement strict) && strict.ValueKind is JsonValueKind.True or JsonValueKind.False
             ? strict.GetBoolean() : null;
 }

@@ -83,8 +83,7 @@ internal sealed class CostJournal(string output) : IDisposable
 
     private void Write(decimal unrecorded, decimal? inFlight)
     {
-        if (_file is null || FileStatus.Of(Path) is not { } there || FileStatus.Of(_file.SafeFileHandle) is not { } open
-            || !open.IsSameFile(there))
+        if (_file is null || !FileStatus.IsAt(_file.SafeFileHandle, Path))
         {
             Dispose(); // a file that was deleted or moved away is written again
             _file = PlainFile.OpenOrCreate(Path, FileShare.ReadWrite | FileShare.Delete);

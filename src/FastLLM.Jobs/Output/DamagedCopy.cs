@@ -25,18 +25,7 @@ internal static class DamagedCopy
         }
 
         using FileStream copy = PlainFile.CreateNumbered(name);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(copy.SafeFileHandle, File.GetUnixFileMode(log)); // as private as the output
-        }
-
-        byte[] buffer = new byte[ChunkBytes];
-        for (long at = 0; RandomAccess.Read(log, buffer, at) is > 0 and var read; at += read)
-        {
-            copy.Write(buffer, 0, read);
-        }
-
-        copy.Flush(flushToDisk: true);
+        OutputWatch.CopyTo(copy, log);
         return copy.Name;
     }
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.RateLimiting;
-using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
 
@@ -14,7 +14,7 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, SentMinute> _models = new(StringComparer.Ordinal);
-    private SafeFileHandle? _file;
+    private FileStream? _file;
     private int _length;
     private bool _isBroken;
 
@@ -28,12 +28,12 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
     {
         try
         {
-            if (!File.Exists(Path))
+            if (FileStatus.Of(Path) is not { } there)
             {
                 return ([], 0);
             }
 
-            OutputPath.RefuseLink(Path);
+            PlainFile.Require(Path, there);
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path));
             double age = (time.GetUtcNow().ToUnixTimeMilliseconds() - document.RootElement.GetProperty("at").GetInt64()) / 1000.0;
             SentMinute[] sent =
@@ -88,9 +88,8 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
     {
         if (_file is null)
         {
-            OutputPath.RefuseLink(Path);
-            _file = File.OpenHandle(Path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-            _length = (int)RandomAccess.GetLength(_file);
+            _file = PlainFile.OpenOrCreate(Path, FileShare.ReadWrite | FileShare.Delete);
+            _length = (int)_file.Length;
         }
 
         var text = new StringBuilder();
@@ -107,6 +106,6 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
 
         text.Append("]}");
         _length = Math.Max(_length, text.Length + 1); // never shorter, so that one write replaces the whole line
-        RandomAccess.Write(_file, Encoding.UTF8.GetBytes(text.ToString().PadRight(_length - 1) + "\n"), 0);
+        RandomAccess.Write(_file.SafeFileHandle, Encoding.UTF8.GetBytes(text.ToString().PadRight(_length - 1) + "\n"), 0);
     }
 }

@@ -174,7 +174,7 @@ internal sealed class OutputFile : IDisposable
 
         // If this fails, a power loss may bring the log back, which holds the same records.
         DirectorySync.TryFlush(System.IO.Path.GetDirectoryName(Path)!);
-        if (written is { } expected && !(FileStatus.Of(Path) is { } there && there.IsSameFile(expected) && there.Length == expected.Length))
+        if (written is { } expected && !expected.IsUnchangedAt(Path))
         {
             throw new IOException("it was changed as soon as it was sorted.");
         }

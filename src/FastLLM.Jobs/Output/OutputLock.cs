@@ -69,8 +69,7 @@ internal sealed class OutputLock : IDisposable
         }
     }
 
-    private bool IsInPlace() =>
-        FileStatus.Of(LockPath) is { } there && FileStatus.Of(_file.SafeFileHandle) is { } mine && there.IsSameFile(mine);
+    private bool IsInPlace() => FileStatus.IsAt(_file.SafeFileHandle, LockPath);
 
     private static FileStream TakeFile(string output)
     {

@@ -63,11 +63,7 @@ internal sealed class OutputReadBack
     public string KeepDropped(SafeFileHandle log, string path)
     {
         using FileStream kept = PlainFile.CreateNumbered(path + ".bak");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(kept.SafeFileHandle, File.GetUnixFileMode(log));
-        }
-
+        PlainFile.CopyMode(log, kept.SafeFileHandle);
         using var buffered = new BufferedStream(kept, 1 << 20);
         foreach (OutputEntry entry in OutputScan.Read(log))
         {

@@ -105,11 +105,7 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
             }
         }
 
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(sorted.SafeFileHandle, File.GetUnixFileMode(log));
-        }
-
+        PlainFile.CopyMode(log, sorted.SafeFileHandle);
         sorted.Flush(flushToDisk: true);
         return FileStatus.Of(sorted.SafeFileHandle);
     }

@@ -37,8 +37,7 @@ internal sealed class OutputWatch(string path, TimeProvider time)
     }
 
     /// <summary>Determines whether the path leads to another file than the open one, or to none.</summary>
-    public bool IsElsewhere(SafeFileHandle log) =>
-        FileStatus.Of(path) is not { } there || FileStatus.Of(log) is not { } open || !there.IsSameFile(open);
+    public bool IsElsewhere(SafeFileHandle log) => !FileStatus.IsAt(log, path);
 
     /// <summary>Creates the folder again if it was deleted or moved, readable by its owner alone.</summary>
     public void KeepFolder()
@@ -69,7 +68,11 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         string? aside;
         try
         {
-            Copy(log, beside);
+            using (FileStream copy = PlainFile.CreateNew(beside, FileShare.None, isPrivate: true))
+            {
+                CopyTo(copy, log);
+            }
+
             keepLocked();
             aside = OutputPath.SetAside(path);
             File.Move(beside, path);
@@ -98,7 +101,7 @@ internal sealed class OutputWatch(string path, TimeProvider time)
 
         (_isSaved, IsDisturbed) = (true, true);
         using FileStream copy = PlainFile.CreateNumbered(path + ".bak");
-        Copy(log, copy);
+        CopyTo(copy, log);
         OnDisturbed?.Invoke($"{path}: another run writes another file there. The records of this run are in {copy.Name}.");
     }
 
@@ -112,20 +115,8 @@ internal sealed class OutputWatch(string path, TimeProvider time)
             : FormattableString.Invariant($"{path}: something else wrote {length - expected:N0} bytes to it while the run writes it."));
     }
 
-    private static void Copy(SafeFileHandle log, string to)
-    {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
-        options.Share = FileShare.None;
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using var copy = new FileStream(to, options);
-        Copy(log, copy);
-    }
-
-    private static void Copy(SafeFileHandle log, FileStream copy)
+    /// <summary>Copies an output, as private as it is, and flushes the copy to the disk.</summary>
+    public static void CopyTo(FileStream copy, SafeFileHandle log)
     {
         byte[] buffer = new byte[1 << 20];
         for (long at = 0; RandomAccess.Read(log, buffer, at) is > 0 and var read; at += read)
@@ -133,10 +124,7 @@ internal sealed class OutputWatch(string path, TimeProvider time)
             copy.Write(buffer, 0, read);
         }
 
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(copy.SafeFileHandle, File.GetUnixFileMode(log));
-        }
+        PlainFile.CopyMode(log, copy.SafeFileHandle);
 
         copy.Flush(flushToDisk: true);
     }

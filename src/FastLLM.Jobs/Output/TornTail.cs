@@ -33,11 +33,7 @@ internal static class TornTail
         using (FileStream torn = PlainFile.OpenOrCreate(path + ".torn", FileShare.Read, isPrivate: true))
         {
             SafeFileHandle beside = torn.SafeFileHandle;
-            if (!OperatingSystem.IsWindows())
-            {
-                File.SetUnixFileMode(beside, File.GetUnixFileMode(file)); // as private as the output
-            }
-
+            PlainFile.CopyMode(file, beside);
             long end = RandomAccess.GetLength(beside);
             if (end != LastLineEnd(beside, end))
             {

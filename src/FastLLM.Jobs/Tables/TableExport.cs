@@ -35,8 +35,7 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowInd
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);
-            if (written is { } expected
-                && !(FileStatus.Of(path) is { } there && there.IsSameFile(expected) && there.Length == expected.Length))
+            if (written is { } expected && !expected.IsUnchangedAt(path))
             {
                 throw new IOException("it was changed as soon as it was written.");
             }
@@ -57,9 +56,9 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowInd
         CancellationToken cancellationToken)
     {
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
-        if (log is not null && !OperatingSystem.IsWindows())
+        if (log is not null)
         {
-            File.SetUnixFileMode(file.SafeFileHandle, File.GetUnixFileMode(log)); // as private as the log
+            PlainFile.CopyMode(log, file.SafeFileHandle);
         }
 
         using (GZipStream? packed = shape.IsPacked ? new GZipStream(file, CompressionLevel.Optimal, leaveOpen: true) : null)

@@ -45,7 +45,7 @@ internal sealed class CacheReaders : IDisposable
     private Reader Rent()
     {
         long begun = TimeProvider.System.GetTimestamp();
-        while (true)
+        for (var tries = 0; ; tries++)
         {
             ObjectDisposedException.ThrowIf(_closed, typeof(DiskCache));
             if (TakeIdle() is { } idle)
@@ -60,7 +60,7 @@ internal sealed class CacheReaders : IDisposable
             catch (IOException) when (Descriptors.AreScarce() && TimeProvider.System.GetElapsedTime(begun) < Descriptors.Patience)
             {
                 // A reader in use is returned within a moment.
-                Thread.Yield();
+                FolderLock.Pause(tries);
             }
         }
     }

@@ -1,4 +1,5 @@
 using FastLLM.Diagnostics;
+
 namespace FastLLM.Caching;
 
 /// <summary>Writes all entries on one thread, so that entries share the flush of a commit to the disk.</summary>

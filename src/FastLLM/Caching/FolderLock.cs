@@ -131,8 +131,9 @@ internal static class FolderLock
     private static bool IsPassing(IOException e, long begun) =>
         Descriptors.AreUsedUp(e) && TimeProvider.System.GetElapsedTime(begun) < Descriptors.Patience;
 
-    // The time of the machine, not of an injected clock: the wait is for another process.
-    private static void Pause(int tries)
+    /// <summary>Waits for a moment, a longer one after many tries.</summary>
+    /// <remarks>The time of the machine, not of an injected clock: the wait is for another process.</remarks>
+    internal static void Pause(int tries)
     {
         if (tries < 10)
         {

@@ -168,11 +168,10 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             }
         }
 
-        // Servers that are lenient take 3.0, 3e0 and "3" for 3.
         private void ReadChoices(ref Utf8JsonReader reader)
         {
             reader.Read();
-            if (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
+            if (reader.TryGetLenientWhole(out long choices))
             {
                 _choices = Math.Max(_choices, choices);
             }

@@ -88,6 +88,13 @@ internal readonly record struct FileStatus(ulong Device, ulong Id, uint Mode, ui
         return failed == 0 ? Read(status) : Portable(file);
     }
 
+    /// <summary>Determines whether a path leads to an open file, without following a link at its end.</summary>
+    public static bool IsAt(SafeFileHandle file, string path) =>
+        Of(path) is { } there && Of(file) is { } open && there.IsSameFile(open);
+
+    /// <summary>Determines whether the file is at a path, and as long as it was.</summary>
+    public bool IsUnchangedAt(string path) => Of(path) is { } there && there.IsSameFile(this) && there.Length == Length;
+
     /// <summary>Determines whether both are one and the same file, whatever its length is now.</summary>
     public bool IsSameFile(in FileStatus other) => Device == other.Device && Id == other.Id;
 

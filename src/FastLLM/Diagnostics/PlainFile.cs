@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace FastLLM.Diagnostics;
 
 /// <summary>Opens files in folders to which others may write: never through a symbolic link, never a pipe or device.</summary>
@@ -47,20 +49,43 @@ internal static class PlainFile
     public static FileStream Replace(string path, FileShare share, long preallocated)
     {
         File.Delete(path);
-        var options = new FileStreamOptions
+        return CreateNew(path, share, isPrivate: true, preallocated: preallocated);
+    }
+
+    /// <summary>Creates a file.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="share">What others may do with it meanwhile.</param>
+    /// <param name="isPrivate">Whether it is readable by its owner alone.</param>
+    /// <param name="options">Further options.</param>
+    /// <param name="preallocated">The bytes to reserve on the disk.</param>
+    /// <exception cref="IOException">Something is there, or the file cannot be created.</exception>
+    public static FileStream CreateNew(
+        string path, FileShare share, bool isPrivate, FileOptions options = FileOptions.None, long preallocated = 0)
+    {
+        var creation = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
             Access = FileAccess.ReadWrite,
             Share = share,
             BufferSize = 0,
+            Options = options,
             PreallocationSize = preallocated,
         };
-        if (!OperatingSystem.IsWindows())
+        if (isPrivate && !OperatingSystem.IsWindows())
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            creation.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        return new FileStream(path, options);
+        return new FileStream(path, creation);
+    }
+
+    /// <summary>Makes a file as private as another one.</summary>
+    public static void CopyMode(SafeFileHandle from, SafeFileHandle to)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(to, File.GetUnixFileMode(from));
+        }
     }
 
     /// <summary>Creates a file that only its owner can read at the first free of the names <c>path</c>, <c>path2</c>, <c>path3</c>
@@ -114,20 +139,7 @@ internal static class PlainFile
     {
         try
         {
-            var creation = new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.ReadWrite,
-                Share = share,
-                BufferSize = 0,
-                Options = options,
-            };
-            if (isPrivate && !OperatingSystem.IsWindows())
-            {
-                creation.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-
-            return new FileStream(path, creation);
+            return CreateNew(path, share, isPrivate, options);
         }
         catch (IOException e) when (e.HResult is Exists or ExistsOnWindows || SharingViolation.Is(e))
         {

@@ -46,11 +46,16 @@ internal static class ReceivedJson
             && (reader.TryGetInt64(out number) || (reader.TryGetDecimal(out decimal value) && TryGetWhole(value, out number)));
     }
 
-    /// <summary>Reads a whole number that is written as a text.</summary>
-    public static bool TryGetWholeText(this ref Utf8JsonReader reader, out long number)
+    /// <summary>Reads a whole number, also one that is written as a text: servers that are lenient take 3.0, 3e0 and "3" for 3.</summary>
+    public static bool TryGetLenientWhole(this ref Utf8JsonReader reader, out long number)
     {
-        number = 0;
-        return decimal.TryParse(reader.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)
+        if (reader.TryGetWhole(out number))
+        {
+            return true;
+        }
+
+        return reader.TokenType == JsonTokenType.String
+            && decimal.TryParse(reader.Text(), NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)
             && TryGetWhole(value, out number);
     }
 

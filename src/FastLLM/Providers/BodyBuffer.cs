@@ -39,8 +39,7 @@ internal struct BodyBuffer(long? announced) : IDisposable
             {
                 byte[] whole = GC.AllocateUninitializedArray<byte>(next);
                 CopyTo(whole);
-                _full?.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
-                _full = null;
+                ReturnFull();
                 (_whole, Capacity) = (whole, next + _piece.Length);
             }
             else
@@ -87,13 +86,18 @@ internal struct BodyBuffer(long? announced) : IDisposable
 
     public void Dispose()
     {
-        _full?.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
-        _full = null;
+        ReturnFull();
         if (_piece.Length > 0)
         {
             ArrayPool<byte>.Shared.Return(_piece);
             _piece = [];
         }
+    }
+
+    private void ReturnFull()
+    {
+        _full?.ForEach(static piece => ArrayPool<byte>.Shared.Return(piece));
+        _full = null;
     }
 
     private readonly int NextPiece() => announced > Length && Length >= announced / 2

@@ -15,7 +15,6 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
 
     private static readonly TimeSpan s_fresh = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan s_often = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan s_first = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(25);
 
     private int _isBroken;
@@ -36,12 +35,7 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
             return s_fresh;
         }
 
-        if (requests == 1)
-        {
-            return s_first;
-        }
-
-        if (requests > OftenFor && int.IsPow2(requests))
+        if (requests == 1 || (requests > OftenFor && int.IsPow2(requests)))
         {
             return s_longest;
         }

@@ -63,7 +63,7 @@ internal static class ResponseBody
         var buffer = new BodyBuffer(told);
         try
         {
-                while (buffer.Length != told)
+            while (buffer.Length != told)
             {
                 await ResponseMemory.TakeAsync(attempt, buffer.NextCapacity, cancellationToken).ConfigureAwait(false);
                 int more = await stream.ReadAsync(buffer.Room(), cancellationToken).ConfigureAwait(false);

@@ -46,7 +46,7 @@ internal sealed class RateLimiters : IDisposable
         _configured = configured;
         _maxDayWait = maxDayWait;
         _start = time.GetTimestamp();
-        _limit = new LearningLimiter(concurrency, adaptive).Limit;
+        _limit = new InFlightCap(concurrency, adaptive).Value;
     }
 
     /// <summary>Creates the limiters of a manager.</summary>

@@ -83,12 +83,8 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
         text.Length > BytesOfData && !text[..BytesOfData].Contains((byte)' ')
         && !text[..BytesOfData].ContainsAnyExceptInRange((byte)'+', (byte)'z');
 
-    // Servers that are lenient take "3" for 3.
     private static long Choices(ref Utf8JsonReader reader) =>
-        reader.Read()
-            && (reader.TryGetWhole(out long choices) || (reader.TokenType == JsonTokenType.String && reader.TryGetWholeText(out choices)))
-            ? choices
-            : 1;
+        reader.Read() && reader.TryGetLenientWhole(out long choices) ? choices : 1;
 
     private static long? Number(ref Utf8JsonReader reader) =>
         reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;
