@@ -13,7 +13,6 @@ internal sealed class BothClients : IAsyncDisposable
     public const string Hello = """{"id":"c1","object":"chat.completion","created":1735689600,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}""";
 
     private readonly FaultServer _server;
-    private readonly RequestManager _manager;
 
     public BothClients(string answer, bool streams = false)
         : this(FaultServer.Start(Fault.Respond(200, answer, ("Content-Type", streams ? "text/event-stream" : "application/json"))))
@@ -23,11 +22,14 @@ internal sealed class BothClients : IAsyncDisposable
     public BothClients(FaultServer server)
     {
         _server = server;
-        _manager = new RequestManager(new OpenAIProvider("k", _server.ApiBase), new RequestManagerOptions { ShowProgress = false, RetryAttempts = 1 });
-        Ours = new FastLLMChatClient(_manager, "m");
+        Manager = new RequestManager(new OpenAIProvider("k", _server.ApiBase), new RequestManagerOptions { ShowProgress = false, RetryAttempts = 1 });
+        Ours = new FastLLMChatClient(Manager, "m");
         Theirs = new OpenAIClient(new ApiKeyCredential("k"), new OpenAIClientOptions { Endpoint = _server.BaseUrl, RetryPolicy = new ClientRetryPolicy(0) })
             .GetChatClient("m").AsIChatClient();
     }
+
+    /// <summary>The manager of <see cref="Ours"/>.</summary>
+    public RequestManager Manager { get; }
 
     public IChatClient Ours { get; }
 
@@ -40,7 +42,7 @@ internal sealed class BothClients : IAsyncDisposable
     {
         Ours.Dispose();
         Theirs.Dispose();
-        await _manager.DisposeAsync();
+        await Manager.DisposeAsync();
         await _server.DisposeAsync();
     }
 }

@@ -1,3 +1,4 @@
+using FastLLM.Mapping;
 using FastLLM.TestKit;
 using Microsoft.Extensions.AI;
 using Xunit;
@@ -68,7 +69,7 @@ public sealed class StreamTests
     [Fact]
     public async Task Stream_ThatAnotherCallWatches_IsJoined()
     {
-        var joined = new TaskCompletionSource();
+        var joined = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var server = FaultServer.Start(async (_, connection) =>
         {
             await connection.ChunkedHeadAsync(200, ("Content-Type", "text/event-stream"));
@@ -83,12 +84,16 @@ public sealed class StreamTests
         await using IAsyncEnumerator<ChatResponseUpdate> two = both.Ours.GetStreamingResponseAsync("a", cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
         await one.MoveNextAsync();
         await two.MoveNextAsync();
-        Task<ChatResponse> whole = both.Ours.GetResponseAsync("a", cancellationToken: Cancel);
         Assert.Equal(("a", "a"), (one.Current.Text, two.Current.Text));
-        joined.SetResult();
+
+        // As GetResponseAsync sends it, with the signal that it has joined the stream.
+        LlmRequest request = ChatRequests.ToRequest([new ChatMessage(ChatRole.User, "a")], null, "m", both.Ours);
+        var requests = new SingleRequest(both.Manager);
+        using CallDeadline deadline = requests.Deadline(request, Cancel);
+        Task<SingleAnswer<ChatCompletion>> whole = requests.SendAsync<ChatCompletion>(request, deadline, joined.SetResult, Cancel);
         List<ChatResponseUpdate> restOfOne = await RestAsync(one), restOfTwo = await RestAsync(two);
 
-        Assert.Equal(("b", "b", "ab"), (string.Concat(restOfOne), string.Concat(restOfTwo), (await whole).Text));
+        Assert.Equal(("b", "b", "ab"), (string.Concat(restOfOne), string.Concat(restOfTwo), (await whole).Response.Text));
         Assert.Equal(7, Assert.Single(restOfOne[^1].Contents.OfType<UsageContent>()).Details.TotalTokenCount);
         Assert.Empty(restOfTwo[^1].Contents);
         Assert.Equal((false, true), (restOfOne[^1].AdditionalProperties![FastLLMProperties.Shared], restOfTwo[^1].AdditionalProperties![FastLLMProperties.Shared]));
