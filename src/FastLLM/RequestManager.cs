@@ -108,8 +108,6 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Gets what limits the manager now.</summary>
     internal Bottleneck Bottleneck => _total.Bottlenecks.Present;
 
-    private bool FailsFast => Options.MaxErrorShare is not >= 1;
-
     /// <summary>Processes requests and returns their outcomes in request order.</summary>
     /// <param name="batch">A <see cref="RequestBatch"/>, or any sequence of requests.</param>
     /// <param name="cancellationToken">Ends the batch at once; what is in flight is given up.</param>
@@ -134,7 +132,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
         CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast)
+        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
         {
             Entered = entered,
         };
@@ -223,8 +221,11 @@ public class RequestManager<TResponse> : IAsyncDisposable
     {
         int window = Options.Concurrency + WorkerPool<TResponse>.MaxPaused(Options.Concurrency);
         BudgetAccount? account = _ledger?.Open(settings.EarlierCost, settings.AnnounceInFlight);
-        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings, hasCache: Answers is not null);
+        return new StreamRun<TResponse>(
+            rows, window, Track(settings.Total), account, NewDetector(), settings, hasCache: Answers is not null, Options.TimeProvider);
     }
+
+    private SharedFailureDetector NewDetector() => new(stopsIfAlike: Options.MaxErrorShare is not >= 1, Options.TimeProvider);
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(
         Func<StreamRun<TResponse>> open, CancellationToken drain, CancellationToken argumentToken,

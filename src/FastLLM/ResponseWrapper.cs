@@ -1,3 +1,5 @@
+using FastLLM.Pipeline;
+
 namespace FastLLM;
 
 /// <summary>Represents the outcome of one request: a response or a failure, with the attempts that led to it.</summary>
@@ -87,8 +89,8 @@ public abstract class ResponseWrapper
     /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
     internal int MaybeBilled { get; init; }
 
-    /// <summary>Gets the episode of the run's detector in which the failure is suspected to be the whole run's; 0 for none.</summary>
-    internal int SuspectedIn { get; init; }
+    /// <summary>Gets whether others may share the failure; <see langword="null"/> if that was never in question.</summary>
+    internal Suspicion? Suspicion { get; init; }
 
     private protected abstract object Untyped { get; }
 

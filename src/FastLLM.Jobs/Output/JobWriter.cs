@@ -94,7 +94,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
     private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
         && (error.FailureScope == FailureScope.Run
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
-            || FailureTable.ActionOn(error.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop);
+            || FailureTable.ActionOn(error.Kind) == FailureAction.StopRun);
 
     private void CountFailure(string id, LlmException error)
     {

@@ -51,13 +51,18 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             }
         }
 
+        if (IsRefused(context))
+        {
+            return new ValueTask<bool>(false);
+        }
+
         if (_options.TotalTimeout is not null)
         {
             return AcquireSlowAsync(context, null);
         }
 
         ValueTask entering = EnterAsync(context, context.Attempt.Token);
-        if (!entering.IsCompletedSuccessfully || context.Run.Account is not null || context.Run.FailFast.IsOpen)
+        if (!entering.IsCompletedSuccessfully || context.Run.Account is not null || !TryBegin(context, out _))
         {
             return AcquireSlowAsync(context, entering);
         }
@@ -145,21 +150,53 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
                 return false;
             }
 
-            FailFastDetector detector = context.Run.FailFast;
-            if (!detector.IsOpen)
+            if (TryBegin(context, out Task decision))
             {
-                return true;
-            }
-
-            if (detector.MaySend(out Task decision))
-            {
-                context.IsCounted = true;
                 return true;
             }
 
             context.Lease.Release(SendResult.NotSent);
-            await decision.ConfigureAwait(false);
+            if (!await DecidedAsync(context, decision, token).ConfigureAwait(false) || IsRefused(context))
+            {
+                return false;
+            }
+
             entering = null;
+        }
+    }
+
+    private static bool TryBegin(RequestContext<TResponse> context, out Task decision)
+    {
+        bool begins = context.Run.SharedFailures.TryBegin(context.Suspicion, out long ticket, out decision);
+        context.Ticket = ticket;
+        return begins;
+    }
+
+    // The model is closed: its first rows were refused.
+    private static bool IsRefused(RequestContext<TResponse> context)
+    {
+        SharedFailureDetector detector = context.Run.SharedFailures;
+        if (!detector.HasClosedModels || detector.Refusal(context.Request.Model, out Suspicion? suspicion) is not { } refusal)
+        {
+            return false;
+        }
+
+        context.Outcome = Outcome<TResponse>.Failed(refusal, suspicion);
+        return true;
+    }
+
+    // Sends are held until it is known whether failures are shared.
+    private async ValueTask<bool> DecidedAsync(RequestContext<TResponse> context, Task decision, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await decision.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            context.Outcome = NotAdmitted(context);
+            return false;
         }
     }
 

@@ -11,8 +11,9 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     private int _taken;
     private int _left;
 
-    public BatchRun(LlmRequest[] requests, ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, bool failsFast)
-        : base(tracker, account, remembersAnswers, failsFast)
+    public BatchRun(
+        LlmRequest[] requests, ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, SharedFailureDetector sharedFailures)
+        : base(tracker, account, remembersAnswers, sharedFailures)
     {
         _requests = requests;
         _outcomes = new ResponseWrapper<TResponse>?[requests.Length];
@@ -26,6 +27,8 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     public override Task Completion => _done.Task;
 
     public override bool HasMoreRows => Volatile.Read(ref _taken) < _requests.Length;
+
+    public override bool HasOtherRows => _requests.Length > 1;
 
     public override ValueTask<Row> NextAsync()
     {
@@ -91,6 +94,11 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     private void CompleteIfDone()
     {
         int left = Volatile.Read(ref _left);
+        if (left == 0 && !IsStopping && SharedFailures.DecideNow() is { } cause)
+        {
+            base.Stop(cause);
+        }
+
         if (left == 0 || (IsStopping && _requests.Length - left >= Math.Min(Volatile.Read(ref _taken), _requests.Length)))
         {
             _done.TrySetResult();

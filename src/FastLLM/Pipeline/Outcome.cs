@@ -18,9 +18,8 @@ internal struct Outcome<TResponse>
     /// <summary>Whether the request has ended.</summary>
     public bool IsDecided;
 
-    /// <summary>The episode of the run's <see cref="FailFastDetector"/> in which the failure is suspected to be the whole run's; 0 for
-    /// none.</summary>
-    public int SuspectedIn;
+    /// <summary>Whether others may share the failure; <see langword="null"/> if that is not in question.</summary>
+    public Suspicion? Suspicion;
 
     /// <summary>Why no run that awaits the outcome can continue.</summary>
     public LlmException? StopCause;
@@ -31,18 +30,22 @@ internal struct Outcome<TResponse>
     public static Outcome<TResponse> Answered(TResponse response, Usage? usage) =>
         new() { Response = response, Usage = usage, IsDecided = true };
 
-    public static Outcome<TResponse> Failed(LlmException failure, int suspectedIn = 0) =>
-        new() { Failure = failure, SuspectedIn = suspectedIn, IsDecided = true };
+    public static Outcome<TResponse> Failed(LlmException failure, Suspicion? suspicion = null) =>
+        new() { Failure = failure, Suspicion = suspicion, IsDecided = true };
 
     /// <summary>Creates the outcome of a request whose failure ends every run that awaits it.</summary>
-    public static Outcome<TResponse> Stopped(LlmException failure) => new() { Failure = failure, StopCause = failure, IsDecided = true };
+    public static Outcome<TResponse> Stopped(LlmException failure)
+    {
+        failure = failure.WithScope(FailureScope.Run);
+        return new() { Failure = failure, StopCause = failure, IsDecided = true };
+    }
 
     public static Outcome<TResponse> Cached(TResponse response, Usage? usage) =>
         new() { Response = response, Usage = usage, IsCacheHit = true, IsDecided = true };
 
     /// <summary>Creates the outcome that an equal row had.</summary>
     public static Outcome<TResponse> Shared(ResponseWrapper<TResponse> earlier) => earlier.Error is { } failure
-        ? new() { Failure = failure, SuspectedIn = earlier.SuspectedIn, IsShared = true, IsDecided = true }
+        ? new() { Failure = failure, Suspicion = earlier.Suspicion, IsShared = true, IsDecided = true }
         : new() { Response = earlier.Response, Usage = earlier.Usage, IsShared = true, IsDecided = true };
 
     /// <summary>Creates the outcome that the record of an equal row holds.</summary>
@@ -54,8 +57,4 @@ internal struct Outcome<TResponse>
         ? new LlmException(FailureKind.NotSent, "Not sent: the run ended first.")
         : new LlmException(
             FailureKind.NotSent, $"Not sent again: the run ended first. The last send failed: {lastFailure.Message}", lastFailure);
-
-    /// <summary>Returns whether a failure ends the run.</summary>
-    public static bool EndsRun(LlmException failure) =>
-        FailureTable.ActionOn(failure.Kind) is FailureAction.StopRun or FailureAction.RetryThenStop;
 }

@@ -143,19 +143,26 @@ internal sealed class OutcomeDelivery<TResponse>(
         caller.Run.Tracker.Count(counts);
         if (_limitsErrors)
         {
-            LimitErrors(caller.Run, wrapper.Error);
+            LimitErrors(caller.Run, wrapper);
         }
 
         caller.Run.Settle(wrapper);
     }
 
     // What the run itself brought about, and what stops it anyway, is no failure of a row.
-    private void LimitErrors(Run<TResponse> run, LlmException? failure)
+    private void LimitErrors(Run<TResponse> run, ResponseWrapper<TResponse> outcome)
     {
+        LlmException? failure = outcome.Error;
         bool isRows = failure is null
-            || (failure.FailureScope == FailureScope.Request && !Outcome<TResponse>.EndsRun(failure)
-                && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled));
-        if (isRows && run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) is { } cause)
+            || (failure.FailureScope == FailureScope.Request && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled)
+                && (outcome.Suspicion is not { } suspicion || run.SharedFailures.IsOwn(suspicion) == true));
+        LlmException? cause = isRows ? run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) : null;
+        for (int late = run.SharedFailures.TakeLate(); late > 0; late--)
+        {
+            cause ??= run.CountRow(failed: true, options.MaxErrors, options.MaxErrorShare);
+        }
+
+        if (cause is not null)
         {
             Stop(run, cause);
         }
@@ -197,7 +204,7 @@ internal sealed class OutcomeDelivery<TResponse>(
                 Latency = isOwner ? sends.Latency : TimeSpan.Zero,
                 MaybeBilled = isOwner ? sends.MaybeBilled : 0,
                 Cost = isOwner ? NotZero(sends.Charged) : null,
-                SuspectedIn = ReferenceEquals(caller.Run, context.Run) ? outcome.SuspectedIn : 0,
+                Suspicion = ReferenceEquals(caller.Run, context.Run) ? outcome.Suspicion : null,
             };
         }
 

@@ -36,8 +36,11 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets the permission to send.</summary>
     public Lease Lease { get; } = new();
 
-    /// <summary>Gets or sets a value indicating whether the run's <see cref="FailFastDetector"/> counts the present send.</summary>
-    public bool IsCounted { get; set; }
+    /// <summary>Gets or sets the number of the present send in the run's <see cref="SharedFailureDetector"/>; 0 for none.</summary>
+    public long Ticket { get; set; }
+
+    /// <summary>Gets or sets what the row is suspected of since a send of it failed.</summary>
+    public Suspicion? Suspicion { get; set; }
 
     /// <summary>Gets what equal requests join while this one is being answered.</summary>
     public InFlightRequest<Caller<TResponse>> InFlight { get; }
@@ -57,6 +60,7 @@ internal sealed class RequestContext<TResponse>
         Outcome = default;
         Sends = default;
         Retry = default;
+        Suspicion = null;
     }
 
     /// <summary>Drops what belongs to the last run: an idle context must not keep its answers alive.</summary>

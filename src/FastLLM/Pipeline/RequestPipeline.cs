@@ -71,6 +71,7 @@ internal sealed class RequestPipeline<TResponse>(
         }
 
         context.Begin(run, request, _time.GetTimestamp());
+        run.LeftRows.Begin();
         try
         {
             // 4 Cache
@@ -109,9 +110,9 @@ internal sealed class RequestPipeline<TResponse>(
                     break;
                 }
 
-                StopIfAllFail(context);
+                StopIfShared(context);
                 logger.RetryScheduled(key, context.Sends.Count, reply.Failure.Kind, decision.Delay);
-                await BackOffAsync(context, decision.Delay).ConfigureAwait(false);
+                await BackOffAsync(context, decision).ConfigureAwait(false);
             }
 
             // 8 Record: durable before it is delivered. If that fails, the answer is delivered all the same, and the run stops.
@@ -132,7 +133,8 @@ internal sealed class RequestPipeline<TResponse>(
         // 9 Outcome
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
-        StopIfAllFail(context);
+        run.LeftRows.End(context.Retry.Waits > 0);
+        StopIfShared(context);
         return true;
     }
 
@@ -215,10 +217,7 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 retryBudget.Succeeded(context.Retry.Failures);
                 context.InFlight.EndSend(isFinal: true);
-                if (context.IsCounted)
-                {
-                    context.Run.FailFast.Answered();
-                }
+                context.Run.SharedFailures.Answered(context.Request.Model, context.Ticket);
             }
 
             return reply;
@@ -233,49 +232,71 @@ internal sealed class RequestPipeline<TResponse>(
     {
         TimeSpan age = Age(context);
         RateLease lease = context.Lease.Rate;
-        var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter);
+        Run<TResponse> run = context.Run;
+        var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter)
+        {
+            HasOthers = run.HasOtherRows,
+            LastRows = run.HasMoreRows ? 0 : run.LeftRows.OnlyThrottled(),
+        };
         RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
         if (decision.Action == RetryAction.Retry)
         {
             decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);
         }
 
+        if (context.Retry.Waits == 0 && decision.State.Waits > 0)
+        {
+            run.LeftRows.Throttle();
+        }
+
         context.Retry = decision.State;
+        bool isFinal = decision.Action == RetryAction.GiveUp;
+        context.Suspicion = run.SharedFailures.Failed(context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal);
         return decision;
     }
 
     private static Outcome<TResponse> GivenUp(RequestContext<TResponse> context, LlmException failure)
     {
         failure = failure.WithAttempts(context.Sends.Count);
-        int suspectedIn = context.Run.FailFast.IsOpen ? context.Run.FailFast.Failed(failure) : 0;
-        return Outcome<TResponse>.EndsRun(failure) ? Outcome<TResponse>.Stopped(failure) : Outcome<TResponse>.Failed(failure, suspectedIn);
+        return FailureTable.ActionOn(failure.Kind) == FailureAction.StopRun
+            ? Outcome<TResponse>.Stopped(failure) : Outcome<TResponse>.Failed(failure, context.Suspicion);
     }
 
-    private void StopIfAllFail(RequestContext<TResponse> context)
+    private void StopIfShared(RequestContext<TResponse> context)
     {
-        if (!context.IsCounted)
-        {
-            return;
-        }
-
-        context.IsCounted = false;
-        if (context.Run.FailFast.Returned(context.Run.HasMoreRows) is { } cause)
+        SharedFailureDetector detector = context.Run.SharedFailures;
+        LlmException? cause = context.Ticket != 0 ? detector.Returned(context.Run.HasMoreRows)
+            : detector.HasClosedModels ? detector.Skipped() : null;
+        context.Ticket = 0;
+        if (cause is not null)
         {
             delivery.Stop(context.Run, cause);
-            context.Run.FailFast.Close();
+            detector.End(FailureScope.Run);
         }
     }
 
-    private async ValueTask BackOffAsync(RequestContext<TResponse> context, TimeSpan delay)
+    private async ValueTask BackOffAsync(RequestContext<TResponse> context, RetryDecision decision)
     {
-        if (delay <= TimeSpan.Zero)
+        if (decision.Delay <= TimeSpan.Zero)
         {
             return;
         }
 
         WorkerPool<TResponse> workers = context.Run.Workers;
+        if (decision.Action == RetryAction.Repeat)
+        {
+            await DelayAsync(context, decision.Delay).ConfigureAwait(false);
+            return;
+        }
+
         workers.BeginBackOff();
         probe.Note(context.Run);
+        await DelayAsync(context, decision.Delay).ConfigureAwait(false);
+        workers.EndBackOff();
+    }
+
+    private async ValueTask DelayAsync(RequestContext<TResponse> context, TimeSpan delay)
+    {
         try
         {
             await Task.Delay(delay, _time, context.Attempt.Token).ConfigureAwait(false);
@@ -283,10 +304,6 @@ internal sealed class RequestPipeline<TResponse>(
         catch (OperationCanceledException)
         {
             // Called off: it will not be sent.
-        }
-        finally
-        {
-            workers.EndBackOff();
         }
     }
 

@@ -8,7 +8,8 @@ namespace FastLLM.Pipeline;
 /// <summary>Base class of a batch or stream under way: where rows come from, where outcomes go, what it costs, and how it ends.</summary>
 /// <remarks>A run <em>stops</em> when it cannot continue: nothing new is sent, and what is in flight is awaited. It <em>closes</em> when
 /// its outcomes are no longer wanted: later ones are ignored.</remarks>
-internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, bool failsFast)
+internal abstract class Run<TResponse>(
+    ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, SharedFailureDetector sharedFailures)
 {
     /// <summary>The fewest rows of which a share of failures is computed.</summary>
     public const int MinRowsForShare = 100;
@@ -27,8 +28,11 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets the money of the run, if there is a budget.</summary>
     public BudgetAccount? Account { get; } = account;
 
-    /// <summary>Gets the detector of failures that all rows share.</summary>
-    public FailFastDetector FailFast { get; } = new(failsFast);
+    /// <summary>Gets the detector of failures that rows share.</summary>
+    public SharedFailureDetector SharedFailures { get; } = sharedFailures;
+
+    /// <summary>Gets the counts of the requests under way.</summary>
+    public LeftRows LeftRows { get; } = new();
 
     /// <summary>Gets the workers. Set when the run begins.</summary>
     public WorkerPool<TResponse> Workers { get; set; } = null!;
@@ -54,6 +58,9 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
 
     /// <summary>Gets a value indicating whether there may be rows that no worker has taken yet.</summary>
     public abstract bool HasMoreRows { get; }
+
+    /// <summary>Gets a value indicating whether the run has, or may have, more than one row.</summary>
+    public abstract bool HasOtherRows { get; }
 
     /// <summary>Gets a value indicating whether no more rows are taken because outcomes are not.</summary>
     public virtual bool IsHeldUpByConsumer => false;

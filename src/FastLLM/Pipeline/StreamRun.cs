@@ -10,12 +10,15 @@ namespace FastLLM.Pipeline;
 /// <summary>Represents a run over a stream of any length, whose outcomes are returned as they come.</summary>
 internal sealed class StreamRun<TResponse> : Run<TResponse>
 {
+    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(5);
+
     private readonly RowSource _rows;
     private readonly SuspectBuffer<TResponse>? _suspects;
     private readonly Channel<ResponseWrapper<TResponse>> _outcomes =
         Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
+    private readonly ITimer _idle;
     private readonly bool _hasCache;
     private Exception? _fault;
     private long _settled;
@@ -24,12 +27,13 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private volatile bool _isLeft;
 
     public StreamRun(
-        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account, bool failsFast,
-        RunSettings settings, bool hasCache)
-        : base(tracker, account, remembersAnswers: false, failsFast)
+        IAsyncEnumerable<LlmRequest> rows, int window, ProgressTracker tracker, BudgetAccount? account,
+        SharedFailureDetector sharedFailures, RunSettings settings, bool hasCache, TimeProvider time)
+        : base(tracker, account, remembersAnswers: false, sharedFailures)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);
-        _suspects = settings.HoldsSuspects ? new SuspectBuffer<TResponse>(FailFast) : null;
+        _suspects = settings.HoldsSuspects ? new SuspectBuffer<TResponse>() : null;
+        _idle = time.CreateTimer(static run => ((StreamRun<TResponse>)run!).DecideIfIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _hasCache = hasCache;
         Recorded = settings.Recorded;
     }
@@ -46,6 +50,8 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     public override Task Completion => _done.Task;
 
     public override bool HasMoreRows => !_rows.IsExhausted;
+
+    public override bool HasOtherRows => !_rows.IsExhausted || _rows.Taken > 1;
 
     /// <remarks>The window is full, and not only of rows that are under way.</remarks>
     public override bool IsHeldUpByConsumer => _rows.IsFull && Volatile.Read(ref _settled) > Volatile.Read(ref _consumed);
@@ -116,6 +122,10 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
         Interlocked.Increment(ref _settled);
         CompleteIfDone();
+        if (_suspects is { IsEmpty: false } && IsIdle)
+        {
+            _idle.Change(s_idle, Timeout.InfiniteTimeSpan);
+        }
     }
 
     public override void Fault(Exception exception)
@@ -175,11 +185,33 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
     }
 
+    // No row is under way, and more may come.
+    private bool IsIdle => !_rows.IsExhausted && !IsStopping && Volatile.Read(ref _settled) >= _rows.Taken;
+
+    // Who feeds the run may wait for the outcome that is held.
+    private void DecideIfIdle()
+    {
+        if (IsIdle)
+        {
+            StopIfShared();
+            Deliver(_suspects?.TakeDecided() ?? []);
+        }
+    }
+
     private void CompleteIfDone()
     {
         if ((_rows.IsExhausted || IsStopping) && Volatile.Read(ref _settled) >= _rows.Taken)
         {
+            StopIfShared();
             Finish();
+        }
+    }
+
+    private void StopIfShared()
+    {
+        if (!IsStopping && SourceFault is null && SharedFailures.DecideNow() is { } cause)
+        {
+            Stop(cause);
         }
     }
 
@@ -187,6 +219,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     {
         // A run that ended early has not shown whose failures they are: those rows stay pending, since asking for them again costs nothing.
         Deliver(_suspects?.TakeDecided(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request) ?? []);
+        _idle.Dispose();
         _outcomes.Writer.TryComplete();
         _done.TrySetResult();
         _rows.End();

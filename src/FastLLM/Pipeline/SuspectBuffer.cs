@@ -4,23 +4,26 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Holds back outcomes of which it is not yet known whether the request failed or the whole run. Safe for concurrent
 /// use.</summary>
-internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
+internal sealed class SuspectBuffer<TResponse>
 {
     private readonly Lock _gate = new();
     private List<ResponseWrapper<TResponse>> _held = [];
     private int _count;
 
+    /// <summary>Gets a value indicating whether no outcome is held.</summary>
+    public bool IsEmpty => Volatile.Read(ref _count) == 0;
+
     /// <summary>Returns the outcome with its final scope, or holds it and returns <see langword="null"/>.</summary>
     public ResponseWrapper<TResponse>? Pass(ResponseWrapper<TResponse> outcome)
     {
-        if (outcome.SuspectedIn == 0)
+        if (outcome.Suspicion is not { } suspicion)
         {
             return outcome;
         }
 
         lock (_gate)
         {
-            if (detector.ScopeOf(outcome.SuspectedIn) is { } scope)
+            if (suspicion.Scope is { } scope)
             {
                 return Final(outcome, scope);
             }
@@ -35,7 +38,7 @@ internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
     /// <param name="otherwise">The scope of those that will stay undecided; <see langword="null"/> to hold them.</param>
     public IReadOnlyList<ResponseWrapper<TResponse>> TakeDecided(FailureScope? otherwise = null)
     {
-        if (Volatile.Read(ref _count) == 0)
+        if (IsEmpty)
         {
             return [];
         }
@@ -45,7 +48,7 @@ internal sealed class SuspectBuffer<TResponse>(FailFastDetector detector)
             List<ResponseWrapper<TResponse>> decided = [], undecided = [];
             foreach (ResponseWrapper<TResponse> outcome in _held)
             {
-                if ((detector.ScopeOf(outcome.SuspectedIn) ?? otherwise) is { } scope)
+                if ((outcome.Suspicion!.Scope ?? otherwise) is { } scope)
                 {
                     decided.Add(Final(outcome, scope));
                 }

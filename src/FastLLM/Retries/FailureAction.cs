@@ -12,9 +12,15 @@ internal enum FailureAction
     /// <summary>This request has failed; the others continue.</summary>
     FailRow,
 
+    /// <summary>This request has failed. If no other is answered any more, stop the run.</summary>
+    FailOrStop,
+
+    /// <summary>Send once more, after other requests had time to show whose failure it is; then as <see cref="FailOrStop"/>.</summary>
+    RepeatThenFailOrStop,
+
+    /// <summary>Send again, up to the request's number of attempts; then as <see cref="FailOrStop"/>.</summary>
+    RetryThenFailOrStop,
+
     /// <summary>Nothing more can succeed: stop the run.</summary>
     StopRun,
-
-    /// <summary>Send again; when the attempts are used up, stop the run.</summary>
-    RetryThenStop,
 }

@@ -59,6 +59,7 @@ internal static partial class FailureTable
     {
         (FailureAction.FailRow, true) when failure.StatusCode is not null => FailureAction.Retry,
         (FailureAction.Retry or FailureAction.Wait, false) => FailureAction.FailRow,
+        (FailureAction.RepeatThenFailOrStop or FailureAction.RetryThenFailOrStop, false) => FailureAction.FailOrStop,
         (var action, _) => action,
     };
 
@@ -71,12 +72,12 @@ internal static partial class FailureTable
     public static string Remedy(FailureKind kind) => FailureRows.Of(kind).Remedy ?? "Mend the cause, then run the same batch again.";
 
     /// <inheritdoc cref="Remedy(FailureKind)"/>
-    public static string Remedy(LlmException cause) => (cause.FailureScope, ActionOn(cause.Kind)) switch
+    public static string Remedy(LlmException cause) => (cause.FailureScope, FailureRows.Of(cause.Kind).Remedy) switch
     {
-        (FailureScope.Run, FailureAction.FailRow) => "Mend what all requests have in common (a parameter, the endpoint, the base URL), "
+        (FailureScope.Run, null) when !IsOutage(cause.Kind) || cause.Kind == FailureKind.ServerError => "Mend what all requests have in common (a parameter, the endpoint, the base URL), "
             + "then run the same batch again: those rows are asked again. "
             + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
-        (FailureScope.Run, _) => "Run the same batch again when the provider is up.",
+        (FailureScope.Run, null) => "Run the same batch again when the provider is up.",
         _ => Remedy(cause.Kind),
     };
 

@@ -134,6 +134,10 @@ public class LlmException : Exception
     /// <summary>Creates a failure that affects the whole run.</summary>
     internal static LlmException OfRun(FailureKind kind, string message) => new(kind, message) { FailureScope = FailureScope.Run };
 
+    /// <summary>Returns the failure as the reason to stop a run, with another message.</summary>
+    internal LlmException AsCause(string message) =>
+        new(Kind, message, this) { StatusCode = StatusCode, Code = Code, Body = Body, FailureScope = FailureScope.Run };
+
     /// <summary>Returns the failure of a request that was sent <paramref name="attempts"/> times.</summary>
     internal LlmException WithAttempts(int attempts) => With(_facts with { Attempts = attempts });
 

@@ -15,6 +15,10 @@ internal enum RetryAction
     /// <summary>Send again after the delay. It counts neither as one of the request's attempts nor against the retry budget.</summary>
     Wait,
 
+    /// <summary>Send once more after the delay; the others show meanwhile whose failure it is. It takes nothing from the retry
+    /// budget.</summary>
+    Repeat,
+
     /// <summary>Send again after the delay, as one of the request's attempts, if the retry budget has room.</summary>
     Retry,
 }

@@ -15,6 +15,12 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// all sends may be refused, but hardly one request in a million so often.</summary>
     public const int MaxNoise = 20;
 
+    /// <summary>How long the last requests of a run are sent again although they are throttled, while all others were answered: then they
+    /// are refused by themselves.</summary>
+    public static readonly TimeSpan MaxLastWait = TimeSpan.FromMinutes(2);
+
+    private TimeSpan ThrottleDelay => options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
+
     /// <summary>Decides.</summary>
     /// <param name="state">What the request has been through.</param>
     /// <param name="failure">Why the last send failed.</param>
@@ -29,19 +35,25 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
         }
 
         FailureAction action = FailureTable.ActionOn(failure);
-        if (action is not (FailureAction.Wait or FailureAction.Retry or FailureAction.RetryThenStop))
+        if (action == FailureAction.RepeatThenFailOrStop && circumstances.HasOthers && !state.IsRepeated)
+        {
+            TimeSpan repeat = Backoff.Delay(1, ThrottleDelay, circumstances.RetryAfter, random);
+            return Sent(RetryAction.Repeat, repeat, state with { IsRepeated = true }, age);
+        }
+
+        if (action is not (FailureAction.Wait or FailureAction.Retry or FailureAction.RetryThenFailOrStop))
         {
             return GiveUp(state);
         }
 
         RetryState next = state;
-        if (circumstances.WasDown && action is not FailureAction.RetryThenStop)
+        if (circumstances.WasDown && action is not FailureAction.RetryThenFailOrStop)
         {
             next = next with { Probes = next.Probes + (circumstances.WasProbe ? 1 : 0) };
             if (!circumstances.WasProbe || next.Probes <= MaxProbes)
             {
                 // The request waits at the limiter until the provider is up; that is no failure of the request.
-                return Wait(next, TimeSpan.Zero, age);
+                return Wait(next, circumstances.LastRows, TimeSpan.Zero, age);
             }
         }
 
@@ -67,17 +79,24 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     {
         if (circumstances is { IsNoise: true, RetryAfter: null } && state.Waits < MaxNoise)
         {
-            return Wait(state, TimeSpan.Zero, age);
+            return Wait(state, circumstances.LastRows, TimeSpan.Zero, age);
         }
 
-        TimeSpan shortest = options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
-        return Wait(state, Backoff.Delay(state.Waits + 1, shortest, circumstances.RetryAfter, random), age);
+        TimeSpan delay = Backoff.Delay(state.Waits + 1, ThrottleDelay, circumstances.RetryAfter, random);
+        return Wait(state, circumstances.LastRows, delay, age);
     }
 
-    private RetryDecision Wait(in RetryState state, TimeSpan delay, TimeSpan age)
+    private RetryDecision Wait(in RetryState state, int lastRows, TimeSpan delay, TimeSpan age)
     {
-        RetryState next = state with { Waits = state.Waits + 1, FirstWait = state.Waits == 0 ? age : state.FirstWait };
-        return age - next.FirstWait + delay <= options.MaxThrottleWait
+        RetryState next = state with
+        {
+            Waits = state.Waits + 1,
+            FirstWait = state.Waits == 0 ? age : state.FirstWait,
+            LastRows = lastRows,
+            LastSince = lastRows == state.LastRows ? state.LastSince : age,
+        };
+        bool isLeftAlone = lastRows > 0 && age - next.LastSince >= MaxLastWait;
+        return age - next.FirstWait + delay <= options.MaxThrottleWait && !isLeftAlone
             ? Sent(RetryAction.Wait, delay, next, age)
             : GiveUp(next);
     }

@@ -6,4 +6,14 @@ namespace FastLLM.Retries;
 /// <param name="Waits">How many sends were throttled, refused a connection, or failed while the provider was down.</param>
 /// <param name="FirstWait">The age of the request at the first of those.</param>
 /// <param name="Probes">How many sends probed whether the provider is up again.</param>
-internal readonly record struct RetryState(int Failures, int Timeouts, int Waits, TimeSpan FirstWait, int Probes);
+internal readonly record struct RetryState(int Failures, int Timeouts, int Waits, TimeSpan FirstWait, int Probes)
+{
+    /// <summary>Gets a value indicating whether the request was sent again after a failure that others may share.</summary>
+    public bool IsRepeated { get; init; }
+
+    /// <summary>Gets how many requests were left at the last wait, if all of them were throttled; otherwise 0.</summary>
+    public int LastRows { get; init; }
+
+    /// <summary>Gets the age since which that number has not changed.</summary>
+    public TimeSpan LastSince { get; init; }
+}

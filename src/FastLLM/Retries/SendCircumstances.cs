@@ -5,4 +5,11 @@ namespace FastLLM.Retries;
 /// <param name="WasProbe">Whether the send probed whether it is up again.</param>
 /// <param name="IsNoise">Whether it refuses at random, and for no other reason that is known.</param>
 /// <param name="RetryAfter">How long the response asks to wait, if it does.</param>
-internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, bool IsNoise, TimeSpan? RetryAfter);
+internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, bool IsNoise, TimeSpan? RetryAfter)
+{
+    /// <summary>Gets a value indicating whether the run has other requests.</summary>
+    public bool HasOthers { get; init; }
+
+    /// <summary>Gets how many requests of the run are left, if those are few and all were throttled; otherwise 0.</summary>
+    public int LastRows { get; init; }
+}

@@ -108,14 +108,28 @@ public sealed class OutageTests : EngineTest
     }
 
     [Fact]
-    public async Task ManyFailingRequests_EndAfterTheirProbes()
+    public async Task ManyFailingRequests_WhereNothingStopsTheRun_EndAfterTheirProbes()
     {
         var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.ServerError, "500"));
-        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.MaxErrorShare = 1; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
 
         var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(20), Ended));
 
         Assert.All(outcomes, outcome => Assert.Equal(FailureKind.ServerError, outcome.Error?.Kind));
+    }
+
+    [Fact]
+    public async Task OutageFromTheStart_StopsTheRunAfterAMinute()
+    {
+        var provider = new ScriptedProvider((_, _, _) => throw new LlmException(FailureKind.ConnectionRefused, "Connection refused (127.0.0.1:9)"));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 20; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => RunClockAsync(manager.ProcessBatchAsync(AskMany(500), Ended)));
+
+        Assert.Equal(FailureKind.ConnectionRefused, stopped.Kind);
+        Assert.Contains("Connection refused (127.0.0.1:9)", stopped.Message, StringComparison.Ordinal);
+        Assert.InRange(Time.Elapsed, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(3));
+        Assert.InRange(provider.Sends, 12, 40);
     }
 
     [Fact]

@@ -61,7 +61,7 @@ public sealed class RunTests : EngineTest
         LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(run, outcomes));
 
         Assert.Equal(FailureKind.InvalidRequest, stopped.Kind);
-        Assert.True(outcomes.Count(outcome => outcome.Error!.Kind == FailureKind.InvalidRequest) >= FailFastDetector.Enough);
+        Assert.True(outcomes.Count(outcome => outcome.Error!.Kind == FailureKind.InvalidRequest) >= SharedFailureDetector.Enough);
         Assert.All(outcomes.Where(outcome => outcome.Error!.Kind == FailureKind.InvalidRequest), outcome => Assert.Equal(FailureScope.Run, outcome.Error!.FailureScope));
     }
 

@@ -29,7 +29,9 @@ public sealed class FailureRowsTests
         FailureAction.Retry => "retries, up to `RetryAttempts`",
         FailureAction.FailRow => "the row fails",
         FailureAction.StopRun => "the run stops",
-        _ => "retries; then the run stops",
+        FailureAction.FailOrStop => "the row fails, or the run stops",
+        FailureAction.RepeatThenFailOrStop => "sent once more; then the row fails, or the run stops",
+        _ => "retries; then the row fails, or the run stops",
     };
 
     private static string Root()

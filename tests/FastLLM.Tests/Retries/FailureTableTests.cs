@@ -128,8 +128,9 @@ public sealed class FailureTableTests
         FailureKind[] waits = [FailureKind.RateLimited, FailureKind.Overloaded, FailureKind.ConnectionRefused, FailureKind.TooManyOpenFiles];
         FailureKind[] retries =
             [FailureKind.ServerError, FailureKind.ServerConflict, FailureKind.ConnectionLost, FailureKind.Timeout, FailureKind.IncompleteResponse, FailureKind.InvalidResponse];
-        FailureKind[] stops =
-            [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted, FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.BudgetExhausted, FailureKind.Certificate, FailureKind.Cache, FailureKind.Output, FailureKind.TooManyFailures];
+        FailureKind[] stops = [FailureKind.BudgetExhausted, FailureKind.Cache, FailureKind.Output, FailureKind.TooManyFailures];
+        FailureKind[] shared = [FailureKind.ModelNotFound, FailureKind.DailyLimit, FailureKind.Certificate];
+        FailureKind[] repeated = [FailureKind.Authentication, FailureKind.PermissionDenied, FailureKind.QuotaExhausted];
         foreach (FailureKind kind in Enum.GetValues<FailureKind>())
         {
             FailureAction expected = kind switch
@@ -137,11 +138,13 @@ public sealed class FailureTableTests
                 _ when waits.Contains(kind) => FailureAction.Wait,
                 _ when retries.Contains(kind) => FailureAction.Retry,
                 _ when stops.Contains(kind) => FailureAction.StopRun,
-                FailureKind.NameNotResolved => FailureAction.RetryThenStop,
+                _ when shared.Contains(kind) => FailureAction.FailOrStop,
+                _ when repeated.Contains(kind) => FailureAction.RepeatThenFailOrStop,
+                FailureKind.NameNotResolved => FailureAction.RetryThenFailOrStop,
                 _ => FailureAction.FailRow,
             };
             Assert.Equal(expected, FailureTable.ActionOn(kind));
-            if (expected is FailureAction.StopRun or FailureAction.RetryThenStop)
+            if (expected >= FailureAction.FailOrStop)
             {
                 Assert.DoesNotContain("Mend the cause", FailureTable.Remedy(kind), StringComparison.Ordinal);
             }
@@ -154,8 +157,8 @@ public sealed class FailureTableTests
     [InlineData(FailureKind.ServerError, 500, "false", nameof(FailureAction.FailRow))]
     [InlineData(FailureKind.RateLimited, 429, "false", nameof(FailureAction.FailRow))]
     [InlineData(FailureKind.RateLimited, 429, "true", nameof(FailureAction.Wait))]
-    [InlineData(FailureKind.Authentication, 401, "true", nameof(FailureAction.StopRun))]
-    [InlineData(FailureKind.QuotaExhausted, 402, "true", nameof(FailureAction.StopRun))]
+    [InlineData(FailureKind.Authentication, 401, "true", nameof(FailureAction.RepeatThenFailOrStop))]
+    [InlineData(FailureKind.Authentication, 401, "false", nameof(FailureAction.FailOrStop))]
     public void TheProvidersWordOnRetries_WinsBothWays_ButMakesNoRetryOfAStop(FailureKind kind, int status, string told, string action)
     {
         using var response = new HttpResponseMessage((HttpStatusCode)status);

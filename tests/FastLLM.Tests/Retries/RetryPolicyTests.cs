@@ -29,6 +29,7 @@ public sealed class RetryPolicyTests
     // What no second send changes.
     [InlineData(FailureKind.InvalidRequest, 0, 0, null, nameof(RetryAction.GiveUp), 0)]
     [InlineData(FailureKind.Authentication, 0, 0, 5, nameof(RetryAction.GiveUp), 0)]
+    [InlineData(FailureKind.ModelNotFound, 0, 0, null, nameof(RetryAction.GiveUp), 0)]
     public void Decide_FailureOfTheRequest(FailureKind kind, int failures, int waits, int? retryAfter, string action, double seconds)
     {
         var failure = new LlmException(kind, "failed") { RetryAfter = retryAfter is { } wait ? TimeSpan.FromSeconds(wait) : null };
@@ -65,6 +66,39 @@ public sealed class RetryPolicyTests
         RetryDecision decision = Decide(new RetryState { Waits = waits }, failure, isNoise: isNoise);
 
         Assert.Equal((RetryAction.Wait, seconds), (decision.Action, decision.Delay.TotalSeconds));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication, true, false, null, nameof(RetryAction.Repeat))]
+    [InlineData(FailureKind.QuotaExhausted, true, false, null, nameof(RetryAction.Repeat))]
+    [InlineData(FailureKind.PermissionDenied, true, true, null, nameof(RetryAction.GiveUp))]
+    [InlineData(FailureKind.PermissionDenied, true, false, false, nameof(RetryAction.GiveUp))]
+    [InlineData(FailureKind.Authentication, false, false, null, nameof(RetryAction.GiveUp))]
+    [InlineData(FailureKind.ModelNotFound, true, false, null, nameof(RetryAction.GiveUp))]
+    public void Decide_FailureThatOthersMayShare_IsRepeatedOnce_IfThereAreOthers(
+        FailureKind kind, bool hasOthers, bool isRepeated, bool? shouldRetry, string action)
+    {
+        RetryDecision decision = s_policy.Decide(new RetryState { IsRepeated = isRepeated },
+            new LlmException(kind, "no") { StatusCode = 400, ShouldRetry = shouldRetry }, default(SendCircumstances) with { HasOthers = hasOthers }, TimeSpan.Zero, 0.5);
+
+        Assert.Equal(action, decision.Action.ToString());
+        Assert.Equal(decision.Action == RetryAction.Repeat ? 5 : 0, decision.Delay.TotalSeconds);
+        Assert.Equal(0, decision.State.Failures);
+    }
+
+    [Theory]
+    [InlineData(0, 0, 500, nameof(RetryAction.Wait))]
+    [InlineData(2, 2, 119, nameof(RetryAction.Wait))]
+    [InlineData(2, 2, 120, nameof(RetryAction.GiveUp))]
+    [InlineData(3, 2, 120, nameof(RetryAction.Wait))]
+    public void Decide_ThrottledAfterAllOthersWereAnswered_GivesUpAfterTwoMinutes(int before, int now, int seconds, string action)
+    {
+        var state = new RetryState { Waits = 5, LastRows = before };
+
+        RetryDecision decision = s_policy.Decide(state, new LlmException(FailureKind.RateLimited, "429"),
+            default(SendCircumstances) with { LastRows = now }, TimeSpan.FromSeconds(seconds), 0.5);
+
+        Assert.Equal(action, decision.Action.ToString());
     }
 
     [Fact]

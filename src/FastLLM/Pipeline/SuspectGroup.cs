@@ -1,0 +1,109 @@
+using System.Runtime.CompilerServices;
+using FastLLM.Retries;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Holds the rows that are suspected of failing for the same reason, in the order of their failures.</summary>
+/// <param name="domain">Who may share the reason.</param>
+/// <param name="late">Counts the rows that were found to have failed by themselves after they had their outcome.</param>
+/// <param name="model">The model, if the reason may be the model's.</param>
+/// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
+internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, string? model = null)
+{
+    private readonly List<Suspicion> _open = [];
+    private long _firstTicket;
+
+    /// <summary>Gets who may share the reason.</summary>
+    public FailureDomain Domain { get; } = domain;
+
+    /// <summary>Gets the model, if the reason may be the model's.</summary>
+    public string? Model { get; } = model;
+
+    /// <summary>Gets how many rows have failed since the reason was contradicted, if it ever was.</summary>
+    public int Failures { get; private set; }
+
+    /// <summary>Gets the first of those failures.</summary>
+    public LlmException? First { get; private set; }
+
+    /// <summary>Gets the text by which failures are taken for the same.</summary>
+    public string? Shape { get; private set; }
+
+    /// <summary>Gets a value indicating whether it is undecided of any row whose failure it is.</summary>
+    public bool HasOpen => _open.Count > 0;
+
+    /// <summary>Gets a value indicating whether the first rows have failed for good: the decision waits for those.</summary>
+    public bool AreFirstFinal => Earliest().All(static row => row.IsFinal);
+
+    /// <summary>Gets what rows are suspected of that are not sent, since the model is closed; <see langword="null"/> if it is
+    /// open.</summary>
+    public Suspicion? Skipped { get; private set; }
+
+    /// <summary>Returns whether a send began later than the first of those that failed.</summary>
+    public bool IsLater(long ticket) => Failures > 0 && ticket > _firstTicket;
+
+    /// <summary>Returns whether the row is one of the first.</summary>
+    public bool IsAmongFirst(Suspicion? row) => row is not null && Earliest().Contains(row);
+
+    /// <summary>Adds a row.</summary>
+    public Suspicion Add(LlmException failure, long ticket, string? shape = null)
+    {
+        if (Failures++ == 0)
+        {
+            (First, Shape, _firstTicket) = (failure, shape, ticket);
+        }
+
+        var row = new Suspicion(this, ticket);
+        _open.Add(row);
+        if (Skipped is { IsOpen: false })
+        {
+            Decide(FailureScope.Request);
+        }
+
+        return row;
+    }
+
+    /// <summary>Notes that no more rows are sent.</summary>
+    public void Close() => _open.Add(Skipped = new Suspicion(this, long.MaxValue));
+
+    /// <summary>Notes an answer of those who were suspected: rows whose sends began before have failed by themselves.</summary>
+    public void Contradict(long ticket)
+    {
+        if (IsLater(ticket))
+        {
+            Skipped = null;
+            DecideWhere(row => row.Ticket < ticket || row.Ticket == long.MaxValue, FailureScope.Request);
+            Failures = _open.Count;
+            _firstTicket = _open.Count > 0 ? _open[0].Ticket : 0;
+        }
+    }
+
+    /// <summary>Decides about all rows. Whether the reason is shared stays open.</summary>
+    public void Decide(FailureScope scope) => DecideWhere(static _ => true, scope);
+
+    /// <summary>Decides that a row has failed by itself: another send of it failed for another reason.</summary>
+    public void Remove(Suspicion row)
+    {
+        DecideWhere(other => ReferenceEquals(other, row), FailureScope.Request);
+        Failures--;
+    }
+
+    /// <summary>Decides that all rows have failed by themselves, and starts over.</summary>
+    public void Clear()
+    {
+        Decide(FailureScope.Request);
+        Failures = 0;
+    }
+
+    private IEnumerable<Suspicion> Earliest() => _open.Take(SharedFailureDetector.Enough);
+
+    private void DecideWhere(Predicate<Suspicion> isConcerned, FailureScope scope)
+    {
+        foreach (Suspicion row in _open.Where(row => isConcerned(row)))
+        {
+            row.Decide(scope);
+            Interlocked.Add(ref late.Value, scope == FailureScope.Request ? row.Rows : 0);
+        }
+
+        _open.RemoveAll(static row => !row.IsOpen);
+    }
+}

@@ -1,0 +1,232 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using FastLLM.Retries;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Keeps the evidence for whose failures they are, and decides by it: of the account, of models, and of rows that fail alike before
+/// anything was answered.</summary>
+/// <remarks>The lock of the <see cref="SharedFailureDetector"/> guards it, but for what says otherwise.</remarks>
+internal sealed class Suspects
+{
+    // A file may name any number of models.
+    private const int MaxModels = 1000;
+
+    private readonly StrongBox<int> _late = new();
+    private readonly SuspectGroup _account;
+    private readonly SuspectGroup _alike;
+    private readonly Dictionary<string, SuspectGroup> _models = new(StringComparer.Ordinal);
+    private volatile string? _answered;
+    private volatile string? _otherAnswered;
+    private volatile bool _hasClosedModels;
+    private int _skipped;
+    private bool _isDecided;
+
+    public Suspects()
+    {
+        _account = new SuspectGroup(FailureDomain.Account, _late);
+        _alike = new SuspectGroup(FailureDomain.Alike, _late);
+    }
+
+    /// <summary>Gets a value indicating whether anything was answered. Without the lock.</summary>
+    public bool IsAnswered => _answered is not null;
+
+    /// <summary>Gets a value indicating whether any model is closed. Without the lock.</summary>
+    public bool HasClosedModels => _hasClosedModels;
+
+    /// <summary>Gets a value indicating whether sends may have to be held.</summary>
+    public bool IsHolding => _isDecided || IsEnough(_account) || IsEnough(_alike) || _models.Values.Any(IsEnough);
+
+    /// <summary>Gets a value indicating whether an answer is evidence.</summary>
+    public bool IsWatching =>
+        !IsAnswered || _account.Failures > 0 || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
+
+    /// <summary>Returns whether an answer of the model is nothing new, if nothing is suspected. Without the lock.</summary>
+    public bool IsKnownToAnswer(string? model) => _otherAnswered is not null || _answered == (model ?? "");
+
+    /// <summary>Returns whether a send must wait for a decision.</summary>
+    /// <param name="row">What the row is suspected of, if anything.</param>
+    /// <param name="isSending">Whether a send is in flight that will bring the decision about.</param>
+    public bool MustWait(Suspicion? row, bool isSending) =>
+        _isDecided
+        || (isSending && (IsEnough(_account) || _models.Values.Any(IsEnough)))
+        || (IsEnough(_alike) && !_alike.IsAmongFirst(row) && (isSending || !_alike.AreFirstFinal));
+
+    /// <summary>Notes a failed send, and returns what the row is suspected of now.</summary>
+    public Suspicion? Add(Suspicion? row, string? model, LlmException failure, long ticket, bool watchesAlike, bool isFinal)
+    {
+        FailureDomain domain = FailureDomains.Of(failure);
+        SuspectGroup? group = domain switch
+        {
+            FailureDomain.Account => _account,
+            FailureDomain.Model => OfModel(model ?? ""),
+            FailureDomain.Alike when watchesAlike && !IsAnswered => _alike,
+            _ => null,
+        };
+        string? shape = group == _alike ? FailureDomains.ShapeOf(failure) : null;
+        if (domain != FailureDomain.Passing && (group != _alike || shape != _alike.Shape))
+        {
+            // Not all fail alike.
+            _alike.Clear();
+        }
+
+        if (row is { IsOpen: true } && row.Group != group && (domain != FailureDomain.Passing || isFinal))
+        {
+            row.Group.Remove(row);
+        }
+
+        if (group is not null && (row is null || (!row.IsOpen && row.Group != group)))
+        {
+            row = group.Add(failure, ticket, shape);
+        }
+
+        if (row is { IsOpen: true })
+        {
+            row.IsFinal |= isFinal;
+        }
+
+        return row;
+    }
+
+    /// <summary>Notes an answer.</summary>
+    public void Answer(string? model, long ticket)
+    {
+        model ??= "";
+        _answered ??= model;
+        _otherAnswered ??= model == _answered ? null : model;
+        _alike.Clear();
+        _account.Contradict(ticket);
+        foreach (SuspectGroup group in _models.Values)
+        {
+            if (group.Model == model)
+            {
+                group.Contradict(ticket);
+            }
+            else if (IsModelsOwn(group) || group.IsLater(ticket))
+            {
+                // Whether it is the row's failure or the model's, the others continue.
+                group.Decide(FailureScope.Request);
+            }
+        }
+
+        _hasClosedModels = _models.Values.Any(static group => group.Skipped is not null);
+    }
+
+    /// <summary>Returns why a request is not sent, if its model is closed.</summary>
+    public LlmException? Skip(string? model, out Suspicion? row)
+    {
+        row = null;
+        if (!_models.TryGetValue(model ?? "", out SuspectGroup? group) || group.Skipped is not { } skipped)
+        {
+            return null;
+        }
+
+        row = skipped;
+        _skipped += row.IsOpen ? 1 : 0;
+        return group.First!.AsCause(string.Create(
+            CultureInfo.InvariantCulture, $"Not sent: all {group.Failures} rows of the model \"{model}\" that were sent failed. {group.First!.Message}"))
+            .WithScope(FailureScope.Request);
+    }
+
+    /// <summary>Decides when nothing is in flight.</summary>
+    /// <param name="hasMore">Whether rows are left that a stop would save.</param>
+    /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
+    public LlmException? Decide(bool hasMore)
+    {
+        if (IsEnough(_account))
+        {
+            return Cause(_account);
+        }
+
+        if (IsEnough(_alike) && _alike.AreFirstFinal && hasMore)
+        {
+            return Cause(_alike);
+        }
+
+        foreach (SuspectGroup group in _models.Values.Where(IsEnough))
+        {
+            group.Close();
+            _hasClosedModels = true;
+            if (IsModelsOwn(group))
+            {
+                group.Decide(FailureScope.Request);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Returns the reason to stop a run in which too many rows wait for an answer of another model.</summary>
+    public LlmException? TooManySkipped() =>
+        _skipped > SharedFailureDetector.MaxSkipped && _models.Values.FirstOrDefault(static group => group.HasOpen) is { } group
+            ? Cause(group) : null;
+
+    /// <summary>Decides with the evidence that there is.</summary>
+    /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
+    public LlmException? DecideNow()
+    {
+        foreach (SuspectGroup group in _models.Values.Prepend(_account))
+        {
+            if (group.HasOpen && (!IsAnswered || group.Failures >= SharedFailureDetector.Enough))
+            {
+                return Cause(group);
+            }
+        }
+
+        DecideAll(FailureScope.Request);
+        return null;
+    }
+
+    /// <summary>Decides about all rows.</summary>
+    public void DecideAll(FailureScope scope)
+    {
+        foreach (SuspectGroup group in _models.Values.Prepend(_account).Prepend(_alike))
+        {
+            group.Decide(scope);
+        }
+    }
+
+    /// <summary>Returns how many rows were found to have failed by themselves after they had their outcome, since the last call. Without
+    /// the lock.</summary>
+    public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
+
+    // No row has a key of its own: without any answer, fewer refusals are enough.
+    private bool IsEnough(SuspectGroup group) => group.Skipped is null && group.Failures >= (
+        !IsAnswered && group.First?.Kind == FailureKind.Authentication
+            ? SharedFailureDetector.EnoughRefusedKeys : SharedFailureDetector.Enough);
+
+    // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
+    private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound
+        && ((_answered is { } one && one != group.Model) || (_otherAnswered is { } other && other != group.Model));
+
+    private SuspectGroup OfModel(string model)
+    {
+        if (!_models.TryGetValue(model, out SuspectGroup? group))
+        {
+            if (_models.Count >= MaxModels)
+            {
+                foreach (SuspectGroup idle in _models.Values.Where(static idle => !idle.HasOpen && idle.Skipped is null).ToList())
+                {
+                    _models.Remove(idle.Model!);
+                }
+            }
+
+            _models.Add(model, group = new SuspectGroup(FailureDomain.Model, _late, model));
+        }
+
+        return group;
+    }
+
+    private LlmException Cause(SuspectGroup group)
+    {
+        _isDecided = true;
+        LlmException first = group.First!;
+        return first.AsCause(group.Failures == 1 ? first.Message
+            : IsAnswered ? string.Create(CultureInfo.InvariantCulture,
+                $"The last {group.Failures} rows{OfModelText(group)} have failed for the same reason, and none has been answered since. {first.Message}")
+            : string.Create(CultureInfo.InvariantCulture,
+                $"The first {group.Failures} requests{OfModelText(group)} were all refused in the same way, and none was answered. {first.Message}"));
+    }
+
+    private static string OfModelText(SuspectGroup group) => group.Model is { Length: > 0 } model ? $" of the model \"{model}\"" : "";
+}

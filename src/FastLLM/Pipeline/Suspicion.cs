@@ -1,0 +1,35 @@
+using FastLLM.Retries;
+
+namespace FastLLM.Pipeline;
+
+/// <summary>Represents the question whether the failure of a row is its own, or shared by others, until evidence answers it.</summary>
+/// <param name="group">The rows that are suspected of the same.</param>
+/// <param name="ticket">The number of the send that failed: sends that began later have higher ones.</param>
+/// <remarks>Safe to read at any time; changed under the lock of the <see cref="SharedFailureDetector"/>.</remarks>
+internal sealed class Suspicion(SuspectGroup group, long ticket)
+{
+    private const int Open = -1;
+
+    private volatile int _scope = Open;
+
+    /// <summary>Gets the rows that are suspected of the same.</summary>
+    public SuspectGroup Group { get; } = group;
+
+    /// <summary>Gets the number of the send that failed.</summary>
+    public long Ticket { get; } = ticket;
+
+    /// <summary>Gets or sets a value indicating whether the row has failed for good.</summary>
+    public bool IsFinal { get; set; }
+
+    /// <summary>Gets or sets how many rows had their outcome while it was undecided whose failure it is.</summary>
+    public int Rows { get; set; }
+
+    /// <summary>Gets whom the failure affects; <see langword="null"/> while that is undecided.</summary>
+    public FailureScope? Scope => _scope is var scope && scope == Open ? null : (FailureScope)scope;
+
+    /// <summary>Gets a value indicating whether it is undecided whose failure it is.</summary>
+    public bool IsOpen => _scope == Open;
+
+    /// <summary>Decides whom the failure affects.</summary>
+    public void Decide(FailureScope scope) => _scope = (int)scope;
+}

@@ -1,0 +1,190 @@
+using System.Threading.Channels;
+using FastLLM.Pipeline;
+using FastLLM.Retries;
+using FastLLM.TestKit;
+using Xunit;
+
+namespace FastLLM.Tests.Pipeline;
+
+/// <summary>A failure that could be everybody's stops a run only if nobody else is answered.</summary>
+public sealed class BadRowTests : EngineTest
+{
+    [Theory]
+    [InlineData(FailureKind.PermissionDenied, 0, 2)]
+    [InlineData(FailureKind.PermissionDenied, 299, 2)]
+    [InlineData(FailureKind.Authentication, 150, 2)]
+    [InlineData(FailureKind.Authentication, 0, 2)]
+    [InlineData(FailureKind.QuotaExhausted, 299, 2)]
+    [InlineData(FailureKind.ModelNotFound, 150, 1)]
+    [InlineData(FailureKind.DailyLimit, 7, 1)]
+    public async Task OneRow_KeepsFailing_FailsAlone(FailureKind kind, int bad, int attempts)
+    {
+        foreach (int concurrency in (int[])[1, 20])
+        {
+            await using var manager = new RequestManager<string>(Failing(kind, row => row == bad), Quick(o => o.Concurrency = concurrency));
+
+            List<ResponseWrapper<string>> outcomes = await EndAsync(manager, AskMany(300));
+
+            ResponseWrapper<string> failed = Assert.Single(outcomes, outcome => !outcome.IsSuccess);
+            Assert.Equal((bad, kind, FailureScope.Request, attempts), ((int)failed.OrderId, failed.Error!.Kind, failed.Error.FailureScope, failed.Attempts));
+        }
+    }
+
+    [Fact]
+    public async Task EveryFiftiethRow_KeepsFailing_FailsAlone()
+    {
+        await using var manager = new RequestManager<string>(Failing(FailureKind.PermissionDenied, row => row % 50 == 0), Quick());
+
+        List<ResponseWrapper<string>> outcomes = await EndAsync(manager, AskMany(300));
+
+        Assert.Equal([0, 50, 100, 150, 200, 250], outcomes.Where(outcome => !outcome.IsSuccess).Select(outcome => (int)outcome.OrderId).Order());
+    }
+
+    [Fact]
+    public async Task Refusal_Once_IsRetried()
+    {
+        var provider = new ScriptedProvider((request, nth, _) => request == Ask(5) && nth == 1
+            ? throw new LlmException(FailureKind.Authentication, "once") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick());
+
+        Assert.All(await EndAsync(manager, AskMany(10)), outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task BlockOfBadRows_ShorterThanTheConcurrency_FailsAlone()
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.PermissionDenied, row => row is >= 100 and < 160), Quick(o => o.Concurrency = 80));
+
+        List<ResponseWrapper<string>> outcomes = await EndAsync(manager, AskMany(300));
+
+        Assert.Equal(240, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(60, outcomes.Count(outcome => outcome.Error?.FailureScope == FailureScope.Request));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication, 1, 1)]
+    [InlineData(FailureKind.Authentication, 3, 20)]
+    [InlineData(FailureKind.ModelNotFound, 1, 5)]
+    [InlineData(FailureKind.PermissionDenied, 300, 1)]
+    [InlineData(FailureKind.InvalidResponse, 300, 1)]
+    [InlineData(FailureKind.InvalidResponse, 300, 20)]
+    [InlineData(FailureKind.IncompleteResponse, 300, 20)]
+    public async Task AllRows_Fail_StopTheRunEarly(FailureKind kind, int rows, int concurrency)
+    {
+        ScriptedProvider provider = Failing(kind, static _ => true);
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = concurrency));
+        List<ResponseWrapper<string>> outcomes = [];
+
+        LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(manager, AskMany(rows), outcomes));
+
+        Assert.Equal(kind, stopped.Kind);
+        Assert.InRange(provider.Sends, Math.Min(rows, SharedFailureDetector.EnoughRefusedKeys), 50);
+        Assert.All(outcomes.Where(outcome => outcome.Error!.Kind == kind), outcome => Assert.Equal(FailureScope.Run, outcome.Error!.FailureScope));
+    }
+
+    [Fact]
+    public async Task Key_RevokedInMidRun_StopsTheRunAndLosesNoRow()
+    {
+        var sends = 0;
+        var provider = new ScriptedProvider((_, _, _) => Interlocked.Increment(ref sends) > 100
+            ? throw new LlmException(FailureKind.Authentication, "revoked") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 20));
+        List<ResponseWrapper<string>> outcomes = [];
+
+        LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(manager, AskMany(1000), outcomes));
+
+        Assert.Equal(FailureKind.Authentication, stopped.Kind);
+        Assert.InRange(provider.Sends, 110, 120);
+        Assert.Equal(100, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.All(outcomes.Where(outcome => outcome.Error?.Kind == FailureKind.Authentication), outcome => Assert.Equal(FailureScope.Run, outcome.Error!.FailureScope));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ModelThatDoesNotExist_FailsItsRows_AfterAFewSends(bool sorted)
+    {
+        var provider = new ScriptedProvider((request, _, _) => request.Model == "missing"
+            ? throw new LlmException(FailureKind.ModelNotFound, "no such model") { StatusCode = 404 } : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 5));
+        LlmRequest[] rows = [.. Enumerable.Range(0, 600).Select(i => LlmRequest.FromPrompt("t", $"q {i}", (sorted ? i < 300 : i % 2 == 0) ? "missing" : "m"))];
+
+        List<ResponseWrapper<string>> outcomes = await EndAsync(manager, rows);
+
+        Assert.Equal(300, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(300, outcomes.Count(outcome => outcome.Error is { Kind: FailureKind.ModelNotFound, FailureScope: FailureScope.Request }));
+        Assert.InRange(provider.Sends, 310, 315);
+    }
+
+    [Fact]
+    public async Task WrongResponses_ForTheFirstSendsOnly_DoNotStopTheRun()
+    {
+        var provider = new ScriptedProvider((request, nth, _) => nth == 1 && NumberOf(request) < 20
+            ? throw new LlmException(FailureKind.InvalidResponse, "HTML") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => { o.Concurrency = 20; o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        Assert.All(await RunClockAsync(EndAsync(manager, AskMany(100))), outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.RateLimited)]
+    [InlineData(FailureKind.Overloaded)]
+    public async Task RowThatIsAlwaysRefused_WhenOthersAreDone_FailsAfterTwoMinutes(FailureKind kind)
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(kind, row => row is 3 or 12), OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromHours(12); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(manager, AskMany(20)));
+
+        Assert.Equal([3, 12], outcomes.Where(outcome => outcome.Error?.Kind == kind).Select(outcome => (int)outcome.OrderId).Order());
+        Assert.Equal(18, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.InRange(Time.Elapsed, RetryPolicy.MaxLastWait, TimeSpan.FromMinutes(10));
+    }
+
+    [Fact]
+    public async Task Outage_AtTheEnd_IsWaitedFor()
+    {
+        var sends = 0;
+        var provider = new ScriptedProvider((_, _, _) => Interlocked.Increment(ref sends) > 5 && Time.Elapsed < TimeSpan.FromHours(2)
+            ? throw new LlmException(FailureKind.Overloaded, "503") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromHours(12); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        Assert.All(await RunClockAsync(EndAsync(manager, AskMany(20))), outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task SourceThatWaits_AfterNothingButRefusals_DoesNotKeepTheRunOpen()
+    {
+        var source = Channel.CreateUnbounded<LlmRequest>();
+        source.Writer.TryWrite(Ask(1));
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.Authentication, static _ => true), OnManualClock(o => o.Timeout = Timeout.InfiniteTimeSpan));
+        StreamRun<string> run = manager.Open(source.Reader.ReadAllAsync(Ended), new RunSettings { HoldsSuspects = true }, Ended);
+
+        LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => RunClockAsync(run.Outcomes.ToListAsync(Ended).AsTask()));
+
+        Assert.Equal(FailureKind.Authentication, stopped.Kind);
+    }
+
+    private static ScriptedProvider Failing(FailureKind kind, Func<int, bool> isBad) => new((request, _, _) =>
+        isBad(NumberOf(request)) ? throw new LlmException(kind, "no") : Task.FromResult("fine"));
+
+    private static int NumberOf(LlmRequest request) =>
+        int.Parse(request.Messages[0].Content!.ToString().Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+
+    private static async Task<List<ResponseWrapper<string>>> EndAsync(
+        RequestManager<string> manager, LlmRequest[] rows, List<ResponseWrapper<string>>? outcomes = null)
+    {
+        outcomes ??= [];
+        StreamRun<string> run = manager.Open(rows.ToAsyncEnumerable(), new RunSettings { HoldsSuspects = true }, Ended);
+        await foreach (ResponseWrapper<string> outcome in run.Outcomes)
+        {
+            outcomes.Add(outcome);
+        }
+
+        return outcomes;
+    }
+}
