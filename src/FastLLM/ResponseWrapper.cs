@@ -1,4 +1,4 @@
-using FastLLM.Pipeline;
+using FastLLM.Retries;
 
 namespace FastLLM;
 

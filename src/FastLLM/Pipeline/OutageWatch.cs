@@ -20,7 +20,7 @@ internal sealed class OutageWatch(TimeProvider time)
     /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
     public LlmException? Failed(LlmException failure)
     {
-        if (FailureDomains.Of(failure) != FailureDomain.Passing && !FailureTable.IsOutage(failure.Kind))
+        if (FailureDomains.Of(failure) != FailureDomain.Passing)
         {
             _failures = 0;
             return null;

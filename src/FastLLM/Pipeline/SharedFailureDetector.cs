@@ -3,9 +3,9 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Detects by evidence whether failures are the rows' own, a model's, or everybody's.</summary>
+/// <summary>Detects by evidence whether failures are the rows' own, a model's, or shared by all.</summary>
 /// <remarks>
-/// <para>A row that fails for a reason that others may share is suspected. It has failed by itself if a send that began later is answered,
+/// <para>A row that fails for a reason that others may share is suspected. It has failed on its own if a send that began later is answered,
 /// for a reason of a model: by that model. If <see cref="Enough"/> rows are suspected of the same, sends are held until what is in flight
 /// has returned. If none of it was answered, the run stops and its rows stay pending; a model's rows are not sent any more, and the others
 /// continue.</para>
@@ -165,7 +165,7 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
     }
 
     /// <summary>Decides with the evidence that there is: every row that is known has its outcome.</summary>
-    /// <returns>The reason to stop the run, or <see langword="null"/>: the suspected rows have failed by themselves.</returns>
+    /// <returns>The reason to stop the run, or <see langword="null"/>: the suspected rows have failed on their own.</returns>
     public LlmException? DecideNow()
     {
         lock (_gate)
@@ -192,7 +192,7 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
     }
 
     /// <summary>Notes that a row has its outcome.</summary>
-    /// <returns>Whether the row has failed by itself; <see langword="null"/> if that is decided later.</returns>
+    /// <returns>Whether the row has failed on its own; <see langword="null"/> if that is decided later.</returns>
     public bool? IsOwn(Suspicion row)
     {
         lock (_gate)
@@ -202,7 +202,7 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
         }
     }
 
-    /// <summary>Returns how many rows were found to have failed by themselves after they had their outcome, since the last call.</summary>
+    /// <summary>Returns how many rows were found to have failed on their own after they had their outcome, since the last call.</summary>
     public int TakeLate() => _suspects.TakeLate();
 
     private void Update()

@@ -5,7 +5,7 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Holds the rows that are suspected of failing for the same reason, in the order of their failures.</summary>
 /// <param name="domain">Who may share the reason.</param>
-/// <param name="late">Counts the rows that were found to have failed by themselves after they had their outcome.</param>
+/// <param name="late">Counts the rows that were found to have failed on their own after they had their outcome.</param>
 /// <param name="model">The model, if the reason may be the model's.</param>
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
 internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, string? model = null)
@@ -41,6 +41,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Returns whether a send began later than the first of those that failed.</summary>
     public bool IsLater(long ticket) => Failures > 0 && ticket > _firstTicket;
 
+    /// <summary>Returns whether the row is suspected of this reason.</summary>
+    public bool Suspects(Suspicion row) => row.Domain == Domain && row.Model == Model;
+
     /// <summary>Returns whether the row is one of the first.</summary>
     public bool IsAmongFirst(Suspicion? row) => row is not null && Earliest().Contains(row);
 
@@ -52,7 +55,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
             (First, Shape, _firstTicket) = (failure, shape, ticket);
         }
 
-        var row = new Suspicion(this, ticket);
+        var row = new Suspicion(Domain, Model, ticket);
         _open.Add(row);
         if (Skipped is { IsOpen: false })
         {
@@ -63,9 +66,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     }
 
     /// <summary>Notes that no more rows are sent.</summary>
-    public void Close() => _open.Add(Skipped = new Suspicion(this, long.MaxValue));
+    public void Close() => _open.Add(Skipped = new Suspicion(Domain, Model, long.MaxValue));
 
-    /// <summary>Notes an answer of those who were suspected: rows whose sends began before have failed by themselves.</summary>
+    /// <summary>Notes an answer of those who were suspected: rows whose sends began before have failed on their own.</summary>
     public void Contradict(long ticket)
     {
         if (IsLater(ticket))
@@ -80,14 +83,14 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Decides about all rows. Whether the reason is shared stays open.</summary>
     public void Decide(FailureScope scope) => DecideWhere(static _ => true, scope);
 
-    /// <summary>Decides that a row has failed by itself: another send of it failed for another reason.</summary>
+    /// <summary>Decides that a row has failed on its own: another send of it failed for another reason.</summary>
     public void Remove(Suspicion row)
     {
         DecideWhere(other => ReferenceEquals(other, row), FailureScope.Request);
-        Failures--;
+        Failures = Math.Max(0, Failures - 1);
     }
 
-    /// <summary>Decides that all rows have failed by themselves, and starts over.</summary>
+    /// <summary>Decides that all rows have failed on their own, and starts over.</summary>
     public void Clear()
     {
         Decide(FailureScope.Request);

@@ -70,12 +70,13 @@ internal sealed class Suspects
             _alike.Clear();
         }
 
-        if (row is { IsOpen: true } && row.Group != group && (domain != FailureDomain.Passing || isFinal))
+        bool isOther = row is not null && group?.Suspects(row) != true;
+        if (isOther && row is { IsOpen: true } && (domain != FailureDomain.Passing || isFinal))
         {
-            row.Group.Remove(row);
+            GroupOf(row).Remove(row);
         }
 
-        if (group is not null && (row is null || (!row.IsOpen && row.Group != group)))
+        if (group is not null && (row is null || (isOther && !row.IsOpen)))
         {
             row = group.Add(failure, ticket, shape);
         }
@@ -186,7 +187,7 @@ internal sealed class Suspects
         }
     }
 
-    /// <summary>Returns how many rows were found to have failed by themselves after they had their outcome, since the last call. Without
+    /// <summary>Returns how many rows were found to have failed on their own after they had their outcome, since the last call. Without
     /// the lock.</summary>
     public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
 
@@ -198,6 +199,13 @@ internal sealed class Suspects
     // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
     private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound
         && ((_answered is { } one && one != group.Model) || (_otherAnswered is { } other && other != group.Model));
+
+    private SuspectGroup GroupOf(Suspicion row) => row.Domain switch
+    {
+        FailureDomain.Account => _account,
+        FailureDomain.Model => OfModel(row.Model!),
+        _ => _alike,
+    };
 
     private SuspectGroup OfModel(string model)
     {

@@ -18,14 +18,11 @@ internal static partial class FailureDomains
         FailureKind.ModelNotFound or FailureKind.PermissionDenied or FailureKind.DailyLimit => FailureDomain.Model,
 
         FailureKind.RateLimited or FailureKind.Overloaded or FailureKind.ConnectionRefused or FailureKind.ConnectionLost
-            or FailureKind.TooManyOpenFiles or FailureKind.NotSent or FailureKind.Canceled => FailureDomain.Passing,
-
-        // 502, 503, 504 and 52x come from a gateway whose server is away. A server that answers 500 to everything may be broken.
-        FailureKind.ServerError when failure.StatusCode is 502 or 503 or 504 or >= 520 => FailureDomain.Passing,
+            or FailureKind.ServerError or FailureKind.TooManyOpenFiles or FailureKind.NotSent or FailureKind.Canceled => FailureDomain.Passing,
 
         FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.ResponseTooLarge or FailureKind.InvalidResponse
-            or FailureKind.IncompleteResponse or FailureKind.ServerError or FailureKind.ServerConflict or FailureKind.Timeout
-            or FailureKind.Provider or FailureKind.Unknown => FailureDomain.Alike,
+            or FailureKind.IncompleteResponse or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.Provider
+            or FailureKind.Unknown => FailureDomain.Alike,
         FailureKind.Redirect when failure.StatusCode is not null => FailureDomain.Alike,
         _ => FailureDomain.Request,
     };

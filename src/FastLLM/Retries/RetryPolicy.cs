@@ -16,7 +16,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     public const int MaxNoise = 20;
 
     /// <summary>How long the last requests of a run are sent again although they are throttled, while all others were answered: then they
-    /// are refused by themselves.</summary>
+    /// are refused on their own.</summary>
     public static readonly TimeSpan MaxLastWait = TimeSpan.FromMinutes(2);
 
     private TimeSpan ThrottleDelay => options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;

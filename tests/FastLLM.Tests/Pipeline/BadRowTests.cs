@@ -6,7 +6,7 @@ using Xunit;
 
 namespace FastLLM.Tests.Pipeline;
 
-/// <summary>A failure that could be everybody's stops a run only if nobody else is answered.</summary>
+/// <summary>A failure that others may share stops a run only if no other row is answered.</summary>
 public sealed class BadRowTests : EngineTest
 {
     [Theory]

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace FastLLM.Tests.Pipeline;
 
-/// <summary>When failures are everybody's, a model's, or a row's own, and what that means for sends that are held.</summary>
+/// <summary>When failures are shared by all, a model's, or a row's own, and what that means for sends that are held.</summary>
 public sealed class SharedFailureDetectorTests
 {
     private readonly ManualTimeProvider _time = new();
@@ -276,7 +276,7 @@ public sealed class SharedFailureDetectorTests
                     else
                     {
                         detector.Answered(model, ticket);
-                        Assert.False(row is { IsOpen: true } && row.Group.Domain == FailureDomain.Alike);
+                        Assert.False(row is { IsOpen: true } && row.Domain == FailureDomain.Alike);
                     }
 
                     cause = detector.Returned(left > 0);

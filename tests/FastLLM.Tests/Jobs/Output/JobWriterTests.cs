@@ -50,7 +50,7 @@ public sealed class JobWriterTests
         _writer.Write(new ResponseWrapper<LlmResponse>(Answer("stop"), s_key, 0, usage: null));
         _writer.Write(new ResponseWrapper<LlmResponse>(Answer("stop"), s_key, 1, usage: null) { IsShared = true });
         _writer.Write(new ResponseWrapper<LlmResponse>(new LlmException(FailureKind.InvalidRequest, "no"), s_key, 2) { IsShared = true });
-        _writer.Write(new ResponseWrapper<LlmResponse>(new LlmException(FailureKind.Authentication, "no"), s_key, 3));
+        _writer.Write(new ResponseWrapper<LlmResponse>(LlmException.OfRun(FailureKind.Authentication, "no"), s_key, 3));
         TokenStats stats = _writer.Count(new TokenStats { RequestsCompleted = 5, Failed = 2, Shared = 3, CacheHits = 1, Sent = 7 });
 
         Assert.Equal((3L, 1L, 1L, 0L, 7L), (stats.RequestsCompleted, stats.Failed, stats.Shared, stats.CacheHits, stats.Sent));

@@ -1,19 +1,21 @@
-using FastLLM.Retries;
-
-namespace FastLLM.Pipeline;
+namespace FastLLM.Retries;
 
 /// <summary>Represents the question whether the failure of a row is its own, or shared by others, until evidence answers it.</summary>
-/// <param name="group">The rows that are suspected of the same.</param>
+/// <param name="domain">Who may share it.</param>
+/// <param name="model">The model, if its rows may share it.</param>
 /// <param name="ticket">The number of the send that failed: sends that began later have higher ones.</param>
-/// <remarks>Safe to read at any time; changed under the lock of the <see cref="SharedFailureDetector"/>.</remarks>
-internal sealed class Suspicion(SuspectGroup group, long ticket)
+/// <remarks>Safe to read at any time; changed under the lock of the run's detector of shared failures.</remarks>
+internal sealed class Suspicion(FailureDomain domain, string? model, long ticket)
 {
     private const int Open = -1;
 
     private volatile int _scope = Open;
 
-    /// <summary>Gets the rows that are suspected of the same.</summary>
-    public SuspectGroup Group { get; } = group;
+    /// <summary>Gets who may share the failure.</summary>
+    public FailureDomain Domain { get; } = domain;
+
+    /// <summary>Gets the model, if its rows may share the failure.</summary>
+    public string? Model { get; } = model;
 
     /// <summary>Gets the number of the send that failed.</summary>
     public long Ticket { get; } = ticket;
