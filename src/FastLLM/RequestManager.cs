@@ -285,6 +285,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     private void Finish(Run<TResponse> run)
     {
         _runs.TryRemove(run, out _);
+        run.SharedFailures.End(FailureScope.Request);
         run.Account?.Close();
         _probe.End(run, isLast: _runs.IsEmpty);
         run.Tracker.Dispose();

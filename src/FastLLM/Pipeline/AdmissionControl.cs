@@ -62,12 +62,13 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
 
         ValueTask entering = EnterAsync(context, context.Attempt.Token);
-        if (!entering.IsCompletedSuccessfully || context.Run.Account is not null || !TryBegin(context, out _))
+        if (!entering.IsCompletedSuccessfully || context.Run.Account is not null || context.Run.SharedFailures.IsHolding)
         {
             return AcquireSlowAsync(context, entering);
         }
 
         context.Lease.Admitted();
+        context.Ticket = context.Run.SharedFailures.Begin();
         return new ValueTask<bool>(true);
     }
 
@@ -150,13 +151,13 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
                 return false;
             }
 
-            if (TryBegin(context, out Task decision))
+            if (TryBegin(context))
             {
                 return true;
             }
 
             context.Lease.Release(SendResult.NotSent);
-            if (!await DecidedAsync(context, decision, token).ConfigureAwait(false) || IsRefused(context))
+            if (!await ReleasedAsync(context, token).ConfigureAwait(false) || IsRefused(context))
             {
                 return false;
             }
@@ -165,10 +166,11 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
     }
 
-    private static bool TryBegin(RequestContext<TResponse> context, out Task decision)
+    private static bool TryBegin(RequestContext<TResponse> context)
     {
-        bool begins = context.Run.SharedFailures.TryBegin(context.Suspicion, out long ticket, out decision);
-        context.Ticket = ticket;
+        HeldSend? held = context.Held;
+        bool begins = context.Run.SharedFailures.TryBegin(context.Suspicion, context.Request.Model, ref held, out long ticket);
+        (context.Ticket, context.Held) = (ticket, held);
         return begins;
     }
 
@@ -185,18 +187,23 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         return true;
     }
 
-    // Sends are held until it is known whether failures are shared.
-    private async ValueTask<bool> DecidedAsync(RequestContext<TResponse> context, Task decision, CancellationToken cancellationToken)
+    // Sends are held until it is known whether failures are shared. Other workers read ahead meanwhile: rows from there are the best probes.
+    private async ValueTask<bool> ReleasedAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
     {
+        context.Run.Workers.Pause();
         try
         {
-            await decision.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await context.Held!.Released.WaitAsync(cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException)
         {
             context.Outcome = NotAdmitted(context);
             return false;
+        }
+        finally
+        {
+            context.Run.Workers.Resume();
         }
     }
 

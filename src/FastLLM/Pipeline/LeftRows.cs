@@ -5,6 +5,7 @@ internal sealed class LeftRows
 {
     private int _underWay;
     private int _throttled;
+    private long _answered;
 
     /// <summary>Notes that a request begins.</summary>
     public void Begin() => Interlocked.Increment(ref _underWay);
@@ -13,8 +14,13 @@ internal sealed class LeftRows
     public void Throttle() => Interlocked.Increment(ref _throttled);
 
     /// <summary>Notes that a request has ended.</summary>
-    public void End(bool wasThrottled)
+    public void End(bool wasThrottled, bool isAnswered)
     {
+        if (isAnswered)
+        {
+            Interlocked.Increment(ref _answered);
+        }
+
         if (wasThrottled)
         {
             Interlocked.Decrement(ref _throttled);
@@ -23,10 +29,13 @@ internal sealed class LeftRows
         Interlocked.Decrement(ref _underWay);
     }
 
-    /// <summary>Returns how many requests are left, if those are few and all were throttled; otherwise 0.</summary>
-    public int OnlyThrottled()
+    /// <summary>Gets how many requests were answered.</summary>
+    public long Answered => Volatile.Read(ref _answered);
+
+    /// <summary>Returns whether few requests are under way, and all were throttled.</summary>
+    public bool AreFewAndThrottled()
     {
         int underWay = Volatile.Read(ref _underWay);
-        return underWay < SharedFailureDetector.Enough && underWay == Volatile.Read(ref _throttled) ? underWay : 0;
+        return underWay < SharedFailureDetector.Enough && underWay == Volatile.Read(ref _throttled);
     }
 }

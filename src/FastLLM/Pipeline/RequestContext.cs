@@ -39,6 +39,10 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets or sets the number of the present send in the run's <see cref="SharedFailureDetector"/>; 0 for none.</summary>
     public long Ticket { get; set; }
 
+    /// <summary>Gets or sets how the request was held by the detector before the present send; <see langword="null"/> if it was
+    /// not.</summary>
+    public HeldSend? Held { get; set; }
+
     /// <summary>Gets or sets what the row is suspected of since a send of it failed.</summary>
     public Suspicion? Suspicion { get; set; }
 

@@ -134,7 +134,13 @@ internal sealed class RequestPipeline<TResponse>(
         // 9 Outcome
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
-        run.LeftRows.End(context.Retry.Waits > 0);
+        run.LeftRows.End(context.Retry.Waits > 0, isAnswered: context.Outcome.IsNewResponse);
+        if (context.Suspicion is { IsOpen: true, IsFinal: false } suspicion)
+        {
+            // It ended without another failure: it was called off, or was out of time.
+            run.SharedFailures.Ended(suspicion);
+        }
+
         StopIfShared(context);
         return true;
     }
@@ -237,7 +243,8 @@ internal sealed class RequestPipeline<TResponse>(
         var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter)
         {
             HasOthers = run.HasOtherRows,
-            LastRows = run.HasMoreRows ? 0 : run.LeftRows.OnlyThrottled(),
+            AreOthersDone = !run.HasMoreRows && run.LeftRows.AreFewAndThrottled(),
+            Answers = run.LeftRows.Answered,
         };
         RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
         if (decision.Action == RetryAction.Retry)
@@ -266,9 +273,9 @@ internal sealed class RequestPipeline<TResponse>(
     private void StopIfShared(RequestContext<TResponse> context)
     {
         SharedFailureDetector detector = context.Run.SharedFailures;
-        LlmException? cause = context.Ticket != 0 ? detector.Returned(context.Run.HasMoreRows)
-            : detector.HasClosedModels ? detector.Skipped() : null;
+        LlmException? cause = detector.Returned(context.Ticket, context.Held, context.Run.HasMoreRows);
         context.Ticket = 0;
+        context.Held = null;
         if (cause is not null)
         {
             delivery.Stop(context.Run, cause);

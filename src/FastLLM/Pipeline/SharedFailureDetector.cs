@@ -6,14 +6,12 @@ namespace FastLLM.Pipeline;
 /// <summary>Detects by evidence whether failures are the rows' own, a model's, or shared by all.</summary>
 /// <remarks>
 /// <para>A row that fails for a reason that others may share is suspected. It has failed on its own if a send that began later is answered,
-/// for a reason of a model: by that model. If <see cref="Enough"/> rows are suspected of the same, sends are held until what is in flight
-/// has returned. If none of it was answered, the run stops and its rows stay pending; a model's rows are not sent any more, and the others
-/// continue.</para>
+/// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends are held until
+/// what is in flight has returned, and a few of the held rows, as far from the failed ones as can be, are sent as probes. If none is
+/// answered, the run stops and its rows stay pending; a model's rows are not sent any more, and the others continue.</para>
 /// <para>While no row is suspected, a send costs two increments and a few reads. Safe for concurrent use.</para>
 /// </remarks>
-/// <param name="stopsIfAlike">Whether failures stop the run that are neither the account's nor a model's.</param>
-/// <param name="time">The clock.</param>
-internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
+internal sealed class SharedFailureDetector
 {
     /// <summary>How many rows that fail for the same reason are no coincidence.</summary>
     public const int Enough = 10;
@@ -24,12 +22,18 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
 
+    /// <summary>How long rows are read ahead before some of them are sent as probes.</summary>
+    public static readonly TimeSpan ReadAhead = TimeSpan.FromSeconds(1);
+
     // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     // Long because everything that is decided is decided under one lock.
     private readonly Lock _gate = new();
+    private readonly bool _stopsIfAlike;
     private readonly Suspects _suspects = new();
-    private readonly OutageWatch _outage = new(time);
-    private TaskCompletionSource? _held;
+    private readonly OutageWatch _outage;
+    private readonly HeldSends _held = new();
+    private readonly ITimer _readAhead;
+    private ProbeStage _stage;
     private LlmException? _outageCause;
     private FailureScope? _ended;
     private long _begun;
@@ -37,33 +41,58 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
     private volatile bool _isHolding;
     private volatile bool _isWatching = true;
 
+    /// <param name="stopsIfAlike">Whether failures stop the run that are neither the account's nor a model's.</param>
+    /// <param name="time">The clock.</param>
+    public SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
+    {
+        _stopsIfAlike = stopsIfAlike;
+        _outage = new OutageWatch(time);
+        _readAhead = time.CreateTimer(
+            static detector => ((SharedFailureDetector)detector!).SendProbes(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    private enum ProbeStage
+    {
+        None,
+        ReadingAhead,
+        Probing,
+    }
+
     /// <summary>Gets a value indicating whether rows may have to be refused by <see cref="Refusal"/>.</summary>
     public bool HasClosedModels => _suspects.HasClosedModels;
 
     private bool IsSending => Volatile.Read(ref _begun) != Volatile.Read(ref _returned);
 
+    /// <summary>Gets a value indicating whether sends may be held: then <see cref="TryBegin"/> decides.</summary>
+    public bool IsHolding => _isHolding;
+
+    /// <summary>Begins a send.</summary>
+    /// <returns>The number of the send.</returns>
+    public long Begin() => Interlocked.Increment(ref _begun);
+
     /// <summary>Begins a send, unless sends are held.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
-    /// <param name="ticket">The number of the send.</param>
-    /// <param name="decision">What to await if the request may not be sent now; then nothing has begun.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="held">How the request was held before, if it was; afterwards, how it is held now.</param>
+    /// <param name="ticket">The number of the send; 0 if it has not begun.</param>
     /// <returns>Whether it may be sent.</returns>
-    public bool TryBegin(Suspicion? row, out long ticket, out Task decision)
+    public bool TryBegin(Suspicion? row, string? model, ref HeldSend? held, out long ticket)
     {
-        decision = Task.CompletedTask;
         if (_isHolding)
         {
             lock (_gate)
             {
-                if (_ended is null && _suspects.MustWait(row, IsSending))
+                bool isDeciding = IsSending || _stage != ProbeStage.None;
+                if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, isDeciding))
                 {
-                    _held ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                    (ticket, decision) = (0, _held.Task);
+                    held = _held.Add(model, isSuspected: row is not null);
+                    ticket = 0;
                     return false;
                 }
             }
         }
 
-        ticket = Interlocked.Increment(ref _begun);
+        ticket = Begin();
         return true;
     }
 
@@ -92,12 +121,12 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
                 return row;
             }
 
-            if (stopsIfAlike && !_suspects.IsAnswered)
+            if (_stopsIfAlike && !_suspects.IsAnswered)
             {
                 _outageCause ??= _outage.Failed(failure);
             }
 
-            row = _suspects.Add(row, model, failure, ticket, stopsIfAlike, isFinal);
+            row = _suspects.Add(row, model, failure, ticket, _stopsIfAlike, isFinal);
             Update();
             return row;
         }
@@ -124,43 +153,41 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
 
     /// <summary>Notes that the request of a send has ended or backs off. Not earlier: a stop in between would take its outcome
     /// away.</summary>
+    /// <param name="ticket">The number of the send; 0 if there was none.</param>
+    /// <param name="held">How the request was held, if it was.</param>
     /// <param name="hasMore">Whether rows are left that a stop would save.</param>
     /// <returns>The reason to stop the run, if that is certain now. Sends stay held until <see cref="End"/>.</returns>
-    public LlmException? Returned(bool hasMore)
+    public LlmException? Returned(long ticket, HeldSend? held, bool hasMore)
     {
-        Interlocked.Increment(ref _returned);
-        if (!_isHolding && _outageCause is null)
+        if (ticket != 0)
+        {
+            Interlocked.Increment(ref _returned);
+        }
+
+        if (!_isHolding && held is null && _outageCause is null && (ticket != 0 || !HasClosedModels))
         {
             return null;
         }
 
         lock (_gate)
         {
-            if (_ended is not null)
+            if (held is not null)
             {
-                return null;
+                _held.Leave(held);
             }
 
-            LlmException? cause = _outageCause;
-            if (cause is null && !IsSending)
-            {
-                cause = _suspects.Decide(hasMore || _held is not null);
-            }
-
+            LlmException? cause = _ended is not null ? null : _outageCause ?? Decide(hasMore) ?? _suspects.TooManySkipped();
             Update();
             return cause;
         }
     }
 
-    /// <summary>Notes that a request was not sent, since its model is closed.</summary>
-    /// <returns>The reason to stop the run, if too many wait for an answer of another model; or <see langword="null"/>.</returns>
-    public LlmException? Skipped()
+    /// <summary>Notes that a suspected row has ended without another failure.</summary>
+    public void Ended(Suspicion row)
     {
         lock (_gate)
         {
-            LlmException? cause = _ended is null ? _suspects.TooManySkipped() : null;
-            Update();
-            return cause;
+            row.IsFinal = true;
         }
     }
 
@@ -185,6 +212,7 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
             if (_ended is null)
             {
                 _ended = scope;
+                _readAhead.Dispose();
                 _suspects.DecideAll(scope);
                 Update();
             }
@@ -205,14 +233,73 @@ internal sealed class SharedFailureDetector(bool stopsIfAlike, TimeProvider time
     /// <summary>Returns how many rows were found to have failed on their own after they had their outcome, since the last call.</summary>
     public int TakeLate() => _suspects.TakeLate();
 
+    // Nothing is in flight: either probes are sent, or they have returned.
+    private LlmException? Decide(bool hasMore)
+    {
+        while (!IsSending && _held.ProbesOut == 0 && _stage != ProbeStage.ReadingAhead && _suspects.Undecided is { } group)
+        {
+            if (_stage == ProbeStage.None && (hasMore || !_held.IsEmpty))
+            {
+                _stage = ProbeStage.ReadingAhead;
+                _readAhead.Change(ReadAhead, Timeout.InfiniteTimeSpan);
+                break;
+            }
+
+            bool isProbed = _stage == ProbeStage.Probing;
+            _stage = ProbeStage.None;
+            if (group.Domain == FailureDomain.Alike && !isProbed)
+            {
+                // No row is left that a stop would save.
+                break;
+            }
+
+            if (_suspects.Decide(group) is { } cause)
+            {
+                return cause;
+            }
+        }
+
+        return null;
+    }
+
+    private void SendProbes()
+    {
+        lock (_gate)
+        {
+            if (_ended is not null || _stage != ProbeStage.ReadingAhead)
+            {
+                return;
+            }
+
+            string? model = _suspects.Undecided?.Model;
+            if (_held.ReleaseProbes(model))
+            {
+                _stage = ProbeStage.Probing;
+            }
+            else if (_held.IsEmpty)
+            {
+                // Rows that back off will be held, or the run ends.
+                _readAhead.Change(ReadAhead, Timeout.InfiniteTimeSpan);
+            }
+            else
+            {
+                // Only rows of other models are held.
+                _stage = ProbeStage.Probing;
+                Decide(hasMore: true);
+            }
+
+            Update();
+        }
+    }
+
     private void Update()
     {
         _isHolding = _ended is null && _suspects.IsHolding;
         _isWatching = _ended is null && _suspects.IsWatching;
-        if (!_isHolding && _held is { } held)
+        if (!_isHolding)
         {
-            _held = null;
-            held.SetResult();
+            _stage = ProbeStage.None;
+            _held.ReleaseAll();
         }
     }
 }

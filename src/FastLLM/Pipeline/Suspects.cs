@@ -46,11 +46,11 @@ internal sealed class Suspects
 
     /// <summary>Returns whether a send must wait for a decision.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
-    /// <param name="isSending">Whether a send is in flight that will bring the decision about.</param>
-    public bool MustWait(Suspicion? row, bool isSending) =>
+    /// <param name="isDeciding">Whether something is under way that will bring the decision about.</param>
+    public bool MustWait(Suspicion? row, bool isDeciding) =>
         _isDecided
-        || (isSending && (IsEnough(_account) || _models.Values.Any(IsEnough)))
-        || (IsEnough(_alike) && !_alike.IsAmongFirst(row) && (isSending || !_alike.AreFirstFinal));
+        || (isDeciding && (IsEnough(_account) || _models.Values.Any(IsEnough)))
+        || (IsEnough(_alike) && !_alike.IsAmongFirst(row) && (isDeciding || !_alike.AreFirstFinal));
 
     /// <summary>Notes a failed send, and returns what the row is suspected of now.</summary>
     public Suspicion? Add(Suspicion? row, string? model, LlmException failure, long ticket, bool watchesAlike, bool isFinal)
@@ -129,29 +129,25 @@ internal sealed class Suspects
             .WithScope(FailureScope.Request);
     }
 
-    /// <summary>Decides when nothing is in flight.</summary>
-    /// <param name="hasMore">Whether rows are left that a stop would save.</param>
-    /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
-    public LlmException? Decide(bool hasMore)
+    /// <summary>Gets a group of which enough rows are suspected for a decision.</summary>
+    public SuspectGroup? Undecided => _isDecided ? null : IsEnough(_account) ? _account
+        : IsEnough(_alike) && _alike.AreFirstFinal ? _alike
+        : _models.Values.FirstOrDefault(IsEnough);
+
+    /// <summary>Decides that the failures of a group are shared.</summary>
+    /// <returns>The reason to stop the run; <see langword="null"/> if the group is a model's, which is closed.</returns>
+    public LlmException? Decide(SuspectGroup group)
     {
-        if (IsEnough(_account))
+        if (group.Domain != FailureDomain.Model)
         {
-            return Cause(_account);
+            return Cause(group);
         }
 
-        if (IsEnough(_alike) && _alike.AreFirstFinal && hasMore)
+        group.Close();
+        _hasClosedModels = true;
+        if (IsModelsOwn(group))
         {
-            return Cause(_alike);
-        }
-
-        foreach (SuspectGroup group in _models.Values.Where(IsEnough))
-        {
-            group.Close();
-            _hasClosedModels = true;
-            if (IsModelsOwn(group))
-            {
-                group.Decide(FailureScope.Request);
-            }
+            group.Decide(FailureScope.Request);
         }
 
         return null;

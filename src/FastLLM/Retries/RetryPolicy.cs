@@ -53,7 +53,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
             if (!circumstances.WasProbe || next.Probes <= MaxProbes)
             {
                 // The request waits at the limiter until the provider is up; that is no failure of the request.
-                return Wait(next, circumstances.LastRows, TimeSpan.Zero, age);
+                return Wait(next, circumstances, TimeSpan.Zero, age);
             }
         }
 
@@ -79,23 +79,23 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     {
         if (circumstances is { IsNoise: true, RetryAfter: null } && state.Waits < MaxNoise)
         {
-            return Wait(state, circumstances.LastRows, TimeSpan.Zero, age);
+            return Wait(state, circumstances, TimeSpan.Zero, age);
         }
 
         TimeSpan delay = Backoff.Delay(state.Waits + 1, ThrottleDelay, circumstances.RetryAfter, random);
-        return Wait(state, circumstances.LastRows, delay, age);
+        return Wait(state, circumstances, delay, age);
     }
 
-    private RetryDecision Wait(in RetryState state, int lastRows, TimeSpan delay, TimeSpan age)
+    private RetryDecision Wait(in RetryState state, in SendCircumstances circumstances, TimeSpan delay, TimeSpan age)
     {
         RetryState next = state with
         {
             Waits = state.Waits + 1,
             FirstWait = state.Waits == 0 ? age : state.FirstWait,
-            LastRows = lastRows,
-            LastSince = lastRows == state.LastRows ? state.LastSince : age,
+            Answers = circumstances.Answers,
+            LastSince = !circumstances.AreOthersDone ? null : circumstances.Answers == state.Answers ? state.LastSince ?? age : age,
         };
-        bool isLeftAlone = lastRows > 0 && age - next.LastSince >= MaxLastWait;
+        bool isLeftAlone = age - next.LastSince >= MaxLastWait;
         return age - next.FirstWait + delay <= options.MaxThrottleWait && !isLeftAlone
             ? Sent(RetryAction.Wait, delay, next, age)
             : GiveUp(next);

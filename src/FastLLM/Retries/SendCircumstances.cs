@@ -10,6 +10,9 @@ internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, b
     /// <summary>Gets a value indicating whether the run has other requests.</summary>
     public bool HasOthers { get; init; }
 
-    /// <summary>Gets how many requests of the run are left, if those are few and all were throttled; otherwise 0.</summary>
-    public int LastRows { get; init; }
+    /// <summary>Gets a value indicating whether few requests of the run are left, and all of them were throttled.</summary>
+    public bool AreOthersDone { get; init; }
+
+    /// <summary>Gets how many requests of the run were answered so far.</summary>
+    public long Answers { get; init; }
 }

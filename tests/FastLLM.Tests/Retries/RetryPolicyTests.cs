@@ -87,16 +87,16 @@ public sealed class RetryPolicyTests
     }
 
     [Theory]
-    [InlineData(0, 0, 500, nameof(RetryAction.Wait))]
-    [InlineData(2, 2, 119, nameof(RetryAction.Wait))]
-    [InlineData(2, 2, 120, nameof(RetryAction.GiveUp))]
-    [InlineData(3, 2, 120, nameof(RetryAction.Wait))]
-    public void Decide_ThrottledAfterAllOthersWereAnswered_GivesUpAfterTwoMinutes(int before, int now, int seconds, string action)
+    [InlineData(false, 7, 500, nameof(RetryAction.Wait))]
+    [InlineData(true, 7, 119, nameof(RetryAction.Wait))]
+    [InlineData(true, 7, 120, nameof(RetryAction.GiveUp))]
+    [InlineData(true, 8, 120, nameof(RetryAction.Wait))]
+    public void Decide_ThrottledAfterAllOthersWereAnswered_GivesUpAfterTwoMinutes(bool areOthersDone, int answers, int seconds, string action)
     {
-        var state = new RetryState { Waits = 5, LastRows = before };
+        var state = new RetryState { Waits = 5, Answers = 7, LastSince = TimeSpan.Zero };
 
         RetryDecision decision = s_policy.Decide(state, new LlmException(FailureKind.RateLimited, "429"),
-            default(SendCircumstances) with { LastRows = now }, TimeSpan.FromSeconds(seconds), 0.5);
+            default(SendCircumstances) with { AreOthersDone = areOthersDone, Answers = answers }, TimeSpan.FromSeconds(seconds), 0.5);
 
         Assert.Equal(action, decision.Action.ToString());
     }

@@ -1,0 +1,94 @@
+namespace FastLLM.Pipeline;
+
+/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that came last may be sent first: they are the
+/// furthest from the rows that failed.</summary>
+/// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
+internal sealed class HeldSends
+{
+    /// <summary>How many requests are sent as probes.</summary>
+    public const int MaxProbes = 3;
+
+    private readonly List<HeldSend> _held = [];
+
+    /// <summary>Gets a value indicating whether no request waits.</summary>
+    public bool IsEmpty => _held.Count == 0;
+
+    /// <summary>Gets how many probes have not returned.</summary>
+    public int ProbesOut { get; private set; }
+
+    /// <summary>Adds a request.</summary>
+    /// <param name="model">Its model.</param>
+    /// <param name="isSuspected">Whether a send of it has failed: then it tells little as a probe.</param>
+    public HeldSend Add(string? model, bool isSuspected)
+    {
+        var held = new HeldSend(model, isSuspected);
+        _held.Add(held);
+        return held;
+    }
+
+    /// <summary>Releases probes.</summary>
+    /// <param name="model">Their model; <see langword="null"/> for any.</param>
+    /// <returns>Whether there were any.</returns>
+    public bool ReleaseProbes(string? model)
+    {
+        List<HeldSend> probes =
+        [
+            .. _held.Where(held => model is null || (held.Model ?? "") == model).Reverse().OrderBy(static held => held.IsSuspected).Take(MaxProbes),
+        ];
+        foreach (HeldSend probe in probes)
+        {
+            _held.Remove(probe);
+            probe.IsProbe = true;
+            ProbesOut++;
+            probe.Release();
+        }
+
+        return probes.Count > 0;
+    }
+
+    /// <summary>Notes that a request no longer waits, or that the probe was answered, has failed, or was not sent after all. Later calls do
+    /// nothing.</summary>
+    public void Leave(HeldSend held)
+    {
+        _held.Remove(held);
+        if (held.IsProbe)
+        {
+            held.IsProbe = false;
+            ProbesOut--;
+        }
+    }
+
+    /// <summary>Releases all requests.</summary>
+    public void ReleaseAll()
+    {
+        foreach (HeldSend held in _held)
+        {
+            held.Release();
+        }
+
+        _held.Clear();
+    }
+}
+
+/// <summary>Represents a request that waits until it is decided whose failures there are.</summary>
+/// <param name="model">Its model.</param>
+/// <param name="isSuspected">Whether a send of it has failed.</param>
+internal sealed class HeldSend(string? model, bool isSuspected)
+{
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Gets the model.</summary>
+    public string? Model { get; } = model;
+
+    /// <summary>Gets a value indicating whether a send of it has failed.</summary>
+    public bool IsSuspected { get; } = isSuspected;
+
+    /// <summary>Gets or sets a value indicating whether it may be sent while others wait. Under the lock of the detector.</summary>
+    public bool IsProbe { get; set; }
+
+    /// <summary>Gets a task that ends when the request may try again.</summary>
+    public Task Released => _released.Task;
+
+    /// <summary>Lets the request try again.</summary>
+    public void Release() => _released.TrySetResult();
+}
