@@ -146,22 +146,15 @@ public sealed class BadRowTests : EngineTest
     [Theory]
     [InlineData(FailureKind.RateLimited)]
     [InlineData(FailureKind.Overloaded)]
-    public async Task RowThatIsAlwaysRefused_WhenOthersAreDone_FailsAfterTwoMinutes(FailureKind kind)
+    public async Task RowThatIsAlwaysRefused_WhenOthersAreDone_Fails(FailureKind kind)
     {
-        TimeSpan last = default;
-        var provider = new ScriptedProvider((request, _, _) =>
-        {
-            last = Time.Elapsed;
-            return NumberOf(request) is 3 or 12 ? throw new LlmException(kind, "no") : Task.FromResult("fine");
-        });
         await using var manager = new RequestManager<string>(
-            provider, OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromHours(12); o.Timeout = Timeout.InfiniteTimeSpan; }));
+            Failing(kind, row => row is 3 or 12), OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromDays(10_000); o.Timeout = Timeout.InfiniteTimeSpan; }));
 
         List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(manager, AskMany(20)));
 
         Assert.Equal([3, 12], outcomes.Where(outcome => outcome.Error?.Kind == kind).Select(outcome => (int)outcome.OrderId).Order());
         Assert.Equal(18, outcomes.Count(outcome => outcome.IsSuccess));
-        Assert.InRange(last, RetryPolicy.MaxLastWait, TimeSpan.FromMinutes(5));
     }
 
     [Fact]
