@@ -56,6 +56,7 @@ internal static class ChatRequests
     private static void Refuse(ChatOptions options)
     {
         string? name = options.ConversationId is not null ? nameof(options.ConversationId)
+            : options.ContinuationToken is not null ? nameof(options.ContinuationToken)
             : options.Reasoning?.Output is ReasoningOutput.Summary or ReasoningOutput.Full ? "Reasoning.Output"
             : null;
         if (name is not null)

@@ -14,7 +14,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     public const int MinRowsForShare = 100;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _outcomesByKey = [];
+    private Dictionary<RequestKey, ResponseWrapper<TResponse>>? _outcomesByKey; // made when there is something to remember
     private int _failures;
     private long _finishedRows;
     private long _failedRows;
@@ -92,7 +92,8 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     {
         lock (_gate)
         {
-            return _outcomesByKey.TryGetValue(key, out outcome);
+            outcome = null;
+            return _outcomesByKey is not null && _outcomesByKey.TryGetValue(key, out outcome);
         }
     }
 
@@ -106,6 +107,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
         {
             if (outcome.IsSuccess || _failures < MaxFailures)
             {
+                _outcomesByKey ??= [];
                 _failures += _outcomesByKey.TryAdd(key, outcome) && !outcome.IsSuccess ? 1 : 0;
             }
         }
@@ -118,7 +120,7 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
         {
             lock (_gate)
             {
-                _outcomesByKey.Remove(recorded.Key);
+                _outcomesByKey?.Remove(recorded.Key);
             }
         }
     }
