@@ -21,16 +21,18 @@ internal sealed class SendHandler
     private readonly AnswerForm _form;
     private readonly Counters _counters;
     private readonly Ledger? _ledger;
+    private readonly RequestLog? _requests;
     private readonly Admission _admission;
     private readonly EventStream _events;
     private long _failuresLeft;
 
-    public SendHandler(SimulatorOptions options, Counters counters, Ledger? ledger)
+    public SendHandler(SimulatorOptions options, Counters counters, Ledger? ledger, RequestLog? requests)
     {
         _options = options;
         _form = AnswerForm.Of(options);
         _counters = counters;
         _ledger = ledger;
+        _requests = requests;
         _admission = new Admission(options, counters);
         _events = new EventStream(options, counters, _admission);
         _failuresLeft = options.FailFirst;
@@ -58,6 +60,7 @@ internal sealed class SendHandler
                 read = default;
             }
 
+            _requests?.Add(context, body.Span);
             if (Arrive(request, body.Span) is { } refusal)
             {
                 Fail(request, refusal);

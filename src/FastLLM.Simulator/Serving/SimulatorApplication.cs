@@ -22,10 +22,13 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
         _options = options;
         _counters = counters;
         Ledger = options.Ledger ? new Ledger(options.TimeProvider) : null;
-        _sends = new SendHandler(options, counters, Ledger);
+        Requests = options.RecordRequests ? new RequestLog() : null;
+        _sends = new SendHandler(options, counters, Ledger, Requests);
     }
 
     public Ledger? Ledger { get; }
+
+    public RequestLog? Requests { get; }
 
     public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 

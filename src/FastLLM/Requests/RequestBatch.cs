@@ -139,7 +139,7 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>, IDisposable
         return BatchWriter.WriteAllAsync(_requests, stream, cancellationToken);
     }
 
-    /// <summary>Does nothing: it exists so that a batch can stand in a <c>using</c> statement, as in the original FastLLM.</summary>
+    /// <summary>Does nothing: it lets a <c>using</c> statement declare a batch, as in the original FastLLM.</summary>
     public void Dispose()
     {
     }

@@ -5,6 +5,8 @@ using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Xunit;
 
+#pragma warning disable xUnit1051 // as on the page
+
 namespace FastLLM.Tests.Docs;
 
 /// <summary>Every line of C# in docs/from-python.md stands here, and runs.</summary>

@@ -129,32 +129,4 @@ public sealed class SingleSendTests : EngineTest
         Assert.Equal(FailureKind.InvalidRequest, outcome.Error!.Kind);
         await Assert.ThrowsAsync<ArgumentNullException>(() => manager.SendAsync(null!, Ended));
     }
-
-    [Fact]
-    public async Task SendAsync_AllocatesLittleMoreThanARow()
-    {
-        const int Calls = 2_000;
-        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick());
-        LlmRequest[] requests = AskMany(3 * Calls);
-        await manager.ProcessBatchAsync(requests[..Calls], Ended);
-        await SendAllAsync(requests[..Calls]);
-
-        long start = GC.GetTotalAllocatedBytes(precise: true);
-        await manager.ProcessBatchAsync(requests[Calls..(2 * Calls)], Ended);
-        long rows = GC.GetTotalAllocatedBytes(precise: true) - start;
-        start = GC.GetTotalAllocatedBytes(precise: true);
-        await SendAllAsync(requests[(2 * Calls)..]);
-        long calls = GC.GetTotalAllocatedBytes(precise: true) - start;
-
-        // The call itself: its task, its run, its worker.
-        Assert.True(calls - rows < 1_600 * Calls, $"{calls / Calls} bytes a call, {rows / Calls} a row");
-
-        async Task SendAllAsync(LlmRequest[] all)
-        {
-            foreach (LlmRequest request in all)
-            {
-                await manager.SendAsync(request, Ended);
-            }
-        }
-    }
 }
