@@ -216,8 +216,8 @@ public sealed class SimulatorOptions
     /// </remarks>
     public bool Ledger { get; set; }
 
-    /// <summary>Gets or sets whether <see cref="SimulatorServer.Requests"/> keeps every request with its headers and its body, for tests that assert
-    /// what was sent.</summary>
+    /// <summary>Gets or sets whether <see cref="SimulatorServer.Requests"/> keeps every request with its headers and its body, for tests
+    /// that assert what was sent.</summary>
     /// <value>The default is <see langword="false"/>: requests may be many.</value>
     public bool RecordRequests { get; set; }
 

@@ -12,8 +12,8 @@ namespace FastLLM.Simulator;
 /// <remarks>
 /// <para>It serves <c>POST /v1/chat/completions</c>, <c>/v1/responses</c> and <c>/v1/completions</c> (also streamed),
 /// <c>POST /v1/embeddings</c>, <c>GET /v1/models</c>, <c>GET /v1/models/{model}</c> and <c>GET /simulator/stats</c> (with
-/// <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>) over HTTP/1.1. Tools are called with arguments that fit their schema,
-/// and formats are kept, as <c>docs/simulator.md</c> describes.
+/// <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>) over HTTP/1.1. Tools are called with arguments that fit their
+/// schema, and formats are kept, as <c>docs/simulator.md</c> describes.
 /// It accepts any API key. An answer is a function of its request only: see <see cref="SimulatorAnswers"/>.</para>
 /// <para>The same options and the same sends, one after the other, give the same trace: statuses, bodies, latencies and faults.
 /// With limits or laws of throttling, the trace also depends on the times of the sends.</para>
@@ -105,7 +105,8 @@ public sealed class SimulatorServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent; and <see cref="Requests"/>.</summary>
+    /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent; and
+    /// <see cref="Requests"/>.</summary>
     public void ResetStats()
     {
         _counters.Reset();

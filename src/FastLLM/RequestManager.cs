@@ -191,7 +191,8 @@ public class RequestManager<TResponse> : IAsyncDisposable
     internal Task<ResponseWrapper<TResponse>> SendAsync(
         LlmRequest request, Action? entered, LlmException lateness, CancellationToken late, CancellationToken cancellationToken) =>
         SendAsync(
-            new SingleRun<TResponse>(request, _singles, _ledger?.Open()) { Entered = entered, Lateness = lateness }, late, cancellationToken);
+            new SingleRun<TResponse>(request, _singles, _ledger?.Open()) { Entered = entered, Lateness = lateness },
+            late, cancellationToken);
 
     private async Task<ResponseWrapper<TResponse>> SendAsync(
         SingleRun<TResponse> run, CancellationToken late, CancellationToken cancellationToken)

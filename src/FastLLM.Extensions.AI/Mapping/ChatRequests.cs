@@ -36,7 +36,8 @@ internal static class ChatRequests
     }
 
     /// <summary>Returns what makes a request for texts.</summary>
-    public static Func<IEnumerable<string>, LlmRequest> ForTexts(EmbeddingGenerationOptions? options, string? defaultModel, IEmbeddingGenerator generator)
+    public static Func<IEnumerable<string>, LlmRequest> ForTexts(
+        EmbeddingGenerationOptions? options, string? defaultModel, IEmbeddingGenerator generator)
     {
         var raw = new RawOptions(options?.RawRepresentationFactory?.Invoke(generator));
         int? dimensions = (int?)raw.TakeWhole("dimensions") ?? options?.Dimensions;

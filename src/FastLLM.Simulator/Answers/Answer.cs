@@ -39,7 +39,8 @@ internal readonly record struct AnswerForm(int Dimensions, int TokensPerPiece = 
     public const int UsualPiece = 4;
 
     /// <summary>Gets the form for a server.</summary>
-    public static AnswerForm Of(SimulatorOptions options) => new(options.EmbeddingDimensions, options.TokensPerSecond is null ? UsualPiece : 1);
+    public static AnswerForm Of(SimulatorOptions options) =>
+        new(options.EmbeddingDimensions, options.TokensPerSecond is null ? UsualPiece : 1);
 }
 
 /// <summary>Writes answers from the bytes of requests.</summary>

@@ -138,8 +138,8 @@ internal readonly ref struct ChatContent
         output.Raw((byte)'"');
     }
 
-    /// <summary>Writes arguments that fit the schema of the function inside a text. Without a schema it is <c>{"text":"…"}</c>: what is escaped
-    /// already is escaped once more.</summary>
+    /// <summary>Writes arguments that fit the schema of the function inside a text. Without a schema it is <c>{"text":"…"}</c>: what is
+    /// escaped already is escaped once more.</summary>
     public void WriteArguments(int choice, int call, JsonOut output)
     {
         if (_made?[(choice * Calls) + call] is { } made)

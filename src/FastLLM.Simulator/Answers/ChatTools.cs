@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace FastLLM.Simulator.Answers;
 
 /// <summary>The tools that an answer calls.</summary>
-/// <remarks><c>tool_choice: "required"</c> has every function of <c>tools</c> called (8 at most), a named function that one. Otherwise those are
-/// called whose names the last message contains, if it is the user's; none with <c>"none"</c>.</remarks>
+/// <remarks><c>tool_choice: "required"</c> has every function of <c>tools</c> called (8 at most), a named function that one. Otherwise
+/// those are called whose names the last message contains, if it is the user's; none with <c>"none"</c>.</remarks>
 internal ref struct ChatTools(ReadOnlySpan<byte> body)
 {
     private const int MaxCalls = 8;

@@ -122,12 +122,14 @@ internal static class CompletionsAnswer
         void Event(Choice choice, int index)
         {
             output.Raw("data: "u8);
-            JsonRequest.Write(output, compact: true, writer => WriteBody(writer, id, model, null, hasUsage: usage is not null, [choice], index));
+            JsonRequest.Write(output, compact: true, writer =>
+                WriteBody(writer, id, model, null, hasUsage: usage is not null, [choice], index));
             output.Raw("\n\n"u8);
         }
     }
 
-    private static void WriteBody(Utf8JsonWriter writer, string id, string model, Usage? usage, bool hasUsage, List<Choice> answers, int? index)
+    private static void WriteBody(
+        Utf8JsonWriter writer, string id, string model, Usage? usage, bool hasUsage, List<Choice> answers, int? index)
     {
         writer.WriteStartObject();
         writer.WriteString("id"u8, id);

@@ -15,7 +15,8 @@ internal static class MadeTexts
     /// <exception cref="SchemaException">No value fits the schema.</exception>
     public static byte[]? Arguments(JsonElement parameters, BodyHash hash, int choice, int call)
     {
-        bool says = parameters.ValueKind == JsonValueKind.Object && s_saying.Any(keyword => parameters.TryGetProperty(keyword, out JsonElement value)
+        bool says = parameters.ValueKind == JsonValueKind.Object && s_saying.Any(keyword =>
+            parameters.TryGetProperty(keyword, out JsonElement value)
             && (keyword != "type" || value.ValueKind is JsonValueKind.String or JsonValueKind.Array));
         return says ? SchemaValue.Make(parameters, hash, (ulong)((choice * 100) + call)) : null;
     }

@@ -11,7 +11,8 @@ internal static class ResponsesAnswer
         Problem? problem = JsonRequest.Parse(body, out JsonDocument document);
         using (document)
         {
-            if (problem is not null || (problem = ResponsesRequest.Read(document.RootElement, hash, out ResponsesRequest request)) is not null)
+            if (problem is not null
+                || (problem = ResponsesRequest.Read(document.RootElement, hash, out ResponsesRequest request)) is not null)
             {
                 return problem;
             }

@@ -45,10 +45,12 @@ internal sealed class ResponsesRequest
 
     public long ReasoningTokens => Reasoning is null ? 0 : TokensOfReasoning;
 
-    public long OutputTokens => (Text is null ? Calls.Sum(call => JsonRequest.Tokens(call.Arguments)) : JsonRequest.Tokens(Text)) + ReasoningTokens;
+    public long OutputTokens =>
+        (Text is null ? Calls.Sum(call => JsonRequest.Tokens(call.Arguments)) : JsonRequest.Tokens(Text)) + ReasoningTokens;
 
     /// <summary>Gets the digits of an id.</summary>
-    public string Digits(ulong number) => string.Create(CultureInfo.InvariantCulture, $"{_hash.Draw(number, 300):x16}{_hash.Draw(number, 301):x16}");
+    public string Digits(ulong number) => string.Create(
+        CultureInfo.InvariantCulture, $"{_hash.Draw(number, 300):x16}{_hash.Draw(number, 301):x16}");
 
     /// <returns>What is wrong with the request, if anything.</returns>
     public static Problem? Read(JsonElement json, BodyHash hash, out ResponsesRequest request)
@@ -103,7 +105,8 @@ internal sealed class ResponsesRequest
             return Problem.Invalid("input", "an array of objects");
         }
 
-        string text = TextOf(JsonRequest.Get(item, "content")) + JsonRequest.Text(item, "arguments") + TextOf(JsonRequest.Get(item, "output"));
+        string text = TextOf(JsonRequest.Get(item, "content")) + JsonRequest.Text(item, "arguments")
+            + TextOf(JsonRequest.Get(item, "output"));
         _promptBytes += Encoding.UTF8.GetByteCount(text);
         bool isUser = JsonRequest.Text(item, "role") == "user";
         _lastUser = isUser ? text : _lastUser;
@@ -148,7 +151,8 @@ internal sealed class ResponsesRequest
 
         Problem? problem = null;
         string text = JsonRequest.Answer(_hash, 0, _lastUser);
-        byte[]? made = Refuses ? null : MadeTexts.Answer(JsonRequest.Get(JsonRequest.Get(Json, "text"), "format"), "text.format", _hash, 0, text, out problem);
+        JsonElement format = JsonRequest.Get(JsonRequest.Get(Json, "text"), "format");
+        byte[]? made = Refuses ? null : MadeTexts.Answer(format, "text.format", _hash, 0, text, out problem);
         Text = Cut(made is null ? text : Encoding.UTF8.GetString(made));
         return problem;
     }
@@ -164,7 +168,8 @@ internal sealed class ResponsesRequest
     {
         JsonElement tools = JsonRequest.Get(Json, "tools"), choice = JsonRequest.Get(Json, "tool_choice");
         JsonElement[] functions = tools.ValueKind != JsonValueKind.Array ? []
-            : [.. tools.EnumerateArray().Where(tool => JsonRequest.Text(tool, "type") == "function" && JsonRequest.Text(tool, "name") is { Length: > 0 })];
+            : [.. tools.EnumerateArray().Where(tool =>
+                JsonRequest.Text(tool, "type") == "function" && JsonRequest.Text(tool, "name") is { Length: > 0 })];
         string mode = choice.ValueKind == JsonValueKind.String ? choice.GetString()! : "auto";
         int most = JsonRequest.Get(Json, "parallel_tool_calls").ValueKind == JsonValueKind.False ? 1 : MaxCalls;
         IEnumerable<JsonElement> called = JsonRequest.Text(choice, "name") is { } named

@@ -33,8 +33,10 @@ internal sealed class ResponsesStream(ResponsesRequest request, JsonOut output)
             case -2:
                 Event("response.reasoning_summary_part.added", writer => At(writer, item, "summary_index", w => WithSummary(w, "")));
                 Deltas(request.Reasoning!, tokensPerPiece, "response.reasoning_summary_text.delta", item, "summary_index");
-                Event("response.reasoning_summary_text.done", writer => At(writer, item, "summary_index", w => w.WriteString("text", request.Reasoning)));
-                Event("response.reasoning_summary_part.done", writer => At(writer, item, "summary_index", w => WithSummary(w, request.Reasoning!)));
+                Event("response.reasoning_summary_text.done", writer =>
+                    At(writer, item, "summary_index", w => w.WriteString("text", request.Reasoning)));
+                Event("response.reasoning_summary_part.done", writer =>
+                    At(writer, item, "summary_index", w => WithSummary(w, request.Reasoning!)));
                 break;
             case -1:
                 string kind = request.Refuses ? "refusal" : "output_text";

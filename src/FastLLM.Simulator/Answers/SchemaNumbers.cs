@@ -9,14 +9,16 @@ internal static class SchemaNumbers
     /// <exception cref="SchemaException">No number fits.</exception>
     public static decimal Make(SchemaParts parts, SchemaDraws draws, bool isWhole, string name)
     {
-        decimal? least = Higher(parts.Bound("minimum"), parts.Bound("exclusiveMinimum")), most = Lower(parts.Bound("maximum"), parts.Bound("exclusiveMaximum"));
+        decimal? least = Higher(parts.Bound("minimum"), parts.Bound("exclusiveMinimum"));
+        decimal? most = Lower(parts.Bound("maximum"), parts.Bound("exclusiveMaximum"));
         decimal step = parts.Bound("multipleOf") is > 0 and var multiple ? multiple : isWhole ? 1 : 0;
         try
         {
             decimal from = least ?? (most is { } top ? top - Width : 0), to = most ?? from + Width;
             decimal drawn = from + ((to - from) * (draws.Next() % Steps / (decimal)Steps));
             drawn = step == 0 ? Shorter(drawn, from, to) : Math.Floor(drawn / step) * step;
-            foreach (decimal number in (decimal[])[drawn, drawn + step, Ceiling(from, step), Ceiling(from, step) + step, from + ((to - from) / 2)])
+            decimal lowest = step == 0 ? from : Math.Ceiling(from / step) * step;
+            foreach (decimal number in (decimal[])[drawn, drawn + step, lowest, lowest + step, from + ((to - from) / 2)])
             {
                 if (Fits(number, parts) && (step == 0 || number % step == 0) && (!isWhole || number == Math.Floor(number)))
                 {
@@ -34,8 +36,6 @@ internal static class SchemaNumbers
     private static bool Fits(decimal number, SchemaParts parts) =>
         !(number < parts.Bound("minimum") || number > parts.Bound("maximum")
             || number <= parts.Bound("exclusiveMinimum") || number >= parts.Bound("exclusiveMaximum"));
-
-    private static decimal Ceiling(decimal number, decimal step) => step == 0 ? number : Math.Ceiling(number / step) * step;
 
     // Two digits where they suffice.
     private static decimal Shorter(decimal number, decimal from, decimal to) =>

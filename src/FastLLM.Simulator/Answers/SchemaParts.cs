@@ -20,7 +20,8 @@ internal readonly struct SchemaParts(List<JsonElement>? parts)
     [
         ("properties", "object"), ("required", "object"), ("additionalProperties", "object"), ("minProperties", "object"),
         ("items", "array"), ("prefixItems", "array"), ("minItems", "array"),
-        ("minimum", "number"), ("maximum", "number"), ("exclusiveMinimum", "number"), ("exclusiveMaximum", "number"), ("multipleOf", "number"),
+        ("minimum", "number"), ("maximum", "number"), ("exclusiveMinimum", "number"), ("exclusiveMaximum", "number"),
+        ("multipleOf", "number"),
     ];
 
     /// <summary>Gets a keyword from the first schema that has it.</summary>
@@ -52,19 +53,21 @@ internal readonly struct SchemaParts(List<JsonElement>? parts)
     /// <summary>Gets a count.</summary>
     public long Number(string keyword, long otherwise) =>
         TryGet(keyword, out JsonElement value) && value.ValueKind == JsonValueKind.Number
-            ? value.TryGetInt64(out long number) ? number : value.GetDouble() is var wide && wide > long.MaxValue ? long.MaxValue : (long)Math.Ceiling(wide)
+            ? value.TryGetInt64(out long number) ? number : (long)Math.Min(Math.Ceiling(value.GetDouble()), long.MaxValue)
             : otherwise;
 
     /// <summary>Gets a bound; <see langword="null"/> if there is none, or none that a decimal can hold.</summary>
     public decimal? Bound(string keyword) =>
-        TryGet(keyword, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number) ? number : null;
+        TryGet(keyword, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number)
+            ? number : null;
 
     /// <summary>Gets the type of the value: the first that is not null, or what the keywords say.</summary>
     public string TypeName()
     {
         if (TryGet("type", out JsonElement type))
         {
-            string[] names = type.ValueKind == JsonValueKind.Array ? [.. type.EnumerateArray().Select(name => name.ToString())] : [type.ToString()];
+            string[] names = type.ValueKind == JsonValueKind.Array
+                ? [.. type.EnumerateArray().Select(name => name.ToString())] : [type.ToString()];
             return names.FirstOrDefault(name => name != "null") ?? "null";
         }
 

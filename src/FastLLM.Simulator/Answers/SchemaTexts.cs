@@ -17,7 +17,8 @@ internal static class SchemaTexts
         long shortest = parts.Number("minLength", 0), longest = parts.Number("maxLength", long.MaxValue);
         if (shortest > longest || shortest > MaxLength)
         {
-            throw new SchemaException($"no text has {shortest} characters or more here, at '{name}' (the simulator makes at most {MaxLength})");
+            throw new SchemaException(
+                $"no text has {shortest} characters or more here, at '{name}' (the simulator makes at most {MaxLength})");
         }
 
         if (parts.TryGet("pattern", out JsonElement pattern) && pattern.ValueKind == JsonValueKind.String)
@@ -25,8 +26,8 @@ internal static class SchemaTexts
             return Matching(pattern.GetString()!, drawn, digits, name, shortest, longest);
         }
 
-        string text = parts.TryGet("format", out JsonElement format) ? Formatted(format.ToString(), drawn, digits) ?? $"{name} {digits}" : $"{name} {digits}";
-        return Fit(text, shortest, longest);
+        string? text = parts.TryGet("format", out JsonElement format) ? Formatted(format.ToString(), drawn, digits) : null;
+        return Fit(text ?? $"{name} {digits}", shortest, longest);
     }
 
     private static string? Formatted(string format, ulong drawn, string digits)
@@ -72,7 +73,8 @@ internal static class SchemaTexts
             }
         }
 
-        return PatternText.TryMake(pattern, drawn) is { } made && made.Length >= shortest && made.Length <= longest && IsMatch(regex, made) ? made
+        string? made = PatternText.TryMake(pattern, drawn);
+        return made is not null && made.Length >= shortest && made.Length <= longest && IsMatch(regex, made) ? made
             : throw new SchemaException($"the simulator knows no text for the pattern {pattern}, at '{name}'");
     }
 

@@ -160,7 +160,8 @@ internal sealed class SchemaValue
         count = Math.Min(Math.Min(count, most), isClosed ? prefix.Length : long.MaxValue);
         if (count < fewest || count > MaxItems)
         {
-            throw new SchemaException($"an array with {fewest} items is not possible here, at '{name}' (the simulator makes at most {MaxItems})");
+            throw new SchemaException(
+                $"an array with {fewest} items is not possible here, at '{name}' (the simulator makes at most {MaxItems})");
         }
 
         bool isUnique = parts.TryGet("uniqueItems", out JsonElement unique) && unique.ValueKind == JsonValueKind.True;
@@ -168,7 +169,8 @@ internal sealed class SchemaValue
         writer.WriteStartArray();
         for (int i = 0, tries = 0; i < count && tries < 100; tries++)
         {
-            string item = Item(i < prefix.Length ? prefix[i] : hasItems && items.ValueKind == JsonValueKind.Object ? items : null, name, depth);
+            JsonElement? schema = i < prefix.Length ? prefix[i] : hasItems && items.ValueKind == JsonValueKind.Object ? items : null;
+            string item = Item(schema, name, depth);
             if (seen.Add(item) || !isUnique)
             {
                 writer.WriteRawValue(item);
@@ -242,7 +244,8 @@ internal sealed class SchemaValue
 
         foreach (string choice in (ReadOnlySpan<string>)["anyOf", "oneOf"])
         {
-            if (schema.TryGetProperty(choice, out JsonElement options) && options.ValueKind == JsonValueKind.Array && options.GetArrayLength() > 0)
+            if (schema.TryGetProperty(choice, out JsonElement options) && options.ValueKind == JsonValueKind.Array
+                && options.GetArrayLength() > 0)
             {
                 Add(Choose([.. options.EnumerateArray()], depth), parts, depth, hops + 1);
             }
@@ -273,9 +276,12 @@ internal sealed class SchemaValue
         JsonElement found = _root;
         foreach (string step in path.Split('/').Skip(1))
         {
-            string name = Uri.UnescapeDataString(step).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            string name = Uri.UnescapeDataString(step).Replace("~1", "/", StringComparison.Ordinal)
+                .Replace("~0", "~", StringComparison.Ordinal);
             found = found.ValueKind == JsonValueKind.Object && found.TryGetProperty(name, out JsonElement member) ? member
-                : found.ValueKind == JsonValueKind.Array && int.TryParse(name, out int index) && index < found.GetArrayLength() ? found[index]
+                : found.ValueKind == JsonValueKind.Array && int.TryParse(name, out int index)
+                    && index >= 0 && index < found.GetArrayLength()
+                    ? found[index]
                 : throw new SchemaException($"'{path}' leads nowhere");
         }
 

@@ -22,7 +22,8 @@ internal sealed class RequestLog
     public void Add(IFeatureCollection context, ReadOnlySpan<byte> body)
     {
         IHttpRequestFeature request = context.Get<IHttpRequestFeature>()!;
-        var headers = request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase);
+        var headers = request.Headers.ToDictionary(
+            header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase);
         var kept = new SimulatorRequest(request.Path, headers, body.ToArray());
         lock (_gate)
         {

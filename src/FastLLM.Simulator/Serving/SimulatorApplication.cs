@@ -54,7 +54,8 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
 
         return path == ServedPath.Other || !string.Equals(request.Method, allowed, StringComparison.Ordinal)
                 ? RefuseAsync(context, request, path, allowed)
-            : path is ServedPath.ChatCompletions or ServedPath.Embeddings or ServedPath.Responses or ServedPath.Completions ? _sends.HandleAsync(context, path)
+            : path is ServedPath.ChatCompletions or ServedPath.Embeddings or ServedPath.Responses or ServedPath.Completions
+                ? _sends.HandleAsync(context, path)
             : path == ServedPath.Ledger ? Delivery.LedgerAsync(context, Ledger!)
             : ReportAsync(context, request.Path, path);
     }

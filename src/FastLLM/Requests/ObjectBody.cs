@@ -17,7 +17,8 @@ internal static class ObjectBody
     public static LlmRequest ToRequest(object body) => body switch
     {
         LlmRequest request => request,
-        string => throw new ArgumentException($"A text is not a request. Read JSON with {nameof(LlmRequest)}.{nameof(LlmRequest.FromJson)}.", nameof(body)),
+        string => throw new ArgumentException(
+            $"A text is not a request. Read JSON with {nameof(LlmRequest)}.{nameof(LlmRequest.FromJson)}.", nameof(body)),
         _ => Read(body, WriteProperties),
     };
 
@@ -38,7 +39,8 @@ internal static class ObjectBody
         }
         catch (InvalidOperationException e)
         {
-            throw new ArgumentException($"The body is nested more than {JsonText.MaxDepth} levels deep, or contains itself.", nameof(body), e);
+            throw new ArgumentException(
+                $"The body is nested more than {JsonText.MaxDepth} levels deep, or contains itself.", nameof(body), e);
         }
     }
 

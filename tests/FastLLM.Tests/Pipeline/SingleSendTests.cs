@@ -33,7 +33,7 @@ public sealed class SingleSendTests : EngineTest
         Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync([Ask(1), Ask(1)], Ended);
         await provider.WaitForSendsAsync(1, Ended);
         var joined = new Gauge();
-        Task<ResponseWrapper<string>>[] calls = [.. Enumerable.Range(0, 50).Select(_ => manager.SendAsync(Ask(1), () => joined.Add(1), new LlmException(FailureKind.Timeout, ""), default, Ended))];
+        Task<ResponseWrapper<string>>[] calls = [.. Enumerable.Range(0, 50).Select(_ => manager.SendAsync(Ask(1), () => joined.Add(1), new LlmException(FailureKind.Timeout, ""), Ended, Ended))];
         await joined.WaitForAsync(50, Ended);
         answer.SetResult("yes");
 
@@ -82,7 +82,7 @@ public sealed class SingleSendTests : EngineTest
         Task<ResponseWrapper<string>> leader = manager.SendAsync(Ask(1), source.Token);
         await provider.WaitForSendsAsync(1, Ended);
         var joined = new TaskCompletionSource();
-        Task<ResponseWrapper<string>> other = manager.SendAsync(Ask(1), joined.SetResult, new LlmException(FailureKind.Timeout, ""), default, Ended);
+        Task<ResponseWrapper<string>> other = manager.SendAsync(Ask(1), joined.SetResult, new LlmException(FailureKind.Timeout, ""), Ended, Ended);
         await joined.Task.WaitAsync(Ended);
 
         await source.CancelAsync();
