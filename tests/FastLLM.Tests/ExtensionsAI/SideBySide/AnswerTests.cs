@@ -71,11 +71,13 @@ public sealed class AnswerTests
     [InlineData(503)]
     public async Task Errors_HaveTheSameStatusAndMessage(int status)
     {
-        await using var both = new BothClients(TestKit.FaultServer.Start(
-            TestKit.Fault.Respond(status, """{"error":{"message":"It is so.","type":"t","param":"p","code":"insufficient_quota"}}""", ("Content-Type", "application/json"))));
+        TestKit.FaultServer server = TestKit.FaultServer.Start(
+            TestKit.Fault.Respond(status, """{"error":{"message":"It is so.","type":"t","param":"p","code":"insufficient_quota"}}""", ("Content-Type", "application/json")));
+        await using var both = new BothClients(server);
+        await using var manager = new RequestManager(new OpenAIProvider("k", server.ApiBase), new RequestManagerOptions { ShowProgress = false, RetryAttempts = 1, MaxThrottleWait = TimeSpan.Zero });
+        using var client = new FastLLMChatClient(manager, "m");
 
         System.ClientModel.ClientResultException theirs = await Assert.ThrowsAsync<System.ClientModel.ClientResultException>(() => both.Theirs.GetResponseAsync("a", cancellationToken: Cancel));
-        using var client = new FastLLMChatClient(both.Manager, "m") { MaxWait = TimeSpan.FromMilliseconds(1) };
         LlmException ours = await Assert.ThrowsAsync<LlmException>(() => client.GetResponseAsync("a", cancellationToken: Cancel));
         LlmException streamed = await Assert.ThrowsAsync<LlmException>(() => client.GetStreamingResponseAsync("b", cancellationToken: Cancel).ToChatResponseAsync(Cancel));
 
