@@ -132,7 +132,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
             : await ProcessAsync(requests, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(LlmRequest[] requests, CancellationToken cancellationToken)
+    /// <summary>Processes requests that the caller does not change.</summary>
+    internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
+        LlmRequest[] requests, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast);
