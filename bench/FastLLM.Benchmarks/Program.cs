@@ -34,7 +34,7 @@ switch (args is [var command, ..] ? command : "")
                 [--throttle-retry-after RULE]               the simulated provider, until standard input ends
             load S13 [--only TEXT] [--no-peers] [--cli] [--throttle LAW]... [--ideal N] [--seconds S] [...]
                                                             laws of throttling: all, those whose name contains TEXT, or one of your own
-            load S1|S2|S4|S5|S6|S7|S9|S10|S11|S12|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--seconds S] [--report FILE]
+            load S1|S2|S4|S5|S6|S7|S9|S10|S11|S12|S14|S15|all [--tiny] [--prebuilt] [--read-text] [--requests N] [--warmup N] [--pairs N] [--in-flight N] [--seconds S] [--report FILE]
             alone raw|sdk|fastllm [--rounds N] [...]        one candidate without another, to be profiled
             crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--durability power-loss|process-kill] [--no-cache] [--csv FILE]
             crash --processes N [--seed N] [...]            several processes on one cache, one of them killed

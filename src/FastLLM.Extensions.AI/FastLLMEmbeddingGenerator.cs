@@ -8,7 +8,8 @@ namespace FastLLM;
 /// <remarks>
 /// <para>A call is one request with its texts, with the same key as <c>batch.Embeddings.Create</c> with a list of them. Texts that another
 /// call has in flight, that the cache has, or that are in the call before, are not sent again. A call without texts sends nothing.
-/// <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters.</para>
+/// <see cref="EmbeddingGenerationOptions.AdditionalProperties"/> are sent as body parameters, and so is what
+/// <see cref="EmbeddingGenerationOptions.RawRepresentationFactory"/> returns as JSON or a dictionary.</para>
 /// <para>The result says in its additional properties whether all of it was cached, whether a part was shared, and what it cost:
 /// <see cref="FastLLMProperties"/>. Usage is that of the request that the call sent.</para>
 /// <para>A failed request throws its <see cref="LlmException"/>. Safe for concurrent use.</para>
@@ -47,6 +48,7 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
     /// <inheritdoc/>
     /// <exception cref="LlmException">The request failed, or the response does not have one vector for each text.</exception>
     /// <exception cref="ArgumentException">An option is out of range, or set twice.</exception>
+    /// <exception cref="NotSupportedException">The <c>RawRepresentationFactory</c> returns an unknown type.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
@@ -58,8 +60,8 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
             return [];
         }
 
-        string? model = _metadata.DefaultModelId;
-        RequestKey[] keys = [.. texts.Select(text => ChatRequests.ToRequest([text], options, model).Key)];
+        Func<IEnumerable<string>, LlmRequest> toRequest = ChatRequests.ForTexts(options, _metadata.DefaultModelId, this);
+        RequestKey[] keys = [.. texts.Select(text => toRequest([text]).Key)];
         var distinct = new Dictionary<RequestKey, string>(texts.Length);
         for (var i = 0; i < texts.Length; i++)
         {
@@ -67,7 +69,7 @@ public sealed class FastLLMEmbeddingGenerator : IEmbeddingGenerator<string, Embe
         }
 
         (Dictionary<RequestKey, EmbeddedText> vectors, SingleAnswer<EmbeddingResponse>? answer) = await _texts.EmbedAsync(
-            _requests, distinct, missing => ChatRequests.ToRequest(missing, options, model), cancellationToken).ConfigureAwait(false);
+            _requests, distinct, toRequest, cancellationToken).ConfigureAwait(false);
         return new GeneratedEmbeddings<Embedding<float>>(keys
             .Select(key => new Embedding<float>(vectors[key].Vector) { ModelId = vectors[key].Model }))
         {

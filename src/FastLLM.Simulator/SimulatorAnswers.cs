@@ -80,7 +80,7 @@ public static class SimulatorAnswers
     private static byte[] Write(ServedPath path, ReadOnlySpan<byte> body, int dimensions, bool compact, bool streams = true)
     {
         JsonOut output = JsonOut.Rent(compact);
-        int status = Answer.Write(path, body, BodyHash.Of(body), dimensions, output, out _, streams);
+        int status = Answer.Write(path, body, BodyHash.Of(body), new AnswerForm(dimensions, Streams: streams), output, out _);
         byte[] answer = output.Written.ToArray();
         output.Return();
         return status == 200

@@ -44,7 +44,7 @@ public sealed class SimulatorOptions
     /// <summary>Gets or sets the speed at which an answer is written, in completion tokens (of all choices) a second.</summary>
     /// <value>
     /// The default is <see langword="null"/>: all at once. With 100, an answer of 50 tokens takes half a second more than
-    /// <see cref="Latency"/>; a streamed one comes in pieces during that time.
+    /// <see cref="Latency"/>; a streamed one comes token by token during that time.
     /// </value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not a positive, finite number.</exception>
     public double? TokensPerSecond
@@ -215,6 +215,11 @@ public sealed class SimulatorOptions
     /// <c>GET /simulator/ledger?idle</c> waits until the connections of all other clients are closed, so that nothing is missing.</para>
     /// </remarks>
     public bool Ledger { get; set; }
+
+    /// <summary>Gets or sets whether <see cref="SimulatorServer.Requests"/> keeps every request with its headers and its body, for tests
+    /// that assert what was sent.</summary>
+    /// <value>The default is <see langword="false"/>: requests may be many.</value>
+    public bool RecordRequests { get; set; }
 
     /// <summary>Gets or sets the length of embedding vectors where a request does not set <c>dimensions</c>.</summary>
     /// <value>The default is 8: enough to tell vectors apart, and cheap to send.</value>

@@ -10,8 +10,10 @@ namespace FastLLM.Simulator;
 
 /// <summary>Serves a simulated LLM provider with OpenAI's protocol on the loopback address, for tests, samples and benchmarks.</summary>
 /// <remarks>
-/// <para>It serves <c>POST /v1/chat/completions</c> (also streamed), <c>POST /v1/embeddings</c>, <c>GET /v1/models</c> and
-/// <c>GET /simulator/stats</c> (with <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>) over HTTP/1.1.
+/// <para>It serves <c>POST /v1/chat/completions</c>, <c>/v1/responses</c> and <c>/v1/completions</c> (also streamed),
+/// <c>POST /v1/embeddings</c>, <c>GET /v1/models</c>, <c>GET /v1/models/{model}</c> and <c>GET /simulator/stats</c> (with
+/// <see cref="SimulatorOptions.Ledger"/> also <c>GET /simulator/ledger</c>) over HTTP/1.1. Tools are called with arguments that fit their
+/// schema, and formats are kept, as <c>docs/simulator.md</c> describes.
 /// It accepts any API key. An answer is a function of its request only: see <see cref="SimulatorAnswers"/>.</para>
 /// <para>The same options and the same sends, one after the other, give the same trace: statuses, bodies, latencies and faults.
 /// With limits or laws of throttling, the trace also depends on the times of the sends.</para>
@@ -27,12 +29,14 @@ public sealed class SimulatorServer : IAsyncDisposable
 {
     private readonly KestrelServer _kestrel;
     private readonly Counters _counters;
+    private readonly RequestLog? _requests;
     private Task? _stopped;
 
-    private SimulatorServer(KestrelServer kestrel, Counters counters, Uri baseUrl)
+    private SimulatorServer(KestrelServer kestrel, Counters counters, RequestLog? requests, Uri baseUrl)
     {
         _kestrel = kestrel;
         _counters = counters;
+        _requests = requests;
         BaseUrl = baseUrl;
     }
 
@@ -44,6 +48,11 @@ public sealed class SimulatorServer : IAsyncDisposable
 
     /// <summary>Gets a snapshot of the counts; the same as <c>GET /simulator/stats</c>.</summary>
     public SimulatorStats Stats => _counters.Snapshot();
+
+    /// <summary>Gets the requests with a body that have arrived so far, in their order.</summary>
+    /// <exception cref="InvalidOperationException"><see cref="SimulatorOptions.RecordRequests"/> is not set.</exception>
+    public IReadOnlyList<SimulatorRequest> Requests => _requests?.Requests ?? throw new InvalidOperationException(
+        $"Requests are not kept. Set {nameof(SimulatorOptions)}.{nameof(SimulatorOptions.RecordRequests)} before the start.");
 
     /// <summary>Starts a simulator.</summary>
     /// <param name="options">Its options; <see langword="null"/> for the defaults.</param>
@@ -87,7 +96,7 @@ public sealed class SimulatorServer : IAsyncDisposable
         {
             await kestrel.StartAsync(application, cancellationToken).ConfigureAwait(false);
             string address = kestrel.Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-            return new SimulatorServer(kestrel, counters, new Uri(address + "/v1"));
+            return new SimulatorServer(kestrel, counters, application.Requests, new Uri(address + "/v1"));
         }
         catch
         {
@@ -96,8 +105,13 @@ public sealed class SimulatorServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent.</summary>
-    public void ResetStats() => _counters.Reset();
+    /// <summary>Resets <see cref="Stats"/>, except for what is in flight, and how often each body was sent; and
+    /// <see cref="Requests"/>.</summary>
+    public void ResetStats()
+    {
+        _counters.Reset();
+        _requests?.Clear();
+    }
 
     /// <summary>Waits until <see cref="Stats"/> satisfies a condition, so that a test need not poll.</summary>
     /// <param name="condition">The condition, checked now and whenever a request meets a fault, is answered or is given up.</param>

@@ -17,7 +17,8 @@ public sealed class SimulatorStats
     /// </remarks>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<int, long>> Requests { get; init; }
 
-    /// <summary>Gets the number of sends: bodies for chat completions or embeddings that arrived whole, whatever the answer.</summary>
+    /// <summary>Gets the number of sends: bodies for chat completions, responses, completions or embeddings that arrived whole, whatever
+    /// the answer.</summary>
     public required long Sends { get; init; }
 
     /// <summary>Gets the number of different bodies among the sends; the others were sent more than once.</summary>

@@ -40,6 +40,10 @@ public class RequestManager<TResponse> : IAsyncDisposable
     private readonly OutcomeDelivery<TResponse> _delivery;
     private readonly RequestPipeline<TResponse> _pipeline;
     private readonly BudgetLedger? _ledger;
+    private readonly ProgressTracker _singles;
+    private readonly SharedFailureDetector _singleFailures;
+    private readonly Action<object?> _abandon;
+    private readonly Action<object?> _stopLate;
     private readonly ConcurrentDictionary<Run<TResponse>, bool> _runs = new();
     private int _bars;
     private volatile bool _disposed;
@@ -76,12 +80,16 @@ public class RequestManager<TResponse> : IAsyncDisposable
         _ledger = Options.Budget is { } budget ? new BudgetLedger(budget) : null;
         _total = new ProgressTracker(null, bar: null, progress: null, time, State);
         _probe = new BottleneckProbe(_limiters, _ledger, _total.Bottlenecks);
+        _singles = new ProgressTracker(null, bar: null, progress: null, time, state: null);
+        _singleFailures = SharedFailureDetector.CreateIdle(time);
         Costs = new CostMeter(Options.Prices);
         Answers = Options.Cache is { } cache
             ? new AnswerStore<TResponse>(cache, provider, new RefreshRule(Options.RefreshFinishReasons), time, _logger)
             : null;
         var inFlight = new InFlightTable<Caller<TResponse>>(Options.Concurrency);
         _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, _logger);
+        _abandon = run => _delivery.Abandon((Run<TResponse>)run!);
+        _stopLate = run => _delivery.Stop((Run<TResponse>)run!, ((SingleRun<TResponse>)run!).Lateness!);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
         _pipeline = new RequestPipeline<TResponse>(
             provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, _logger);
@@ -121,26 +129,19 @@ public class RequestManager<TResponse> : IAsyncDisposable
         LlmRequest[] requests = [.. batch];
         return Array.IndexOf(requests, null) is >= 0 and var missing
             ? throw new ArgumentException($"Request {missing} of the batch is null.", nameof(batch))
-            : await ProcessAsync(requests, null, null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
+            : await ProcessAsync(requests, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Processes requests. Once <paramref name="late"/> fires, nothing more is sent for them because of
-    /// <paramref name="lateness"/>, and what is in flight is awaited. <paramref name="entered"/> is called when a request has been begun or
-    /// joined.</summary>
+    /// <summary>Processes requests that the caller does not change.</summary>
     internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
-        LlmRequest[] requests, Action? entered, LlmException? lateness, CancellationToken late,
-        CancellationToken cancellationToken)
+        LlmRequest[] requests, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
-        {
-            Entered = entered,
-        };
+        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector());
         try
         {
             // Before the first worker: a token that has fired already sends nothing.
-            using (cancellationToken.UnsafeRegister(state => _delivery.Abandon((Run<TResponse>)state!), run))
-            using (late.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!, lateness!), run))
+            using (cancellationToken.UnsafeRegister(_abandon, run))
             {
                 Begin(run, requests.Length);
                 await run.Completion.ConfigureAwait(false);
@@ -166,6 +167,59 @@ public class RequestManager<TResponse> : IAsyncDisposable
     public IReadOnlyList<ResponseWrapper<TResponse>> ProcessBatch(
         IEnumerable<LlmRequest> batch, CancellationToken cancellationToken = default) =>
         Task.Run(() => ProcessBatchAsync(batch, cancellationToken), CancellationToken.None).GetAwaiter().GetResult();
+
+    /// <summary>Sends one request and returns its outcome.</summary>
+    /// <remarks>
+    /// <para>A call costs what a row of a batch costs, and shares limits, retries, cache, budget and in-flight requests with all others. It
+    /// draws no progress bar and reports no progress; <see cref="Stats"/> counts it. Where all requests are known, prefer
+    /// <see cref="ProcessBatchAsync"/> or <see cref="ProcessAsync(IAsyncEnumerable{LlmRequest}, CancellationToken)"/>: rows that wait cost
+    /// less than calls that wait.</para>
+    /// <para>Every failure is a value (<see cref="ResponseWrapper.Error"/>), also one that would stop a run of many requests, such as a
+    /// refused key.</para>
+    /// </remarks>
+    /// <param name="request">The request.</param>
+    /// <param name="cancellationToken">Ends the call at once. The request is given up, unless other calls or rows await it.</param>
+    /// <returns>A response or a failure.</returns>
+    /// <exception cref="LlmRunException">The cache cannot be written. The exception carries the response.</exception>
+    /// <exception cref="LlmCanceledException">The call was canceled.</exception>
+    public Task<ResponseWrapper<TResponse>> SendAsync(LlmRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return SendAsync(new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures), CancellationToken.None, cancellationToken);
+    }
+
+    /// <summary>Sends one request. Once <paramref name="late"/> fires, nothing more is sent for it because of <paramref name="lateness"/>,
+    /// and a send under way is awaited. <paramref name="entered"/> is called when the request has been begun or joined.</summary>
+    internal Task<ResponseWrapper<TResponse>> SendAsync(
+        LlmRequest request, Action? entered, LlmException lateness, CancellationToken late, CancellationToken cancellationToken) =>
+        SendAsync(
+            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures) { Entered = entered, Lateness = lateness },
+            late, cancellationToken);
+
+    private async Task<ResponseWrapper<TResponse>> SendAsync(
+        SingleRun<TResponse> run, CancellationToken late, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
+        {
+            using (cancellationToken.UnsafeRegister(_abandon, run))
+            using (late.UnsafeRegister(_stopLate, run))
+            {
+                Begin(run, rows: 1);
+                await run.Completion.ConfigureAwait(false);
+            }
+
+            bool isComplete = run.IsComplete;
+            ResponseWrapper<TResponse> outcome = run.Outcome();
+            return !isComplete && cancellationToken.IsCancellationRequested ? throw new LlmCanceledException([outcome], cancellationToken)
+                : outcome.IsSuccess && run.StopCause is { Kind: FailureKind.Cache } cause ? throw Ended(run, cause, [outcome])
+                : outcome;
+        }
+        finally
+        {
+            End(run);
+        }
+    }
 
     /// <summary>Processes a stream of requests of any length, and returns outcomes as they come.</summary>
     /// <remarks>Outcomes come in the order of completion; <see cref="ResponseWrapper.OrderId"/> is the request's place. Requests are read
@@ -235,7 +289,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
         StreamRun<TResponse> run = open();
         try
         {
-            using (either.Token.UnsafeRegister(state => _delivery.Abandon((Run<TResponse>)state!), run))
+            using (either.Token.UnsafeRegister(_abandon, run))
             using (drain.UnsafeRegister(state => _delivery.Stop((Run<TResponse>)state!,
                 new LlmException(FailureKind.NotSent, "Interrupted.")), run))
             {
@@ -284,17 +338,22 @@ public class RequestManager<TResponse> : IAsyncDisposable
 
     private void Finish(Run<TResponse> run)
     {
-        _runs.TryRemove(run, out _);
-        run.SharedFailures.End(FailureScope.Request);
-        run.Account?.Close();
-        _probe.End(run, isLast: _runs.IsEmpty);
+        End(run);
         run.Tracker.Dispose();
         if (run.Tracker.DrawsBar)
         {
             Volatile.Write(ref _bars, 0);
         }
+    }
 
-        if (_runs.IsEmpty)
+    private void End(Run<TResponse> run)
+    {
+        _runs.TryRemove(run, out _);
+        run.SharedFailures.End(FailureScope.Request);
+        run.Account?.Close();
+        bool isLast = _runs.IsEmpty;
+        _probe.End(run, isLast);
+        if (isLast)
         {
             _clock.Rest();
         }
@@ -314,16 +373,16 @@ public class RequestManager<TResponse> : IAsyncDisposable
     [DoesNotReturn]
     private void ThrowEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)
     {
-        if (run.StopCause is not { } cause)
-        {
-            throw new LlmCanceledException(outcomes, cancellationToken);
-        }
+        throw run.StopCause is { } cause ? Ended(run, cause, outcomes) : new LlmCanceledException(outcomes, cancellationToken);
+    }
 
+    private LlmRunException Ended(Run<TResponse> run, LlmException cause, IReadOnlyList<ResponseWrapper<TResponse>> outcomes)
+    {
         TokenStats stats = run.Tracker.Stats;
         long answered = stats.RequestsCompleted - stats.Failed;
         string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause)} {answered} requests were answered until then.";
         _logger.RunStopped(reason);
-        throw new LlmRunException(reason, cause, outcomes);
+        return new LlmRunException(reason, cause, outcomes);
     }
 }
 

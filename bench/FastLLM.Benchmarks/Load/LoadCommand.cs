@@ -18,6 +18,8 @@ internal static class LoadCommand
         ("S11", KeyAndAllocations.MeasureAsync),
         ("S12", StartUp.MeasureAsync),
         ("S13", Laws.Laws.MeasureAsync),
+        ("S14", SingleCalls.MeasureAsync),
+        ("S15", FirstUpdate.MeasureAsync),
     ];
 
     // Minutes, and gigabytes of files: only where they are asked for by name.

@@ -35,13 +35,19 @@ internal static class ChatRequests
             extra: ExtraOf(options, raw, tools is not null)));
     }
 
-    public static LlmRequest ToRequest(IEnumerable<string> values, EmbeddingGenerationOptions? options, string? defaultModel) =>
-        Build(options?.ModelId ?? defaultModel, (batch, model) => batch.Embeddings.Create(
-            model,
-            EmbeddingInput.Create([.. values]),
-            options?.Dimensions,
-            sample: SampleOf(options?.AdditionalProperties),
-            extra: Sent(options?.AdditionalProperties)));
+    /// <summary>Returns what makes a request for texts.</summary>
+    public static Func<IEnumerable<string>, LlmRequest> ForTexts(
+        EmbeddingGenerationOptions? options, string? defaultModel, IEmbeddingGenerator generator)
+    {
+        var raw = new RawOptions(options?.RawRepresentationFactory?.Invoke(generator));
+        int? dimensions = (int?)raw.TakeWhole("dimensions") ?? options?.Dimensions;
+        string? format = raw.Take("encoding_format")?.GetValue<string>(), user = raw.Take("user")?.GetValue<string>();
+        _ = raw.Take("input"); // the texts are those of the call
+        Dictionary<string, object?> extra = Sent(options?.AdditionalProperties);
+        raw.TakeRest(extra, nameof(options));
+        return values => Build(raw.Model ?? options?.ModelId ?? defaultModel, (batch, model) => batch.Embeddings.Create(
+            model, EmbeddingInput.Create([.. values]), dimensions, format, user, SampleOf(options?.AdditionalProperties), extra: extra));
+    }
 
     // A server with one model needs no name, but Create does: it is removed again.
     private static LlmRequest Build(string? model, Action<RequestBatch, string> create)
@@ -56,6 +62,7 @@ internal static class ChatRequests
     private static void Refuse(ChatOptions options)
     {
         string? name = options.ConversationId is not null ? nameof(options.ConversationId)
+            : options.ContinuationToken is not null ? nameof(options.ContinuationToken)
             : options.Reasoning?.Output is ReasoningOutput.Summary or ReasoningOutput.Full ? "Reasoning.Output"
             : null;
         if (name is not null)

@@ -16,7 +16,18 @@ internal static class RawModel
             return null;
         }
 
-        using JsonDocument document = JsonText.Parse(persistable.Write(ModelReaderWriterOptions.Json).ToMemory());
+        BinaryData written;
+        try
+        {
+            written = persistable.Write(ModelReaderWriterOptions.Json);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or FormatException)
+        {
+            // The options of embeddings of the OpenAI library cannot be written without texts.
+            return null;
+        }
+
+        using JsonDocument document = JsonText.Parse(written.ToMemory());
         return document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.Clone() : null;
     }
 

@@ -4,7 +4,7 @@ using FastLLM.Json;
 
 namespace FastLLM.Mapping;
 
-/// <summary>Represents the body parameters of <c>ChatOptions.RawRepresentationFactory</c>. They take precedence over the options; stop
+/// <summary>Represents the body parameters of a <c>RawRepresentationFactory</c>. They take precedence over the options; stop
 /// sequences and tools are joined.</summary>
 internal sealed class RawOptions(object? raw)
 {

@@ -38,16 +38,13 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
     {
         try
         {
-            IReadOnlyList<ResponseWrapper<LlmResponse>> outcomes = await manager.ProcessAsync(
-                [request], entered, new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Late, deadline.Over)
+            ResponseWrapper<LlmResponse> outcome = await manager.SendAsync(
+                request, entered, new LlmException(FailureKind.Timeout, "The call waited too long."), deadline.Late, deadline.Over)
                 .ConfigureAwait(false);
-            return Read<TExpected>(outcomes[0]);
-        }
-        catch (LlmRunException e) when (deadline.Late.IsCancellationRequested)
-        {
+
             // What was in flight may have brought the answer all the same.
-            return e.Responses is [ResponseWrapper<LlmResponse> { IsSuccess: true } outcome] ? Read<TExpected>(outcome)
-                : throw TooLate(e.Responses is [{ Error: { } failure }] ? failure.InnerException as LlmException ?? failure : null);
+            return outcome.Error is { } failure && deadline.Late.IsCancellationRequested
+                ? throw TooLate(failure.InnerException as LlmException ?? failure) : Read<TExpected>(outcome);
         }
         catch (LlmRunException e) when (e.InnerException is LlmException cause)
         {

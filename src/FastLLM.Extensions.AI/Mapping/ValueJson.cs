@@ -85,6 +85,11 @@ internal static class ValueJson
         }
 
         using JsonDocument document = JsonDocument.Parse(WellFormedJson.Of(Encoding.UTF8.GetBytes(json)).ToArray());
+        if (document.RootElement.ValueKind == JsonValueKind.Null)
+        {
+            return members;
+        }
+
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
             throw new JsonException($"The arguments of a call are a JSON {document.RootElement.ValueKind}, not an object.");

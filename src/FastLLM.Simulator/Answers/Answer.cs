@@ -8,6 +8,8 @@ internal enum ServedPath
 {
     ChatCompletions,
     Embeddings,
+    Responses,
+    Completions,
     Models,
     Stats,
     Ledger,
@@ -27,20 +29,39 @@ internal readonly record struct AnswerFacts(long CountedTokens, long CompletionT
     public double Progress(int index) => Math.Clamp((index - Lead + 1) / (double)Pieces, 0, 1);
 }
 
+/// <summary>Represents how answers are written.</summary>
+/// <param name="Dimensions">The length of vectors, unless the request sets it.</param>
+/// <param name="TokensPerPiece">The length of the pieces of a stream.</param>
+/// <param name="Streams">Whether a request for a stream is answered with one.</param>
+internal readonly record struct AnswerForm(int Dimensions, int TokensPerPiece = AnswerForm.UsualPiece, bool Streams = true)
+{
+    /// <summary>What the pieces of a stream are long by default: an envelope for each token would be most of a stream.</summary>
+    public const int UsualPiece = 4;
+
+    /// <summary>Gets the form for a server.</summary>
+    public static AnswerForm Of(SimulatorOptions options) =>
+        new(options.EmbeddingDimensions, options.TokensPerSecond is null ? UsualPiece : 1);
+}
+
 /// <summary>Writes answers from the bytes of requests.</summary>
 internal static class Answer
 {
     /// <returns>The HTTP status; the body is in <paramref name="output"/>.</returns>
     public static int Write(
-        ServedPath path, ReadOnlySpan<byte> body, BodyHash hash, int dimensions, JsonOut output, out AnswerFacts facts, bool streams = true)
+        ServedPath path, ReadOnlySpan<byte> body, BodyHash hash, AnswerForm form, JsonOut output, out AnswerFacts facts)
     {
         facts = default;
         Problem? problem;
         try
         {
             problem = !Utf8.IsValid(body) ? Problem.BrokenJson
-                : path == ServedPath.ChatCompletions ? ChatAnswer.Write(body, hash, output, streams, out facts)
-                : EmbeddingAnswer.Write(body, dimensions, output, out facts);
+                : path switch
+                {
+                    ServedPath.ChatCompletions => ChatAnswer.Write(body, hash, form, output, out facts),
+                    ServedPath.Responses => ResponsesAnswer.Write(body, hash, form, output, out facts),
+                    ServedPath.Completions => CompletionsAnswer.Write(body, hash, form, output, out facts),
+                    _ => EmbeddingAnswer.Write(body, form.Dimensions, output, out facts),
+                };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter for lone surrogates in a member's name
         {
@@ -62,15 +83,19 @@ internal static class Answer
         output.Open('{');
         output.Member("object"u8, "list"u8);
         output.Open("data"u8, '[');
+        output.Next();
         WriteModel("simulator-chat"u8, output);
+        output.Next();
         WriteModel("simulator-embedding"u8, output);
         output.Close(']');
         output.Close('}');
     }
 
-    private static void WriteModel(ReadOnlySpan<byte> id, JsonOut output)
+    /// <summary>Writes a model. Every name is known, as in requests.</summary>
+    /// <param name="id">The name, escaped.</param>
+    /// <param name="output">Where to.</param>
+    public static void WriteModel(ReadOnlySpan<byte> id, JsonOut output)
     {
-        output.Next();
         output.Open('{');
         output.Member("id"u8, id);
         output.Member("object"u8, "model"u8);

@@ -4,7 +4,7 @@ namespace FastLLM.Simulator.Answers;
 internal static class ChatAnswer
 {
     /// <returns>What is wrong with the request; <see langword="null"/> when the answer is written.</returns>
-    public static Problem? Write(ReadOnlySpan<byte> body, BodyHash hash, JsonOut output, bool streams, out AnswerFacts facts)
+    public static Problem? Write(ReadOnlySpan<byte> body, BodyHash hash, AnswerForm form, JsonOut output, out AnswerFacts facts)
     {
         facts = default;
         if (ChatRequest.Read(body, out ChatRequest request) is { } problem)
@@ -12,8 +12,12 @@ internal static class ChatAnswer
             return problem;
         }
 
-        var content = new ChatContent(request, hash);
-        facts = streams && request.Stream ? ChatStream.Write(content, output) : Write(content, output);
+        if (ChatContent.Create(request, hash, form.TokensPerPiece, out ChatContent content) is { } impossible)
+        {
+            return impossible;
+        }
+
+        facts = form.Streams && request.Stream ? ChatStream.Write(content, output) : Write(content, output);
         return null;
     }
 
@@ -95,7 +99,7 @@ internal static class ChatAnswer
             output.Member("name"u8, content.Request.Tools.CallName(call));
             output.Name("arguments"u8);
             output.Raw((byte)'"');
-            content.WriteArguments(choice, output);
+            content.WriteArguments(choice, call, output);
             output.Raw((byte)'"');
             output.Close('}');
             output.Close('}');

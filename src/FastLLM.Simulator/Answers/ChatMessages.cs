@@ -11,6 +11,9 @@ internal ref struct ChatMessages(ReadOnlySpan<byte> body)
     /// <summary>The length of the last user message's text, in bytes of UTF-8.</summary>
     public long LastUserBytes { get; private set; }
 
+    /// <summary>The content of the last message if it is the user's, as it is in the request; otherwise nothing.</summary>
+    public ReadOnlySpan<byte> Final { get; private set; }
+
     /// <summary>The length of all texts, in bytes of UTF-8.</summary>
     public long Bytes { get; private set; }
 
@@ -111,6 +114,7 @@ internal ref struct ChatMessages(ReadOnlySpan<byte> body)
         }
 
         Bytes += bytes;
+        Final = isUser ? content : default;
         if (isUser)
         {
             _lastUser = content;

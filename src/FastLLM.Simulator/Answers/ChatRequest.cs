@@ -38,6 +38,9 @@ internal ref struct ChatRequest
 
     public bool Logprobs { get; private set; }
 
+    /// <summary>The value of <c>response_format</c>, if it is an object.</summary>
+    public ReadOnlySpan<byte> Format { get; private set; }
+
     /// <returns>What is wrong with the request, if anything.</returns>
     public static Problem? Read(ReadOnlySpan<byte> body, out ChatRequest request)
     {
@@ -102,6 +105,14 @@ internal ref struct ChatRequest
                 reader.Read();
                 Logprobs = reader.TokenType == JsonTokenType.True;
             }
+            else if (reader.ValueTextEquals("response_format"u8))
+            {
+                reader.Read();
+                int start = (int)reader.TokenStartIndex;
+                bool isObject = reader.TokenType == JsonTokenType.StartObject;
+                reader.Skip();
+                Format = isObject ? _body[start..(int)reader.BytesConsumed] : default;
+            }
             else
             {
                 _tools.TryRead(ref reader);
@@ -113,6 +124,7 @@ internal ref struct ChatRequest
 
         reader.Read(); // throws on anything after the object
 
+        _tools.Mention(_messages.Final);
         MaxTokens = maxCompletionTokens ?? maxTokens ?? long.MaxValue;
         Choices = (int)(choices ?? 1);
         return !hasModel ? Problem.Missing("model") : !hasMessages ? Problem.Missing("messages") : problem;

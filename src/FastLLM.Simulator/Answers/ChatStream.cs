@@ -85,7 +85,7 @@ internal static class ChatStream
         for (int call = 0; call < content.Calls; call++)
         {
             int start = texts.Length;
-            content.WriteArguments(choice, texts);
+            content.WriteArguments(choice, call, texts);
             stretches[used++] = new Stretch(Part.Arguments, call, start, texts.Length);
         }
 

@@ -1,9 +1,11 @@
+using System.Text;
 using System.Text.Json;
 
 namespace FastLLM.Simulator.Answers;
 
 /// <summary>The tools that an answer calls.</summary>
-/// <remarks><c>tool_choice: "required"</c> has every function of <c>tools</c> called (8 at most), a named function that one.</remarks>
+/// <remarks><c>tool_choice: "required"</c> has every function of <c>tools</c> called (8 at most), a named function that one. Otherwise
+/// those are called whose names the last message contains, if it is the user's; none with <c>"none"</c>.</remarks>
 internal ref struct ChatTools(ReadOnlySpan<byte> body)
 {
     private const int MaxCalls = 8;
@@ -11,13 +13,17 @@ internal ref struct ChatTools(ReadOnlySpan<byte> body)
     private readonly ReadOnlySpan<byte> _body = body;
     private ReadOnlySpan<byte> _tools; // as in the request
     private ReadOnlySpan<byte> _named; // escaped, without quotes
+    private ReadOnlySpan<byte> _mentions; // the last message of the user
     private bool _required;
+    private bool _forbidden;
+    private bool _single; // parallel_tool_calls is false
 
     /// <summary>Computes how many tools are called.</summary>
     public readonly int CountCalls()
     {
         int count = 0;
-        while (_required && _named.IsEmpty && count < MaxCalls && !ToolName(count).IsEmpty)
+        int most = _single ? 1 : MaxCalls;
+        while (!_tools.IsEmpty && !_forbidden && _named.IsEmpty && count < most && !CalledName(count).IsEmpty)
         {
             count++;
         }
@@ -26,7 +32,32 @@ internal ref struct ChatTools(ReadOnlySpan<byte> body)
     }
 
     /// <summary>The name of a called tool, escaped and without quotes.</summary>
-    public readonly ReadOnlySpan<byte> CallName(int call) => _named.IsEmpty ? ToolName(call) : _named;
+    public readonly ReadOnlySpan<byte> CallName(int call) => _named.IsEmpty ? CalledName(call) : _named;
+
+    /// <summary>Notes the last message, if it is the user's.</summary>
+    public void Mention(ReadOnlySpan<byte> message) => _mentions = message;
+
+    /// <summary>The schema of the arguments of a called tool; undefined if it has none.</summary>
+    public readonly JsonElement CallParameters(int call)
+    {
+        if (!_tools.IsEmpty)
+        {
+            string name = Encoding.UTF8.GetString(JsonText.Decode(CallName(call)));
+            using JsonDocument tools = JsonDocument.Parse(_tools.ToArray(), new JsonDocumentOptions { MaxDepth = 1000 });
+            foreach (JsonElement tool in tools.RootElement.EnumerateArray())
+            {
+                if (tool.ValueKind == JsonValueKind.Object && tool.TryGetProperty("function", out JsonElement function)
+                    && function.ValueKind == JsonValueKind.Object && function.TryGetProperty("name", out JsonElement named)
+                    && named.ValueKind == JsonValueKind.String && named.ValueEquals(name)
+                    && function.TryGetProperty("parameters", out JsonElement parameters))
+                {
+                    return parameters.Clone();
+                }
+            }
+        }
+
+        return default;
+    }
 
     /// <summary>Reads a member of the request, if it is about tools.</summary>
     public void TryRead(ref Utf8JsonReader reader)
@@ -43,7 +74,13 @@ internal ref struct ChatTools(ReadOnlySpan<byte> body)
         {
             reader.Read();
             _required = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("required"u8);
+            _forbidden = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("none"u8);
             _named = reader.TokenType == JsonTokenType.StartObject ? NameOf(ref reader) : default;
+        }
+        else if (reader.ValueTextEquals("parallel_tool_calls"u8))
+        {
+            reader.Read();
+            _single = reader.TokenType == JsonTokenType.False;
         }
     }
 
@@ -70,6 +107,18 @@ internal ref struct ChatTools(ReadOnlySpan<byte> body)
         }
 
         return name;
+    }
+
+    private readonly ReadOnlySpan<byte> CalledName(int call)
+    {
+        for (int index = 0; ; index++)
+        {
+            ReadOnlySpan<byte> name = ToolName(index);
+            if (name.IsEmpty || ((_required || _mentions.IndexOf(name) >= 0) && call-- == 0))
+            {
+                return name;
+            }
+        }
     }
 
     private readonly ReadOnlySpan<byte> ToolName(int index)

@@ -38,6 +38,9 @@ internal sealed class JsonOut
         return output;
     }
 
+    /// <summary>Gets a value indicating whether the answer has no white space.</summary>
+    public bool IsCompact => _compact;
+
     /// <summary>Writes without white space from now on, until the next <see cref="Restart"/>.</summary>
     public void MakeCompact() => _compact = true;
 

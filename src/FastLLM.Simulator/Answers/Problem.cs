@@ -65,9 +65,16 @@ internal sealed record Problem(int Status, string Message, string Type = "invali
     };
 
     /// <summary>Writes an error with status 200, as OpenRouter sends it when the provider behind it fails.</summary>
-    public static void WriteErrorInOk(BodyHash hash, bool streamed, JsonOut output)
+    public static void WriteErrorInOk(ServedPath path, BodyHash hash, bool streamed, JsonOut output)
     {
         output.Restart();
+        if (streamed && path == ServedPath.Responses)
+        {
+            output.Raw("event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":\"server_error\",\"param\":null,"u8);
+            output.Raw("\"message\":\"Simulated: the provider returned an error.\"}\n\n"u8);
+            return;
+        }
+
         if (streamed)
         {
             WriteErrorChunk(hash, output);

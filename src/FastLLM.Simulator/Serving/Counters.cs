@@ -13,6 +13,8 @@ internal sealed class Counters
     [
         (ServedPath.ChatCompletions, "/v1/chat/completions"),
         (ServedPath.Embeddings, "/v1/embeddings"),
+        (ServedPath.Responses, "/v1/responses"),
+        (ServedPath.Completions, "/v1/completions"),
         (ServedPath.Models, "/v1/models"),
         (ServedPath.Other, "other"),
     ];

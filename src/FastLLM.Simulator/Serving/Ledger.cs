@@ -120,6 +120,12 @@ internal sealed class Ledger(TimeProvider time)
             return fits ? head + tail : throw new InvalidOperationException("A line of the ledger is longer than it can be.");
         }
 
-        private string Name => Path == ServedPath.Embeddings ? "/v1/embeddings" : "/v1/chat/completions";
+        private string Name => Path switch
+        {
+            ServedPath.Embeddings => "/v1/embeddings",
+            ServedPath.Responses => "/v1/responses",
+            ServedPath.Completions => "/v1/completions",
+            _ => "/v1/chat/completions",
+        };
     }
 }

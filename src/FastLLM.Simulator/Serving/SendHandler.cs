@@ -8,7 +8,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace FastLLM.Simulator.Serving;
 
-/// <summary>Answers chat completions and embeddings: body, admission, fault, latency, answer.</summary>
+/// <summary>Answers chat completions, responses, completions and embeddings: body, admission, fault, latency, answer.</summary>
 internal sealed class SendHandler
 {
     public const int ClientLeft = 499;
@@ -18,17 +18,21 @@ internal sealed class SendHandler
     private static readonly StringValues s_noTime = "0";
 
     private readonly SimulatorOptions _options;
+    private readonly AnswerForm _form;
     private readonly Counters _counters;
     private readonly Ledger? _ledger;
+    private readonly RequestLog? _requests;
     private readonly Admission _admission;
     private readonly EventStream _events;
     private long _failuresLeft;
 
-    public SendHandler(SimulatorOptions options, Counters counters, Ledger? ledger)
+    public SendHandler(SimulatorOptions options, Counters counters, Ledger? ledger, RequestLog? requests)
     {
         _options = options;
+        _form = AnswerForm.Of(options);
         _counters = counters;
         _ledger = ledger;
+        _requests = requests;
         _admission = new Admission(options, counters);
         _events = new EventStream(options, counters, _admission);
         _failuresLeft = options.FailFirst;
@@ -56,6 +60,7 @@ internal sealed class SendHandler
                 read = default;
             }
 
+            _requests?.Add(context, body.Span);
             if (Arrive(request, body.Span) is { } refusal)
             {
                 Fail(request, refusal);
@@ -177,7 +182,7 @@ internal sealed class SendHandler
             if (request.Fault == SimulatorFault.ErrorInOk)
             {
                 request.Status = StatusCodes.Status200OK;
-                Problem.WriteErrorInOk(request.Hash, request.Facts.Streamed, request.Output!);
+                Problem.WriteErrorInOk(request.Path, request.Hash, request.Facts.Streamed, request.Output!);
             }
         }
     }
@@ -220,7 +225,7 @@ internal sealed class SendHandler
     {
         request.Output ??= JsonOut.Rent(_options.Compact);
         request.Status = Answers.Answer.Write(
-            request.Path, body, request.Hash, _options.EmbeddingDimensions, request.Output, out AnswerFacts facts);
+            request.Path, body, request.Hash, _form, request.Output, out AnswerFacts facts);
         request.Facts = facts;
     }
 

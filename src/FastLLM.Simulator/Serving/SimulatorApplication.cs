@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using FastLLM.Simulator.Answers;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +10,9 @@ namespace FastLLM.Simulator.Serving;
 /// <summary>Handles all requests straight on Kestrel: no routing, no HttpContext, no logging.</summary>
 internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection>
 {
+    private const string ModelPath = "/v1/models/";
+    private const int ModelPathLength = 11;
+
     private readonly SimulatorOptions _options;
     private readonly Counters _counters;
     private readonly SendHandler _sends;
@@ -17,10 +22,13 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
         _options = options;
         _counters = counters;
         Ledger = options.Ledger ? new Ledger(options.TimeProvider) : null;
-        _sends = new SendHandler(options, counters, Ledger);
+        Requests = options.RecordRequests ? new RequestLog() : null;
+        _sends = new SendHandler(options, counters, Ledger, Requests);
     }
 
     public Ledger? Ledger { get; }
+
+    public RequestLog? Requests { get; }
 
     public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
 
@@ -35,7 +43,10 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
         {
             "/v1/chat/completions" => (ServedPath.ChatCompletions, "POST"),
             "/v1/embeddings" => (ServedPath.Embeddings, "POST"),
+            "/v1/responses" => (ServedPath.Responses, "POST"),
+            "/v1/completions" => (ServedPath.Completions, "POST"),
             "/v1/models" => (ServedPath.Models, "GET"),
+            { Length: > ModelPathLength } model when model.StartsWith(ModelPath, StringComparison.Ordinal) => (ServedPath.Models, "GET"),
             "/simulator/stats" => (ServedPath.Stats, "GET"),
             "/simulator/ledger" when Ledger is not null => (ServedPath.Ledger, "GET"),
             _ => (ServedPath.Other, ""),
@@ -43,13 +54,14 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
 
         return path == ServedPath.Other || !string.Equals(request.Method, allowed, StringComparison.Ordinal)
                 ? RefuseAsync(context, request, path, allowed)
-            : path is ServedPath.ChatCompletions or ServedPath.Embeddings ? _sends.HandleAsync(context, path)
+            : path is ServedPath.ChatCompletions or ServedPath.Embeddings or ServedPath.Responses or ServedPath.Completions
+                ? _sends.HandleAsync(context, path)
             : path == ServedPath.Ledger ? Delivery.LedgerAsync(context, Ledger!)
-            : ReportAsync(context, path);
+            : ReportAsync(context, request.Path, path);
     }
 
-    /// <summary>Answers with the list of models, or the counts.</summary>
-    private async Task ReportAsync(IFeatureCollection context, ServedPath path)
+    /// <summary>Answers with the list of models, one of them, or the counts.</summary>
+    private async Task ReportAsync(IFeatureCollection context, string address, ServedPath path)
     {
         JsonOut output = JsonOut.Rent(_options.Compact);
         if (path == ServedPath.Stats)
@@ -59,7 +71,17 @@ internal sealed class SimulatorApplication : IHttpApplication<IFeatureCollection
         else
         {
             _counters.Enter();
-            Answer.WriteModels(output);
+            if (address.Length > ModelPathLength)
+            {
+                // Kestrel has decoded everything but slashes.
+                string model = address[ModelPathLength..].Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+                Answer.WriteModel(JsonEncodedText.Encode(model, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, output);
+            }
+            else
+            {
+                Answer.WriteModels(output);
+            }
+
             _counters.Leave(path, StatusCodes.Status200OK);
         }
 

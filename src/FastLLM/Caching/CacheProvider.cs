@@ -17,8 +17,8 @@ public abstract class CacheProvider : IAsyncDisposable
     public abstract ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default);
 
     /// <summary>Returns whether there is an entry.</summary>
-    /// <param name="requestId">A request id, as returned by <see cref="RequestBatch.Add"/> and <see cref="ResponseWrapper.RequestId"/>. Any
-    /// other text is not found.</param>
+    /// <param name="requestId">A request id, as returned by <see cref="RequestBatch.Add(LlmRequest)"/> and
+    /// <see cref="ResponseWrapper.RequestId"/>. Any other text is not found.</param>
     /// <param name="scope">The endpoint; <see langword="null"/> for any.</param>
     /// <param name="cancellationToken">Stops waiting for the result.</param>
     public ValueTask<bool> ExistsAsync(string requestId, string? scope = null, CancellationToken cancellationToken = default) =>

@@ -15,7 +15,7 @@ internal abstract class Run<TResponse>(
     public const int MinRowsForShare = 100;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<RequestKey, ResponseWrapper<TResponse>> _outcomesByKey = [];
+    private Dictionary<RequestKey, ResponseWrapper<TResponse>>? _outcomesByKey; // made when there is something to remember
     private int _failures;
     private long _finishedRows;
     private long _failedRows;
@@ -99,7 +99,8 @@ internal abstract class Run<TResponse>(
     {
         lock (_gate)
         {
-            return _outcomesByKey.TryGetValue(key, out outcome);
+            outcome = null;
+            return _outcomesByKey is not null && _outcomesByKey.TryGetValue(key, out outcome);
         }
     }
 
@@ -113,6 +114,7 @@ internal abstract class Run<TResponse>(
         {
             if (outcome.IsSuccess || _failures < MaxFailures)
             {
+                _outcomesByKey ??= [];
                 _failures += _outcomesByKey.TryAdd(key, outcome) && !outcome.IsSuccess ? 1 : 0;
             }
         }
@@ -125,7 +127,7 @@ internal abstract class Run<TResponse>(
         {
             lock (_gate)
             {
-                _outcomesByKey.Remove(recorded.Key);
+                _outcomesByKey?.Remove(recorded.Key);
             }
         }
     }

@@ -32,7 +32,8 @@ internal sealed class SharedFailureDetector
     private readonly Suspects _suspects = new();
     private readonly OutageWatch _outage;
     private readonly HeldSends _held = new();
-    private readonly ITimer _readAhead;
+    private readonly TimeProvider _time;
+    private ITimer? _readAhead;
     private ProbeStage _stage;
     private LlmException? _outageCause;
     private FailureScope? _ended;
@@ -46,10 +47,13 @@ internal sealed class SharedFailureDetector
     public SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
     {
         _stopsIfAlike = stopsIfAlike;
+        _time = time;
         _outage = new OutageWatch(time);
-        _readAhead = time.CreateTimer(
-            static detector => ((SharedFailureDetector)detector!).SendProbes(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>Creates a detector that decides nothing, for runs of one row: any number of them may share it.</summary>
+    public static SharedFailureDetector CreateIdle(TimeProvider time) =>
+        new(stopsIfAlike: false, time) { _ended = FailureScope.Request, _isWatching = false };
 
     private enum ProbeStage
     {
@@ -135,7 +139,7 @@ internal sealed class SharedFailureDetector
     /// <summary>Notes an answered send.</summary>
     public void Answered(string? model, long ticket)
     {
-        if (!_isWatching && _suspects.IsKnownToAnswer(model))
+        if (_ended is not null || (!_isWatching && _suspects.IsKnownToAnswer(model)))
         {
             return;
         }
@@ -212,7 +216,7 @@ internal sealed class SharedFailureDetector
             if (_ended is null)
             {
                 _ended = scope;
-                _readAhead.Dispose();
+                _readAhead?.Dispose();
                 _suspects.DecideAll(scope);
                 Update();
             }
@@ -241,7 +245,9 @@ internal sealed class SharedFailureDetector
             if (_stage == ProbeStage.None && (hasMore || !_held.IsEmpty))
             {
                 _stage = ProbeStage.ReadingAhead;
-                _readAhead.Change(ReadAhead, Timeout.InfiniteTimeSpan);
+                _readAhead?.Dispose();
+                _readAhead = _time.CreateTimer(
+                    static detector => ((SharedFailureDetector)detector!).SendProbes(), this, ReadAhead, Timeout.InfiniteTimeSpan);
                 break;
             }
 
@@ -279,7 +285,7 @@ internal sealed class SharedFailureDetector
             else if (_held.IsEmpty)
             {
                 // Rows that back off will be held, or the run ends.
-                _readAhead.Change(ReadAhead, Timeout.InfiniteTimeSpan);
+                _readAhead!.Change(ReadAhead, Timeout.InfiniteTimeSpan);
             }
             else
             {

@@ -288,6 +288,32 @@ public sealed record LlmRequest
     /// <inheritdoc cref="FromJson(string)"/>
     public static LlmRequest FromJson(JsonElement json) => FromJson(JsonText.BytesOf(json).AsSpan());
 
+    /// <summary>Creates a request from a body as a dictionary, as the API accepts it. It is sent as it is, with nothing added.</summary>
+    /// <param name="body">The parameters: text, numbers, truth values, <see cref="Message"/>, <see cref="JsonElement"/>,
+    /// <see cref="System.Text.Json.Nodes.JsonNode"/>, and lists and dictionaries of these. A text <c>provider</c> sets the label and is not
+    /// sent.</param>
+    /// <exception cref="JsonException">The body is not a JSON object, or a parameter has another type.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A parameter is out of its range; the message names it.</exception>
+    /// <exception cref="ArgumentException">A value cannot be sent, or a message has an unknown role.</exception>
+    public static LlmRequest FromDictionary(IReadOnlyDictionary<string, object?> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return ObjectBody.ToRequest(body);
+    }
+
+    /// <summary>Creates a request from a body as an object, such as <c>new { model = "m", messages = new[] { … } }</c>. Its properties are
+    /// the parameters, in the spelling of the API.</summary>
+    /// <remarks>As <see cref="FromDictionary"/>, but values may also be objects with properties; a <see cref="LlmRequest"/> is returned as
+    /// it is.</remarks>
+    /// <param name="body">An anonymous object, an object of your own, or a dictionary.</param>
+    /// <inheritdoc cref="FromDictionary"/>
+    [RequiresUnreferencedCode(ObjectBody.NeedsReflection)]
+    public static LlmRequest FromObject(object body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return ObjectBody.ToRequest(body);
+    }
+
     /// <inheritdoc/>
     public bool Equals(LlmRequest? other) => ReferenceEquals(this, other) || (other is not null && Key == other.Key);
 

@@ -11,10 +11,11 @@ public sealed record Message
     private static readonly string[] KnownRoles = ["system", "developer", "user", "assistant", "function", "tool"];
 
     /// <summary>Creates a message.</summary>
-    /// <param name="role">The role: <c>system</c>, <c>developer</c>, <c>user</c>, <c>assistant</c>, <c>function</c> or <c>tool</c>.</param>
+    /// <param name="role">The role: <c>system</c>, <c>developer</c>, <c>user</c> (the default), <c>assistant</c>, <c>function</c> or
+    /// <c>tool</c>.</param>
     /// <param name="content">The content; <see langword="null"/> if an assistant only calls tools.</param>
     /// <exception cref="ArgumentException">The role is unknown.</exception>
-    public Message(string role, MessageContent? content = null)
+    public Message(string role = "user", MessageContent? content = null)
     {
         Role = role;
         Content = content;
@@ -92,6 +93,16 @@ public sealed record Message
 
     /// <inheritdoc cref="FromJson(string)"/>
     public static Message FromJson(JsonElement json) => MessageJson.Read(json);
+
+    /// <summary>Creates a message from a dictionary, as the OpenAI API writes it.</summary>
+    /// <param name="message">The members.</param>
+    /// <exception cref="JsonException">The members are not those of a message.</exception>
+    /// <exception cref="ArgumentException">The role is unknown, or a value cannot be sent.</exception>
+    public static Message FromDictionary(IReadOnlyDictionary<string, object?> message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return ObjectBody.ToMessage(message);
+    }
 
     /// <inheritdoc/>
     public bool Equals(Message? other) =>

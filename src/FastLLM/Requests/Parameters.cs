@@ -64,7 +64,12 @@ internal struct Parameters
         }
     }
 
-    private static void Write(Utf8JsonWriter writer, string name, object? value)
+    /// <summary>Writes a value as JSON.</summary>
+    /// <param name="writer">The writer.</param>
+    /// <param name="name">The parameter, for error messages.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="writeObject">Writes values of other types; <see langword="null"/> to refuse them.</param>
+    public static void Write(Utf8JsonWriter writer, string name, object? value, Action<Utf8JsonWriter, string, object>? writeObject = null)
     {
         switch (value)
         {
@@ -105,31 +110,41 @@ internal struct Parameters
                 EnsureEncodable(node, name);
                 node.WriteTo(writer);
                 break;
+            case Message message:
+                message.WriteTo(writer);
+                break;
+            case ContentPart part:
+                writer.WriteRawValue(part.Json, skipInputValidation: true);
+                break;
             case IReadOnlyDictionary<string, double> numbers:
-                WriteMembers(writer, name, numbers.Select(n => KeyValuePair.Create(n.Key, (object?)n.Value)));
+                WriteMembers(writer, name, numbers.Select(n => KeyValuePair.Create(n.Key, (object?)n.Value)), writeObject);
                 break;
             case IEnumerable<KeyValuePair<string, object?>> members:
-                WriteMembers(writer, name, members);
+                WriteMembers(writer, name, members, writeObject);
                 break;
             case IDictionary members:
                 WriteMembers(writer, name, members.Keys.Cast<object>().Select(
-                    key => KeyValuePair.Create(Convert.ToString(key, CultureInfo.InvariantCulture) ?? "", members[key])));
+                    key => KeyValuePair.Create(Convert.ToString(key, CultureInfo.InvariantCulture) ?? "", members[key])), writeObject);
                 break;
             case IEnumerable elements:
                 writer.WriteStartArray();
                 foreach (object? element in elements)
                 {
-                    Write(writer, name, element);
+                    Write(writer, name, element, writeObject);
                 }
 
                 writer.WriteEndArray();
                 break;
             default:
-                throw new ArgumentException(
-                    $"\"{name}\" is a {value.GetType().Name}, which cannot be sent. "
-                    + $"Give a text, number, truth value, JsonNode, JsonElement, or a list or dictionary of these.", name);
+                (writeObject ?? throw NotSendable(name, value))(writer, name, value);
+                break;
         }
     }
+
+    /// <summary>Creates the exception for a value that cannot be sent.</summary>
+    public static ArgumentException NotSendable(string name, object value) => new(
+        $"\"{name}\" is a {value.GetType().Name}, which cannot be sent. "
+        + $"Give a text, number, truth value, JsonNode, JsonElement, or a list or dictionary of these.", name);
 
     // A JsonNode would write U+FFFD for text that UTF-8 cannot carry, and throw another exception for such text read from JSON.
     private static void EnsureEncodable(JsonNode? node, string name)
@@ -164,13 +179,14 @@ internal struct Parameters
         }
     }
 
-    private static void WriteMembers(Utf8JsonWriter writer, string name, IEnumerable<KeyValuePair<string, object?>> members)
+    private static void WriteMembers(Utf8JsonWriter writer, string name, IEnumerable<KeyValuePair<string, object?>> members,
+        Action<Utf8JsonWriter, string, object>? writeObject)
     {
         writer.WriteStartObject();
         foreach ((string key, object? value) in members)
         {
             writer.WriteName(key);
-            Write(writer, name, value);
+            Write(writer, name, value, writeObject);
         }
 
         writer.WriteEndObject();

@@ -1,4 +1,6 @@
 using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using FastLLM.Requests;
 
 namespace FastLLM;
@@ -9,10 +11,10 @@ namespace FastLLM;
 /// var batch = new RequestBatch();
 /// string id = batch.Chat.Completions.Create(model: "m", messages: [Message.User("Hello!")]);
 /// </code>
-/// The index of a request in the batch is its order id. There is nothing to dispose. Not safe for concurrent changes; a batch that
+/// The index of a request in the batch is its order id. Nothing needs to be disposed. Not safe for concurrent changes; a batch that
 /// does not change may be processed several times, also concurrently.
 /// </remarks>
-public sealed class RequestBatch : IReadOnlyList<LlmRequest>
+public sealed class RequestBatch : IReadOnlyList<LlmRequest>, IDisposable
 {
     private readonly List<LlmRequest> _requests = [];
 
@@ -50,6 +52,23 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
         return merged;
     }
 
+    /// <summary>Creates a batch from bodies as dictionaries or objects: a "list of dictionaries".</summary>
+    /// <param name="requests">Anonymous objects, objects of your own, dictionaries or requests; see
+    /// <see cref="LlmRequest.FromObject"/>.</param>
+    /// <inheritdoc cref="LlmRequest.FromObject"/>
+    [RequiresUnreferencedCode(ObjectBody.NeedsReflection)]
+    public static RequestBatch From(IEnumerable<object> requests)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        var batch = new RequestBatch();
+        foreach (object request in requests)
+        {
+            batch.Add(LlmRequest.FromObject(request));
+        }
+
+        return batch;
+    }
+
     /// <summary>Reads a file of OpenAI batch lines or bare bodies. Bodies keep the bytes of the file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
@@ -80,6 +99,7 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     /// <param name="request">The request.</param>
     /// <returns>The id of the request: its key in a cache.</returns>
     /// <exception cref="ArgumentException">A text has half of a surrogate pair.</exception>
+    [OverloadResolutionPriority(1)]
     public string Add(LlmRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -87,6 +107,12 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
         _requests.Add(request);
         return id;
     }
+
+    /// <summary>Adds a request whose body is a dictionary.</summary>
+    /// <param name="body">The parameters; see <see cref="LlmRequest.FromDictionary"/>.</param>
+    /// <returns>The id of the request: its key in a cache.</returns>
+    /// <inheritdoc cref="LlmRequest.FromDictionary"/>
+    public string Add(IReadOnlyDictionary<string, object?> body) => Add(LlmRequest.FromDictionary(body));
 
     /// <summary>Writes the batch as OpenAI batch lines.</summary>
     /// <remarks>
@@ -111,6 +137,11 @@ public sealed class RequestBatch : IReadOnlyList<LlmRequest>
     {
         ArgumentNullException.ThrowIfNull(stream);
         return BatchWriter.WriteAllAsync(_requests, stream, cancellationToken);
+    }
+
+    /// <summary>Does nothing: it lets a <c>using</c> statement declare a batch, as in the original FastLLM.</summary>
+    public void Dispose()
+    {
     }
 
     /// <inheritdoc/>

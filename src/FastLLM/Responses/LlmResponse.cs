@@ -11,7 +11,8 @@ namespace FastLLM;
 /// </remarks>
 public abstract class LlmResponse
 {
-    private JsonElement? _json;
+    // A reference: an element is larger than what threads can exchange at once, and equal requests share a response.
+    private object? _json;
 
     private protected LlmResponse(ReadOnlyMemory<byte> rawBody) => RawBody = rawBody;
 
@@ -24,11 +25,11 @@ public abstract class LlmResponse
     {
         get
         {
-            if (_json is not { } json)
+            if (Volatile.Read(ref _json) is not JsonElement json)
             {
                 using JsonDocument document = JsonDocument.Parse(WellFormedJson.Of(RawBody));
                 json = document.RootElement.Clone();
-                _json = json;
+                Volatile.Write(ref _json, json);
             }
 
             return json;

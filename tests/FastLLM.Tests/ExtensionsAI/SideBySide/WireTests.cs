@@ -40,6 +40,21 @@ public sealed class WireTests
         ["functions, strict by option"] = ([s_user], new() { Tools = [s_weather], AdditionalProperties = new() { ["strict"] = true }, ToolMode = ChatToolMode.None }),
         ["function without parameters"] = ([s_user], new() { Tools = [AIFunctionFactory.Create(() => "x", "nothing"), AIFunctionFactory.CreateDeclaration("bare", null, JsonElement.Parse("{}"))] }),
         ["function with own schema"] = ([s_user], new() { Tools = [AIFunctionFactory.CreateDeclaration("r", "d", JsonElement.Parse("""{"type":"object","properties":{"a":true},"$defs":{"x":{}},"additionalProperties":true}"""))] }),
+        ["JSON as result"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", JsonElement.Parse("""{"a":[1,null,"x"]}""")), new FunctionResultContent("c2", true), new FunctionResultContent("c3", 5), new FunctionResultContent("c4", new JsonObject { ["b"] = 1 })])], null),
+        ["arguments of many kinds"] = ([s_user, new(ChatRole.Assistant, [new FunctionCallContent("c1", "f", new Dictionary<string, object?> { ["j"] = JsonElement.Parse("""{"x":1.50}"""), ["n"] = JsonNode.Parse("[1,2]"), ["d"] = 1.5m, ["l"] = long.MaxValue, ["b"] = false, ["t"] = new TimeSpan(1, 2, 3) })])], null),
+        ["effort none"] = ([s_user], new() { Reasoning = new() { Effort = ReasoningEffort.None } }),
+        ["effort low"] = ([s_user], new() { Reasoning = new() { Effort = ReasoningEffort.Low } }),
+        ["effort medium"] = ([s_user], new() { Reasoning = new() { Effort = ReasoningEffort.Medium } }),
+        ["effort high"] = ([s_user], new() { Reasoning = new() { Effort = ReasoningEffort.High } }),
+        ["mode and calls without tools"] = ([s_user], new() { ToolMode = ChatToolMode.RequireAny, AllowMultipleToolCalls = false }),
+        ["one call at a time"] = ([s_user], new() { Tools = [s_weather], AllowMultipleToolCalls = false }),
+        ["format with schema, name and description"] = ([s_user], new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonElement.Parse("""{"type":"object","properties":{},"additionalProperties":false}"""), "n", "d") }),
+        ["format with schema, no name"] = ([s_user], new() { ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonElement.Parse("""{"type":"object","properties":{"a":{"type":"string"}}}""")) }),
+        ["image with detail"] = ([User(new DataContent(new byte[] { 1 }, "image/jpeg") { AdditionalProperties = new() { ["detail"] = "low" } }, new TextContent("t"))], null),
+        ["image by file"] = ([User(new HostedFileContent("f1") { MediaType = "image/png" })], null),
+        ["content without text"] = ([User(new TextContent(null), new TextContent("a"))], null),
+        ["long conversation"] = ([new(ChatRole.System, "s"), s_user, new(ChatRole.Assistant, "b"), new(ChatRole.User, "c"), new(ChatRole.Assistant, "d") { AuthorName = "n" }, s_user], new() { Instructions = "First." }),
+        ["background"] = ([s_user], new() { AllowBackgroundResponses = true }),
         ["web search"] = ([s_user], new() { Tools = [new HostedWebSearchTool()] }),
         ["format text"] = ([s_user], new() { ResponseFormat = ChatResponseFormat.Text }),
         ["format JSON"] = ([s_user], new() { ResponseFormat = ChatResponseFormat.Json }),
@@ -56,6 +71,7 @@ public sealed class WireTests
         ["parameters of other servers"] = ([s_user], new() { TopK = 4, AdditionalProperties = new() { ["top_a"] = 1 } }, """{"content":"a","role":"user"}],"model":"m"}""", "\"top_a\":1,\"top_k\":4"),
         ["arguments null"] = ([s_user, new(ChatRole.Assistant, [new FunctionCallContent("c1", "f")])], null, "\"arguments\":\"null\"", "\"arguments\":{}"),
         ["result as text"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", JsonElement.Parse("\"s\""))])], null, """{"content":"\u0022s\u0022",""", """{"content":"s","""),
+        ["contents as result"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", new AIContent[] { new TextContent("a"), new TextContent("b") })])], null, "\"$type\":\"text\",\"text\":\"a\"", """{"content":"ab","role":"tool","""),
         ["result with exception"] = ([s_user, Call(1), new(ChatRole.Tool, [new FunctionResultContent("c1", null) { Exception = new FormatException("bad") }])], null, """{"content":"","role":"tool",""", """{"content":"Error: bad","role":"tool","""),
         ["result of a user"] = ([s_user, Call(1), User(new FunctionResultContent("c1", "r"), new TextContent("t"))], null, """}]},{"content":"t","role":"user"}""", """{"content":"r","role":"tool","tool_call_id":"c1"},{"content":"t","role":"user"}"""),
         ["other files"] = ([User(new DataContent(new byte[] { 1 }, "text/plain"))], null, """{"content":"","role":"user"}""", "\"file_data\":\"data:text/plain;base64,AQ==\""),
@@ -78,6 +94,20 @@ public sealed class WireTests
         await both.Theirs.GetResponseAsync(messages, options, Cancel);
         await both.Ours.GetResponseAsync(messages, options, Cancel);
 
+        Assert.Equal(Meaning.Of(both.Bodies[0]), Meaning.Of(both.Bodies[1]));
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task WhatArrives_Streamed_MeansTheSame(string name)
+    {
+        (ChatMessage[] messages, ChatOptions? options) = s_cases[name];
+        await using var both = new BothClients("data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", streams: true);
+
+        await both.Theirs.GetStreamingResponseAsync(messages, options, Cancel).ToChatResponseAsync(Cancel);
+        await both.Ours.GetStreamingResponseAsync(messages, options, Cancel).ToChatResponseAsync(Cancel);
+
+        Assert.True((bool)both.Bodies[1]["stream"]! && (bool)both.Bodies[1]["stream_options"]!["include_usage"]!);
         Assert.Equal(Meaning.Of(both.Bodies[0]), Meaning.Of(both.Bodies[1]));
     }
 
@@ -153,6 +183,7 @@ public sealed class WireTests
         await Refused("FunctionResultContent", [new(ChatRole.Tool, new List<AIContent>())], null);
         await Refused("HostedCodeInterpreterTool", [s_user], new() { Tools = [new HostedCodeInterpreterTool()] });
         await Refused("ConversationId", [s_user], new() { ConversationId = "c" });
+        await Refused("ContinuationToken", [s_user], new() { ContinuationToken = ResponseContinuationToken.FromBytes(new byte[] { 1 }) });
         await Refused("Reasoning.Output", [s_user], new() { Reasoning = new() { Output = ReasoningOutput.Full } });
         await Refused("Version", [s_user], new() { RawRepresentationFactory = _ => new Version(1, 2) });
         await Refused("messages", [s_user], new() { RawRepresentationFactory = _ => new JsonObject { ["messages"] = new JsonArray() } });
