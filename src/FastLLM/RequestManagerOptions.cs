@@ -192,6 +192,14 @@ public sealed class RequestManagerOptions
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public TimeProvider TimeProvider { get; set => field = NotNull(value, nameof(TimeProvider)); } = TimeProvider.System;
 
+    /// <summary>Gets or sets a value indicating whether spans hold prompts and answers.</summary>
+    /// <remarks>Prompts and answers may be private, and telemetry often has other readers than the data. See
+    /// <c>docs/telemetry.md</c>.</remarks>
+    /// <value>The default is <see langword="false"/>, unless the environment variable <see cref="LlmTelemetry.CaptureVariable"/> is
+    /// <c>true</c>, <c>span_only</c> or <c>span_and_event</c>.</value>
+    public bool CaptureMessageContent { get; set; } =
+        Environment.GetEnvironmentVariable(LlmTelemetry.CaptureVariable)?.ToUpperInvariant() is "TRUE" or "SPAN_ONLY" or "SPAN_AND_EVENT";
+
     /// <summary>Gets or sets the logger. Prompts and answers are logged at Trace only, keys never.</summary>
     public ILogger? Logger { get; set; }
 
