@@ -141,6 +141,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast)
         {
             Entered = entered,
+            IsInteractive = lateness is not null,
         };
         try
         {

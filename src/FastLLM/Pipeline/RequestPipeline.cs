@@ -183,7 +183,9 @@ internal sealed class RequestPipeline<TResponse>(
     {
         try
         {
-            if (_timeouts.Next(context.Request.Model, context.Retry.Timeouts, Age(context), out string option) is not { } timeout)
+            bool isInteractive = context.Run.IsInteractive && !context.Request.Stream;
+            if (_timeouts.Next(context.Request.Model, context.Retry.Timeouts, Age(context), isInteractive, out string option)
+                is not { } timeout)
             {
                 return new Reply<TResponse>(context.Sends.LastFailure ?? AdmissionControl<TResponse>.OutOfTime(options));
             }
