@@ -92,8 +92,10 @@ internal sealed class ClientHost : IAsyncDisposable, IDisposable
             ?? throw new InvalidOperationException("FastLLM has no provider: the function given to UseProvider returned null.");
     }
 
-    private static RequestManagerOptions OptionsOf(FastLLMBuilder builder, IServiceProvider container) =>
-        container.GetRequiredService<IOptionsMonitor<RequestManagerOptions>>().Get(builder.Name ?? Options.DefaultName);
+    // The instance that applications get too: each further one would call what sets the options again.
+    private static RequestManagerOptions OptionsOf(FastLLMBuilder builder, IServiceProvider container) => builder.Name is null
+        ? container.GetRequiredService<IOptions<RequestManagerOptions>>().Value
+        : container.GetRequiredService<IOptionsMonitor<RequestManagerOptions>>().Get(builder.Name);
 
     // A scope begins with the base URL and never holds a key.
     private static Uri? AddressOf(Provider<LlmResponse> provider) =>
