@@ -36,8 +36,9 @@ public sealed class PackageFeed : IAsyncLifetime
             new XElement("Target", new XAttribute("Name", "Pack"), new XElement(
                 "MSBuild", new XAttribute("Projects", "@(Projects)"), new XAttribute("Targets", "Pack"), new XAttribute("BuildInParallel", "true"),
                 new XAttribute("Properties", $"Configuration={s_configuration};NoBuild=true;PackageOutputPath={Feed}"))));
-        await File.WriteAllTextAsync(PathOf("pack.proj"), pack.ToString());
-        await DotnetAsync("msbuild", PathOf("pack.proj"), "-t:Pack", "-m", "-v:q", "-nologo");
+        Directory.CreateDirectory(PathOf("pack"));
+        await File.WriteAllTextAsync(PathOf("pack/pack.proj"), pack.ToString());
+        await DotnetAsync("msbuild", PathOf("pack/pack.proj"), "-t:Pack", "-m", "-v:q", "-nologo");
     }
 
     public ValueTask DisposeAsync()

@@ -46,12 +46,14 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
     [Fact(Timeout = 300_000)]
     public async Task Program_CompiledAheadOfTimeFromPackages_RunsWithoutWarning()
     {
-        await File.WriteAllTextAsync(feed.PathOf("Program.cs"), Program, TestContext.Current.CancellationToken);
+        Directory.CreateDirectory(feed.PathOf("program"));
+        await File.WriteAllTextAsync(feed.PathOf("program/Program.cs"), Program, TestContext.Current.CancellationToken);
         XElement project = feed.Project(
-            ("PublishAot", "true"), ("TreatWarningsAsErrors", "true"), ("TrimmerSingleWarn", "false"), ("InvariantGlobalization", "true"), ("IlcOptimizationPreference", "Size"));
-        await File.WriteAllTextAsync(feed.PathOf("Program.csproj"), project.ToString(), TestContext.Current.CancellationToken);
+            ("PublishAot", "true"), ("TreatWarningsAsErrors", "true"), ("TrimmerSingleWarn", "false"), ("InvariantGlobalization", "true"));
+        await File.WriteAllTextAsync(feed.PathOf("program/Program.csproj"), project.ToString(), TestContext.Current.CancellationToken);
 
-        string built = await feed.DotnetAsync("publish", feed.PathOf("Program.csproj"), "-r", RuntimeInformation.RuntimeIdentifier, "-o", feed.PathOf("out"));
+        // Without optimization, which takes most of the time: warnings are the same.
+        string built = await feed.DotnetAsync("publish", feed.PathOf("program/Program.csproj"), "-c", "Debug", "-r", RuntimeInformation.RuntimeIdentifier, "-o", feed.PathOf("out"));
         string printed = await feed.RunAsync(Path.Combine(feed.PathOf("out"), "Program"), feed.PathOf("cache"));
 
         Assert.DoesNotContain("warning", built, StringComparison.OrdinalIgnoreCase);
@@ -84,7 +86,7 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
         using ZipArchive archive = ZipFile.OpenRead(Directory.GetFiles(feed.Feed, $"{package}.*.nupkg").Single(path => char.IsAsciiDigit(Path.GetFileName(path)[package.Length + 1])));
         string[] files = [.. archive.Entries.Select(entry => entry.FullName)];
 
-        Assert.Superset(new HashSet<string> { "README.md", "icon.png", $"{package}.nuspec" }, [.. files]);
+        Assert.Empty(((string[])["README.md", "icon.png", $"{package}.nuspec"]).Except(files));
         using Stream stream = archive.GetEntry($"{package}.nuspec")!.Open();
         XElement metadata = XDocument.Load(stream).Root!.Elements().First();
         string Text(string name) => metadata.Elements().Single(element => element.Name.LocalName == name).Value;
@@ -93,7 +95,7 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
         Assert.Matches("^[0-9a-f]{40}$", metadata.Elements().Single(element => element.Name.LocalName == "repository").Attribute("commit")!.Value);
         if (library is not null)
         {
-            Assert.Superset(new HashSet<string> { $"{library}.dll", $"{library}.xml" }, [.. files]);
+            Assert.Empty(((string[])[$"{library}.dll", $"{library}.xml"]).Except(files));
             using ZipArchive symbols = ZipFile.OpenRead(Directory.GetFiles(feed.Feed, $"{package}.*.snupkg").Single(path => char.IsAsciiDigit(Path.GetFileName(path)[package.Length + 1])));
             Assert.NotNull(symbols.GetEntry($"{library}.pdb"));
         }

@@ -53,6 +53,8 @@ public sealed class TelemetryTests : IDisposable
     [InlineData("http://collector.example", "Use https://")]
     public async Task Run_InvalidCollector_IsRefused(string url, string message)
     {
+        _tool.Write("in.jsonl", """{"model":"m","messages":[{"role":"user","content":"hi"}]}""");
+
         ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--provider", "simulator", "--otlp", url);
 
         Assert.Equal(2, result.Exit);
