@@ -15,9 +15,10 @@ internal sealed class Operation
             _ => endpoint[(endpoint.LastIndexOf('/') + 1)..],
         };
         SpanName = string.IsNullOrEmpty(model) ? Name : $"{Name} {model}";
-        Tags = string.IsNullOrEmpty(model)
-            ? [new(Telemetry.OperationName, Name), .. provider.Tags]
-            : [new(Telemetry.OperationName, Name), new(Telemetry.RequestModel, model), .. provider.Tags];
+        CounterTags = string.IsNullOrEmpty(model)
+            ? [new(Telemetry.OperationName, Name), provider.Tags[0]]
+            : [new(Telemetry.OperationName, Name), new(Telemetry.RequestModel, model), provider.Tags[0]];
+        Tags = [.. CounterTags, .. provider.Tags[1..]];
     }
 
     public string Endpoint { get; }
@@ -31,6 +32,9 @@ internal sealed class Operation
 
     /// <summary>Gets the attributes of every measurement: at most five, so that three more fit without an allocation.</summary>
     public KeyValuePair<string, object?>[] Tags { get; }
+
+    /// <summary>Gets the attributes of FastLLM's own counters: the same without the address, since each attribute costs time.</summary>
+    public KeyValuePair<string, object?>[] CounterTags { get; }
 
     /// <summary>Gets or sets the model that answered last: it rarely changes, and need not be a new string each time.</summary>
     public string? LastResponseModel { get; set; }

@@ -163,7 +163,8 @@ internal sealed class SendTelemetry(ProviderIdentity provider, bool capturesCont
         activity.Dispose();
     }
 
-    private TagList TagsOf(LlmRequest? request) => request is null ? new TagList(provider.Tags) : new TagList(OperationOf(request).Tags);
+    private TagList TagsOf(LlmRequest? request) =>
+        new(request is null ? provider.Tags.AsSpan(0, 1) : OperationOf(request).CounterTags);
 
     private Operation OperationOf(LlmRequest request)
     {
