@@ -8,6 +8,7 @@ using Xunit;
 namespace FastLLM.Tests.Samples;
 
 /// <summary>The web sample under load, as a process of its own.</summary>
+[Collection(SampleTests.Collection)]
 public sealed class AspNetSampleTests
 {
     private const int Callers = 200;
