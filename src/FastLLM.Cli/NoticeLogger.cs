@@ -4,9 +4,12 @@ namespace FastLLM.Cli;
 
 /// <summary>Shows the warnings of the engine as notices. Errors are reported when the run ends.</summary>
 /// <param name="write">Shows a notice.</param>
-/// <param name="verbose">Whether to show all messages from Debug on.</param>
+/// <param name="verbose">Whether to show all messages from Debug on, except those of each success.</param>
 internal sealed class NoticeLogger(Action<string> write, bool verbose) : ILogger
 {
+    private const int RequestReused = 202;
+    private const int RequestAnswered = 405;
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
@@ -15,7 +18,7 @@ internal sealed class NoticeLogger(Action<string> write, bool verbose) : ILogger
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (IsEnabled(logLevel))
+        if (IsEnabled(logLevel) && eventId.Id is not (RequestReused or RequestAnswered))
         {
             write(formatter(state, exception));
         }

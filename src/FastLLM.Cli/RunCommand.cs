@@ -18,6 +18,7 @@ internal sealed class RunCommand
     private readonly TimeOptions _times = new();
     private readonly CostOptions _cost = new();
     private readonly DisplayOptions _display = new();
+    private readonly TelemetryOptions _telemetry = new();
 
     private RunCommand(Func<string, string?> environment, TimeProvider time)
     {
@@ -41,6 +42,7 @@ internal sealed class RunCommand
         run._times.AddTo(command);
         run._cost.AddTo(command);
         run._display.AddTo(command);
+        run._telemetry.AddTo(command);
         command.AddExample(
             "Try it without an API key, against the built-in simulator:",
             "fastllm run samples/questions.jsonl --provider simulator");
@@ -75,6 +77,7 @@ internal sealed class RunCommand
             throw new UsageException("--confirm-above reads the input twice, so it needs a file. For standard input, use --max-cost.");
         }
 
+        Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
         Endpoint? endpoint = ResolveEndpoint(result);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
@@ -92,6 +95,7 @@ internal sealed class RunCommand
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);
 
+        using TelemetryExport? export = collector is null ? null : new TelemetryExport(collector, progress.Warn);
         await using DiskCache? cache = _cache.Open(result, progress.Notice);
         options.Cache = cache;
         await using var manager = new RequestManager(connection.Provider, options);

@@ -1,3 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
+using FastLLM.Mapping;
+using FastLLM.Services;
+using Microsoft.Extensions.DependencyInjection;
+
 namespace FastLLM;
 
 /// <summary>Extension methods for <see cref="FastLLMBuilder"/>.</summary>
@@ -42,6 +47,92 @@ public static class FastLLMBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(create);
         builder.CreateProvider = create;
+        return builder;
+    }
+
+    /// <summary>Uses a provider of a type: the container's service of that type if there is one; otherwise it is created, and its
+    /// constructor gets services.</summary>
+    /// <typeparam name="TProvider">The type.</typeparam>
+    /// <param name="builder">The builder.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseProvider<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TProvider>(
+        this FastLLMBuilder builder)
+        where TProvider : Provider<LlmResponse> =>
+        builder.UseProvider(static container =>
+            container.GetService<TProvider>() ?? ActivatorUtilities.CreateInstance<TProvider>(container));
+
+    /// <summary>Uses a cache that several clients may share. The container does not close it.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="cache">The cache.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseCache(this FastLLMBuilder builder, CacheProvider cache)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(cache);
+        builder.Cache = (_ => cache, IsOwned: false);
+        return builder;
+    }
+
+    /// <summary>Uses a cache that is created from other services. The container closes it, after the manager.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="create">Creates the cache, once.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseCache(this FastLLMBuilder builder, Func<IServiceProvider, CacheProvider> create)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(create);
+        builder.Cache = (create, IsOwned: true);
+        return builder;
+    }
+
+    /// <summary>Uses a cache on disk. The container closes it, after the manager.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="directory">The folder.</param>
+    /// <param name="options">The options of the cache.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseDiskCache(this FastLLMBuilder builder, string directory, DiskCacheOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        return builder.UseCache(_ => new DiskCache(directory, options));
+    }
+
+    /// <summary>Sends over the handlers of an <see cref="IHttpClientFactory"/>: what is configured for its client, such as delegating
+    /// handlers, logging or a proxy, applies to every send.</summary>
+    /// <remarks>
+    /// <para>The primary handler follows no redirects, which would carry prompts and key to another host, and has no cookies.
+    /// <c>ConfigurePrimaryHttpMessageHandler</c> replaces it. The timeout of the client is not used: see
+    /// <see cref="RequestManagerOptions.Timeout"/>.</para>
+    /// <para>Leave retries, rate limits and circuit breakers to FastLLM: a second layer multiplies sends, and hides from FastLLM what the
+    /// provider allows.</para>
+    /// </remarks>
+    /// <param name="builder">The builder.</param>
+    /// <param name="httpClient">The name of the HTTP client; <see langword="null"/> for <c>FastLLM</c>, with the name of the client behind
+    /// it.</param>
+    /// <param name="configure">Configures the HTTP client.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    public static FastLLMBuilder UseHttpClient(
+        this FastLLMBuilder builder, string? httpClient = null, Action<IHttpClientBuilder>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        string name = httpClient ?? (builder.Name is null ? "FastLLM" : $"FastLLM-{builder.Name}");
+        IHttpClientBuilder client = builder.Services.AddHttpClient(name).ConfigurePrimaryHttpMessageHandler(static () =>
+            new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, EnableMultipleHttp2Connections = true });
+        configure?.Invoke(client);
+        builder.CreateHandler =
+            container => new FactoryHandler(container.GetRequiredService<IHttpMessageHandlerFactory>(), name);
+        return builder;
+    }
+
+    /// <summary>Sets the time after which nothing more is sent for a call of the chat client or embedding generator that has no
+    /// answer.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="maxWait">The time; see <see cref="FastLLMChatClient.MaxWait"/>. <see cref="Timeout.InfiniteTimeSpan"/> for no end.</param>
+    /// <returns><paramref name="builder"/>, for chaining.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The time is not positive.</exception>
+    public static FastLLMBuilder UseMaxWait(this FastLLMBuilder builder, TimeSpan maxWait)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.MaxWait = SingleRequest.Check(maxWait);
         return builder;
     }
 

@@ -25,7 +25,7 @@ namespace FastLLM;
 /// an <see cref="LlmCanceledException"/>. Both carry every response so far.</para>
 /// </remarks>
 /// <typeparam name="TResponse">The provider's type of response.</typeparam>
-public class RequestManager<TResponse> : IAsyncDisposable
+public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
 {
     // Long because its members are documented for users.
     // Many fields because the engine is put together here: one for each part that a run or the disposal needs.
@@ -44,6 +44,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     private readonly SharedFailureDetector _singleFailures;
     private readonly Action<object?> _abandon;
     private readonly Action<object?> _stopLate;
+    private readonly ManagerGauges _gauges;
     private readonly ConcurrentDictionary<Run<TResponse>, bool> _runs = new();
     private int _bars;
     private volatile bool _disposed;
@@ -87,12 +88,15 @@ public class RequestManager<TResponse> : IAsyncDisposable
             ? new AnswerStore<TResponse>(cache, provider, new RefreshRule(Options.RefreshFinishReasons), time, _logger)
             : null;
         var inFlight = new InFlightTable<Caller<TResponse>>(Options.Concurrency);
-        _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, _logger);
+        ProviderIdentity identity = provider.Identity;
+        var telemetry = new SendTelemetry(identity, Options.CaptureMessageContent);
+        _gauges = new ManagerGauges(identity, Gauge);
+        _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, telemetry, _logger);
         _abandon = run => _delivery.Abandon((Run<TResponse>)run!);
         _stopLate = run => _delivery.Stop((Run<TResponse>)run!, ((SingleRun<TResponse>)run!).Lateness!);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
         _pipeline = new RequestPipeline<TResponse>(
-            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, _logger);
+            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, telemetry, _logger);
     }
 
     /// <summary>Gets a snapshot of all runs of the manager together.</summary>
@@ -193,7 +197,7 @@ public class RequestManager<TResponse> : IAsyncDisposable
     internal Task<ResponseWrapper<TResponse>> SendAsync(
         LlmRequest request, Action? entered, LlmException lateness, CancellationToken late, CancellationToken cancellationToken) =>
         SendAsync(
-            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures) { Entered = entered, Lateness = lateness },
+            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures) { Entered = entered, Lateness = lateness, IsInteractive = true },
             late, cancellationToken);
 
     private async Task<ResponseWrapper<TResponse>> SendAsync(
@@ -239,6 +243,14 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// <summary>Closes connections. Batches under way end with an <see cref="LlmRunException"/>; finish them first.</summary>
     public ValueTask DisposeAsync()
     {
+        Dispose();
+        GC.SuppressFinalize(this);
+        return default;
+    }
+
+    /// <summary>The same as <see cref="DisposeAsync"/>, for containers that are disposed synchronously. It does not wait.</summary>
+    public void Dispose()
+    {
         if (!_disposed)
         {
             _disposed = true;
@@ -252,10 +264,10 @@ public class RequestManager<TResponse> : IAsyncDisposable
             _admission.Dispose();
             _total.Dispose();
             _transport.Dispose();
+            _gauges.Dispose();
         }
 
         GC.SuppressFinalize(this);
-        return default;
     }
 
     /// <summary>Opens a run over a stream, which starts when its outcomes are enumerated.</summary>
@@ -369,6 +381,10 @@ public class RequestManager<TResponse> : IAsyncDisposable
     private EngineState State() => new(
         _limiters.InFlight, _limiters.Limit, _limiters.Ceiling, Options.RateLimits?.RequestsPerMinute, Options.RateLimits?.TokensPerMinute,
         _limiters.Learned());
+
+    private ManagerState Gauge() => new(
+        _limiters.InFlight, _limiters.Limit, _limiters.CountWaiters(), _runs.Keys.Sum(static run => run.Workers?.BackingOff ?? 0),
+        _total.Bottlenecks.Present, _limiters.Learned());
 
     [DoesNotReturn]
     private void ThrowEnded(Run<TResponse> run, IReadOnlyList<ResponseWrapper<TResponse>> outcomes, CancellationToken cancellationToken)

@@ -31,8 +31,8 @@ public sealed class RequestManagerOptions
     public RateLimits? RateLimits { get; set; }
 
     /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
-    /// <value>The default is 30 s; left alone, 600 s for models known to reason. After a timeout the next attempt of that request gets
-    /// double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.</value>
+    /// <value>The default is 30 s; left alone, 600 s for models known to reason, and 20 s and 120 s for calls of an <c>IChatClient</c> or
+    /// <c>IEmbeddingGenerator</c> without streaming. After a timeout the next attempt of that request gets double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan Timeout
     {
@@ -191,6 +191,14 @@ public sealed class RequestManagerOptions
     /// <summary>Gets or sets the clock of all waits and deadlines.</summary>
     /// <exception cref="ArgumentNullException">The value is <see langword="null"/>.</exception>
     public TimeProvider TimeProvider { get; set => field = NotNull(value, nameof(TimeProvider)); } = TimeProvider.System;
+
+    /// <summary>Gets or sets a value indicating whether spans hold prompts and answers.</summary>
+    /// <remarks>Prompts and answers may be private, and telemetry often has other readers than the data. See
+    /// <c>docs/telemetry.md</c>.</remarks>
+    /// <value>The default is <see langword="false"/>, unless the environment variable <see cref="LlmTelemetry.CaptureVariable"/> is
+    /// <c>true</c>, <c>span_only</c> or <c>span_and_event</c>.</value>
+    public bool CaptureMessageContent { get; set; } =
+        Environment.GetEnvironmentVariable(LlmTelemetry.CaptureVariable)?.ToUpperInvariant() is "TRUE" or "SPAN_ONLY" or "SPAN_AND_EVENT";
 
     /// <summary>Gets or sets the logger. Prompts and answers are logged at Trace only, keys never.</summary>
     public ILogger? Logger { get; set; }

@@ -1,83 +1,103 @@
-using System.Diagnostics;
+using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Xml.Linq;
 using Xunit;
 
 namespace FastLLM.EndToEndTests;
 
-/// <summary>A program outside this repository, built from the packages.</summary>
-public sealed class PackageTests : IDisposable
+/// <summary>Programs outside this repository, built from the packages.</summary>
+public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
 {
+    // Uses something of every package, so that the trimmer and the compiler see all of it.
     private const string Program =
-        """
+        """"
         using FastLLM;
+        using FastLLM.Simulator;
+        using Microsoft.Extensions.AI;
+        using Microsoft.Extensions.Configuration;
+        using Microsoft.Extensions.DependencyInjection;
 
-        await using var cache = new DiskCache(args[0]);
-        RequestKey key = RequestKey.Compute("/v1/chat/completions", "{}"u8);
-        await cache.PutAsync(key, new CacheEntry("{\"id\":1}"u8.ToArray(), "scope", 200, DateTimeOffset.UnixEpoch));
-        CacheEntry? entry = await cache.GetAsync(key);
-        Console.WriteLine($"{entry?.Scope} {typeof(JobOptions).Assembly.GetName().Name} {DiskCache.SqliteVersion}");
-        """;
-
-    private static readonly string s_root = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "..", ".."));
-
-    private static readonly string s_configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-
-    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
-
-    [Fact(Timeout = 300_000)]
-    public async Task DiskCache_ProgramBuiltFromPackages_Opens()
-    {
-        string feed = PathOf("feed"), packages = PathOf("packages");
-        foreach (string project in (string[])["FastLLM", "FastLLM.Jobs"])
+        await using (var cache = new DiskCache(args[0]))
         {
-            await DotnetAsync("pack", Path.Combine(s_root, "src", project), "-c", s_configuration, "--no-build", "-o", feed);
+            RequestKey key = RequestKey.Compute("/v1/chat/completions", "{}"u8);
+            await cache.PutAsync(key, new CacheEntry("{\"id\":1}"u8.ToArray(), "scope", 200, DateTimeOffset.UnixEpoch));
+            CacheEntry? entry = await cache.GetAsync(key);
+            Console.WriteLine($"cache: {entry?.Scope} {DiskCache.SqliteVersion}");
         }
 
-        await File.WriteAllTextAsync(PathOf("Program.cs"), Program, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(PathOf("Program.csproj"), Project(feed, packages), TestContext.Current.CancellationToken);
-        await DotnetAsync("build", PathOf("Program.csproj"), "-o", PathOf("out"));
+        await using SimulatorServer simulator = await SimulatorServer.StartAsync();
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ApiKey"] = "key", ["ApiBase"] = simulator.ApiBase, ["ChatModel"] = "m", ["EmbeddingModel"] = "e", ["Cache:Directory"] = args[0],
+        }).Build();
+        var services = new ServiceCollection();
+        services.AddFastLLM(configuration).UseHttpClient();
+        services.AddHealthChecks().AddFastLLM();
+        await using ServiceProvider container = services.BuildServiceProvider();
+        Console.WriteLine($"chat: {(await container.GetRequiredService<IChatClient>().GetResponseAsync("Hello")).Text}");
+        Console.WriteLine($"vector: {(await container.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateVectorAsync("a")).Length}");
 
-        string printed = await DotnetAsync(Path.Combine(PathOf("out"), "Program.dll"), PathOf("cache"));
+        string input = Path.Combine(args[0], "in.jsonl"), output = Path.Combine(args[0], "out.jsonl");
+        await File.WriteAllTextAsync(input, """{"model":"m","messages":[{"role":"user","content":"row"}]}""" + "\n");
+        JobResult result = await Job.RunAsync(container.GetRequiredService<RequestManager>(), new JobOptions { Input = input, Output = output });
+        Console.WriteLine($"job: {result.Answered} of {result.Rows}");
+        """";
 
-        Assert.StartsWith("scope FastLLM.Jobs 3.", printed, StringComparison.Ordinal);
-        Assert.True(Directory.Exists(Path.Combine(packages, "fastllm")), "The package of another build was used.");
+    [Fact(Timeout = 300_000)]
+    public async Task Program_CompiledAheadOfTimeFromPackages_RunsWithoutWarning()
+    {
+        Directory.CreateDirectory(feed.PathOf("program"));
+        await File.WriteAllTextAsync(feed.PathOf("program/Program.cs"), Program, TestContext.Current.CancellationToken);
+        XElement project = feed.Project(
+            ("PublishAot", "true"), ("TreatWarningsAsErrors", "true"), ("TrimmerSingleWarn", "false"), ("InvariantGlobalization", "true"));
+        await File.WriteAllTextAsync(feed.PathOf("program/Program.csproj"), project.ToString(), TestContext.Current.CancellationToken);
+
+        // Without optimization, which takes most of the time: warnings are the same.
+        string built = await feed.DotnetAsync("publish", feed.PathOf("program/Program.csproj"), "-c", "Debug", "-r", RuntimeInformation.RuntimeIdentifier, "-o", feed.PathOf("out"));
+        string printed = await feed.RunAsync(Path.Combine(feed.PathOf("out"), "Program"), feed.PathOf("cache"));
+
+        Assert.DoesNotContain("warning", built, StringComparison.OrdinalIgnoreCase);
+        Assert.False(File.Exists(Path.Combine(feed.PathOf("out"), "Program.dll")), "Not compiled ahead of time.");
+        Assert.StartsWith("cache: scope 3.", printed, StringComparison.Ordinal);
+        Assert.EndsWith($": Hello\nvector: 8\njob: 1 of 1\n", printed, StringComparison.Ordinal);
+        Assert.True(Directory.Exists(Path.Combine(feed.Packages, "fastllm")), "The package of another build was used.");
     }
 
-    // Packages of others come from the folder where the build of this repository has put them: no network is needed.
-    private static string Project(string feed, string packages)
+    [Fact(Timeout = 300_000)]
+    public async Task Tool_InstalledFromPackage_Runs()
     {
-        string others = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
-            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        var properties = new XElement(
-            "PropertyGroup",
-            new XElement("OutputType", "Exe"),
-            new XElement("TargetFramework", "net10.0"),
-            new XElement("ImplicitUsings", "enable"),
-            new XElement("Nullable", "enable"),
-            new XElement("UseAppHost", "false"),
-            new XElement("NuGetAudit", "false"),
-            new XElement("RestoreSources", feed),
-            new XElement("RestorePackagesPath", packages),
-            new XElement("RestoreFallbackFolders", others));
-        var references = new XElement("ItemGroup", Reference("FastLLM"), Reference("FastLLM.Jobs"));
-        return new XElement("Project", new XAttribute("Sdk", "Microsoft.NET.Sdk"), properties, references).ToString();
+        string tools = feed.PathOf("tools");
+        await feed.DotnetAsync("tool", "install", "FastLLM.Cli", "--tool-path", tools, "--source", feed.Feed, "--version", "*");
+        await File.WriteAllTextAsync(feed.PathOf("rows.jsonl"), """{"model":"m","messages":[{"role":"user","content":"row"}]}""" + "\n", TestContext.Current.CancellationToken);
+
+        await feed.RunAsync(Path.Combine(tools, "fastllm"), "run", "rows.jsonl", "--provider", "simulator");
+
+        Assert.Contains("\"error\":null", await File.ReadAllTextAsync(feed.PathOf("rows.out.jsonl"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
-    private static XElement Reference(string package) => new("PackageReference", new XAttribute("Include", package), new XAttribute("Version", "*"));
-
-    private string PathOf(string name) => Path.Combine(_folder, name);
-
-    private async Task<string> DotnetAsync(params string[] arguments)
+    [Theory]
+    [InlineData("FastLLM", "lib/net10.0/FastLLM")]
+    [InlineData("FastLLM.Jobs", "lib/net10.0/FastLLM.Jobs")]
+    [InlineData("FastLLM.Extensions.AI", "lib/net10.0/FastLLM.Extensions.AI")]
+    [InlineData("FastLLM.Simulator", "lib/net10.0/FastLLM.Simulator")]
+    [InlineData("FastLLM.Cli", null)]
+    public void Package_HasWhatUsersNeed(string package, string? library)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // no build server outlives the test
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}\n{await output}\n{errors}");
-        return await output;
+        using ZipArchive archive = ZipFile.OpenRead(Directory.GetFiles(feed.Feed, $"{package}.*.nupkg").Single(path => char.IsAsciiDigit(Path.GetFileName(path)[package.Length + 1])));
+        string[] files = [.. archive.Entries.Select(entry => entry.FullName)];
+
+        Assert.Empty(((string[])["README.md", "icon.png", $"{package}.nuspec"]).Except(files));
+        using Stream stream = archive.GetEntry($"{package}.nuspec")!.Open();
+        XElement metadata = XDocument.Load(stream).Root!.Elements().First();
+        string Text(string name) => metadata.Elements().Single(element => element.Name.LocalName == name).Value;
+        Assert.Equal(("MIT", "README.md", "icon.png"), (Text("license"), Text("readme"), Text("icon")));
+        Assert.NotEmpty(Text("description"));
+        Assert.Matches("^[0-9a-f]{40}$", metadata.Elements().Single(element => element.Name.LocalName == "repository").Attribute("commit")!.Value);
+        if (library is not null)
+        {
+            Assert.Empty(((string[])[$"{library}.dll", $"{library}.xml"]).Except(files));
+            using ZipArchive symbols = ZipFile.OpenRead(Directory.GetFiles(feed.Feed, $"{package}.*.snupkg").Single(path => char.IsAsciiDigit(Path.GetFileName(path)[package.Length + 1])));
+            Assert.NotNull(symbols.GetEntry($"{library}.pdb"));
+        }
     }
 }

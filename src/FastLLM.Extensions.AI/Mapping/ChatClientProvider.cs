@@ -24,9 +24,12 @@ internal sealed class ChatClientProvider : Provider<LlmResponse>
     {
         _client = client;
         CacheScope = scope ?? ScopeOf(client, metadata);
+        TelemetryName = string.IsNullOrEmpty(metadata?.ProviderName) ? client.GetType().Name : metadata.ProviderName;
     }
 
     public override string CacheScope { get; }
+
+    internal override string TelemetryName { get; }
 
     public override IReadOnlyDictionary<string, string> GetRequestHeaders() => NoHeaders;
 

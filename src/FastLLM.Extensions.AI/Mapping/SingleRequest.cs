@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.ExceptionServices;
-using FastLLM.Providers;
+using FastLLM.Pipeline;
 
 namespace FastLLM.Mapping;
 
@@ -9,8 +9,6 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
 {
     /// <summary>A caller waits: a minute without an answer is long.</summary>
     public static readonly TimeSpan DefaultMaxWait = TimeSpan.FromSeconds(60);
-
-    private static readonly TimeSpan s_reasoning = TimeSpan.FromSeconds(600);
 
     /// <summary>Gets the time after which nothing more is sent for a call.</summary>
     /// <value>The default is 60 s, unless the manager has a <see cref="RequestManagerOptions.TotalTimeout"/>.</value>
@@ -84,5 +82,5 @@ internal sealed class SingleRequest(RequestManager<LlmResponse> manager)
     }
 
     private TimeSpan LongestSend(LlmRequest request) =>
-        manager.Options.TimeoutChosen || !ModelQuirks.Reasons(request.Model) ? manager.Options.Timeout : s_reasoning;
+        SendTimeouts.First(manager.Options, request.Model, isInteractive: !request.Stream);
 }

@@ -50,6 +50,16 @@ internal static partial class Log
         EventName = "UsageUnknown")]
     internal static partial void UsageUnknown(this ILogger logger, Exception exception);
 
+    [LoggerMessage(405, LogLevel.Debug,
+        "Request {RequestId} was answered by {Model} after {Attempts} sends; the last one took {Latency}.",
+        EventName = "RequestAnswered")]
+    internal static partial void RequestAnswered(this ILogger logger, RequestKey requestId, string? model, int attempts, TimeSpan latency);
+
+    [LoggerMessage(202, LogLevel.Debug,
+        "Request {RequestId} for {Model} was answered without a send (from the cache: {Cached}).",
+        EventName = "RequestReused")]
+    internal static partial void RequestReused(this ILogger logger, RequestKey requestId, string? model, bool cached);
+
     [LoggerMessage(421, LogLevel.Warning,
         "Model {Model} does not stream ({Reason}). It is asked without a stream from now on.",
         EventName = "StreamRefused")]

@@ -7,7 +7,8 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Delivers outcomes to the rows that await them, counts them, and stops runs that cannot continue.</summary>
 internal sealed class OutcomeDelivery<TResponse>(
-    InFlightTable<Caller<TResponse>> inFlight, RequestManagerOptions options, ProgressTracker total, ILogger logger)
+    InFlightTable<Caller<TResponse>> inFlight, RequestManagerOptions options, ProgressTracker total, SendTelemetry telemetry,
+    ILogger logger)
 {
     private readonly bool _limitsErrors = options is not { MaxErrors: null, MaxErrorShare: null };
 
@@ -40,13 +41,20 @@ internal sealed class OutcomeDelivery<TResponse>(
                 context.Attempt.Memory = null;
             }
 
-            Settle(caller, Wrap(context, caller, isOwner: i == 0), counts);
+            Settle(caller, Wrap(context, caller, isOwner: i == 0), counts, context.Request);
         }
 
         if (outcome.Failure is not null)
         {
-            Telemetry.Failures.Add(context.Callers.Count, new KeyValuePair<string, object?>("kind", outcome.Failure.Kind.ToString()));
             logger.RequestFailed(context.Key, context.Sends.Count, outcome.Failure.Kind);
+        }
+        else if (outcome.IsNewResponse)
+        {
+            logger.RequestAnswered(context.Key, context.Request.Model, context.Sends.Count, context.Sends.Latency);
+        }
+        else
+        {
+            logger.RequestReused(context.Key, context.Request.Model, outcome.IsCacheHit);
         }
 
         context.Callers.Clear();
@@ -69,6 +77,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         };
         total.Count(counts);
         context.Run.Tracker.Count(counts);
+        telemetry.CountCost(context.Request, charge);
+        if (counts.Throttled > 0)
+        {
+            telemetry.CountThrottled(context.Request, failure);
+        }
     }
 
     /// <summary>Stops a run: nothing more is sent, what is in flight is awaited, and rows that are not in flight end now.</summary>
@@ -129,12 +142,13 @@ internal sealed class OutcomeDelivery<TResponse>(
         }
     }
 
-    private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts)
+    private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts, LlmRequest? request = null)
     {
         // A row that was given up because its run ended is neither completed nor failed.
         counts.Completed = wrapper.Error?.Kind is FailureKind.NotSent or FailureKind.Canceled ? 0 : 1;
         counts.Failed = wrapper.Error is null ? 0 : counts.Completed;
         total.Count(counts);
+        telemetry.Count(request, wrapper);
         if (caller.Run.IsClosed)
         {
             return;
@@ -226,12 +240,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         ? new TokenCounts { CacheHits = 1 }
         : new TokenCounts { Shared = outcome.Failure is null ? 1 : 0 };
 
-    private static TokenCounts OwnersCounts(RequestContext<TResponse> context)
+    private TokenCounts OwnersCounts(RequestContext<TResponse> context)
     {
         ref Outcome<TResponse> outcome = ref context.Outcome;
         if (outcome.IsCacheHit)
         {
-            Telemetry.CacheHits.Add(1);
             return new TokenCounts { CacheHits = 1 };
         }
 
@@ -255,8 +268,7 @@ internal sealed class OutcomeDelivery<TResponse>(
             Unpriced = sends.Cost is null ? 1 : 0,
         };
         counts.AddTokens(outcome.Usage);
-        Telemetry.Tokens.Add(counts.Prompt, new KeyValuePair<string, object?>("direction", "prompt"));
-        Telemetry.Tokens.Add(counts.Completion, new KeyValuePair<string, object?>("direction", "completion"));
+        telemetry.CountCost(context.Request, counts.Cost);
         return counts;
     }
 

@@ -21,6 +21,7 @@ internal sealed class RequestPipeline<TResponse>(
     RetryBudget retryBudget,
     OutcomeDelivery<TResponse> delivery,
     BottleneckProbe probe,
+    SendTelemetry telemetry,
     ILogger logger)
 {
     // Many fields because every step of the journey is a part of its own.
@@ -191,7 +192,9 @@ internal sealed class RequestPipeline<TResponse>(
     {
         try
         {
-            if (_timeouts.Next(context.Request.Model, context.Retry.Timeouts, Age(context), out string option) is not { } timeout)
+            bool isInteractive = context.Run.IsInteractive && !context.Request.Stream;
+            if (_timeouts.Next(context.Request.Model, context.Retry.Timeouts, Age(context), isInteractive, out string option)
+                is not { } timeout)
             {
                 return new Reply<TResponse>(context.Sends.LastFailure ?? AdmissionControl<TResponse>.OutOfTime(options));
             }
@@ -202,16 +205,11 @@ internal sealed class RequestPipeline<TResponse>(
             }
 
             context.Attempt.Begin(timeout, option);
-            Reply<TResponse> reply;
-            using (Activity? activity = Telemetry.Activities.StartActivity("fastllm.attempt"))
-            {
-                reply = await provider.SendAsync(context.Request, context.Attempt).ConfigureAwait(false);
-                activity?.SetTag("fastllm.failure", reply.Failure?.Kind.ToString());
-            }
-
+            using Activity? activity = telemetry.Begin(context.Request, context.Sends.Count + 1, _time, context.Started);
+            Reply<TResponse> reply = await provider.SendAsync(context.Request, context.Attempt).ConfigureAwait(false);
             context.Sends.Latency = context.Attempt.End();
             context.Sends.Count++;
-            Telemetry.Sends.Add(1);
+            telemetry.End(activity, context.Request, reply.Response, reply.Usage, reply.Failure, context.Sends.Latency);
             decimal charge = admission.Release(context, reply);
             if (reply.Failure is { } failure)
             {

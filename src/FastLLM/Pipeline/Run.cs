@@ -40,6 +40,9 @@ internal abstract class Run<TResponse>(
     /// <summary>Gets what is called when a row has joined or begun its request.</summary>
     public Action? Entered { get; init; }
 
+    /// <summary>Gets a value indicating whether a caller waits for a single request.</summary>
+    public bool IsInteractive { get; init; }
+
     /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of
     /// <see cref="BottleneckProbe"/>.</summary>
     public bool IsOver { get; set; }

@@ -99,6 +99,8 @@ public class OpenAIProvider : Provider<LlmResponse>
         }
     }
 
+    internal override string TelemetryName => "openai";
+
     internal override LlmException? Refuse(LlmRequest request) => request.Stream && !StreamedBody.Knows(request.Endpoint)
         ? new LlmException(FailureKind.NotSupported,
             $"stream: true is not supported for {request.Endpoint}. Leave it out: the answer is the same.")

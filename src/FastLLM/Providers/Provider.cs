@@ -55,6 +55,12 @@ public abstract class Provider<TResponse>
     /// <value>The default is the normalized base URL. Never include the key.</value>
     public virtual string CacheScope => _cacheScope ??= BaseAddress.Scope(ApiBase);
 
+    /// <summary>Gets the provider as telemetry names it.</summary>
+    internal ProviderIdentity Identity => ProviderIdentity.Of(new Uri(ApiBase), TelemetryName);
+
+    /// <summary>Gets the name for telemetry, unless the host is well known.</summary>
+    internal virtual string TelemetryName => GetType().Name.Split('`')[0];
+
     /// <summary>Gets a value indicating whether responses can be converted to bytes, which a cache needs.</summary>
     internal bool CanBeCached => _format.IsKnown || OverridesFormat;
 

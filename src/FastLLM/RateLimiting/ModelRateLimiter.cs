@@ -43,6 +43,12 @@ internal sealed class ModelRateLimiter
     /// <summary>Gets the place of the first waiter; retries come before all others.</summary>
     internal long? HeadOrder => _queue.First?.Order;
 
+    /// <summary>Gets how many requests wait. Under the lock of <see cref="RateLimiters"/>.</summary>
+    internal int Waiters => _queue.Count;
+
+    /// <summary>Gets a value indicating whether the provider is down. Under the lock of <see cref="RateLimiters"/>.</summary>
+    internal bool IsDown => _breaker.IsOpen;
+
     /// <summary>Gets the configured limits, if there are any. Under the lock of <see cref="RateLimiters"/>.</summary>
     internal ConfiguredLimits? Configured => _configured;
 

@@ -197,6 +197,24 @@ internal sealed class RateLimiters : IDisposable
         return learned;
     }
 
+    /// <summary>Counts the requests that wait for a lease.</summary>
+    public int CountWaiters()
+    {
+        lock (Lock)
+        {
+            return _queued.Sum(static limiter => limiter.Waiters);
+        }
+    }
+
+    /// <summary>Returns the models whose provider is down.</summary>
+    public IReadOnlyList<string> Down()
+    {
+        lock (Lock)
+        {
+            return [.. _limiters.Where(static entry => entry.Value.IsDown).Select(static entry => entry.Key)];
+        }
+    }
+
     internal long NextOrder() => ++_order;
 
     internal void Took() => _inFlight++;

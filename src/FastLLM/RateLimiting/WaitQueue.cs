@@ -12,6 +12,9 @@ internal sealed class WaitQueue
     /// <summary>Gets the first waiter, if any.</summary>
     public Waiter? First => (_retries.First ?? _others.First)?.Value;
 
+    /// <summary>Gets how many wait.</summary>
+    public int Count => _retries.Count + _others.Count;
+
     /// <summary>Returns whether a new request would overtake a waiter if it did not wait.</summary>
     public bool IsAheadOf(bool isRetry) => _retries.Count > 0 || (!isRetry && _others.Count > 0);
 

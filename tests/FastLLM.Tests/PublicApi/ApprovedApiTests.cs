@@ -6,6 +6,7 @@ public sealed class ApprovedApiTests
 {
     [Theory]
     [InlineData(typeof(LlmRequest), "FastLLM")]
+    [InlineData(typeof(FastLLM.Simulator.SimulatorServer), "FastLLM.Simulator")]
     [InlineData(typeof(Job), "FastLLM.Jobs")]
     [InlineData(typeof(FastLLMChatClient), "FastLLM.Extensions.AI")]
     public void PublicApi_IsApproved(Type inAssembly, string name)

@@ -4,8 +4,12 @@ using Xunit;
 namespace FastLLM.Tests.Samples;
 
 /// <summary>The samples run, as a user runs them.</summary>
+[Collection(Collection)]
 public sealed class SampleTests
 {
+    /// <summary>Tests that build samples: one after the other, for they write the same files.</summary>
+    internal const string Collection = "Samples";
+
     [Fact]
     public async Task TenLineSample_AnswersTenQuestions()
     {
