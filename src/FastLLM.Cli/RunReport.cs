@@ -74,7 +74,16 @@ internal sealed class RunReport(
         }
     }
 
-    private int Report(JobResult result)
+    /// <summary>Reports the result of a run that ends before all rows were sent, because the user did not confirm.</summary>
+    public int Declined(JobResult result)
+    {
+        messages.WriteLine(FormattableString.Invariant($"Not confirmed. {result.Pending:N0} rows were not sent; what was sent is kept."));
+        messages.WriteLine($"To send the others: {TerminalText.Clean(resumeCommand)}");
+        return ExitCode.Stopped;
+    }
+
+    /// <summary>Reports a result, and returns the exit code.</summary>
+    public int Report(JobResult result)
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;

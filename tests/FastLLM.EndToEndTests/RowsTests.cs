@@ -87,9 +87,9 @@ public sealed class RowsTests : IDisposable
     /// <summary>Options, and what is said of them.</summary>
     public static TheoryData<string[], string> Mistakes => new()
     {
-        { [], "make requests of its rows with --template" },
+        { [], "A table needs a prompt for its rows" },
         { ["--template", "{{txt}}"], "The columns are: text, label." },
-        { ["--template", "{{text}}"], "line 3: The column \"text\" has no value here." },
+        { ["--template", "{{text}}"], "line 3: The column \"text\" is empty." },
         { ["--template", "{{text"], "never closed" },
         { ["--template", "@none.txt"], "cannot read none.txt" },
         { ["--template", "{{text}}", "--set", "effort=high"], "Text needs quotes: effort=\"high\"" },
