@@ -21,6 +21,7 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         root.Subcommands.Add(CacheCommand.Create(time));
         root.Subcommands.Add(SimulateCommand.Create(time));
         root.Subcommands.Add(ProvidersCommand.Create(environment));
+        root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(HelpCommand.Create(root));
         root.AddExample("Try it without an API key:", "fastllm run samples/questions.jsonl --provider simulator");
         root.AddExample(
@@ -35,6 +36,16 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
     /// <returns>One of <see cref="ExitCode"/>.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
+        if (arguments is [Completer.Name, ..])
+        {
+            foreach (string candidate in new Completer(CreateRoot()).Complete([.. arguments.Skip(1)]))
+            {
+                await output.WriteLineAsync(candidate).ConfigureAwait(false);
+            }
+
+            return ExitCode.Ok;
+        }
+
         ParseResult result = CreateRoot().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Action != _help && (result.Errors.Count > 0 || ParseErrorText.OptionsInArguments(result).Any()))
         {

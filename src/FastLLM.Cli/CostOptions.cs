@@ -24,7 +24,7 @@ internal sealed class CostOptions
             + "than 20 rows are to be sent, otherwise 0.",
     };
 
-    private readonly Option<bool> _yes = CliOption.Flag("--yes", "Do not ask, and show no preview unless --preview requests it.", "-y");
+    private readonly Option<bool> _yes = CliOption.Flag("--yes", "Ask nothing, and show no preview unless --preview requests it.", "-y");
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(CliCommand command) => command.Add("Cost", _dryRun, _preview, _yes, _confirmAbove, _maxCost, _prices);

@@ -9,7 +9,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     /// <summary>Gets the number of rows to show first; <see langword="null"/> for the default.</summary>
     public int? Preview { get; init; }
 
-    /// <summary>Gets a value indicating whether to ask after the preview.</summary>
+    /// <summary>Gets a value indicating whether to ask at all.</summary>
     public bool Asks { get; init; }
 
     /// <summary>Gets where the preview is shown.</summary>
@@ -20,7 +20,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     /// <returns>The exit code if the run ends here; otherwise <see langword="null"/>.</returns>
     public async Task<int?> RunAsync(Func<RequestManager> createManager)
     {
-        if (ConfirmAbove is null && Preview == 0)
+        if ((ConfirmAbove is null || !Asks) && Preview == 0)
         {
             return null;
         }
@@ -30,7 +30,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
         {
             await using RequestManager manager = createManager();
             JobPlan plan = await RunCommand.Checked(() => Job.PlanAsync(manager, job, signals.Drain));
-            if (ConfirmAbove is { } above)
+            if (ConfirmAbove is { } above && Asks)
             {
                 confirmation.Require(plan, above);
             }

@@ -243,13 +243,13 @@ internal static class ReportBody
         long others = report.Succeeded - answers.Sum(answer => answer.Count);
         if (others > 0)
         {
-            rows.Add($"<tr><td>other answers</td><td></td><td class=\"number\">{others:N0}</td>");
+            rows.Add($"<tr><td>other answers</td><td class=\"share\"></td><td class=\"number\">{others:N0}</td>");
             rows.Add($"<td class=\"number\">{Units.Percent(others, report.Succeeded)}</td></tr>");
         }
 
         return new Markup()
             .Add($"<section class=\"card\"><h2>Most frequent answers</h2><table class=\"ranking\">")
-            .Add($"<thead><tr><th>Answer</th><th></th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
+            .Add($"<thead><tr><th>Answer</th><th class=\"share\"></th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
             .Add($"<tbody>{rows}</tbody></table></section>\n");
     }
 

@@ -62,8 +62,9 @@
     }
   }
 
-  // Without the request itself, the columns that it was made of. Those that repeat the id say nothing.
-  const question = row => row[QUESTION] || columns(row).map(([, value]) => value).filter(value => value !== "" && value !== row[ID]).join(" · ") || row[METADATA];
+  // Without the request itself, the columns that it was made of, the longest text first. Those that repeat the id say nothing.
+  const question = row => row[QUESTION] || columns(row).map(([, value]) => value).filter(value => value !== "" && value !== row[ID])
+    .sort((a, b) => b.length - a.length).join(" · ") || row[METADATA];
 
   function cells(row) {
     const open = element("button", [marked(visible(row[ID]))]);
