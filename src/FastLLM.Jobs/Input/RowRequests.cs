@@ -187,7 +187,7 @@ internal sealed class RowRequests
         catch (JsonException e)
         {
             string quoted = ShellWord.Quote($"{name}=\"{json}\"");
-            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes of JSON within those of the shell: {quoted}." : "";
+            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: {quoted}." : "";
             throw new ArgumentException($"The value of \"{name}\" is not JSON: {json}.{hint}", e);
         }
     }

@@ -16,7 +16,7 @@ public sealed class CompleterTests
     [InlineData("run in.csv --provider op", "openai openrouter")]
     [InlineData("run in.csv --api-key-env GR", "GROQ_API_KEY")]
     [InlineData("run in.csv --prices ", ":files")]
-    [InlineData("run in.csv --template ", ":files")]
+    [InlineData("run in.csv --template ", "")]
     [InlineData("run in.csv --rpm ", "")]
     [InlineData("run ", ":files")]
     [InlineData("run in.csv --quiet ", ":files")]

@@ -43,7 +43,7 @@ public sealed class ProgressFrameTests
             29.4 rows/s   123,456 tokens in   45,678 out   3 retries   18 throttled
             $0.123 so far   about $0.30 in all
             64/64 in flight   bottleneck concurrency   provider about 64 in flight
-            last failure  row 17  InvalidRequest: The prompt is too long for this model, by…
+            last failure  row 17  InvalidRequest: The prompt is too long for this model, b…
             """.ReplaceLineEndings("\n"),
             TextOf(s_state, 80));
     }
