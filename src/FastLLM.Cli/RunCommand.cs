@@ -102,7 +102,7 @@ internal sealed class RunCommand
 
         var report = new RunReport(job, progress, events, messages, errors, _output.ResumeCommand(result));
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
-        job.OnModelMissing = rows => ModelCheck.OnMissing(job.Input, rows, endpoint, progress.Notice);
+        job.OnModelMissing = rows => ModelCheck.OnMissing(job.Input, rows, endpoint, text => job.OnNotice?.Invoke(text));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);
         if (ModelCheck.NoteOn(job.Model, endpoint, options.Prices) is { } note)
         {

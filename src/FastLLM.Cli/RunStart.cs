@@ -3,6 +3,8 @@ namespace FastLLM.Cli;
 /// <summary>Does what comes before a run: the confirmation of its estimate, and the preview of its first rows.</summary>
 internal sealed class RunStart(JobOptions job, RunReport report, Signals signals, Confirmation confirmation)
 {
+    private const long LargeInput = 64 << 20;
+
     /// <summary>Gets the cost above which the run must be confirmed; <see langword="null"/> for none.</summary>
     public decimal? ConfirmAbove { get; init; }
 
@@ -28,6 +30,12 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
         int? exit = null;
         int fault = await report.GuardAsync(async () =>
         {
+            if (Preview is null && new FileInfo(job.Input).Length > LargeInput)
+            {
+                await Messages.WriteLineAsync(
+                    $"Reading {TerminalText.Clean(job.Input)} to find out what is left to send. To skip this: --yes.");
+            }
+
             await using RequestManager manager = createManager();
             JobPlan plan = await RunCommand.Checked(() => Job.PlanAsync(manager, job, signals.Drain));
             if (ConfirmAbove is { } above && Asks)

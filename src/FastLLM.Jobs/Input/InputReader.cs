@@ -30,6 +30,9 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         : _unseen.Count > 0 ? RowRequests.NoSuchColumn(_unseen, _columns)
         : template?.SingleBraces(_columns);
 
+    /// <summary>Gets a note on the template, after every row has been read: columns in single braces.</summary>
+    public string? TemplateNote => template?.NoteOnBraces((IReadOnlyCollection<string>?)_header?.Names ?? _columns);
+
     /// <summary>Detects the format of the input, and reads the header of a table. Calling it is optional.</summary>
     /// <exception cref="InvalidDataException">The input cannot be read: a table without a template, an invalid header, broken
     /// gzip.</exception>

@@ -35,6 +35,9 @@ internal sealed class JobInput
     /// <summary>Gets the error of the template that the last complete read found: a column that no row has.</summary>
     public string? TemplateFault { get; private set; }
 
+    /// <summary>Gets a note on the template that the last complete read found: columns in single braces.</summary>
+    public string? TemplateNote { get; private set; }
+
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -88,6 +91,7 @@ internal sealed class JobInput
         }
 
         TemplateFault = reader.TemplateFault;
+        TemplateNote = reader.TemplateNote;
         _spare = reader.Spare;
     }
 

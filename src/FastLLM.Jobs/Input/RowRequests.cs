@@ -96,6 +96,16 @@ internal sealed class RowRequests
             + $"The columns are: {RowValues.Listed(columns)}.";
     }
 
+    /// <summary>Gets a note on columns that a template names in single braces beside others in double braces; <see langword="null"/> if
+    /// there are none.</summary>
+    public string? NoteOnBraces(IReadOnlyCollection<string> columns)
+    {
+        string[] names = Columns.Length == 0 ? [] : [.. columns.Where(IsInSingleBraces)];
+        return names.Length == 0 ? null
+            : $"{string.Join(", ", names.Select(name => $"{{{name}}}"))} in single braces is sent as it is written. "
+                + $"To insert the column, write {string.Join(", ", names.Select(Placeholder))}.";
+    }
+
     /// <summary>Gets the message about a template that inserts no column because its braces are single; <see langword="null"/> if that is
     /// not so.</summary>
     public string? SingleBraces(IReadOnlyCollection<string> columns)
@@ -121,6 +131,21 @@ internal sealed class RowRequests
     }
 
     private static string Placeholder(string name) => "{{" + name + "}}";
+
+    private bool IsInSingleBraces(string name)
+    {
+        string braced = $"{{{name}}}";
+        for (int at = 0; (at = _text.IndexOf(braced, at, StringComparison.OrdinalIgnoreCase)) >= 0; at += braced.Length)
+        {
+            int end = at + braced.Length;
+            if ((at == 0 || _text[at - 1] != '{') && (end == _text.Length || _text[end] != '}'))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private void AddQuestion(RowTemplate template)
     {

@@ -61,6 +61,11 @@ internal sealed class JobSetup
             throw new BatchFormatException(check.Errors, check.ErrorCount, check.Alike);
         }
 
+        if (Input.TemplateNote is { } note)
+        {
+            Say($"{Input.Name}: {SingleLine.Of(note)}");
+        }
+
         if (check.WithoutModel > 0)
         {
             Options.OnModelMissing?.Invoke(check.WithoutModel);
