@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
-using System.CommandLine.Parsing;
 
 namespace FastLLM.Cli;
 
@@ -22,8 +21,14 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         root.Subcommands.Add(CacheCommand.Create(time));
         root.Subcommands.Add(SimulateCommand.Create(time));
         root.Subcommands.Add(ProvidersCommand.Create(environment));
+        root.Subcommands.Add(CompletionCommand.Create());
+        root.Subcommands.Add(HelpCommand.Create(root));
         root.AddExample("Try it without an API key:", "fastllm run samples/questions.jsonl --provider simulator");
+        root.AddExample(
+            "Add a column of answers to a table:",
+            "fastllm run samples/jobs/reviews.csv -o labels.csv --model gpt-4o-mini --template 'Good or bad? {{text}}'");
         root.AddExample("Show the options of a command:", "fastllm run --help");
+        root.AddExample("Explain a topic, such as templates, cost or errors:", "fastllm help topics");
         return root;
     }
 
@@ -31,10 +36,20 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
     /// <returns>One of <see cref="ExitCode"/>.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
-        ParseResult result = CreateRoot().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (result.Errors.Count > 0 && result.Action != _help)
+        if (arguments is [Completer.Name, ..])
         {
-            return Reject(result);
+            foreach (string candidate in new Completer(CreateRoot()).Complete([.. arguments.Skip(1)]))
+            {
+                await output.WriteLineAsync(candidate).ConfigureAwait(false);
+            }
+
+            return ExitCode.Ok;
+        }
+
+        ParseResult result = CreateRoot().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (result.Action != _help && (result.Errors.Count > 0 || ParseErrorText.OptionsInArguments(result).Any()))
+        {
+            return Reject(result, arguments);
         }
 
         try
@@ -61,11 +76,11 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         }
     }
 
-    private int Reject(ParseResult result)
+    private int Reject(ParseResult result, IReadOnlyList<string> arguments)
     {
-        foreach (ParseError problem in result.Errors)
+        foreach (string problem in ParseErrorText.Of(result, arguments))
         {
-            error.WriteLine($"fastllm: {TerminalText.Clean(problem.Message, 400)}");
+            error.WriteLine($"fastllm: {problem}");
         }
 
         error.WriteLine($"See: {HelpWriter.PathOf(result.CommandResult.Command)} --help");

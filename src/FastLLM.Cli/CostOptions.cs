@@ -17,8 +17,25 @@ internal sealed class CostOptions
     private readonly Option<bool> _dryRun = CliOption.Flag(
         "--dry-run", "Send nothing; print the number of rows, tokens, cost and the first request.");
 
+    private readonly Option<int?> _preview = new("--preview")
+    {
+        HelpName = "N",
+        Description = "Send N rows first and show them; on a terminal, ask before sending the others. Default: 3 on a terminal, if more "
+            + "than 20 rows are to be sent, otherwise 0.",
+    };
+
+    private readonly Option<bool> _yes = CliOption.Flag("--yes", "Ask nothing, and show no preview unless --preview requests it.", "-y");
+
     /// <summary>Adds the options to a command.</summary>
-    public void AddTo(CliCommand command) => command.Add("Cost", _dryRun, _confirmAbove, _maxCost, _prices);
+    public void AddTo(CliCommand command) => command.Add("Cost", _dryRun, _preview, _yes, _confirmAbove, _maxCost, _prices);
+
+    /// <summary>Returns how many rows to show first; <see langword="null"/> for the default.</summary>
+    /// <exception cref="UsageException">The number is out of range.</exception>
+    public int? Preview(ParseResult result) => result.GetValue(_preview) is not { } rows ? null
+        : rows is >= 0 and <= 1_000 ? rows : throw new UsageException("--preview must be from 0 to 1,000.");
+
+    /// <summary>Returns whether nothing is to be asked.</summary>
+    public bool IsYes(ParseResult result) => result.GetValue(_yes);
 
     /// <summary>Returns whether this is a dry run.</summary>
     public bool IsDryRun(ParseResult result) => result.GetValue(_dryRun);

@@ -172,15 +172,19 @@ internal sealed class Endpoint
     {
         const string ways = """
             No provider is configured. Do one of the following:
-              Set an API key:        export OPENAI_API_KEY=...   (other providers: fastllm providers)
+              Set an API key:        {0}   (other providers: fastllm providers)
               Specify a server:      --base-url http://localhost:8000/v1
               Try it without a key:  --provider simulator
             """;
         IEnumerable<string> ready = Presets.All
             .Where(preset => preset is { KeyVariable: not null, IsOwnServer: false } && read(preset.KeyVariable) is not null)
             .Select(preset => $"{preset.KeyVariable} is set: use --provider {preset.Name}.");
-        return string.Join(Environment.NewLine, [ways, .. ready]);
+        string set = SetVariable(Presets.DefaultKeyVariable);
+        return string.Join(Environment.NewLine, [ways.Replace("{0}", set, StringComparison.Ordinal).ReplaceLineEndings(), .. ready]);
     }
+
+    private static string SetVariable(string name) =>
+        OperatingSystem.IsWindows() ? $"$env:{name} = \"...\"" : $"export {name}=...";
 
     private static Uri Parse(string address, string source)
     {
@@ -207,7 +211,8 @@ internal sealed class Endpoint
                 // The text may be the key itself, which must not be shown, so only names in capitals are repeated.
                 : chosen.Any(char.IsAsciiLetterLower)
                     ? throw new UsageException($"The variable named by --api-key-env is not set. {KeyIsNoName}")
-                : throw new UsageException($"The variable {chosen}, named by --api-key-env, is not set.");
+                : throw new UsageException(
+                        $"The variable {chosen}, named by --api-key-env, is not set. Set it first: {SetVariable(chosen)}");
         }
 
         // The key follows the host: the key of one provider is never sent to another.
@@ -217,7 +222,8 @@ internal sealed class Endpoint
         {
             return owner is { NeedsKey: true }
                 ? throw new UsageException(
-                    $"{variable} is not set. Set it to your {owner.Title} key, or name another variable with --api-key-env.")
+                    $"{variable} is not set. Set it to your {owner.Title} key ({SetVariable(variable!)}), or name another variable with "
+                    + "--api-key-env.")
                 : (null, null);
         }
 

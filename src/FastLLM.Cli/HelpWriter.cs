@@ -41,7 +41,7 @@ internal sealed class HelpWriter(TextWriter output, int width)
     {
         WriteWrapped(command.Description ?? "", indent: 0);
         WriteHeading("Usage");
-        string arguments = string.Concat(command.Arguments.Select(argument => " " + argument.Name));
+        string arguments = string.Concat(command.Arguments.Select(argument => " " + (argument.Arity.MinimumNumberOfValues == 0 ? $"[{argument.Name}]" : argument.Name)));
         output.WriteLine($"  {PathOf(command)}{(command.Subcommands.Count > 0 ? " COMMAND" : "")}{arguments} [OPTIONS]");
 
         IReadOnlyList<(string Heading, IReadOnlyList<Option> Options)> groups = GroupsOf(command);
@@ -104,28 +104,11 @@ internal sealed class HelpWriter(TextWriter output, int width)
         WriteWrapped(text, indent, isFirstIndented: true);
     }
 
-    private void WriteWrapped(string text, int indent, bool isFirstIndented = false)
-    {
-        string margin = new(' ', indent);
-        string line = isFirstIndented ? "" : margin;
-        int used = indent;
-        foreach (string word in text.Split(' '))
-        {
-            if (used > indent && used + 1 + word.Length > width)
-            {
-                output.WriteLine(line);
-                line = margin;
-                used = indent;
-            }
+    private void WriteWrapped(string text, int indent, bool isFirstIndented = false) =>
+        WrappedText.Write(output, text, width, indent, isFirstIndented);
 
-            line += used > indent ? " " + word : word;
-            used += (used > indent ? 1 : 0) + word.Length;
-        }
-
-        output.WriteLine(line);
-    }
-
-    private static int TerminalWidth()
+    /// <summary>Returns the number of columns to wrap text at.</summary>
+    public static int TerminalWidth()
     {
         try
         {

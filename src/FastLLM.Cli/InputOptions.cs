@@ -15,6 +15,13 @@ internal sealed class InputOptions
         "--input-format", "FORMAT", "auto", "Input format: auto, openai, cookbook, jsonl, csv or tsv.");
 
     private readonly Option<long?> _limit = new("--limit") { HelpName = "N", Description = "Process only the first N rows." };
+    private readonly Option<int?> _sample = new("--sample")
+    {
+        HelpName = "N",
+        Description = "Process N random rows, in input order. A larger sample contains a smaller one.",
+    };
+
+    private readonly Option<int> _seed = CliOption.WithDefault("--seed", "N", 0, "Seed of --sample.");
     private readonly Option<string?> _model = CliOption.Text("--model", "M", "Model for rows that do not name one.");
     private readonly Option<int> _samples = CliOption.WithDefault(
         "--samples", "N", 1, "Number of responses per row; IDs become id#0, id#1, and so on.");
@@ -28,7 +35,7 @@ internal sealed class InputOptions
     public void AddTo(CliCommand command)
     {
         command.Arguments.Add(_input);
-        command.Add("Input", _format, _limit);
+        command.Add("Input", _format, _limit, _sample, _seed);
         _template.AddTo(command);
         command.Add("Requests", _model, _samples, _noDedup);
     }
@@ -48,9 +55,12 @@ internal sealed class InputOptions
 
         if (input != Job.Pipe && !File.Exists(input))
         {
-            throw new UsageException(Directory.Exists(input)
-                ? $"{TerminalText.Clean(input)} is a folder. Name a file of requests."
-                : $"File not found: {TerminalText.Clean(input)}.");
+            throw InputFile.NotFound(input, "requests or rows");
+        }
+
+        if (result.GetResult(_seed) is { Implicit: false } && result.GetValue(_sample) is null)
+        {
+            throw new UsageException("--seed requires --sample. To set the seed of the requests: --set seed=1.");
         }
 
         try
@@ -64,14 +74,22 @@ internal sealed class InputOptions
                 Template = _template.Read(result),
                 Model = result.GetValue(_model),
                 Limit = result.GetValue(_limit),
+                RandomRows = result.GetValue(_sample),
+                RandomSeed = result.GetValue(_seed),
                 Samples = result.GetValue(_samples),
                 NoDedup = result.GetValue(_noDedup),
             };
         }
         catch (ArgumentOutOfRangeException e)
         {
-            string range = e.ParamName == nameof(JobOptions.Samples) ? "from 1 to 10,000" : "at least 1";
-            throw new UsageException($"--{e.ParamName?.ToLowerInvariant()} must be {range}.", e);
+            throw new UsageException(
+                e.ParamName switch
+                {
+                    nameof(JobOptions.Samples) => "--samples must be from 1 to 10,000.",
+                    nameof(JobOptions.RandomRows) => "--sample must be from 1 to 10,000,000.",
+                    _ => "--limit must be at least 1.",
+                },
+                e);
         }
     }
 

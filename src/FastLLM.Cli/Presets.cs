@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+
 namespace FastLLM.Cli;
 
 /// <summary>Provides the presets of all known providers. To add a provider, add an entry here.</summary>
@@ -110,7 +112,8 @@ internal static class Presets
     public static Preset Named(string name) =>
         All.FirstOrDefault(preset => preset.Name.Equals(name.Trim(), StringComparison.OrdinalIgnoreCase))
         ?? throw new UsageException(
-            $"Unknown provider \"{TerminalText.Clean(name, 40)}\". For other servers, use --base-url. "
+            $"Unknown provider \"{TerminalText.Clean(name, 40)}\".{Suggestion.Sentence(name, All.Select(preset => preset.Name))} "
+            + "For other servers, use --base-url. "
             + $"Known providers: {string.Join(", ", All.Select(preset => preset.Name))}.");
 
     /// <summary>Returns the preset that owns the host of an address, if any.</summary>

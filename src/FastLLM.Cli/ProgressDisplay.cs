@@ -1,7 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using Spectre.Console;
-using Spectre.Console.Rendering;
 
 namespace FastLLM.Cli;
 
@@ -13,6 +11,7 @@ namespace FastLLM.Cli;
 /// </remarks>
 internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 {
+    // Many fields because the numbers of a run, its place and its clock are drawn together.
     private static readonly TimeSpan LineEvery = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan DrawEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan DrainLineEvery = TimeSpan.FromSeconds(1);
@@ -25,11 +24,12 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     private readonly long _kept;
     private readonly long _started;
     private readonly ITimer? _timer;
+    private readonly RecentRate _rate = new();
     private volatile TokenStats _stats = new();
     private bool _draining;
     private bool _disposed;
 
-    private ProgressDisplay(TextWriter? writer, Func<IRenderable, LiveScreen>? screen, long? total, TimeProvider time, long kept = 0)
+    private ProgressDisplay(TextWriter? writer, LiveScreen? screen, long? total, TimeProvider time, long kept = 0)
     {
         _writer = writer;
         _time = time;
@@ -39,13 +39,22 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         TimeSpan every = screen is null ? LineEvery : DrawEvery;
         if (writer is not null || screen is not null)
         {
-            _screen = screen?.Invoke(Draw(unicode: false));
+            _screen = screen;
             _timer = time.CreateTimer(static display => ((ProgressDisplay)display!).Tick(), this, every, every);
         }
     }
 
     /// <summary>Gets or sets the callback that returns current statistics; <see langword="null"/> to show the last report.</summary>
     public Func<TokenStats>? Source { get; set; }
+
+    /// <summary>Gets the latest rows to show; <see langword="null"/> for none.</summary>
+    public LatestRows? LatestRows { get; init; }
+
+    /// <summary>Gets the keys that control the run; <see langword="null"/> if there are none.</summary>
+    public RunControls? Controls { get; init; }
+
+    /// <summary>Gets a value indicating whether the display is drawn on a terminal.</summary>
+    public bool IsLive => _screen is not null;
 
     /// <summary>Creates a display that shows nothing (<c>--quiet</c>).</summary>
     public static ProgressDisplay None() => new(null, null, null, TimeProvider.System);
@@ -55,8 +64,9 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         new(writer, null, total, time, kept);
 
     /// <summary>Creates a live display on a terminal.</summary>
-    public static ProgressDisplay Live(IAnsiConsole console, long? total, TimeProvider time, long kept = 0) =>
-        new(null, first => new LiveScreen(console, first), total, time, kept);
+    public static ProgressDisplay Live(
+        IAnsiConsole console, long? total, TimeProvider time, long kept = 0, LatestRows? rows = null, RunControls? controls = null) =>
+        new(null, new LiveScreen(console), total, time, kept) { LatestRows = rows, Controls = controls };
 
     /// <summary>Creates the display for standard error: live on an interactive terminal, plain lines elsewhere.</summary>
     /// <param name="total">The number of rows; <see langword="null"/> if it is unknown.</param>
@@ -64,11 +74,17 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     /// <param name="quiet">Whether to show nothing.</param>
     /// <param name="environment">Reads an environment variable.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="rows">The latest rows to show.</param>
+    /// <param name="controls">The keys that control the run, if any.</param>
     public static ProgressDisplay OnStandardError(
-        long? total, long kept, bool quiet, Func<string, string?> environment, TimeProvider time) =>
+        long? total, long kept, bool quiet, Func<string, string?> environment, TimeProvider time, LatestRows rows, RunControls? controls) =>
         quiet ? None()
-        : Console.IsErrorRedirected || environment("TERM") is "dumb" ? Lines(Console.Error, total, time, kept)
-        : Live(Terminal(environment), total, time, kept);
+        : !IsLiveOnStandardError(environment) ? Lines(Console.Error, total, time, kept)
+        : Live(Terminal(environment), total, time, kept, rows, controls);
+
+    /// <summary>Returns whether standard error is a terminal that can be drawn on.</summary>
+    public static bool IsLiveOnStandardError(Func<string, string?> environment) =>
+        !Console.IsErrorRedirected && environment("TERM") is not "dumb";
 
     /// <inheritdoc/>
     public void Report(TokenStats value) => _stats = value; // no lock: a suspended terminal (Ctrl-S) must not block the caller
@@ -125,7 +141,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         {
             try
             {
-                await _screen.EndAsync().ConfigureAwait(false);
+                _screen.Clear();
             }
             catch (IOException)
             {
@@ -192,11 +208,11 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     {
         if (_screen is not null)
         {
-            _screen.Show(Draw(_screen.Unicode));
+            _screen.Show(ProgressFrame.Lines(State(), _screen.Width, _screen.Unicode));
         }
         else
         {
-            _writer?.WriteLine(_draining ? DrainText() : ProgressText.Line(_stats, Total, Elapsed, _kept));
+            _writer?.WriteLine(_draining ? ProgressText.Drain(_stats) : ProgressText.Line(_stats, Total, Elapsed, _kept));
         }
     }
 
@@ -204,60 +220,12 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
 
     private TimeSpan Elapsed => _time.GetElapsedTime(_started);
 
-    private string DrainText() => string.Create(
-        CultureInfo.InvariantCulture, $"Stopping: waiting for {_stats.InFlight:N0} in flight. Press Ctrl-C again to exit at once.");
-
-    private Rows Draw(bool unicode)
+    private ProgressState State() => new(_stats, Total, _kept, Elapsed)
     {
-        const int cells = 30;
-        var head = new Paragraph();
-        if (Total is > 0 and var total)
-        {
-            var full = (int)(cells * ProgressText.Share(_stats, total, _kept));
-            head.Append(new string(unicode ? '━' : '#', full), new Style(_stats.Failed > 0 ? Color.Yellow : Color.Green));
-            head.Append(new string(unicode ? '━' : '-', cells - full), new Style(Color.Grey));
-            head.Append(" ");
-        }
-
-        head.Append($"{ProgressText.Done(_stats, Total, _kept)} · {ProgressText.Clock(_stats, Total, Elapsed, _kept)}");
-        // Each line fits in 80 columns.
-        List<IRenderable> lines = [head, new Text(ProgressText.Outcomes(_stats, _kept)), new Text(ProgressText.Speed(_stats, Elapsed))];
-        if (_draining)
-        {
-            lines.Add(new Text(DrainText(), new Style(Color.Yellow)));
-        }
-
-        return new Rows(lines);
-    }
-
-    /// <summary>Keeps Spectre's live display open during the run. Spectre needs a callback for that, which waits for the end.</summary>
-    private sealed class LiveScreen
-    {
-        private readonly IAnsiConsole _console;
-        private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Task _shown;
-        private LiveDisplayContext? _context;
-
-        public LiveScreen(IAnsiConsole console, IRenderable first)
-        {
-            _console = console;
-            _shown = console.Live(first).AutoClear(true).StartAsync(async context =>
-            {
-                _context = context;
-                await _end.Task.ConfigureAwait(false);
-            });
-        }
-
-        public bool Unicode => _console.Profile.Capabilities.Unicode;
-
-        public void Show(IRenderable what) => _context?.UpdateTarget(what);
-
-        public void WriteLine(string text) => _console.WriteLine(text);
-
-        public async Task EndAsync()
-        {
-            _end.TrySetResult();
-            await _shown.ConfigureAwait(false);
-        }
-    }
+        RowsPerSecond = _rate.Note(Elapsed, _stats.RequestsCompleted),
+        LastError = LatestRows?.LastError,
+        Answers = LatestRows?.Answers ?? [],
+        Controls = Controls,
+        IsDraining = _draining,
+    };
 }

@@ -45,13 +45,28 @@ internal static class ProgressText
         ? $"{DurationText.Clock(elapsed)} · {DurationText.Clock(left)} left"
         : DurationText.Clock(elapsed);
 
+    /// <summary>Formats a rate per second: <c>0.43</c>, <c>12.5</c> or <c>1,250</c>.</summary>
+    public static string Rate(double perSecond) => perSecond.ToString(
+        perSecond >= 100 ? "N0" : perSecond >= 1 ? "N1" : "0.00", CultureInfo.InvariantCulture);
+
+    /// <summary>Formats how many requests in flight a run waits for that stops.</summary>
+    public static string Drain(TokenStats stats) => string.Create(
+        CultureInfo.InvariantCulture, $"Stopping: waiting for {stats.InFlight:N0} in flight. Press Ctrl-C again to exit at once.");
+
+    /// <summary>Estimates the cost of this run from its cost so far; <see langword="null"/> if that is not possible.</summary>
+    public static decimal? Forecast(TokenStats stats, long? total, long kept) =>
+        total - kept is { } rows && stats.RequestsCompleted > 0 && rows > stats.RequestsCompleted
+            ? stats.Cost * rows / stats.RequestsCompleted
+            : null;
+
     /// <summary>Formats everything in one line.</summary>
     /// <param name="stats">The statistics of this run.</param>
     /// <param name="total">The number of rows; <see langword="null"/> if it is unknown.</param>
     /// <param name="elapsed">The time since this run started.</param>
     /// <param name="kept">The number of rows that earlier runs have completed.</param>
     public static string Line(TokenStats stats, long? total, TimeSpan elapsed, long kept = 0) =>
-        $"{Done(stats, total, kept)} · {Outcomes(stats, kept)} · {Speed(stats, elapsed)} · {Clock(stats, total, elapsed, kept)}";
+        $"{Done(stats, total, kept)} · {Outcomes(stats, kept)} · {RateAndCost(stats, total, elapsed, kept)}{Speed(stats, elapsed)} · "
+        + Clock(stats, total, elapsed, kept);
 
     /// <summary>Returns the completed share, from 0 to 1.</summary>
     public static double Share(TokenStats stats, long total, long kept = 0) =>
@@ -68,6 +83,14 @@ internal static class ProgressText
 
         double seconds = rest * (elapsed.TotalSeconds / stats.RequestsCompleted);
         return seconds < TimeSpan.FromDays(100).TotalSeconds ? TimeSpan.FromSeconds(Math.Ceiling(seconds)) : null;
+    }
+
+    private static string RateAndCost(TokenStats stats, long? total, TimeSpan elapsed, long kept)
+    {
+        string rate = stats.RequestsCompleted > 0 && elapsed > TimeSpan.Zero
+            ? $"{Rate(stats.RequestsCompleted / elapsed.TotalSeconds)} rows/s · " : "";
+        string all = Forecast(stats, total, kept) is { } forecast ? $" of about {CostText.Dollars(forecast)}" : "";
+        return stats.Cost > 0 ? $"{rate}{CostText.Dollars(stats.Cost)}{all} · " : rate;
     }
 
     private static double PerSecond(long count, double seconds) => seconds <= 0 ? 0 : count / seconds;

@@ -17,25 +17,44 @@ internal static class ReportCommand
         };
         var html = CliOption.Text("--output", "FILE",
             "Report file; - for standard output. Replaces an earlier report. Default: the name of OUTPUT with .report.html.", "-o");
+        var input = CliOption.Text("--input", "FILE",
+            "Input of the run, for the questions of its requests. Default: the file that OUTPUT is made from by default, if it exists.", "-i");
+        var open = CliOption.Flag("--open", "Open the report in the browser.");
         var json = CliOption.Flag("--json", "Print the numbers of the report as a JSON object.");
         var command = new CliCommand("report", "Create a searchable HTML report of a run.");
         command.Arguments.Add(output);
         command.Options.Add(html);
+        command.Options.Add(input);
+        command.Options.Add(open);
         command.Options.Add(json);
         command.AddExample("Create samples/questions.out.report.html:", "fastllm report samples/questions.out.jsonl");
+        command.AddExample("Create it, and open it in the browser:", "fastllm report samples/questions.out.jsonl --open");
         command.SetAction((result, cancellationToken) => ReportAsync(
-            result.GetValue(output)!, result.GetValue(html), result.GetValue(json), result.InvocationConfiguration, cancellationToken));
+            new Files(result.GetValue(output)!, result.GetValue(input), result.GetValue(html)),
+            result.GetValue(json),
+            result.GetValue(open),
+            result.InvocationConfiguration,
+            cancellationToken));
         return command;
     }
 
     private static async Task<int> ReportAsync(
-        string output, string? html, bool json, InvocationConfiguration console, CancellationToken cancellationToken)
+        Files files, bool json, bool open, InvocationConfiguration console, CancellationToken cancellationToken)
     {
+        (string output, string? input, string? html) = files;
+        if (input is not null && !File.Exists(input))
+        {
+            throw InputFile.NotFound(input, "the input of a run");
+        }
+
+        if (open && html == Job.Pipe)
+        {
+            throw new UsageException("--open requires a file: -o - writes the report to standard output.");
+        }
+
         if (!File.Exists(output))
         {
-            throw new UsageException(Directory.Exists(output)
-                ? $"{TerminalText.Clean(output)} is a folder. Name the output of a run."
-                : $"File not found: {TerminalText.Clean(output)}.");
+            throw InputFile.NotFound(output, "the output of a run");
         }
 
         if (html == Job.Pipe && json)
@@ -44,7 +63,7 @@ internal static class ReportCommand
         }
 
         html ??= DefaultPage(output);
-        OutputReport report = await WriteAsync(output, html, cancellationToken);
+        OutputReport report = await WriteAsync(output, input, html, cancellationToken);
         if (json)
         {
             await console.Output.WriteLineAsync(report.ToJson());
@@ -59,20 +78,25 @@ internal static class ReportCommand
             }
         }
 
+        if (open && !Browser.TryOpen(html))
+        {
+            await console.Error.WriteLineAsync($"No browser could be started. Open the file yourself: {TerminalText.Clean(html)}");
+        }
+
         return ExitCode.Ok;
     }
 
-    private static async Task<OutputReport> WriteAsync(string output, string html, CancellationToken cancellationToken)
+    private static async Task<OutputReport> WriteAsync(string output, string? input, string html, CancellationToken cancellationToken)
     {
         try
         {
             if (html != Job.Pipe)
             {
-                return await OutputReport.WriteAsync(output, html, cancellationToken);
+                return await OutputReport.WriteAsync(output, html, input, cancellationToken);
             }
 
             await using Stream page = StandardStreams.OpenOutput();
-            return await OutputReport.WriteAsync(output, page, cancellationToken);
+            return await OutputReport.WriteAsync(output, page, input, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -82,6 +106,8 @@ internal static class ReportCommand
 
     private static string Damaged(OutputReport report) =>
         report.Damaged == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"; {report.Damaged:N0} lines are not records");
+
+    private sealed record Files(string Output, string? Input, string? Html);
 
     private static string DefaultPage(string output)
     {

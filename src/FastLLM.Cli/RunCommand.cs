@@ -78,6 +78,7 @@ internal sealed class RunCommand
         }
 
         Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
+        int? preview = ReadPreview(result, job);
         Endpoint? endpoint = ResolveEndpoint(result);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
@@ -86,46 +87,82 @@ internal sealed class RunCommand
         JsonEvents? events = _display.IsJson(result)
             ? new JsonEvents(StandardStreams.OpenOutput(), _time) { OnFault = text => errors.WriteLine(TerminalText.Clean(text)) }
             : null;
+        bool isQuiet = _display.IsQuiet(result);
+        var latest = new LatestRows(_time);
+        RunControls? controls = null;
         await using var progress = new RunProgress(
             events,
-            (rows, kept) => ProgressDisplay.OnStandardError(rows, kept, _display.IsQuiet(result), _environment, _time),
+            (rows, kept) => ProgressDisplay.OnStandardError(rows, kept, isQuiet, _environment, _time, latest, controls),
             messages,
-            errors);
+            errors)
+        {
+            Latest = latest,
+        };
+        if (!isQuiet && ProgressDisplay.IsLiveOnStandardError(_environment))
+        {
+            job.OnRowWritten = latest.Written;
+        }
+
         var report = new RunReport(job, progress, events, messages, errors, _output.ResumeCommand(result));
         report.Observe(options, connection.BaseUrl, _display.IsVerbose(result));
+        job.OnModelMissing = rows => ModelCheck.OnMissing(job.Input, rows, endpoint, text => job.OnNotice?.Invoke(text));
         await WriteConnectionNoticesAsync(errors, endpoint, connection.BaseUrl);
+        if (ModelCheck.NoteOn(job.Model, endpoint, options.Prices) is { } note)
+        {
+            progress.Notice(note);
+        }
 
         using TelemetryExport? export = collector is null ? null : new TelemetryExport(collector, progress.Warn);
         await using DiskCache? cache = _cache.Open(result, progress.Notice);
         options.Cache = cache;
-        await using var manager = new RequestManager(connection.Provider, options);
-        progress.Source = () => manager.Stats;
         if (_cost.IsDryRun(result))
         {
+            await using var planner = new RequestManager(connection.Provider, options);
             return await report.EstimateAsync(
-                () => Checked(() => Job.PlanAsync(manager, job, signals.Drain)), result.InvocationConfiguration.Output);
+                () => Checked(() => Job.PlanAsync(planner, job, signals.Drain)), result.InvocationConfiguration.Output);
         }
 
-        JobPlan? plan = null;
-        if (confirmAbove is { } above)
+        var start = new RunStart(job, report, signals, Confirmation.OnTerminal(errors))
         {
-            int exit = await report.GuardAsync(async () =>
-            {
-                plan = await Checked(() => Job.PlanAsync(manager, job, signals.Drain));
-                Confirmation.OnTerminal(errors).Require(plan, above);
-                return ExitCode.Ok;
-            });
-            if (exit != ExitCode.Ok)
-            {
-                return exit;
-            }
+            ConfirmAbove = confirmAbove,
+            Preview = preview,
+            Asks = !_cost.IsYes(result),
+            Messages = messages,
+        };
+        if (await start.RunAsync(() => new RequestManager(connection.Provider, options)) is { } exit)
+        {
+            return exit;
         }
 
-        return await report.CompleteAsync(
-            () => plan is null
-                ? Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort))
-                : Job.RunAsync(plan, signals.Drain, signals.Abort),
-            signals.Drain);
+        int concurrency = options.Concurrency;
+        bool hasKeys = !isQuiet && KeyReader.IsPossible && ProgressDisplay.IsLiveOnStandardError(_environment);
+        if (hasKeys && options is { TotalTimeout: null, AdaptiveConcurrency: false })
+        {
+            options.Concurrency = RunControls.HeadroomOf(concurrency);
+        }
+
+        await using var manager = new RequestManager(connection.Provider, options);
+        progress.Source = () => manager.Stats;
+        if (hasKeys)
+        {
+            int highest = manager.Options.Concurrency;
+            manager.Limiters.ChangeCeiling(Math.Min(concurrency, highest));
+            controls = new RunControls(manager.Limiters, highest, signals.Stop) { OnlyStops = options.TotalTimeout is not null };
+        }
+
+        using KeyReader? keys = controls is null ? null : KeyReader.Start(controls.Press, _time);
+        return await report.CompleteAsync(() => Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort)), signals.Drain);
+    }
+
+    // Rows are shown to people: where a program reads the output, only on request, and then it cannot be done.
+    private int? ReadPreview(ParseResult result, JobOptions job)
+    {
+        int? wanted = _cost.Preview(result);
+        string? reason = job.Input == Job.Pipe ? "reads the input twice, so it needs a file"
+            : job.Output == Job.Pipe ? "keeps its rows in the output, so it needs a file (-o)"
+            : _display.IsJson(result) ? "shows rows to people, and --json writes events for programs" : null;
+        return reason is not null && wanted > 0 ? throw new UsageException($"--preview {reason}.")
+            : wanted ?? (reason is not null || _cost.IsYes(result) || _display.IsQuiet(result) || !Confirmation.HasTerminal ? 0 : null);
     }
 
     // A dry run needs neither a key nor a provider.
@@ -153,7 +190,7 @@ internal sealed class RunCommand
     }
 
     // Options that do not fit together are refused by the call, before its task.
-    private static Task<T> Checked<T>(Func<Task<T>> run)
+    internal static Task<T> Checked<T>(Func<Task<T>> run)
     {
         try
         {

@@ -14,6 +14,9 @@ internal sealed class RunProgress(
     private bool _started;
     private long _failedRows;
 
+    /// <summary>Gets the latest rows.</summary>
+    public required LatestRows Latest { get; init; }
+
     /// <summary>Gets or sets the callback that returns the current statistics.</summary>
     public Func<TokenStats>? Source { get; set; }
 
@@ -49,6 +52,7 @@ internal sealed class RunProgress(
     public void RowFailed(string id, LlmException failure)
     {
         Interlocked.Increment(ref _failedRows);
+        Latest.Failed(id, failure);
         events?.RowFailed(id, failure);
     }
 

@@ -4,15 +4,31 @@ namespace FastLLM.Cli;
 internal sealed class RunReport(
     JobOptions job, RunProgress progress, JsonEvents? events, TextWriter messages, TextWriter errors, string resumeCommand)
 {
+    private readonly HashSet<string> _shown = new(StringComparer.Ordinal);
+
     /// <summary>Registers the callbacks of the job and the manager.</summary>
     public void Observe(RequestManagerOptions options, string baseUrl, bool verbose)
     {
-        job.OnNotice = progress.Notice;
-        job.OnWarning = progress.Warn;
+        job.OnNotice = text => Once(text, progress.Notice);
+        job.OnWarning = text => Once(text, progress.Warn);
         job.OnPlanned = (rows, kept) => progress.Start(job, baseUrl, rows, kept);
         job.OnRowFailed = progress.RowFailed;
         options.Progress = progress;
         options.Logger = new NoticeLogger(progress.Notice, verbose);
+    }
+
+    // Planning, the preview and the run read the same files, and find the same.
+    private void Once(string text, Action<string> show)
+    {
+        lock (_shown)
+        {
+            if (!_shown.Add(text))
+            {
+                return;
+            }
+        }
+
+        show(text);
     }
 
     /// <summary>Runs a job to its end and reports the result.</summary>
@@ -74,7 +90,16 @@ internal sealed class RunReport(
         }
     }
 
-    private int Report(JobResult result)
+    /// <summary>Reports the result of a run that ends before all rows were sent, because the user did not confirm.</summary>
+    public int Declined(JobResult result)
+    {
+        messages.WriteLine(FormattableString.Invariant($"Not confirmed. {result.Pending:N0} rows were not sent; what was sent is kept."));
+        messages.WriteLine($"To send the others: {TerminalText.Clean(resumeCommand)}");
+        return ExitCode.Stopped;
+    }
+
+    /// <summary>Reports a result, and returns the exit code.</summary>
+    public int Report(JobResult result)
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;

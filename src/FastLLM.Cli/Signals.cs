@@ -63,6 +63,20 @@ internal sealed class Signals : IDisposable
         // The sources are not disposed: a concurrent signal may still cancel them, and they hold no resources.
     }
 
+    /// <summary>Drains the run as the first Ctrl-C does; does nothing afterwards.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            if (_disposed || _seen > 0)
+            {
+                return;
+            }
+        }
+
+        Handle(PosixSignal.SIGINT);
+    }
+
     /// <summary>Handles a signal.</summary>
     /// <returns>Whether the signal was handled, so that it does not end the process.</returns>
     internal bool Handle(PosixSignal signal)

@@ -135,13 +135,13 @@ internal static class SimulateCommand
         Text(name, value, description, (options, text) =>
             set(options, int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
                 ? number
-                : throw new FormatException($"\"{text}\" is no whole number that fits.")));
+                : throw UsageException.Invalid(name, text, "Use a whole number.")));
 
     private static Knob Number(string name, string value, string description, Action<SimulatorOptions, double> set) =>
         Text(name, value, description, (options, text) =>
             set(options, double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
                 ? number
-                : throw new FormatException($"\"{text}\" is no number.")));
+                : throw UsageException.Invalid(name, text, "Use a number.")));
 
     private static Knob Duration(string name, string value, string description, Action<SimulatorOptions, TimeSpan> set) =>
         Text(name, value, description, (options, text) => set(options, DurationText.Parse(name, text)));
@@ -177,7 +177,9 @@ internal static class SimulateCommand
             catch (ArgumentOutOfRangeException e)
             {
                 string reason = e.Message.Split(" (Parameter", 2)[0];
-                throw new UsageException($"{option.Name} {TerminalText.Clean(texts[0], 40)} is out of range: {reason}", e);
+                int must = reason.IndexOf(" must be ", StringComparison.Ordinal); // the name before it is that of a property
+                reason = must < 0 ? reason : "It" + reason[must..];
+                throw new UsageException($"{option.Name} {TerminalText.Clean(texts[0], 40)} is out of range. {reason}", e);
             }
             catch (FormatException e)
             {

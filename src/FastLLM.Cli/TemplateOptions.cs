@@ -80,7 +80,7 @@ internal sealed class TemplateOptions
 
         if (!template.Parameters.TryAdd(name, TextOf(value, "--set")))
         {
-            throw new UsageException($"--set {TerminalText.Clean(name, 40)} occurs twice.");
+            throw new UsageException($"--set {TerminalText.Clean(name, 40)} occurs twice. Set each parameter once.");
         }
     }
 
@@ -100,7 +100,13 @@ internal sealed class TemplateOptions
 
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MaxTemplateBytes })
+            if (!File.Exists(path))
+            {
+                UsageException missing = InputFile.NotFound(path, "text");
+                throw new UsageException($"{option}: {missing.Message} To begin a text with @, use @@.");
+            }
+
+            if (new FileInfo(path) is { Length: > MaxTemplateBytes })
             {
                 throw new UsageException($"{option}: {TerminalText.Clean(path)} is larger than {MaxTemplateBytes >> 20} MB.");
             }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Cli;
 
@@ -12,13 +13,8 @@ internal static class TerminalText
         '\u061C', '\u200E', '\u200F', '\u2028', '\u2029', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E',
         '\u2066', '\u2067', '\u2068', '\u2069']);
 
-    private static readonly SearchValues<char> NeedNoQuotes =
-        SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_@%+=:,./-");
-
-    /// <summary>Returns an argument as a POSIX shell reads it back.</summary>
-    public static string Quote(string word) => word.Length > 0 && !word.AsSpan().ContainsAnyExcept(NeedNoQuotes)
-        ? word
-        : "'" + word.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+    /// <inheritdoc cref="ShellWord.Quote(string)"/>
+    public static string Quote(string word) => ShellWord.Quote(word);
 
     /// <summary>Returns the text without control characters; tabs and line breaks become blanks.</summary>
     /// <param name="text">Untrusted text.</param>

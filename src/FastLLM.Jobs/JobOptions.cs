@@ -51,6 +51,29 @@ public sealed class JobOptions
         }
     }
 
+    /// <summary>Gets or sets the number of lines of a file to process, chosen at random, in input order; <see langword="null"/> for
+    /// all.</summary>
+    /// <remarks>The choice depends on <see cref="RandomSeed"/> and on the number of each line only. With one seed, a larger sample contains
+    /// a smaller one.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10,000,000.</exception>
+    public int? RandomRows
+    {
+        get;
+        set
+        {
+            if (value is { } rows)
+            {
+                ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1, nameof(RandomRows));
+                ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, 10_000_000, nameof(RandomRows));
+            }
+
+            field = value;
+        }
+    }
+
+    /// <summary>Gets or sets the seed by which <see cref="RandomRows"/> are chosen.</summary>
+    public int RandomSeed { get; set; }
+
     /// <summary>Gets or sets the number of answers for each row. With more than one, ids become <c>id#0</c>, <c>id#1</c> …</summary>
     /// <value>The default is 1.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 10,000.</exception>
@@ -88,6 +111,19 @@ public sealed class JobOptions
     /// pipe) and of finished rows.</summary>
     public Action<long?, long>? OnPlanned { get; set; }
 
+    /// <summary>Gets or sets the number of rows to send in this run; <see langword="null"/> for all. Further rows stay pending.</summary>
+    internal long? MaxSends { get; set; }
+
+    /// <summary>Gets or sets a callback that is invoked with the id and the request of each row before it is sent.</summary>
+    internal Action<string, LlmRequest>? OnRowSending { get; set; }
+
+    /// <summary>Gets or sets a callback that is invoked with the id and the outcome of each row after it was written.</summary>
+    internal Action<string, ResponseWrapper<LlmResponse>>? OnRowWritten { get; set; }
+
+    /// <summary>Gets or sets a callback that is invoked, before the first send, with the number of lines of a file that name no model. It
+    /// may throw to refuse them.</summary>
+    internal Action<long>? OnModelMissing { get; set; }
+
     /// <summary>Gets or sets a callback that is invoked for each row that fails, with its id and the failure.</summary>
     public Action<string, LlmException>? OnRowFailed { get; set; }
 
@@ -114,6 +150,8 @@ public sealed class JobOptions
 
         Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row in the member \"fastllm\". Do not leave it out.");
         ValidateTemplate();
+        Refuse(RandomRows is not null && Limit is not null, "A random sample and a limit contradict each other. Use one of them.");
+        Refuse(RandomRows is not null && Input == Job.Pipe, "A random sample requires a file: standard input can be read only once.");
         Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written at the end: name a file as the output.");
         Refuse(!shape.IsLog && Order != ResultOrder.Input, $"{Output} is written when the job is done, and always in input order.");
         Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be omitted.");

@@ -52,7 +52,7 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
 
         await Assertions.Expect(report.Page.Locator("tr.detail")).ToHaveCountAsync(lines.Count);
         Assert.Null(await report.Page.EvaluateAsync<object?>("() => window.broken ?? null"));
-        Assert.Equal(0, await report.Page.Locator("img, iframe, object, a, base, link, main style, main script, main meta").CountAsync());
+        Assert.Equal(0, await report.Page.Locator("img, iframe, object, a:not([href^='#row-']), base, link, main style, main script, main meta").CountAsync());
         Assert.Equal(s_hostile[3], await report.Page.Locator("tr.detail").Nth(3).Locator("pre").First.TextContentAsync());
         Assert.Contains("zero␀byte", await report.Page.Locator("tr.detail").Nth(12).Locator("pre").First.TextContentAsync(), StringComparison.Ordinal);
         Assert.Contains("⟨U+202E⟩esrever", await report.Rows.Nth(13).TextContentAsync(), StringComparison.Ordinal);
@@ -150,6 +150,48 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
         await first.PressAsync("Enter");
         await Assertions.Expect(report.Page.Locator("tr.detail")).ToHaveCountAsync(0);
         report.AssertNothingWentWrong();
+    }
+
+    [Fact]
+    public async Task RowLink_OpensItsRow_WhateverWasSearched()
+    {
+        await using OpenReport report = await browser.OpenAsync(Lines.Run(250));
+        await report.FindAsync("row-249", rows: 1);
+
+        await report.Page.EvaluateAsync("() => { location.hash = '#row-row-200'; }");
+
+        await Assertions.Expect(report.Page.Locator("tr.detail")).ToContainTextAsync("row-200");
+        await Assertions.Expect(report.Page.Locator("#found")).ToHaveTextAsync("250 rows");
+        await Assertions.Expect(report.Page.Locator("tr.detail a")).ToHaveAttributeAsync("href", "#row-row-200");
+        report.AssertNothingWentWrong();
+    }
+
+    [Fact]
+    public async Task FrequentAnswer_Clicked_ShowsItsRows_AndColumnsAreNamed()
+    {
+        IEnumerable<string> lines = Enumerable.Range(1, 30).Select(i => Lines.Answer(
+            $"r{i}", i % 3 == 0 ? "bad" : "good", own: new { attempts = 1, metadata = new { id = $"r{i}", text = $"Review {i}" } }));
+        await using OpenReport report = await browser.OpenAsync(lines);
+
+        await report.Page.GetByRole(AriaRole.Button, new() { Name = "bad", Exact = true }).ClickAsync();
+        await Assertions.Expect(report.Rows).ToHaveCountAsync(10);
+        await Assertions.Expect(report.Rows.First.Locator("td.question")).ToHaveTextAsync("Review 3");
+        await report.Rows.First.Locator("button").ClickAsync();
+        await Assertions.Expect(report.Page.Locator("dl.columns dt")).ToHaveTextAsync(["id", "text"]);
+        report.AssertNothingWentWrong();
+    }
+
+    [Theory]
+    [InlineData(390)]
+    [InlineData(1280)]
+    public async Task Tiles_FillEveryLine(int width)
+    {
+        await using OpenReport report = await browser.OpenAsync(Lines.Run(300));
+        await report.Page.SetViewportSizeAsync(width, 900);
+
+        // The last tile ends where the box of tiles ends: no part of a line is empty.
+        Assert.True(await report.Page.EvaluateAsync<bool>(
+            "() => { const box = document.querySelector('.tiles'); return box.getBoundingClientRect().right - box.lastElementChild.getBoundingClientRect().right < 3; }"));
     }
 
     [Theory]

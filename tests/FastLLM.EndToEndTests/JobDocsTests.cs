@@ -87,7 +87,7 @@ public sealed partial class JobDocsTests : IDisposable
         }
     }
 
-    private static string Root()
+    internal static string Root()
     {
         string? folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder!, "FastLLM.slnx")))

@@ -58,7 +58,7 @@ public sealed class RowsTests : IDisposable
 
         ToolResult wrong = await PipeAsync(packed, "run", "-", "--template", "Say {{txt}}", "--model", "m", "--base-url", simulator.ApiBase);
         Assert.Equal(2, wrong.Exit);
-        Assert.Contains("{{txt}}, but there is no such column. The columns are: id, text.", wrong.Messages, StringComparison.Ordinal);
+        Assert.Contains("{{txt}}, but there is no such column. Did you mean {{text}}? The columns are: id, text.", wrong.Messages, StringComparison.Ordinal);
         Assert.Equal(2, simulator.Stats.Sends);
     }
 
@@ -87,17 +87,17 @@ public sealed class RowsTests : IDisposable
     /// <summary>Options, and what is said of them.</summary>
     public static TheoryData<string[], string> Mistakes => new()
     {
-        { [], "make requests of its rows with --template" },
+        { [], "A table needs a prompt for its rows" },
         { ["--template", "{{txt}}"], "The columns are: text, label." },
-        { ["--template", "{{text}}"], "line 3: The column \"text\" has no value here." },
+        { ["--template", "{{text}}"], "line 3: The column \"text\" is empty." },
         { ["--template", "{{text"], "never closed" },
-        { ["--template", "@none.txt"], "cannot read none.txt" },
-        { ["--template", "{{text}}", "--set", "effort=high"], "Text needs quotes: effort=\"high\"" },
+        { ["--template", "@none.txt"], "File not found: none.txt. To begin a text with @, use @@." },
+        { ["--template", "{{text}}", "--set", "effort=high"], "Text needs quotes: 'effort=\"high\"'" },
         { ["--template", "{{text}}", "--set", "temperature"], "Use NAME=JSON" },
         { ["--template", "{{text}}", "--set", "seed=1", "--set", "seed=2"], "occurs twice" },
         { ["--template", "{{text}}", "--endpoint", "/v1/other"], "is not one of /v1/chat/completions" },
         { ["--template", "{{text}}", "--endpoint", "/v1/embeddings", "--system", "x"], "System text is for" },
-        { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "no such column" },
+        { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "There is no column \"nr\" for the ids of the rows" },
         { ["--template", "{{text}}", "--input-format", "openai"], "A template is for plain rows" },
         { ["--system", "x"], "--system requires --template" },
         { ["--set", "seed=1"], "--set requires --template" },

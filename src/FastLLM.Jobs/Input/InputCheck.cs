@@ -12,6 +12,7 @@ internal sealed class InputCheck
     private const int NamedModels = 3;
 
     private readonly List<(long Line, string Error)> _errors = [];
+    private readonly Dictionary<string, long> _alike = new(StringComparer.Ordinal);
     private readonly HashSet<string> _models = new(StringComparer.Ordinal);
     private readonly HashSet<string> _endpoints = new(StringComparer.Ordinal);
     private long _bytes;
@@ -25,6 +26,12 @@ internal sealed class InputCheck
     public long ErrorCount { get; private set; }
 
     public IReadOnlyList<(long Line, string Error)> Errors => _errors;
+
+    /// <summary>Gets the number of lines with each of the first errors.</summary>
+    public IReadOnlyDictionary<string, long> Alike => _alike;
+
+    /// <summary>Gets the number of rows that name no model.</summary>
+    public long WithoutModel => _withoutModel;
 
     /// <summary>Checks a row.</summary>
     public void See(in InputRow row)
@@ -57,6 +64,11 @@ internal sealed class InputCheck
     public void AddError(long line, string error)
     {
         ErrorCount++;
+        if (_alike.Count < ShownErrors || _alike.ContainsKey(error))
+        {
+            _alike[error] = _alike.GetValueOrDefault(error) + 1;
+        }
+
         if (_errors.Count < ShownErrors)
         {
             _errors.Add((line, error));

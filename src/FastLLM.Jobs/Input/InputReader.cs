@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.Json;
 using FastLLM.Requests;
 
@@ -25,7 +26,12 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     private bool _hasRows;
 
     /// <summary>Gets the error of the template, after every row has been read: a column that no row has.</summary>
-    public string? TemplateFault => _hasRows && _unseen.Count > 0 ? RowRequests.NoSuchColumn(_unseen, _columns) : null;
+    public string? TemplateFault => !_hasRows ? null
+        : _unseen.Count > 0 ? RowRequests.NoSuchColumn(_unseen, _columns)
+        : template?.SingleBraces(_columns);
+
+    /// <summary>Gets a note on the template, after every row has been read: columns in single braces.</summary>
+    public string? TemplateNote => template?.NoteOnBraces((IReadOnlyCollection<string>?)_header?.Names ?? _columns);
 
     /// <summary>Detects the format of the input, and reads the header of a table. Calling it is optional.</summary>
     /// <exception cref="InvalidDataException">The input cannot be read: a table without a template, an invalid header, broken
@@ -56,14 +62,16 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         _header = new TableHeader(names, _table.Line);
         if (template is null)
         {
-            throw new InvalidDataException("The input is a table: make requests of its rows with --template, such as "
-                + $"--template \"Classify: {{{{{_header.Names[0]}}}}}\". Its columns are: {RowValues.Listed(_header.Names)}.");
+            string column = Array.Find(_header.Names, static name => !name.EndsWith("id", StringComparison.OrdinalIgnoreCase))
+                ?? _header.Names[0];
+            string example = ShellWord.Quote($"Summarize: {{{{{column}}}}}");
+            throw new InvalidDataException("A table needs a prompt for its rows, with columns in double braces, such as "
+                + $"--template {example}. Its columns are: {RowValues.Listed(_header.Names)}.");
         }
 
-        string[] missing = [.. template.MissingIn(_header.Names)];
-        if (missing.Length > 0)
+        if (template.FaultIn(_header.Names) is { } fault)
         {
-            throw new InvalidDataException(RowRequests.NoSuchColumn(missing, _header.Names));
+            throw new InvalidDataException(fault);
         }
 
         _unseen.Clear();
@@ -142,7 +150,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(_lines.Line, id, null, default, e.Message) { HasOwnId = hasOwnId };
+            return new InputRow(_lines.Line, id, null, default, JsonFault.Describe("The line", e)) { HasOwnId = hasOwnId };
         }
     }
 
@@ -168,7 +176,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(_lines!.Line, IdOf(_lines.Line), null, default, e.Message);
+            return new InputRow(_lines!.Line, IdOf(_lines.Line), null, default, JsonFault.Describe("The line", e));
         }
     }
 

@@ -13,6 +13,7 @@ internal sealed class JobInput
     private readonly InputFormat _format;
     private readonly RowRequests? _template;
     private InputReader? _opened;
+    private RowSample? _sample;
     private byte[]? _spare;
 
     /// <summary>Reads the options; opens nothing.</summary>
@@ -34,6 +35,9 @@ internal sealed class JobInput
     /// <summary>Gets the error of the template that the last complete read found: a column that no row has.</summary>
     public string? TemplateFault { get; private set; }
 
+    /// <summary>Gets a note on the template that the last complete read found: columns in single braces.</summary>
+    public string? TemplateNote { get; private set; }
+
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -53,9 +57,15 @@ internal sealed class JobInput
     {
         Dictionary<ulong, int>? samplesOfKey = _options.NoDedup ? [] : null;
         var count = 0L;
+        RowSample? chosen = _options.RandomRows is { } size ? _sample ??= await SampleAsync(size, cancellationToken).ConfigureAwait(false) : null;
         using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open(reusesRows);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {
+            if (chosen?.Contains(row.Line) == false)
+            {
+                continue;
+            }
+
             see?.Invoke(row);
             bool withinLimit = _options.Limit is not { } limit || count++ < limit;
             if (row.Request is not { } request)
@@ -81,6 +91,7 @@ internal sealed class JobInput
         }
 
         TemplateFault = reader.TemplateFault;
+        TemplateNote = reader.TemplateNote;
         _spare = reader.Spare;
     }
 
@@ -100,6 +111,18 @@ internal sealed class JobInput
                 check.AddError(row.Line, InputMessages.DuplicateId(row.Id, firstLines[id]));
             }
         }
+    }
+
+    private async Task<RowSample> SampleAsync(int size, CancellationToken cancellationToken)
+    {
+        var sample = new RowSample(size, _options.RandomSeed);
+        using InputReader reader = Open(reusesRows: true);
+        while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
+        {
+            sample.Add(row.Line);
+        }
+
+        return sample;
     }
 
     // No valid row has such an id, unless its author wanted it.

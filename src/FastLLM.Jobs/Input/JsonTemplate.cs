@@ -46,7 +46,7 @@ internal abstract class JsonTemplate
         }
         catch (JsonException e)
         {
-            throw new ArgumentException($"The template of messages is not JSON: {e.Message}", e);
+            throw new ArgumentException(JsonFault.Describe("The template of messages", e), e);
         }
     }
 

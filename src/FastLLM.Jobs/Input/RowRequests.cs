@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.Json;
 using FastLLM.Pipeline;
 using FastLLM.Requests;
@@ -15,14 +16,17 @@ internal sealed class RowRequests
     private readonly List<(string Name, JsonTemplate Value)> _members = [];
     private readonly string _endpoint;
     private readonly string? _idColumn;
+    private readonly string _text;
 
     /// <summary>Reads and checks a template.</summary>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
     public RowRequests(RowTemplate template, string? model, string filesBelow)
     {
         _endpoint = Array.Find(BatchLine.KnownUrls, url => url == template.Endpoint)
-            ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is not one of {string.Join(", ", BatchLine.KnownUrls)}.");
+            ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is not one of {string.Join(", ", BatchLine.KnownUrls)}."
+                + Suggestion.Sentence(template.Endpoint, BatchLine.KnownUrls));
         _idColumn = template.IdColumn;
+        _text = template.Prompt + template.Messages + template.System;
         AllowMissing = template.AllowMissing;
         FilesBelow = filesBelow;
         if (model is not null)
@@ -55,7 +59,8 @@ internal sealed class RowRequests
         return row.TryGet(column, out string? id, out bool isKnown) ? id
             : isKnown ? throw new JsonException($"The column \"{column}\", which is the row's id, is empty.")
             : _idColumn is null ? null
-            : throw new JsonException($"The row has no column \"{column}\" for its id. The columns are: {RowValues.Listed(row.Columns)}.");
+            : throw new JsonException($"The row has no column \"{column}\" for its id.{Suggestion.Sentence(column, row.Columns)} "
+                + $"The columns are: {RowValues.Listed(row.Columns)}.");
     }
 
     /// <summary>Creates the request of a row.</summary>
@@ -79,13 +84,68 @@ internal sealed class RowRequests
     }
 
     /// <summary>Gets the message about columns that the template names but the input lacks.</summary>
-    public static string NoSuchColumn(IEnumerable<string> missing, IEnumerable<string> columns) =>
-        $"The template names {string.Join(", ", missing.Select(name => "{{" + name + "}}"))}, but there is no such column. "
-        + $"The columns are: {RowValues.Listed(columns)}.";
+    public static string NoSuchColumn(IEnumerable<string> missing, IReadOnlyCollection<string> columns)
+    {
+        string[] names = [.. missing];
+        string[] meant =
+        [
+            .. names.Select(name => Suggestion.For(name, columns)).OfType<string>().Distinct(StringComparer.Ordinal).Select(Placeholder),
+        ];
+        string hint = meant.Length > 0 ? $" Did you mean {string.Join(", ", meant)}?" : "";
+        return $"The template names {string.Join(", ", names.Select(Placeholder))}, but there is no such column.{hint} "
+            + $"The columns are: {RowValues.Listed(columns)}.";
+    }
 
-    /// <summary>Gets the columns of the template and of the ids that a table's header lacks.</summary>
-    public IEnumerable<string> MissingIn(IReadOnlyCollection<string> columns) =>
-        Columns.Concat(_idColumn is null ? [] : [_idColumn]).Except(columns, StringComparer.Ordinal);
+    /// <summary>Gets a note on columns that a template names in single braces beside others in double braces; <see langword="null"/> if
+    /// there are none.</summary>
+    public string? NoteOnBraces(IReadOnlyCollection<string> columns)
+    {
+        string[] names = Columns.Length == 0 ? [] : [.. columns.Where(IsInSingleBraces)];
+        return names.Length == 0 ? null
+            : $"{string.Join(", ", names.Select(name => $"{{{name}}}"))} in single braces is sent as it is written. "
+                + $"To insert the column, write {string.Join(", ", names.Select(Placeholder))}.";
+    }
+
+    /// <summary>Gets the message about a template that inserts no column because its braces are single; <see langword="null"/> if that is
+    /// not so.</summary>
+    public string? SingleBraces(IReadOnlyCollection<string> columns)
+    {
+        string[] names = Columns.Length > 0 || _text.Length == 0 ? []
+            : [.. columns.Where(name => _text.Contains($"{{{name}}}", StringComparison.OrdinalIgnoreCase))];
+        string written = string.Join(", ", names.Select(name => $"{{{name}}}"));
+        return names.Length == 0 ? null
+            : $"Single braces are plain text, so the template inserts no column: write {string.Join(", ", names.Select(Placeholder))} "
+                + $"instead of {written}.";
+    }
+
+    /// <summary>Gets the error of a template, seen with a table's header: a column that the header lacks, or single braces.</summary>
+    public string? FaultIn(IReadOnlyCollection<string> columns)
+    {
+        string[] missing = [.. Columns.Except(columns, StringComparer.Ordinal)];
+        return missing.Length > 0 ? NoSuchColumn(missing, columns)
+            : SingleBraces(columns) is { } braces ? braces
+            : _idColumn is { } id && !columns.Contains(id, StringComparer.Ordinal)
+                ? $"There is no column \"{id}\" for the ids of the rows (--id-column).{Suggestion.Sentence(id, columns)} "
+                    + $"The columns are: {RowValues.Listed(columns)}."
+            : null;
+    }
+
+    private static string Placeholder(string name) => "{{" + name + "}}";
+
+    private bool IsInSingleBraces(string name)
+    {
+        string braced = $"{{{name}}}";
+        for (int at = 0; (at = _text.IndexOf(braced, at, StringComparison.OrdinalIgnoreCase)) >= 0; at += braced.Length)
+        {
+            int end = at + braced.Length;
+            if ((at == 0 || _text[at - 1] != '{') && (end == _text.Length || _text[end] != '}'))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private void AddQuestion(RowTemplate template)
     {
@@ -96,7 +156,7 @@ internal sealed class RowRequests
 
         if (string.IsNullOrWhiteSpace(template.Prompt ?? template.Messages))
         {
-            throw new ArgumentException("The template is empty.");
+            throw new ArgumentException("The template is empty: write the prompt of each row, with columns in double braces.");
         }
 
         bool isChat = _endpoint == Endpoints.ChatCompletions;
@@ -140,7 +200,9 @@ internal sealed class RowRequests
 
         if (Array.IndexOf(s_ownNames, name) >= 0)
         {
-            throw new ArgumentException($"\"{name}\" cannot be set as a parameter: the template, the model or the way of sending sets it.");
+            throw new ArgumentException(name == "model"
+                ? "The model is set with --model, not as a parameter."
+                : $"\"{name}\" cannot be set as a parameter, because the template or the way of sending sets it.");
         }
 
         try
@@ -149,7 +211,8 @@ internal sealed class RowRequests
         }
         catch (JsonException e)
         {
-            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: {name}=\"{json}\"." : "";
+            string quoted = ShellWord.Quote($"{name}=\"{json}\"");
+            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: {quoted}." : "";
             throw new ArgumentException($"The value of \"{name}\" is not JSON: {json}.{hint}", e);
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
@@ -38,8 +39,8 @@ internal abstract class RowValues
         }
 
         return AllowMissing ? "" : throw new JsonException(isKnown
-            ? $"The column \"{column}\" has no value here. To send empty text: --allow-missing."
-            : $"There is no column \"{column}\". The columns are: {Listed(Columns)}.");
+            ? $"The column \"{column}\" is empty. To send empty text, add --allow-missing."
+            : $"There is no column \"{column}\".{Suggestion.Sentence(column, Columns)} The columns are: {Listed(Columns)}.");
     }
 
     /// <summary>Gets the file that a column names as a data URL.</summary>

@@ -77,6 +77,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
             }
         }
 
+        options.OnRowWritten?.Invoke(row.Id, outcome);
         return options.IncludeMetadata && outcome.Cost is { } cost and > 0 ? cost : 0;
     }
 

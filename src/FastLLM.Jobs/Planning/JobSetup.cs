@@ -58,7 +58,17 @@ internal sealed class JobSetup
         await Index.ReadAsync(check, Manager.Options.Budget is null ? null : FindBound, cancellationToken).ConfigureAwait(false);
         if (check.ErrorCount > 0 && !Options.SkipInvalid)
         {
-            throw new BatchFormatException(check.Errors, check.ErrorCount);
+            throw new BatchFormatException(check.Errors, check.ErrorCount, check.Alike);
+        }
+
+        if (Input.TemplateNote is { } note)
+        {
+            Say($"{Input.Name}: {SingleLine.Of(note)}");
+        }
+
+        if (check.WithoutModel > 0)
+        {
+            Options.OnModelMissing?.Invoke(check.WithoutModel);
         }
 
         (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count, Index.Answers.Expect);

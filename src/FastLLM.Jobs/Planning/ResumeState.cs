@@ -40,6 +40,9 @@ internal sealed class ResumeState
     /// <summary>Gets the number of failed rows among them.</summary>
     public long KeptFailures { get; private set; }
 
+    /// <summary>Gets the number of records that belong to no row of the input.</summary>
+    public long Foreign => _foreign.Records;
+
     /// <summary>Gets the number of lines that are no records.</summary>
     public long Damaged { get; private set; }
 

@@ -37,7 +37,7 @@ internal static class BarChart
         }
 
         int every = s_labelEvery.First(bold => bars.Length / bold < 9);
-        double room = above > 0 ? Left + (step * bars.Length) - 20 : Width - 20;
+        double room = above > 0 ? Left + (step * (bars.Length + 1.5)) - 72 : Width - 20; // the label "more" and half of this one
         for (var i = 0; i < bars.Length + (width > 1 ? 1 : 0); i += every)
         {
             // The bar of one number has its label under its middle, a wider bar that of its start under its left edge.

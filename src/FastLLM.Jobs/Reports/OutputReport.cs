@@ -70,6 +70,12 @@ public sealed class OutputReport
     /// <summary>Gets the output tokens of answers.</summary>
     public ReportSpread CompletionTokens => _totals.CompletionTokens.Spread();
 
+    /// <summary>Gets the lengths of answers in characters.</summary>
+    public ReportSpread AnswerLengths => _totals.AnswerLengths.Spread();
+
+    /// <summary>Gets the short answers (at most 60 characters), the most frequent first.</summary>
+    public IReadOnlyList<ReportCount> ShortAnswers => _totals.ShortAnswers.Ranked();
+
     /// <summary>Gets the time when the first row was written; <see langword="null"/> if no row states it.</summary>
     public DateTimeOffset? First => _totals.Times.IsEmpty ? null : _totals.Times.First;
 
@@ -95,11 +101,21 @@ public sealed class OutputReport
     /// <returns>The numbers that the page shows.</returns>
     /// <exception cref="IOException">The output cannot be read, or the page cannot be written.</exception>
     /// <exception cref="InvalidDataException">The file has lines, but none of them is a record.</exception>
-    public static Task<OutputReport> WriteAsync(string output, Stream html, CancellationToken cancellationToken = default)
+    public static Task<OutputReport> WriteAsync(string output, Stream html, CancellationToken cancellationToken = default) =>
+        WriteAsync(output, html, input: null, cancellationToken);
+
+    /// <summary>Reads an output and its input, and writes the page with the questions of its requests.</summary>
+    /// <param name="output">The output file; for a table or packed lines, the log beside it is read.</param>
+    /// <param name="html">Receives the page; stays open.</param>
+    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, if it
+    /// exists.</param>
+    /// <param name="cancellationToken">Cancels; the page is then incomplete.</param>
+    /// <inheritdoc cref="WriteAsync(string, Stream, CancellationToken)"/>
+    public static Task<OutputReport> WriteAsync(string output, Stream html, string? input, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(output);
         ArgumentNullException.ThrowIfNull(html);
-        return ReportWriter.WriteAsync(output, html, cancellationToken);
+        return ReportWriter.WriteAsync(output, input, html, cancellationToken);
     }
 
     /// <summary>Reads an output and writes the page to a file that only its owner can read. The file appears when it is complete.</summary>
@@ -109,11 +125,21 @@ public sealed class OutputReport
     /// <returns>The numbers that the page shows.</returns>
     /// <exception cref="IOException">The output cannot be read, the page cannot be written, or another file has its name.</exception>
     /// <exception cref="InvalidDataException">The file has lines, but none of them is a record.</exception>
-    public static Task<OutputReport> WriteAsync(string output, string html, CancellationToken cancellationToken = default)
+    public static Task<OutputReport> WriteAsync(string output, string html, CancellationToken cancellationToken = default) =>
+        WriteAsync(output, html, input: null, cancellationToken);
+
+    /// <summary>Reads an output and its input, and writes the page with the questions of its requests to a file.</summary>
+    /// <param name="output">The output file; for a table or packed lines, the log beside it is read.</param>
+    /// <param name="html">The page; an earlier report is replaced, any other file is not.</param>
+    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, if it
+    /// exists.</param>
+    /// <param name="cancellationToken">Cancels; no file is left then.</param>
+    /// <inheritdoc cref="WriteAsync(string, string, CancellationToken)"/>
+    public static Task<OutputReport> WriteAsync(string output, string html, string? input, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(output);
         ArgumentException.ThrowIfNullOrEmpty(html);
-        return ReportWriter.WriteFileAsync(output, html, cancellationToken);
+        return ReportWriter.WriteFileAsync(output, input, html, cancellationToken);
     }
 
     /// <summary>Gets the numbers as one JSON object, described in <c>docs/report.md</c>, in ASCII.</summary>

@@ -5,12 +5,13 @@ namespace FastLLM.Jobs.Reports;
 /// <summary>Builds the visible page: the totals of the rows, and the place for their table.</summary>
 internal static class ReportBody
 {
-    public static Markup Of(string name, OutputReport report, Totals totals, int textLength)
+    public static Markup Of(string name, string output, OutputReport report, Totals totals, int textLength)
     {
         var body = new Markup();
         body.Add($"<main>\n<header>\n<p class=\"kind\">fastllm report</p>\n");
-        body.Add($"<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}</p>\n</header>\n");
+        body.Add($"<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}{From(name, output)}</p>\n</header>\n");
         body.Add($"{Notes(report, totals, textLength)}{Tiles(report)}{Outcomes(report)}{OverTime(totals)}<div class=\"cards\">\n");
+        body.Add($"{Answers(report)}{Spread("Length of an answer, in characters", totals.AnswerLengths, Units.Number)}");
         body.Add($"{Spread("Latency of the last send", totals.Latency, Units.Time)}");
         body.Add($"{Spread("Output tokens of an answer", totals.CompletionTokens, Units.Number)}");
         body.Add($"{Spread("Input tokens of a request", totals.PromptTokens, Units.Number)}<div class=\"stack\">");
@@ -22,7 +23,7 @@ internal static class ReportBody
             <noscript><p class="note">The table of rows needs JavaScript. The rest of this page does not.</p></noscript>
             <form id="find" role="search">
             <label for="text">Find</label>
-            <input id="text" type="search" placeholder="text, id, model, failure …" autocomplete="off" spellcheck="false">
+            <input id="text" type="search" placeholder="question, answer, id, model, failure …" autocomplete="off" spellcheck="false">
             <label for="filter">Show</label><select id="filter"></select>
             <output id="found" for="text filter"></output>
             </form>
@@ -33,6 +34,7 @@ internal static class ReportBody
             <th><button type="button" data-sort="2">Outcome</button></th>
             <th class="number"><button type="button" data-sort="5">Latency</button></th>
             <th class="number"><button type="button" data-sort="7">Output</button></th>
+            <th class="wide">Question</th>
             <th class="wide">Answer or failure</th>
             </tr></thead>
             <tbody id="table"></tbody>
@@ -218,6 +220,41 @@ internal static class ReportBody
             .Add($"<thead><tr><th>{column}</th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
             .Add($"<tbody>{rows}</tbody></table></section>\n");
     }
+
+    // Where the same few answers come again and again, they are labels. Others have no distribution worth showing.
+    private static Markup Answers(OutputReport report)
+    {
+        ReportCount[] answers = [.. report.ShortAnswers.Where(answer => answer.Count > 1 && answer.Name != Tally.Others).Take(12)];
+        if (answers.Length == 0)
+        {
+            return new Markup();
+        }
+
+        var rows = new Markup();
+        foreach (ReportCount answer in answers)
+        {
+            double width = Math.Max(1, 100.0 * answer.Count / Math.Max(1, report.Succeeded));
+            rows.Add($"<tr><td><button type=\"button\" data-find=\"{answer.Name}\"><bdi>{answer.Name}</bdi></button></td>");
+            rows.Add($"<td class=\"share\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
+            rows.Add($"<rect class=\"bar\" width=\"{width:0.##}\" height=\"10\"/></svg></td>");
+            rows.Add($"<td class=\"number\">{answer.Count:N0}</td><td class=\"number\">{Units.Percent(answer.Count, report.Succeeded)}</td></tr>");
+        }
+
+        long others = report.Succeeded - answers.Sum(answer => answer.Count);
+        if (others > 0)
+        {
+            rows.Add($"<tr><td>other answers</td><td class=\"share\"></td><td class=\"number\">{others:N0}</td>");
+            rows.Add($"<td class=\"number\">{Units.Percent(others, report.Succeeded)}</td></tr>");
+        }
+
+        return new Markup()
+            .Add($"<section class=\"card\"><h2>Most frequent answers</h2><table class=\"ranking\">")
+            .Add($"<thead><tr><th>Answer</th><th class=\"share\"></th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
+            .Add($"<tbody>{rows}</tbody></table></section>\n");
+    }
+
+    private static Markup From(string name, string output) =>
+        name == output ? new Markup() : new Markup().Add($" · from <bdi>{output}</bdi>");
 
     private static Markup Cells(ReportCount count, long all) => new Markup()
         .Add($"<td><button type=\"button\" data-show=\"{count.Name}\"><bdi>{count.Name}</bdi></button></td>")

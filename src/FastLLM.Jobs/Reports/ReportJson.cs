@@ -38,6 +38,8 @@ internal static class ReportJson
             Write(json, "latency_ms", report.Latency);
             Write(json, "prompt_tokens", report.PromptTokens);
             Write(json, "completion_tokens", report.CompletionTokens);
+            Write(json, "answer_characters", report.AnswerLengths);
+            Write(json, "short_answers", report.ShortAnswers);
             Write(json, "failures", report.Failures, withExample: true);
             Write(json, "finish_reasons", report.FinishReasons);
             Write(json, "models", report.Models);

@@ -56,7 +56,7 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
         Put("<style>" + s_style + "</style>\n<script type=\"application/json\" id=\"rows\">[");
     }
 
-    public async ValueTask AddAsync(ReportRow row, CancellationToken cancellationToken)
+    public async ValueTask AddAsync(ReportRow row, string question, CancellationToken cancellationToken)
     {
         Put(Rows == 0 ? "\n" : ",\n");
         Rows++;
@@ -78,6 +78,7 @@ internal sealed class ReportPage(Stream stream, int textLength) : IAsyncDisposab
         string words = Text.Cut(row.Words, textLength);
         Write(words);
         _json.WriteNumberValue(row.Words.Length - words.Length);
+        Write(Text.Cut(question, textLength));
         _json.WriteEndArray();
         _json.Flush();
         FailedRows += row.Succeeded ? 0 : 1;

@@ -26,8 +26,8 @@ internal sealed class ReportWriter
     {
     }
 
-    /// <inheritdoc cref="OutputReport.WriteAsync(string, Stream, CancellationToken)"/>
-    public static async Task<OutputReport> WriteAsync(string output, Stream html, CancellationToken cancellationToken)
+    /// <inheritdoc cref="OutputReport.WriteAsync(string, Stream, string?, CancellationToken)"/>
+    public static async Task<OutputReport> WriteAsync(string output, string? input, Stream html, CancellationToken cancellationToken)
     {
         // A table, or packed lines, are made from a log beside them.
         output = OutputShape.Of(output, OutputFormat.Rows).Log is var log && File.Exists(log) ? log : output;
@@ -37,17 +37,18 @@ internal sealed class ReportWriter
             var writer = new ReportWriter();
             await writer.SelectAsync(file, cancellationToken).ConfigureAwait(false);
             file.Position = 0;
-            string name = Path.GetFileName(output);
+            ReportInput questions = await ReportInput.ReadAsync(output, input, cancellationToken).ConfigureAwait(false);
             int textLength = writer._selection.TextLength;
             var page = new ReportPage(html, textLength);
             await using (page.ConfigureAwait(false))
             {
-                page.Begin(name);
-                await writer.AddRowsAsync(file, page, cancellationToken).ConfigureAwait(false);
+                page.Begin(questions.Title);
+                await writer.AddRowsAsync(file, questions, page, cancellationToken).ConfigureAwait(false);
                 if (writer._totals.Rows == 0 && writer._damaged > 0)
                 {
                     throw new InvalidDataException(
-                        $"{output} is not the output of a run: none of its {writer._damaged} lines is a record of a row.");
+                        $"{output} is not the output of a run: none of its {writer._damaged} lines is a record of a row. "
+                        + "Name the file that a run has written (-o).");
                 }
 
                 var report = new OutputReport(writer._totals)
@@ -58,14 +59,15 @@ internal sealed class ReportWriter
                     FailedInPage = page.FailedRows,
                     CutInPage = page.CutRows,
                 };
-                await page.EndAsync(ReportBody.Of(name, report, writer._totals, textLength), cancellationToken).ConfigureAwait(false);
+                await page.EndAsync(ReportBody.Of(questions.Title, Path.GetFileName(output), report, writer._totals, textLength), cancellationToken).ConfigureAwait(false);
                 return report;
             }
         }
     }
 
-    /// <inheritdoc cref="OutputReport.WriteAsync(string, string, CancellationToken)"/>
-    public static async Task<OutputReport> WriteFileAsync(string output, string html, CancellationToken cancellationToken)
+    /// <inheritdoc cref="OutputReport.WriteAsync(string, string, string?, CancellationToken)"/>
+    public static async Task<OutputReport> WriteFileAsync(
+        string output, string? input, string html, CancellationToken cancellationToken)
     {
         if (File.Exists(html) && !IsReport(html))
         {
@@ -79,7 +81,7 @@ internal sealed class ReportWriter
             OutputReport report;
             await using (page.ConfigureAwait(false))
             {
-                report = await WriteAsync(output, page, cancellationToken).ConfigureAwait(false);
+                report = await WriteAsync(output, input, page, cancellationToken).ConfigureAwait(false);
             }
 
             File.Move(unfinished, html, overwrite: true);
@@ -117,7 +119,7 @@ internal sealed class ReportWriter
         }
     }
 
-    private async Task AddRowsAsync(FileStream file, ReportPage page, CancellationToken cancellationToken)
+    private async Task AddRowsAsync(FileStream file, ReportInput questions, ReportPage page, CancellationToken cancellationToken)
     {
         using var lines = new LineReader(file);
         while (await lines.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
@@ -143,7 +145,7 @@ internal sealed class ReportWriter
             _totals.Add(row);
             if (_selection.Takes(row.Succeeded))
             {
-                await page.AddAsync(row, cancellationToken).ConfigureAwait(false);
+                await page.AddAsync(row, questions.QuestionOf(row.Id), cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -3,6 +3,8 @@ namespace FastLLM.Jobs.Reports;
 /// <summary>Adds up the rows of an output. Each property is a number of the report.</summary>
 internal sealed class Totals
 {
+    private const int MaxShortAnswer = 60;
+
     private readonly Timeline _written = new();
     private readonly Timeline _created = new();
 
@@ -38,6 +40,12 @@ internal sealed class Totals
 
     public Histogram CompletionTokens { get; } = new();
 
+    /// <summary>Gets the lengths of answers, in characters.</summary>
+    public Histogram AnswerLengths { get; } = new();
+
+    /// <summary>Gets the short answers, such as labels.</summary>
+    public Tally ShortAnswers { get; } = new();
+
     /// <summary>Gets when rows were written or, if no row states that, when the provider created their answers.</summary>
     public Timeline Times => _written.IsEmpty ? _created : _written;
 
@@ -63,6 +71,8 @@ internal sealed class Totals
         if (row.Succeeded)
         {
             Count(PromptTokens, row.PromptTokens);
+            AnswerLengths.Add(row.Words.Length);
+            AddIfNamed(ShortAnswers, row.Words.Length <= MaxShortAnswer ? row.Words.Trim() : "");
             Count(CompletionTokens, row.CompletionTokens);
             AddIfNamed(FinishReasons, row.FinishReason);
             AddIfNamed(Models, row.Model);

@@ -3,7 +3,7 @@
 // The table of rows. Every text goes into the page as text (textContent, text nodes), never as HTML.
 (() => {
   const rows = JSON.parse(document.getElementById("rows").textContent);
-  const [LINE, ID, STATE, REASON, MODEL, LATENCY, INPUT, OUTPUT, STATUS, SENDS, AT, COST, METADATA, WORDS, MORE] = Array(15).keys();
+  const [LINE, ID, STATE, REASON, MODEL, LATENCY, INPUT, OUTPUT, STATUS, SENDS, AT, COST, METADATA, WORDS, MORE, QUESTION] = Array(16).keys();
   const STATES = ["answered", "cached", "shared", "failed"];
   const PER_PAGE = 100;
   const PREVIEW = 300;
@@ -51,6 +51,21 @@
     return (from > 0 ? "… " : "") + visible(words.slice(from, from + PREVIEW)).replace(/\s+/g, " ");
   }
 
+  // The columns of the input row, if they were copied to the output as one whole object.
+  function columns(row) {
+    try {
+      const object = JSON.parse(row[METADATA]);
+      return object && typeof object === "object" && !Array.isArray(object)
+        ? Object.entries(object).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  // Without the request itself, the columns that it was made of, the longest text first. Those that repeat the id say nothing.
+  const question = row => row[QUESTION] || columns(row).map(([, value]) => value).filter(value => value !== "" && value !== row[ID])
+    .sort((a, b) => b.length - a.length).join(" · ") || row[METADATA];
+
   function cells(row) {
     const open = element("button", [marked(visible(row[ID]))]);
     open.type = "button";
@@ -59,7 +74,7 @@
     const outcome = element("td", [element("span", null, `state s${row[STATE]}`), marked(STATES[row[STATE]] + (row[REASON] ? ` · ${visible(row[REASON])}` : ""))]);
     outcome.title = visible(row[REASON]);
     return [element("td", String(row[LINE])), element("td", [open]), outcome, element("td", time(row[LATENCY]), "number"),
-      element("td", count(row[OUTPUT]), "number"), element("td", [marked(preview(row[WORDS]))])];
+      element("td", count(row[OUTPUT]), "number"), element("td", [marked(preview(question(row)))], "question"), element("td", [marked(preview(row[WORDS]))], "answer")];
   }
 
   function detail(row) {
@@ -75,12 +90,40 @@
     fact("output tokens", count(row[OUTPUT]));
     fact("at", row[AT] === null ? "" : new Date(row[AT]).toISOString().replace("T", " "));
     fact("cost in USD", row[COST]);
-    const body = [facts, element("pre", [marked(visible(row[WORDS]) || "(no words)")])];
+    const link = element("a", "link to this row");
+    link.href = hashOf(row);
+    facts.append(link);
+    const body = [facts];
+    const part = (name, words) => body.push(element("h3", name), element("pre", [marked(visible(words))]));
+    if (row[QUESTION]) part("Question", row[QUESTION]);
+    const named = columns(row);
+    if (named.length) {
+      const list = element("dl", named.flatMap(([name, value]) => [element("dt", [marked(visible(name))]), element("dd", [marked(visible(value))])]), "columns");
+      body.push(element("h3", "Input row"), list);
+    } else if (row[METADATA]) part("Input row", row[METADATA]);
+    part(row[STATE] === 3 ? "Failure" : "Answer", row[WORDS] || "(no words)");
     if (row[MORE] > 0) body.push(element("p", `${number.format(row[MORE])} characters more in line ${row[LINE]} of the file.`));
-    if (row[METADATA]) body.push(element("pre", [marked(visible(row[METADATA]))]));
     const cell = element("td", body);
     cell.colSpan = [...document.querySelectorAll(".rows th")].filter(head => head.offsetParent).length; // narrow screens show fewer
     return element("tr", [cell], "detail");
+  }
+
+  const hashOf = row => `#row-${encodeURIComponent(row[ID])}`;
+
+  // A link to a row opens it, whatever was searched for before.
+  function follow() {
+    const row = location.hash.startsWith("#row-") && rows.find(one => hashOf(one) === location.hash);
+    if (!row) return;
+    if (!shown.includes(row)) {
+      text.value = filter.value = "";
+      choose();
+    }
+    const place = shown.indexOf(row);
+    first = place - place % PER_PAGE;
+    draw();
+    const line = table.children[place - first];
+    toggle(line, row);
+    line.scrollIntoView({ block: "center" });
   }
 
   function toggle(line, row) {
@@ -113,7 +156,7 @@
     const test = pattern && new RegExp(pattern.source, "i");
     const [column, value] = filter.value ? JSON.parse(filter.value) : [];
     shown = rows.filter(row => (column === undefined || row[column] === value)
-      && (!test || test.test(row[WORDS]) || test.test(row[ID]) || test.test(row[REASON]) || test.test(row[MODEL]) || test.test(row[METADATA])));
+      && (!test || test.test(row[WORDS]) || test.test(row[ID]) || test.test(row[REASON]) || test.test(row[MODEL]) || test.test(row[METADATA]) || test.test(row[QUESTION])));
     order();
     first = 0;
     draw();
@@ -176,6 +219,14 @@
     });
   }
   for (const button of document.querySelectorAll("button[data-show]")) button.addEventListener("click", () => show(button.dataset.show));
+  for (const button of document.querySelectorAll("button[data-find]")) {
+    button.addEventListener("click", () => {
+      filter.value = "";
+      text.value = button.dataset.find;
+      choose();
+      at("rows-title").scrollIntoView();
+    });
+  }
   for (const button of document.querySelectorAll("button[data-sort]")) {
     button.addEventListener("click", () => {
       const column = Number(button.dataset.sort);
@@ -185,6 +236,9 @@
       choose();
     });
   }
+  if (!rows.some(row => row[QUESTION] || row[METADATA])) document.querySelector(".rows table").classList.add("answers-only");
+  addEventListener("hashchange", follow);
   options();
   draw();
+  follow();
 })();

@@ -115,6 +115,12 @@ internal sealed class JobRun(JobSetup setup)
 
         ResumeState resume = setup.NewResumeState();
         resume.Read(output.Path);
+        if (_options.RandomRows is not null && resume.Foreign > 0)
+        {
+            throw new IOException(
+                $"{log} has rows that are not in the sample; nothing was sent. Name another output (-o), or process all rows.");
+        }
+
         if (planned is not null && (planned.Kept, planned.Recorded) != (resume.Kept, resume.Cost))
         {
             throw new IOException($"{log} has changed since the job was planned; nothing was sent. Plan it again.");
@@ -138,7 +144,11 @@ internal sealed class JobRun(JobSetup setup)
     {
         if (!IsDone(result))
         {
-            setup.Say($"{_options.Output} is written when every row has an outcome; the outcomes so far are in {setup.Shape.Log}.");
+            if (_options.MaxSends is null)
+            {
+                setup.Say($"{_options.Output} is written when every row has an outcome; the outcomes so far are in {setup.Shape.Log}.");
+            }
+
             return result;
         }
 

@@ -128,6 +128,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     // The rows to send, in input order. Invalid rows are written on the way.
     private async IAsyncEnumerable<LlmRequest> PendingAsync(JobWriter writer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        long sent = 0;
         await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: false, cancellationToken).ConfigureAwait(false))
         {
             if (!row.IsWithinLimit)
@@ -148,7 +149,12 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             }
 
             writer.Expect(row);
+            setup.Options.OnRowSending?.Invoke(row.Id, row.Request);
             yield return row.Request;
+            if (++sent == setup.Options.MaxSends)
+            {
+                yield break;
+            }
         }
     }
 

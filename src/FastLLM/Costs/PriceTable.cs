@@ -52,6 +52,9 @@ public sealed class PriceTable
     /// <summary>Gets how many models have a price.</summary>
     public int Count => _prices.Count + (_next?._prices.Keys.Count(name => !_prices.ContainsKey(name)) ?? 0);
 
+    /// <summary>Gets the names of the models that have a price.</summary>
+    internal IEnumerable<string> Names => _next is null ? _prices.Keys : _prices.Keys.Concat(_next.Names);
+
     /// <summary>Reads a table. Entries without a price for each token (of images, of seconds) are passed over.</summary>
     /// <param name="stream">UTF-8 JSON: an object from model names to prices.</param>
     /// <exception cref="FormatException">It is no such table; the message says where.</exception>

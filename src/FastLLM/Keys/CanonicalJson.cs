@@ -171,10 +171,8 @@ internal sealed class CanonicalJson
         }
 
         long offset = lineStart + (error.BytePositionInLine ?? 0) + skipped;
-        int position = error.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        string reason = position < 0 ? error.Message : error.Message[..position];
         return new JsonException(
-            $"The body is not one valid JSON object, at byte {offset}: {reason} "
+            $"The body is not one valid JSON object, at byte {offset}: {JsonFault.Reason(error)} "
             + $"Correct it there; comments, trailing commas, a second value and more than {MaxDepth} levels are not accepted.",
             error.Path, error.LineNumber, error.BytePositionInLine, error);
     }

@@ -20,7 +20,7 @@ internal sealed class ModelRateLimiter
         _limiters = limiters;
         Model = model;
         _configured = configured;
-        _learned = new LearningLimiter(limiters.Ceiling, slowStart);
+        _learned = new LearningLimiter(limiters.Concurrency, slowStart);
         _shownLimit = _learned.Limit;
         Timer = new WakeTimer(limiters.Time, this);
     }

@@ -28,6 +28,7 @@ internal sealed class RateLimiters : IDisposable
     private int _inFlight;
     private int _limit;
     private int _blockedBy;
+    private bool _isHeld;
 
     /// <param name="concurrency">The most in flight over all models.</param>
     /// <param name="adaptive">Whether the number in flight, for each model, follows what the provider takes.</param>
@@ -40,7 +41,7 @@ internal sealed class RateLimiters : IDisposable
         TimeSpan maxDayWait = default, TimeSpan? longestOutage = null)
     {
         LongestOutage = longestOutage?.TotalSeconds ?? double.PositiveInfinity;
-        Ceiling = HighestCeiling = concurrency;
+        Ceiling = HighestCeiling = Concurrency = concurrency;
         _adaptive = adaptive;
         _time = time;
         _configured = configured;
@@ -69,9 +70,12 @@ internal sealed class RateLimiters : IDisposable
 
     internal Lock Lock { get; } = new();
 
+    /// <summary>Gets how many may be in flight unless the ceiling is lower.</summary>
+    internal int Concurrency { get; }
+
     internal int Ceiling { get; private set; }
 
-    private int HighestCeiling { get; }
+    private int HighestCeiling { get; set; }
 
     private double CeilingChangedAt { get; set; }
 
@@ -82,7 +86,7 @@ internal sealed class RateLimiters : IDisposable
     /// <summary>Gets the seconds since the limiters were created, on a monotonic clock.</summary>
     internal double Now => _time.GetElapsedTime(_start).TotalSeconds;
 
-    internal bool IsFull => _inFlight >= Ceiling;
+    internal bool IsFull => _isHeld || _inFlight >= Ceiling;
 
     /// <summary>The limiter of a model.</summary>
     public ModelRateLimiter Of(string? model)
@@ -134,6 +138,27 @@ internal sealed class RateLimiters : IDisposable
                 CeilingChangedAt = now;
                 SetCeiling(Math.Max(1, Math.Min(Ceiling, _inFlight) * 3 / 4));
             }
+        }
+    }
+
+    /// <summary>Changes how many sends may be in flight over all models. What is in flight is not affected.</summary>
+    public void ChangeCeiling(int ceiling)
+    {
+        lock (Lock)
+        {
+            HighestCeiling = ceiling;
+            SetCeiling(ceiling);
+            Admit();
+        }
+    }
+
+    /// <summary>Admits no sends, or admits them again. What is in flight is not affected.</summary>
+    public void Hold(bool isHeld)
+    {
+        lock (Lock)
+        {
+            _isHeld = isHeld;
+            Admit();
         }
     }
 

@@ -32,7 +32,7 @@ internal static class BatchReader
             }
             catch (Exception e) when (e is JsonException or ArgumentException)
             {
-                errors.Add((lines.Line, e.Message));
+                errors.Add((lines.Line, JsonFault.Describe("The line", e)));
             }
         }
 

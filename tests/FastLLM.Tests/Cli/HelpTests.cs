@@ -87,13 +87,37 @@ public sealed class HelpTests
     }
 
     [Fact]
+    public void EveryTopic_FitsTheTerminal_InTheWordsOfTheField() => Assert.All(HelpCommand.Topics, topic =>
+    {
+        string[] lines = HelpCommand.TextOf(topic).ReplaceLineEndings("\n").Split('\n');
+        Assert.EndsWith(".", lines[0], StringComparison.Ordinal);
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+        Assert.Empty(Vocabulary.BannedIn(string.Join('\n', lines)));
+    });
+
+    [Theory]
+    [InlineData("help", "Topics:", 0)]
+    [InlineData("help topics", "  templates  How a prompt is made", 0)]
+    [InlineData("help Templates", "--template 'Classify: {{text}}'", 0)]
+    [InlineData("help cache stats", "Usage:", 0)]
+    [InlineData("help tempaltes", "Did you mean templates?", 2)]
+    public async Task Help_OfATopicOrCommand_IsShown(string line, string text, int exit)
+    {
+        using var output = new StringWriter();
+        int code = await new App(_ => null, output, output, TimeProvider.System).RunAsync(line.Split(' '));
+
+        Assert.Equal(exit, code);
+        Assert.Contains(text, output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void EveryExample_IsAValidCommandLine()
     {
         Command root = new App(_ => null, TextWriter.Null, TextWriter.Null, TimeProvider.System).CreateRoot();
         Assert.All(All().OfType<CliCommand>().SelectMany(command => command.Examples), example =>
         {
             Assert.StartsWith("fastllm ", example.CommandLine, StringComparison.Ordinal);
-            string words = example.CommandLine["fastllm ".Length..];
+            string words = example.CommandLine["fastllm ".Length..].Split(" >", 2)[0].Split(" |", 2)[0];
             Assert.True(words.EndsWith("--help", StringComparison.Ordinal) || root.Parse(words.Replace('\'', '"')).Errors.Count == 0, words);
             string[] files = [.. words.Split(' ').Where(word => word.StartsWith("samples/", StringComparison.Ordinal))];
             Assert.All(files, file => Assert.True(File.Exists(Path.Combine(Vocabulary.Root, file.Replace(".out.", ".", StringComparison.Ordinal))), file));

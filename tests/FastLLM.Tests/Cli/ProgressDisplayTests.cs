@@ -35,7 +35,7 @@ public sealed class ProgressDisplayTests : IDisposable
 
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(
-            $"250/1,000 (25%) · 246 ok · 4 failed · 20 cached · 12 shared · prompt 500 · completion 1,000 tokens/s · 100 in flight · 0:10 · 0:30 left{Environment.NewLine}",
+            $"250/1,000 (25%) · 246 ok · 4 failed · 20 cached · 12 shared · 25.0 rows/s · prompt 500 · completion 1,000 tokens/s · 100 in flight · 0:10 · 0:30 left{Environment.NewLine}",
             _written.ToString());
 
         _time.Advance(TimeSpan.FromSeconds(20));
@@ -148,10 +148,27 @@ public sealed class ProgressDisplayTests : IDisposable
 
         string screen = _written.ToString();
         Assert.Contains("250/1,000 (25%)", screen, StringComparison.Ordinal);
-        Assert.Contains("246 ok · 4 failed · 20 cached · 12 shared", screen, StringComparison.Ordinal);
+        Assert.Contains("246 ok   4 failed   20 cached   12 deduplicated", screen, StringComparison.Ordinal);
         Assert.Contains("provider said [31mred", screen, StringComparison.Ordinal);
         Assert.DoesNotMatch("\u001b\\[[0-9;]*m", screen); // no color, no style
-        Assert.EndsWith("\u001b[?25h", screen, StringComparison.Ordinal); // the cursor is back
+        Assert.EndsWith("\u001b[J", screen, StringComparison.Ordinal); // nothing of the display is left
+        Assert.DoesNotContain("\u001b[?25l", screen, StringComparison.Ordinal); // a killed process leaves the cursor as it was
+    }
+
+    [Theory]
+    [InlineData(200, 4)]
+    [InlineData(40, 8)] // wrapped by the terminal
+    public async Task Live_ResizedTerminal_ErasesWhatItShows(int width, int rows)
+    {
+        IAnsiConsole console = Terminal(ColorSystemSupport.NoColors);
+        await using ProgressDisplay display = ProgressDisplay.Live(console, 1_000, _time);
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        console.Profile.Width = width;
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+
+        string[] moves = _written.ToString().Split("\u001b[", StringSplitOptions.None);
+        Assert.Contains($"{rows - 1}A", moves.Select(move => move.Split('A')[0] + "A"));
     }
 
     [Fact]

@@ -119,14 +119,24 @@ public sealed class BatchFileTests
     }
 
     [Fact]
-    public async Task ReadAsync_ManyErrors_MessageHasTheFirstTen()
+    public async Task ReadAsync_AlikeErrors_ShareALineOfTheMessage()
     {
         var error = await Assert.ThrowsAsync<BatchFormatException>(() => ReadAsync(string.Concat(Enumerable.Repeat("x\n", 25))));
 
         Assert.Equal(Enumerable.Range(1, 25).Select(n => (long)n), error.Errors.Select(e => e.Line));
+        Assert.StartsWith("lines 1, 2, 3 and 22 more: The line is not valid JSON", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public async Task ReadAsync_ManyDifferentErrors_MessageHasTheFirstTen()
+    {
+        string lines = string.Concat(Enumerable.Range(1, 25).Select(n => Line("a", Body).Replace("chat/completions", $"none{n}", StringComparison.Ordinal) + "\n"));
+        var error = await Assert.ThrowsAsync<BatchFormatException>(() => ReadAsync(lines));
+
         Assert.Contains("line 10: ", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("line 11: ", error.Message, StringComparison.Ordinal);
-        Assert.Contains("15 more", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("… and 15 more", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -51,7 +51,7 @@ public sealed class RowTemplateTests : IDisposable
         Assert.Contains(says, Assert.Throws<ArgumentException>(() => new RowTemplate { Prompt = template }.Check()).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("effort", "high", "Text needs quotes: effort=\"high\"")]
+    [InlineData("effort", "high", "Text needs quotes: 'effort=\"high\"'")]
     [InlineData("temperature", "0,2", "not JSON")]
     [InlineData("temperature", "", "not JSON")]
     [InlineData("response_format", "{\"a\":1,\"a\":2}", "not JSON")]
@@ -121,7 +121,7 @@ public sealed class RowTemplateTests : IDisposable
     {
         var fault = await Assert.ThrowsAsync<InvalidDataException>(() => ReadAsync("text,label\nx,y\n"u8.ToArray(), null, InputFormat.Csv));
 
-        Assert.Contains("--template \"Classify: {{text}}\". Its columns are: text, label.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("--template 'Summarize: {{text}}'. Its columns are: text, label.", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
