@@ -1,5 +1,3 @@
-using FastLLM.Retries;
-
 namespace FastLLM;
 
 /// <summary>Represents the outcome of one request: a response or a failure, with the attempts that led to it.</summary>
@@ -88,9 +86,6 @@ public abstract class ResponseWrapper
 
     /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
     internal int MaybeBilled { get; init; }
-
-    /// <summary>Gets whether others may share the failure; <see langword="null"/> if that was never in question.</summary>
-    internal Suspicion? Suspicion { get; init; }
 
     private protected abstract object Untyped { get; }
 

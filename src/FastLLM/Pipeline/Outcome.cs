@@ -45,7 +45,7 @@ internal struct Outcome<TResponse>
 
     /// <summary>Creates the outcome that an equal row had.</summary>
     public static Outcome<TResponse> Shared(ResponseWrapper<TResponse> earlier) => earlier.Error is { } failure
-        ? new() { Failure = failure, Suspicion = earlier.Suspicion, IsShared = true, IsDecided = true }
+        ? new() { Failure = failure, Suspicion = failure.Suspicion, IsShared = true, IsDecided = true }
         : new() { Response = earlier.Response, Usage = earlier.Usage, IsShared = true, IsDecided = true };
 
     /// <summary>Creates the outcome that the record of an equal row holds.</summary>

@@ -169,7 +169,7 @@ internal sealed class OutcomeDelivery<TResponse>(
         LlmException? failure = outcome.Error;
         bool isRows = failure is null
             || (failure.FailureScope == FailureScope.Request && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled)
-                && (outcome.Suspicion is not { } suspicion || run.SharedFailures.IsOwn(suspicion) == true));
+                && (failure.Suspicion is not { } suspicion || run.SharedFailures.IsOwn(suspicion) == true));
         LlmException? cause = isRows ? run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) : null;
         for (int late = run.SharedFailures.TakeLate(); late > 0; late--)
         {
@@ -211,6 +211,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         bool isShared = outcome.IsShared || !isOwner;
         if (outcome.Failure is { } failure)
         {
+            if (outcome.Suspicion is { } suspicion && ReferenceEquals(caller.Run, context.Run))
+            {
+                failure = failure.WithSuspicion(suspicion);
+            }
+
             return new ResponseWrapper<TResponse>(failure, context.Key, caller.OrderId)
             {
                 IsShared = isShared,
@@ -218,7 +223,6 @@ internal sealed class OutcomeDelivery<TResponse>(
                 Latency = isOwner ? sends.Latency : TimeSpan.Zero,
                 MaybeBilled = isOwner ? sends.MaybeBilled : 0,
                 Cost = isOwner ? NotZero(sends.Charged) : null,
-                Suspicion = ReferenceEquals(caller.Run, context.Run) ? outcome.Suspicion : null,
             };
         }
 

@@ -25,7 +25,7 @@ internal sealed class RequestPipeline<TResponse>(
     ILogger logger)
 {
     // Many fields because every step of the journey is a part of its own.
-    // Long because the journey is told in one place.
+    // Long because the journey is in one place.
     private readonly TimeProvider _time = options.TimeProvider;
     private readonly Func<double> _jitter = options.Jitter ?? Jitter.Next;
     private readonly SendTimeouts _timeouts = new(options);

@@ -16,7 +16,7 @@ internal sealed class SuspectBuffer<TResponse>
     /// <summary>Returns the outcome with its final scope, or holds it and returns <see langword="null"/>.</summary>
     public ResponseWrapper<TResponse>? Pass(ResponseWrapper<TResponse> outcome)
     {
-        if (outcome.Suspicion is not { } suspicion)
+        if (outcome.Error?.Suspicion is not { } suspicion)
         {
             return outcome;
         }
@@ -48,7 +48,7 @@ internal sealed class SuspectBuffer<TResponse>
             List<ResponseWrapper<TResponse>> decided = [], undecided = [];
             foreach (ResponseWrapper<TResponse> outcome in _held)
             {
-                if ((outcome.Suspicion!.Scope ?? otherwise) is { } scope)
+                if ((outcome.Error!.Suspicion!.Scope ?? otherwise) is { } scope)
                 {
                     decided.Add(Final(outcome, scope));
                 }

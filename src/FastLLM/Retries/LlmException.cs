@@ -87,10 +87,13 @@ public class LlmException : Exception
     /// not say.</summary>
     internal bool? ShouldRetry { get; init; }
 
+    /// <summary>Gets whether others may share the failure; <see langword="null"/> if that was never in question.</summary>
+    internal Suspicion? Suspicion => _facts.Suspicion;
+
     /// <summary>Gets whether the failure affects one request or the whole run.</summary>
     internal FailureScope FailureScope
     {
-        get => _facts.Scope;
+        get => _facts.Suspicion?.Scope ?? _facts.Scope;
         init => _facts = _facts with { Scope = value };
     }
 
@@ -148,7 +151,10 @@ public class LlmException : Exception
     internal LlmException WithSendAgainChanged() => With(_facts with { SendAgainChanged = true });
 
     /// <summary>Returns the failure with another scope.</summary>
-    internal LlmException WithScope(FailureScope scope) => With(_facts with { Scope = scope });
+    internal LlmException WithScope(FailureScope scope) => With(_facts with { Scope = scope, Suspicion = null });
+
+    /// <summary>Returns the failure with the question whether others may share it.</summary>
+    internal LlmException WithSuspicion(Suspicion suspicion) => With(_facts with { Suspicion = suspicion });
 
     /// <summary>Returns the failure with some words replaced in all its texts. The inner exception is dropped, since its texts cannot be
     /// changed.</summary>
@@ -196,5 +202,5 @@ public class LlmException : Exception
         return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
     }
 
-    private readonly record struct EngineFacts(int Attempts, bool MaybeBilled, bool SendAgainChanged, FailureScope Scope);
+    private readonly record struct EngineFacts(int Attempts, bool MaybeBilled, bool SendAgainChanged, FailureScope Scope, Suspicion? Suspicion);
 }
