@@ -59,7 +59,13 @@ internal sealed class RunCommand
         TextWriter messages = _display.IsQuiet(result) ? TextWriter.Null : errors;
         JobOptions job = _output.Read(result, _input);
         RequestManagerOptions options = ReadManagerOptions(result);
+        bool isPartial = _output.IsPartial(result);
         decimal? confirmAbove = _cost.ConfirmAbove(result);
+        if (isPartial && (_cost.IsDryRun(result) || confirmAbove is not null))
+        {
+            throw new UsageException("--partial sends nothing, so it does not fit together with --dry-run and --confirm-above.");
+        }
+
         if (_display.IsJson(result) && job.Output == Job.Pipe)
         {
             throw new UsageException("--json and -o - both write to standard output. Name an output file.");
@@ -75,7 +81,7 @@ internal sealed class RunCommand
             throw new UsageException("--confirm-above reads the input twice, so it needs a file. For standard input, use --max-cost.");
         }
 
-        Endpoint? endpoint = ResolveEndpoint(result);
+        Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
             ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase)
@@ -100,6 +106,11 @@ internal sealed class RunCommand
         {
             return await report.EstimateAsync(
                 () => Checked(() => Job.PlanAsync(manager, job, signals.Drain)), result.InvocationConfiguration.Output);
+        }
+
+        if (isPartial)
+        {
+            return await report.WritePartialAsync(() => Checked(() => Job.WritePartialAsync(manager, job, signals.Drain)));
         }
 
         JobPlan? plan = null;

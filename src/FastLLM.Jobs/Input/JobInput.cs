@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Planning;
+using FastLLM.Jobs.Tables;
 using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Input;
@@ -14,6 +15,7 @@ internal sealed class JobInput
     private readonly RowRequests? _template;
     private InputReader? _opened;
     private byte[]? _spare;
+    private bool _isSeen;
 
     /// <summary>Reads the options; opens nothing.</summary>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
@@ -34,6 +36,9 @@ internal sealed class JobInput
     /// <summary>Gets the error of the template that the last complete read found: a column that no row has.</summary>
     public string? TemplateFault { get; private set; }
 
+    /// <summary>Gets the form of the input that an output of the same kind keeps.</summary>
+    public TableForm Form { get; private set; } = new();
+
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -41,6 +46,7 @@ internal sealed class JobInput
 
         // A read from the console does not end with its token: the wait does.
         await _opened.OpenAsync(cancellationToken).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        See(_opened);
     }
 
     /// <summary>Reads the rows, one for each sample. An invalid line is one row without a request.</summary>
@@ -56,6 +62,7 @@ internal sealed class JobInput
         using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open(reusesRows);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {
+            See(reader);
             see?.Invoke(row);
             bool withinLimit = _options.Limit is not { } limit || count++ < limit;
             if (row.Request is not { } request)
@@ -112,7 +119,22 @@ internal sealed class JobInput
         OwnsStream = !IsPipe,
         ReusesRows = reusesRows,
         Spare = Interlocked.Exchange(ref _spare, null),
+        Sheet = _options.Sheet,
     };
+
+    private void See(InputReader reader)
+    {
+        if (_isSeen)
+        {
+            return;
+        }
+
+        (_isSeen, Form) = (true, reader.Form);
+        if (reader.Notice is { } notice)
+        {
+            _options.OnNotice?.Invoke($"{SingleLine.Of(Name)}: {notice}");
+        }
+    }
 
     private Stream OpenStream()
     {
