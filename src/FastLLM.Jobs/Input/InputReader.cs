@@ -52,7 +52,8 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
             return;
         }
 
-        (Cell[]? names, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
+        (Cell[]? names, string? error) = await GuardAsync(_table, static (table, token) => table.ReadAsync(token), cancellationToken)
+            .ConfigureAwait(false);
         if (names is null)
         {
             throw new InvalidDataException(error is null
@@ -82,21 +83,16 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     public async ValueTask<InputRow?> ReadAsync(CancellationToken cancellationToken)
     {
         await OpenAsync(cancellationToken).ConfigureAwait(false);
-        try
+        if (_table is not null)
         {
-            if (_table is not null)
-            {
-                (Cell[]? cells, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
-                return cells is null && error is null ? null : ReadCells(cells, error);
-            }
+            (Cell[]? cells, string? error) = await GuardAsync(_table, static (table, token) => table.ReadAsync(token), cancellationToken)
+                .ConfigureAwait(false);
+            return cells is null && error is null ? null : ReadCells(cells, error);
+        }
 
-            return await _texts!.ReadAsync(cancellationToken).ConfigureAwait(false) is not { } text ? null
-                : template is null ? Read(text) : ReadPlain(text);
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new InvalidDataException("The input has bytes that are not valid UTF-16. Save it as UTF-8.", e);
-        }
+        return await GuardAsync(_texts!, static (texts, token) => texts.ReadAsync(token), cancellationToken).ConfigureAwait(false)
+            is not { } text ? null
+            : template is null ? Read(text) : ReadPlain(text);
     }
 
     /// <summary>Gets a value indicating whether the stream is closed with the reader.</summary>
@@ -123,6 +119,19 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         if (OwnsStream)
         {
             _opener.Dispose();
+        }
+    }
+
+    private static async ValueTask<T> GuardAsync<TReader, T>(
+        TReader reader, Func<TReader, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await read(reader, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new InvalidDataException("The input has bytes that are not valid UTF-16. Save it as UTF-8.", e);
         }
     }
 

@@ -40,7 +40,7 @@ internal sealed class Workbook : IDisposable
     /// <exception cref="InvalidDataException">The file is not a workbook, is damaged, or is larger than allowed.</exception>
     public static Workbook Open(Stream stream)
     {
-        var workbook = new Workbook(new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true));
+        var workbook = new Workbook(OpenZip(stream));
         try
         {
             workbook.Read();
@@ -68,6 +68,18 @@ internal sealed class Workbook : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _zip.Dispose();
+
+    private static ZipArchive OpenZip(Stream stream)
+    {
+        try
+        {
+            return new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"The workbook is damaged, or cut off: {e.Message}", e);
+        }
+    }
 
     private void Read()
     {
