@@ -34,7 +34,7 @@ internal static class ParquetColumn
             : type == typeof(double) ? await ReadAsync<double>(CellKind.Number).ConfigureAwait(false)
             : type == typeof(float) ? await ReadAsync<float>(CellKind.Number).ConfigureAwait(false)
             : type == typeof(decimal) ? await ReadAsync<decimal>(CellKind.Number).ConfigureAwait(false)
-            : type == typeof(DateTime) ? await ReadAsync<DateTime>(CellKind.Time).ConfigureAwait(false)
+            : type == typeof(DateTime) ? WithKind(await ReadAsync<DateTime>(CellKind.Time).ConfigureAwait(false))
             : type == typeof(DateOnly) ? await ReadAsync<DateOnly>(CellKind.Other).ConfigureAwait(false)
             : type == typeof(TimeOnly) ? await ReadAsync<TimeOnly>(CellKind.Other).ConfigureAwait(false)
             : type == typeof(TimeSpan) ? await ReadAsync<TimeSpan>(CellKind.Other).ConfigureAwait(false)
@@ -46,6 +46,14 @@ internal static class ParquetColumn
             : type == typeof(uint) ? await ReadAsync<uint>(CellKind.Number).ConfigureAwait(false)
             : type == typeof(ulong) ? await ReadAsync<ulong>(CellKind.Number).ConfigureAwait(false)
             : throw new NotSupportedException($"the column \"{field.Name}\" has the type {type.Name}, which is not supported.");
+
+        // Only a column of moments is UTC; days and local times have no zone.
+        Func<int, Cell> WithKind(Func<int, Cell> cells)
+        {
+            bool isUtc = field is DateTimeDataField { DateTimeFormat: not DateTimeFormat.Date, IsAdjustedToUTC: true };
+            DateTimeKind kind = isUtc ? DateTimeKind.Utc : DateTimeKind.Unspecified;
+            return row => cells(row) is { Value: DateTime time } cell ? cell with { Value = DateTime.SpecifyKind(time, kind) } : Cell.Empty;
+        }
 
         async Task<Func<int, Cell>> ReadAsync<T>(CellKind kind)
             where T : struct

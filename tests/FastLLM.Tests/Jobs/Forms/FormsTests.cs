@@ -48,7 +48,8 @@ public sealed class FormsTests : EngineTest, IDisposable
 
         byte[] first = File.ReadAllBytes(PathOf(output));
         Assert.Equal(3, (await RunAsync(simulator.ApiBase, input, output)).Kept);
-        Assert.Equal((first, 3), (File.ReadAllBytes(PathOf(output)), simulator.Stats.Sends));
+        Assert.Equal(first, File.ReadAllBytes(PathOf(output)));
+        Assert.Equal(3, simulator.Stats.Sends);
     }
 
     [Fact]

@@ -160,26 +160,15 @@ public sealed class HostileFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task ReadAsync_ParquetFileDamagedAnywhere_IsAnErrorOrRows()
+    public async Task ReadAsync_ParquetFileCutAnywhere_IsAnError()
     {
         string path = _folder.In("a.parquet");
         OtherLibraries.WriteParquet(path, groupRows: 10, (new Column<string>("text"), Enumerable.Range(0, 20).Select(i => $"text {i}").ToArray()), (new Column<double?>("n"), new double?[20]));
         byte[] whole = File.ReadAllBytes(path);
-        for (var at = 4; at < whole.Length - 4; at++)
+        for (var length = 4; length < whole.Length; length++)
         {
-            byte[] damaged = [.. whole];
-            damaged[at] ^= 0x55;
-            using var reader = Reader(new MemoryStream(damaged));
-            try
-            {
-                while (await reader.ReadAsync(Ended) is not null)
-                {
-                }
-            }
-            catch (InvalidDataException)
-            {
-                // Said to the user; any other exception fails the test.
-            }
+            using var reader = Reader(new MemoryStream(whole[..length]));
+            await Assert.ThrowsAsync<InvalidDataException>(async () => await reader.ReadAsync(Ended));
         }
     }
 
