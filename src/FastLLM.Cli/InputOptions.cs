@@ -7,8 +7,8 @@ internal sealed class InputOptions
 {
     private readonly Argument<string> _input = new("INPUT")
     {
-        Description = "File of requests (JSON Lines or a JSON array), or of rows for --template (also CSV, TSV, Excel or Parquet). Text may be "
-            + "compressed with gzip. Use - for standard input.",
+        Description = "File of requests (JSON Lines or a JSON array), or of rows for --template (also CSV, TSV, Excel or Parquet). Text "
+            + "may be compressed with gzip. Use - for standard input.",
     };
 
     private readonly Option<string> _format = CliOption.WithDefault(

@@ -1,7 +1,7 @@
 namespace FastLLM;
 
-/// <summary>Specifies the format of an input. Gzip, Excel workbooks (<c>.xlsx</c>), Parquet files and JSON arrays are detected by their first
-/// bytes, whatever the name. The elements of an array are what the lines of a file would be.</summary>
+/// <summary>Specifies the format of an input. Gzip, Excel workbooks (<c>.xlsx</c>), Parquet files and JSON arrays are detected by their
+/// first bytes, whatever the name. The elements of an array are what the lines of a file would be.</summary>
 public enum InputFormat
 {
     /// <summary>A table if the file's name ends with <c>.csv</c> or <c>.tsv</c>; otherwise each line is a batch line if it has a

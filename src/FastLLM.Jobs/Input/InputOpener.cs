@@ -22,7 +22,8 @@ internal sealed class InputOpener(Stream file, InputFormat format, bool hasTempl
     /// <param name="cancellationToken">Cancels the opening.</param>
     /// <returns>The reader of JSON texts, or of a table.</returns>
     /// <exception cref="InvalidDataException">The input cannot be read.</exception>
-    public async ValueTask<(RowText? Texts, TableSource? Table)> OpenAsync(string? sheet, bool reusesRows, CancellationToken cancellationToken)
+    public async ValueTask<(RowText? Texts, TableSource? Table)> OpenAsync(
+        string? sheet, bool reusesRows, CancellationToken cancellationToken)
     {
         (_stream, ReadOnlyMemory<byte> begin) = await InputStream.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
         InputKind kind = InputSource.KindOf(begin.Span, format, hasTemplate);
@@ -68,7 +69,8 @@ internal sealed class InputOpener(Stream file, InputFormat format, bool hasTempl
         if (!_stream.CanSeek)
         {
             throw new InvalidDataException(
-                $"The input is {what}, which must be a file, neither compressed with gzip nor from standard input. Unpack or save it first.");
+                $"The input is {what}, which must be a file, neither compressed with gzip nor from standard input. "
+                + "Unpack or save it first.");
         }
 
         if (kind == InputKind.Parquet)

@@ -64,8 +64,9 @@ internal sealed class JobSetup
 
         if (Shape.Kind == OutputKind.Workbook && Index.Count > WorkbookWriter.MaxRows)
         {
-            throw new InvalidDataException(FormattableString.Invariant($"{Options.Input} has {Index.Count:N0} rows, but a sheet of an Excel ")
-                + FormattableString.Invariant($"workbook has at most {WorkbookWriter.MaxRows:N0}. Write .csv, .parquet or .jsonl instead."));
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"{Options.Input} has {Index.Count:N0} rows, but a sheet of an Excel workbook has at most {WorkbookWriter.MaxRows:N0}. ")
+                + "Write .csv, .parquet or .jsonl instead.");
         }
 
         (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count, Index.Answers.Expect);
