@@ -7,12 +7,16 @@ internal sealed class InputOptions
 {
     private readonly Argument<string> _input = new("INPUT")
     {
-        Description = "File of requests, one JSON object per line, or of rows for --template (JSON Lines, CSV or TSV), optionally "
-            + "compressed with gzip. Use - for standard input.",
+        Description = "File of requests (JSON Lines or a JSON array), or of rows for --template (also CSV, TSV, Excel or Parquet). Text "
+            + "may be compressed with gzip. Use - for standard input.",
     };
 
     private readonly Option<string> _format = CliOption.WithDefault(
-        "--input-format", "FORMAT", "auto", "Input format: auto, openai, cookbook, jsonl, csv or tsv.");
+        "--input-format", "FORMAT", "auto", "Input format: auto, openai, cookbook, jsonl, csv or tsv. Excel, Parquet, JSON arrays and "
+        + "gzip are always detected.");
+
+    private readonly Option<string?> _sheet = CliOption.Text(
+        "--sheet", "NAME", "Sheet of an Excel workbook. Default: the first visible sheet.");
 
     private readonly Option<long?> _limit = new("--limit") { HelpName = "N", Description = "Process only the first N rows." };
     private readonly Option<int?> _sample = new("--sample")
@@ -35,17 +39,16 @@ internal sealed class InputOptions
     public void AddTo(CliCommand command)
     {
         command.Arguments.Add(_input);
-        command.Add("Input", _format, _limit, _sample, _seed);
+        command.Add("Input", _format, _sheet, _limit, _sample, _seed);
         _template.AddTo(command);
         command.Add("Requests", _model, _samples, _noDedup);
     }
 
     /// <summary>Reads the options into those of a job.</summary>
     /// <param name="result">The command line.</param>
-    /// <param name="output">The output file; <see langword="null"/> for the default.</param>
-    /// <param name="format">The format of the output.</param>
+    /// <remarks>The output is not read.</remarks>
     /// <exception cref="UsageException">The input does not exist, or an option is invalid.</exception>
-    public JobOptions Read(ParseResult result, string? output, OutputFormat format = OutputFormat.Auto)
+    public JobOptions Read(ParseResult result)
     {
         string input = result.GetValue(_input)!;
         if (input == Job.Pipe)
@@ -68,9 +71,9 @@ internal sealed class InputOptions
             return new JobOptions
             {
                 Input = input,
-                Output = output ?? DefaultOutput(input, format),
-                OutputFormat = format,
+                Output = Job.Pipe,
                 InputFormat = Format(result.GetValue(_format)!),
+                Sheet = result.GetValue(_sheet),
                 Template = _template.Read(result),
                 Model = result.GetValue(_model),
                 Limit = result.GetValue(_limit),
@@ -91,26 +94,6 @@ internal sealed class InputOptions
                 },
                 e);
         }
-    }
-
-    private static string DefaultOutput(string input, OutputFormat format)
-    {
-        if (input == Job.Pipe)
-        {
-            return Job.Pipe;
-        }
-
-        string name = Path.GetFileName(input);
-        name = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? name[..^".gz".Length] : name;
-        string extension = Path.GetExtension(name);
-        string stem = Path.GetFileNameWithoutExtension(name);
-        string output = extension.ToUpperInvariant() switch
-        {
-            ".JSONL" => stem + ".out.jsonl",
-            ".CSV" or ".TSV" when format == OutputFormat.Rows => stem + ".out" + extension,
-            _ => name + ".out.jsonl", // keeps the extension: a table and a JSON Lines file may share a stem
-        };
-        return Path.Combine(Path.GetDirectoryName(input) ?? "", output);
     }
 
     private static InputFormat Format(string name) => name switch

@@ -61,7 +61,13 @@ internal sealed class RunCommand
         TextWriter messages = _display.IsQuiet(result) ? TextWriter.Null : errors;
         JobOptions job = _output.Read(result, _input);
         RequestManagerOptions options = ReadManagerOptions(result);
+        bool isPartial = _output.IsPartial(result);
         decimal? confirmAbove = _cost.ConfirmAbove(result);
+        if (isPartial && (_cost.IsDryRun(result) || confirmAbove is not null))
+        {
+            throw new UsageException("--partial sends nothing, so it does not fit together with --dry-run and --confirm-above.");
+        }
+
         if (_display.IsJson(result) && job.Output == Job.Pipe)
         {
             throw new UsageException("--json and -o - both write to standard output. Name an output file.");
@@ -79,7 +85,7 @@ internal sealed class RunCommand
 
         Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
         int? preview = ReadPreview(result, job);
-        Endpoint? endpoint = ResolveEndpoint(result);
+        Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
             ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase)
@@ -120,6 +126,12 @@ internal sealed class RunCommand
             await using var planner = new RequestManager(connection.Provider, options);
             return await report.EstimateAsync(
                 () => Checked(() => Job.PlanAsync(planner, job, signals.Drain)), result.InvocationConfiguration.Output);
+        }
+
+        if (isPartial)
+        {
+            await using var writer = new RequestManager(connection.Provider, options);
+            return await report.WritePartialAsync(() => Checked(() => Job.WritePartialAsync(writer, job, signals.Drain)));
         }
 
         var start = new RunStart(job, report, signals, Confirmation.OnTerminal(errors))

@@ -45,6 +45,26 @@ internal sealed class RunReport(
         return Report(result);
     });
 
+    /// <summary>Writes the output from what is answered so far, and reports how much that is.</summary>
+    /// <returns>The exit code: that of a run that stopped, unless every row has an outcome.</returns>
+    public Task<int> WritePartialAsync(Func<Task<JobResult>> write) => GuardAsync(async () =>
+    {
+        JobResult result = await write();
+        int exit = ExitCode.Of(result);
+        SayPartial(result);
+        if (result.IsPartial)
+        {
+            messages.WriteLine($"To process the rest: {TerminalText.Clean(resumeCommand)}");
+        }
+        else
+        {
+            progress.Notice(FormattableString.Invariant($"{result.OutputFile} is complete: all {result.Rows:N0} rows have an outcome."));
+        }
+
+        events?.Done(exit, new Summary(result, result.IsPartial ? resumeCommand : null));
+        return exit;
+    });
+
     /// <summary>Reports what a run would send and cost.</summary>
     /// <returns>The exit code.</returns>
     public Task<int> EstimateAsync(Func<Task<JobPlan>> run, TextWriter output) => GuardAsync(async () =>
@@ -109,6 +129,7 @@ internal sealed class RunReport(
             errors.WriteLine(TerminalText.Clean(stopped.Message));
         }
 
+        SayPartial(result);
         if (isComplete && result is { Answered: 0, Pending: 0, Failures.Count: 0 } && result.Rows == result.Kept)
         {
             progress.Notice(NothingToDo(result));
@@ -124,6 +145,15 @@ internal sealed class RunReport(
 
         events?.Done(exit, summary);
         return exit;
+    }
+
+    private void SayPartial(JobResult result)
+    {
+        if (result.IsPartial)
+        {
+            progress.Warn(FormattableString.Invariant(
+                $"{result.OutputFile} is partial: {result.Rows - result.Pending:N0} of {result.Rows:N0} rows have an outcome."));
+        }
     }
 
     private string NothingToDo(JobResult result)

@@ -17,7 +17,7 @@ internal static class ValidateCommand
             "Check a table with a template:",
             "fastllm validate samples/jobs/reviews.csv --model m --template 'Good or bad? {{text}}'");
         command.SetAction((result, cancellationToken) =>
-            ValidateAsync(input.Read(result, output: null), result.InvocationConfiguration, cancellationToken));
+            ValidateAsync(input.Read(result), result.InvocationConfiguration, cancellationToken));
         return command;
     }
 
@@ -39,6 +39,7 @@ internal static class ValidateCommand
 
     private static async Task<int> ValidateAsync(JobOptions file, InvocationConfiguration console, CancellationToken cancellationToken)
     {
+        file.OnNotice = notice => console.Error.WriteLine($"note: {TerminalText.Clean(notice, 1000)}");
         InputReport report = await CheckAsync(file, cancellationToken);
         foreach ((long line, string error) in report.Errors)
         {

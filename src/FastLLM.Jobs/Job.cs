@@ -82,6 +82,42 @@ public static class Job
         return new JobRun(plan.Start()).RunAsync(plan, drain, cancellationToken);
     }
 
+    /// <summary>Makes the output from what the log of the job holds so far, also while a run of the job writes to the log. Sends
+    /// nothing.</summary>
+    /// <param name="manager">The manager that would send.</param>
+    /// <param name="options">The job.</param>
+    /// <param name="cancellationToken">Cancels the writing; an earlier output stays as it is.</param>
+    /// <returns>The counts of rows, and whether the output is partial. An output that is its own log is only counted.</returns>
+    /// <exception cref="ArgumentException">Input or output are standard streams or the same file, or the options do not fit
+    /// together.</exception>
+    /// <exception cref="BatchFormatException">The input has invalid lines, and they are not to be skipped.</exception>
+    /// <exception cref="InvalidDataException">The input as a whole cannot be read.</exception>
+    /// <exception cref="IOException">There is no log, or the output cannot be written.</exception>
+    public static Task<JobResult> WritePartialAsync(
+        RequestManager manager, JobOptions options, CancellationToken cancellationToken = default)
+    {
+        var setup = new JobSetup(manager, options);
+        return setup.IsPipe || options.Output == Pipe
+            ? throw new ArgumentException("A partial output needs the files of the input and of the output, not standard streams.")
+            : new PartialOutput(setup).WriteAsync(cancellationToken);
+    }
+
+    /// <summary>Gets the output of a job that names none, beside the input: the same kind of table for a table, otherwise OpenAI's batch
+    /// output lines in a file that ends with <c>.out.jsonl</c>.</summary>
+    /// <remarks>Tables had their answers in OpenAI's lines, too, once. If such a file is there and no log of a table, it becomes the log, so
+    /// that nothing is sent again.</remarks>
+    /// <param name="options">The job. <see cref="JobOptions.Output"/> is ignored and set, and <see cref="JobOptions.Log"/> may be.</param>
+    public static void SetDefaultOutput(JobOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Output = InputSource.DefaultOutput(options.Input, options);
+        string earlier = InputSource.EarlierOutput(options.Input);
+        if (!options.Shape.IsLog && !options.Fresh && !File.Exists(options.Shape.Log) && File.Exists(earlier))
+        {
+            options.Log = earlier;
+        }
+    }
+
     private static async Task<JobPlan> PlanAsync(JobSetup setup, CancellationToken cancellationToken)
     {
         if (!setup.IsPipe)

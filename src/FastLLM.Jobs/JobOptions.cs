@@ -26,11 +26,25 @@ public sealed class JobOptions
     public RowTemplate? Template { get; set; }
 
     /// <summary>Gets or sets the format of the output.</summary>
-    /// <value>By default the output's name decides: a table if it ends with <c>.csv</c> or <c>.tsv</c>, otherwise OpenAI's batch output
-    /// lines.</value>
+    /// <value>By default the output's name decides: a table if it ends with <c>.csv</c>, <c>.tsv</c>, <c>.json</c>, <c>.xlsx</c> or
+    /// <c>.parquet</c>, OpenAI's batch output lines if it ends with <c>.jsonl</c> or has no ending.</value>
     /// <remarks>If the output is not OpenAI's lines in plain text, those are written to a log beside it, named like the output with
-    /// <c>.log.jsonl</c> appended. Runs resume from the log; the output is made from it when every row has an outcome.</remarks>
+    /// <c>.log.jsonl</c> appended. Runs resume from the log; the output is made from it at the end of each run. Rows without an outcome
+    /// have empty cells for the answer until a later run completes them.</remarks>
     public OutputFormat OutputFormat { get; set; } = OutputFormat.Auto;
+
+    /// <summary>Gets or sets the log of an output that is made from one.</summary>
+    /// <value><see langword="null"/> by default: the name of the output with <c>.log.jsonl</c> appended.</value>
+    public string? Log { get; set; }
+
+    /// <summary>Gets or sets the sheet to read if the input is an Excel workbook.</summary>
+    /// <value><see langword="null"/> by default: the first visible sheet.</value>
+    public string? Sheet { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether, in CSV and TSV, an apostrophe precedes answers that a spreadsheet would run as
+    /// formulas. The columns of the input are never changed.</summary>
+    /// <value>The default is <see langword="true"/>.</value>
+    public bool GuardFormulas { get; set; } = true;
 
     /// <summary>Gets or sets the model of rows that name none.</summary>
     public string? Model { get; set; }
@@ -136,11 +150,19 @@ public sealed class JobOptions
     /// <value><see langword="null"/> by default: <see cref="OnNotice"/> receives them.</value>
     public Action<string>? OnWarning { get; set; }
 
+    /// <summary>Gets the shape of the output.</summary>
+    internal OutputShape Shape => OutputShape.Of(Output, OutputFormat) with { OtherLog = Log };
+
     /// <summary>Checks what no single property can check, and copies the options.</summary>
     /// <exception cref="ArgumentException">The options do not fit together.</exception>
     internal JobOptions ValidatedCopy(bool hasBudget)
     {
-        OutputShape shape = OutputShape.Of(Output, OutputFormat);
+        if (OutputShape.FaultOf(Output, OutputFormat) is { } fault)
+        {
+            throw new ArgumentException(fault);
+        }
+
+        OutputShape shape = Shape;
         if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
         {
             throw new ArgumentException(
@@ -152,9 +174,9 @@ public sealed class JobOptions
         ValidateTemplate();
         Refuse(RandomRows is not null && Limit is not null, "A random sample and a limit contradict each other. Use one of them.");
         Refuse(RandomRows is not null && Input == Job.Pipe, "A random sample requires a file: standard input can be read only once.");
-        Refuse(OutputFormat == OutputFormat.Rows && Output == Job.Pipe, "Rows are written at the end: name a file as the output.");
+        Refuse(Log is not null && (shape.IsLog || OutputPath.IsWritten(Output, Log)), "Only a table has a log, which is another file.");
         Refuse(!shape.IsLog && Order != ResultOrder.Input, $"{Output} is written when the job is done, and always in input order.");
-        Refuse(shape.Kind != OutputKind.Lines && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be omitted.");
+        Refuse(shape.IsTable && !IncludeMetadata, "Rows are made from the member \"fastllm\", so it cannot be omitted.");
         return (JobOptions)MemberwiseClone();
     }
 

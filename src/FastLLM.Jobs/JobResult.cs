@@ -41,9 +41,13 @@ public sealed record JobResult
     /// <summary>Gets the budget of the job, if there is one.</summary>
     public decimal? Budget { get; init; }
 
-    /// <summary>Gets the file with the outcomes: the output or, as long as a table cannot be made yet, its log. <see langword="null"/> for
-    /// standard output, and if no file was made.</summary>
+    /// <summary>Gets the file with the outcomes: the output or, if a table was not made, its log. <see langword="null"/> for standard output,
+    /// and if no file was made.</summary>
     public string? OutputFile { get; init; }
+
+    /// <summary>Gets a value indicating whether <see cref="OutputFile"/> is a table or a list that lacks the outcomes of pending
+    /// rows.</summary>
+    public bool IsPartial { get; init; }
 
     /// <summary>Gets the reason why the run stopped early; <see langword="null"/> if it did not.</summary>
     public LlmRunException? Stopped { get; init; }

@@ -1,13 +1,15 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using FastLLM.Diagnostics;
+using FastLLM.Jobs.Tables;
 using FastLLM.Json;
 using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Input;
 
 /// <summary>Reads the rows of an input in order. Bodies stay the bytes of the input; a template makes requests of plain rows.</summary>
-/// <param name="stream">UTF-8: one JSON object per line, or a table; may be packed with gzip.</param>
+/// <param name="stream">JSON objects, one per line or as an array, or a table; see <see cref="InputKind"/>. May be packed with gzip.</param>
 /// <param name="format">The format of the rows.</param>
 /// <param name="model">The model of rows that name none, if any.</param>
 /// <param name="template">Makes requests of plain rows; <see langword="null"/> if the rows are requests.</param>
@@ -19,9 +21,9 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     private readonly byte[]? _modelMember = model is null ? null : ModelMember(model);
     private readonly HashSet<string> _columns = new(StringComparer.Ordinal);
     private readonly HashSet<string> _unseen = new(template?.Columns ?? [], StringComparer.Ordinal);
-    private Stream _stream = stream;
-    private LineReader? _lines;
-    private TableReader? _table;
+    private readonly InputOpener _opener = new(stream, format, template is not null);
+    private RowText? _texts;
+    private TableSource? _table;
     private TableHeader? _header;
     private bool _hasRows;
 
@@ -33,25 +35,31 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     /// <summary>Gets a note on the template, after every row has been read: columns in single braces.</summary>
     public string? TemplateNote => template?.NoteOnBraces((IReadOnlyCollection<string>?)_header?.Names ?? _columns);
 
+    /// <summary>Gets the form of the input that an output of the same kind keeps, once the input is open.</summary>
+    public TableForm Form => _table?.Form ?? new TableForm();
+
+    /// <summary>Gets a message about how the input is read; <see langword="null"/> if its name shows it.</summary>
+    public string? Notice => _opener.Notice;
+
     /// <summary>Detects the format of the input, and reads the header of a table. Calling it is optional.</summary>
     /// <exception cref="InvalidDataException">The input cannot be read: a table without a template, an invalid header, broken
     /// gzip.</exception>
     public async ValueTask OpenAsync(CancellationToken cancellationToken)
     {
-        if (_lines is not null || _table is not null)
+        if (_texts is not null || _table is not null)
         {
             return;
         }
 
-        (_stream, ReadOnlyMemory<byte> begin) = await InputStream.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
-        if (InputSource.SeparatorOf(begin.Span, format, template is not null) is not { } separator)
+        _opener.Spare = Spare;
+        (_texts, _table) = await _opener.OpenAsync(Sheet, ReusesRows, cancellationToken).ConfigureAwait(false);
+        if (_table is null)
         {
-            _lines = new LineReader(_stream) { ReusesLines = ReusesRows, Spare = Spare };
             return;
         }
 
-        _table = new TableReader(_stream, separator);
-        (string[]? names, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
+        (Cell[]? names, string? error) = await GuardAsync(_table, static (table, token) => table.ReadAsync(token), cancellationToken)
+            .ConfigureAwait(false);
         if (names is null)
         {
             throw new InvalidDataException(error is null
@@ -59,7 +67,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
                 : FormattableString.Invariant($"Line {_table.Line}: {error}"));
         }
 
-        _header = new TableHeader(names, _table.Line);
+        _header = new TableHeader([.. names.Select(static name => name.ToText())], _table.Line);
         if (template is null)
         {
             string column = Array.Find(_header.Names, static name => !name.EndsWith("id", StringComparison.OrdinalIgnoreCase))
@@ -85,19 +93,14 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         await OpenAsync(cancellationToken).ConfigureAwait(false);
         if (_table is not null)
         {
-            (string[]? cells, string? error) = await _table.ReadAsync(cancellationToken).ConfigureAwait(false);
+            (Cell[]? cells, string? error) = await GuardAsync(_table, static (table, token) => table.ReadAsync(token), cancellationToken)
+                .ConfigureAwait(false);
             return cells is null && error is null ? null : ReadCells(cells, error);
         }
 
-        while (await _lines!.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
-        {
-            if (line.Span.ContainsAnyExcept(" \t\r"u8))
-            {
-                return template is null ? Read(line) : ReadPlain(line);
-            }
-        }
-
-        return null;
+        return await GuardAsync(_texts!, static (texts, token) => texts.ReadAsync(token), cancellationToken).ConfigureAwait(false)
+            is not { } text ? null
+            : template is null ? Read(text) : ReadPlain(text);
     }
 
     /// <summary>Gets a value indicating whether the stream is closed with the reader.</summary>
@@ -109,18 +112,34 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     /// <inheritdoc cref="LineReader.Spare"/>
     public byte[]? Spare
     {
-        get => _lines is null ? field : _lines.Spare;
+        get => _texts is null ? field : _texts.Spare;
         init;
     }
+
+    /// <summary>Gets the sheet to read of a workbook; <see langword="null"/> for the first visible one.</summary>
+    public string? Sheet { get; init; }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _lines?.Dispose();
+        _texts?.Dispose();
         _table?.Dispose();
         if (OwnsStream)
         {
-            _stream.Dispose();
+            _opener.Dispose();
+        }
+    }
+
+    private static async ValueTask<T> GuardAsync<TReader, T>(
+        TReader reader, Func<TReader, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await read(reader, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new InvalidDataException("The input has bytes that are not valid UTF-16. Save it as UTF-8.", e);
         }
     }
 
@@ -128,7 +147,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
 
     private InputRow Read(ReadOnlyMemory<byte> line)
     {
-        string id = IdOf(_lines!.Line);
+        string id = IdOf(_texts!.Number);
         bool hasOwnId = false;
         try
         {
@@ -140,17 +159,17 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
             ReadOnlyMemory<byte> metadata = default;
             BatchLine request = format switch
             {
-                InputFormat.OpenAI => BatchLine.Read(_lines.Keep(line)),
+                InputFormat.OpenAI => BatchLine.Read(_texts.Keep(line)),
                 InputFormat.Cookbook => ReadCookbook(line.Span, out metadata),
-                _ => BatchLine.ReadAny(_lines.Keep(line)),
+                _ => BatchLine.ReadAny(_texts.Keep(line)),
             };
             hasOwnId = request.CustomId is not null;
             id = request.CustomId ?? id;
-            return new InputRow(_lines.Line, id, (request with { Body = WithModel(request.Body) }).ToRequest(), metadata, null);
+            return new InputRow(_texts.Line, id, (request with { Body = WithModel(request.Body) }).ToRequest(), metadata, null);
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(_lines.Line, id, null, default, JsonFault.Describe("The line", e)) { HasOwnId = hasOwnId };
+            return new InputRow(_texts.Line, id, null, default, _texts.Located(JsonFault.Describe("The line", e))) { HasOwnId = hasOwnId };
         }
     }
 
@@ -164,7 +183,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     {
         try
         {
-            var row = new JsonRow(_lines!.Keep(line)) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
+            var row = new JsonRow(_texts!.Keep(line)) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
             if (_columns.Count < KnownColumns)
             {
                 _columns.UnionWith(row.Columns);
@@ -172,41 +191,47 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
 
             _hasRows = true;
             _unseen.ExceptWith(row.Columns);
-            return Ask(_lines!.Line, row);
+            return Ask(_texts!.Line, IdOf(_texts.Number), row, _texts.Located);
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(_lines!.Line, IdOf(_lines.Line), null, default, JsonFault.Describe("The line", e));
+            return new InputRow(_texts!.Line, IdOf(_texts.Number), null, default, _texts.Located(JsonFault.Describe("The line", e)));
         }
     }
 
-    private InputRow ReadCells(string[]? cells, string? error)
+    private InputRow ReadCells(Cell[]? cells, string? error)
     {
         long line = _table!.Line;
         int columns = _header!.Names.Length;
         if (cells is not null && cells.Length != columns)
         {
             error = FormattableString.Invariant($"The row has {cells.Length} cells, but the header names {columns} columns. ")
-                + "A cell with a separator in it needs quotes around it.";
+                + _table.WidthAdvice;
         }
 
-        return error is not null
-            ? new InputRow(line, IdOf(line), null, default, error)
-            : Ask(line, new TableRow(_header, cells!) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow });
+        if (error is not null)
+        {
+            return new InputRow(line, IdOf(line), null, default, error);
+        }
+
+        var row = new TableRow(_header, cells!) { AllowMissing = template!.AllowMissing, FilesBelow = template.FilesBelow };
+        InputRow read = Ask(line, IdOf(line), row, located: null);
+        return read with { Columns = new RowColumns(read.Metadata, _header.Names, cells) };
     }
 
-    private InputRow Ask(long line, RowValues row)
+    private InputRow Ask(long line, string number, RowValues row, Func<string, string>? located)
     {
         string? id = null;
         ReadOnlyMemory<byte> columns = row.ToJson();
         try
         {
             id = template!.IdOf(row);
-            return new InputRow(line, id ?? IdOf(line), template.Create(row, id), columns, null) { HasOwnId = id is not null };
+            return new InputRow(line, id ?? number, template.Create(row, id), columns, null) { HasOwnId = id is not null };
         }
         catch (Exception e) when (e is JsonException or ArgumentException)
         {
-            return new InputRow(line, id ?? IdOf(line), null, columns, e.Message) { HasOwnId = id is not null };
+            string error = located is null ? e.Message : located(e.Message);
+            return new InputRow(line, id ?? number, null, columns, error) { HasOwnId = id is not null };
         }
     }
 

@@ -1,3 +1,5 @@
+using FastLLM.Jobs.Tables;
+
 namespace FastLLM.Jobs.Input;
 
 /// <summary>Represents one row of an input: a request, or the error of an invalid line.</summary>
@@ -5,4 +7,7 @@ internal readonly record struct InputRow(long Line, string Id, LlmRequest? Reque
 {
     /// <summary>Gets a value indicating whether the id is the row's own, not its line number.</summary>
     public bool HasOwnId { get; init; }
+
+    /// <summary>Gets the row's columns: its metadata, and its cells if the input is a table.</summary>
+    public RowColumns Columns { get => field.Cells is null ? new RowColumns(Metadata) : field; init; }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Planning;
+using FastLLM.Jobs.Tables;
 using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Input;
@@ -15,6 +16,7 @@ internal sealed class JobInput
     private InputReader? _opened;
     private RowSample? _sample;
     private byte[]? _spare;
+    private bool _isSeen;
 
     /// <summary>Reads the options; opens nothing.</summary>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
@@ -38,6 +40,9 @@ internal sealed class JobInput
     /// <summary>Gets a note on the template that the last complete read found: columns in single braces.</summary>
     public string? TemplateNote { get; private set; }
 
+    /// <summary>Gets the form of the input that an output of the same kind keeps.</summary>
+    public TableForm Form { get; private set; } = new();
+
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -45,6 +50,7 @@ internal sealed class JobInput
 
         // A read from the console does not end with its token: the wait does.
         await _opened.OpenAsync(cancellationToken).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        See(_opened);
     }
 
     /// <summary>Reads the rows, one for each sample. An invalid line is one row without a request.</summary>
@@ -61,6 +67,7 @@ internal sealed class JobInput
         using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open(reusesRows);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {
+            See(reader);
             if (chosen?.Contains(row.Line) == false)
             {
                 continue;
@@ -135,7 +142,22 @@ internal sealed class JobInput
         OwnsStream = !IsPipe,
         ReusesRows = reusesRows,
         Spare = Interlocked.Exchange(ref _spare, null),
+        Sheet = _options.Sheet,
     };
+
+    private void See(InputReader reader)
+    {
+        if (_isSeen)
+        {
+            return;
+        }
+
+        (_isSeen, Form) = (true, reader.Form);
+        if (reader.Notice is { } notice)
+        {
+            _options.OnNotice?.Invoke($"{SingleLine.Of(Name)}: {notice}");
+        }
+    }
 
     private Stream OpenStream()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using FastLLM.Diagnostics;
+using FastLLM.Jobs.Tables;
 using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
@@ -115,7 +116,7 @@ internal sealed class JsonRow : RowValues
 }
 
 /// <summary>Represents a row of a table; an empty cell is a missing value.</summary>
-internal sealed class TableRow(TableHeader header, string[] cells) : RowValues
+internal sealed class TableRow(TableHeader header, Cell[] cells) : RowValues
 {
     public override IEnumerable<string> Columns => header.Names;
 
@@ -124,7 +125,14 @@ internal sealed class TableRow(TableHeader header, string[] cells) : RowValues
         writer.WriteStartObject();
         for (var i = 0; i < cells.Length; i++)
         {
-            writer.WriteText(header.Utf8Names[i], cells[i]);
+            if (cells[i].Kind == CellKind.Text)
+            {
+                writer.WriteText(header.Utf8Names[i], (string)cells[i].Value!);
+                continue;
+            }
+
+            writer.WritePropertyName(header.Utf8Names[i]);
+            cells[i].WriteJson(writer);
         }
 
         writer.WriteEndObject();
@@ -134,7 +142,7 @@ internal sealed class TableRow(TableHeader header, string[] cells) : RowValues
     {
         int at = Array.IndexOf(header.Names, column);
         isKnown = at >= 0;
-        text = at >= 0 && cells[at].Length > 0 ? cells[at] : null;
+        text = at >= 0 && !cells[at].IsEmpty ? cells[at].ToText() : null;
         return text is not null;
     }
 }

@@ -37,7 +37,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         HashSet<ulong> duplicates = [];
         await foreach (JobRow row in input.ReadAsync(reusesRows: true, line => check.See(line), cancellationToken).ConfigureAwait(false))
         {
-            columns?.See(row.Source.Metadata.Span);
+            columns?.See(row.Source.Columns);
             see?.Invoke(row);
             Count += row.IsWithinLimit ? 1 : 0;
             if (!Add(row).IsRepeated)
@@ -82,14 +82,14 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
     }
 
-    /// <summary>Reads the columns of the rows again, each with the row's place. The records of a pipe's rows carry the columns.</summary>
-    public async IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> ReadColumnsAsync(
+    /// <summary>Reads the columns of the rows again, each with the row's id and place. The records of a pipe's rows carry both.</summary>
+    public async IAsyncEnumerable<(RowColumns Columns, string Id, int Place)> ReadColumnsAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = 0;
         for (; IsPipe && next < Rows.Count; next++)
         {
-            yield return (default, next);
+            yield return (default, "", next);
         }
 
         if (IsPipe)
@@ -100,7 +100,8 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         // A kept record may carry the columns that the input had then.
         await foreach (JobRow row in input.ReadAsync(reusesRows: true, see: null, cancellationToken).ConfigureAwait(false))
         {
-            yield return (row.Source.Metadata, Find(next++, row).Place);
+            (int place, string id, _) = Find(next++, row);
+            yield return (row.Source.Columns, id, place);
         }
     }
 
@@ -120,7 +121,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
     {
         (int Place, string Id, bool IsRepeated) added = Add(row);
         Count++;
-        columns?.See(row.Source.Metadata.Span);
+        columns?.See(row.Source.Columns);
         resume.Meet(added.Place);
         return added;
     }

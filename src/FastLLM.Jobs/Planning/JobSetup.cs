@@ -23,7 +23,8 @@ internal sealed class JobSetup
         ArgumentNullException.ThrowIfNull(options);
         Manager = manager;
         Options = options.ValidatedCopy(hasBudget: manager.Options.Budget is not null);
-        Shape = OutputShape.Of(Options.Output, Options.OutputFormat);
+        Shape = Options.Shape;
+        Columns = new ColumnNames(Shape.Kind);
         Input = new JobInput(Options);
         Index = new InputIndex(Input, Shape.IsLog ? null : Columns);
     }
@@ -38,7 +39,7 @@ internal sealed class JobSetup
 
     public InputIndex Index { get; }
 
-    public ColumnNames Columns { get; } = new();
+    public ColumnNames Columns { get; }
 
     public bool IsPipe => Input.IsPipe;
 
@@ -71,12 +72,26 @@ internal sealed class JobSetup
             Options.OnModelMissing?.Invoke(check.WithoutModel);
         }
 
+        if (Shape.Kind == OutputKind.Workbook && Index.Count > WorkbookWriter.MaxRows)
+        {
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"{Options.Input} has {Index.Count:N0} rows, but a sheet of an Excel workbook has at most {WorkbookWriter.MaxRows:N0}. ")
+                + "Write .csv, .parquet or .jsonl instead.");
+        }
+
         (long distinct, long keyed) = Index.Rows.CountKeys((int)Index.Count, Index.Answers.Expect);
         Equal = keyed - distinct;
     }
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
+
+    /// <summary>Creates the export of the output from its log.</summary>
+    public TableExport NewExport()
+    {
+        var layout = new TableLayout(Columns, withId: Options.Template is null || Options.Samples > 1);
+        return new TableExport(Shape, layout, Index, Input.Form, Options.GuardFormulas);
+    }
 
     /// <summary>Creates the writer of records.</summary>
     public OutputRecord NewRecord(Func<Bottleneck>? limitedBy) =>

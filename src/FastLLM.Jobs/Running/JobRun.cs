@@ -29,6 +29,11 @@ internal sealed class JobRun(JobSetup setup)
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
+        if (_options.Log is { } log)
+        {
+            setup.Say($"{log} is the log of {_options.Output}: the run resumes from it.");
+        }
+
         using OutputFile output = OutputFile.Open(setup.Shape.Log, setup.Manager.Options.TimeProvider);
         output.OnDisturbed = _options.Warn;
         string? table = setup.Shape.IsLog ? null : OutputPath.Check(setup.Shape.Path);
@@ -62,11 +67,8 @@ internal sealed class JobRun(JobSetup setup)
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);
         }
 
-        bool isExported = table is not null && IsDone(result);
-        result = Sort(output, result, out bool isSorted) with
-        {
-            OutputFile = isExported ? _options.Output : File.Exists(output.Path) ? setup.Shape.Log : null,
-        };
+        result = Sort(output, result, out bool isSorted);
+        result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, setup.Say);
         return result;
     }
@@ -140,31 +142,40 @@ internal sealed class JobRun(JobSetup setup)
         return resume;
     }
 
+    // Of a run that did not end, the output holds what is answered. It is not worth more: its faults are only reported.
     private async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
     {
-        if (!IsDone(result))
+        bool isDone = IsDone(result);
+        if (!isDone && (result.Pending == result.Rows || _options.MaxSends is not null))
         {
-            if (_options.MaxSends is null)
-            {
-                setup.Say($"{_options.Output} is written when every row has an outcome; the outcomes so far are in {setup.Shape.Log}.");
-            }
-
             return result;
         }
 
         try
         {
-            bool withId = _options.Template is null || _options.Samples > 1;
-            var export = new TableExport(setup.Shape, setup.Columns, setup.Index.Rows, withId);
-            await export.WriteAsync(setup.Index.ReadColumnsAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
-            return result;
+            TableExport export = setup.NewExport();
+            await export.WriteAsync(".tmp", cancellationToken).ConfigureAwait(false);
+            foreach (string notice in export.Notices)
+            {
+                _options.OnNotice?.Invoke(notice);
+            }
+
+            return result with { OutputFile = _options.Output, IsPartial = result.Pending > 0 };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return Stopped(result, $"{setup.Shape.Log} holds every outcome, but {_options.Output} cannot be made from it: {e.Message}", e);
+            string message = $"{setup.Shape.Log} holds every outcome, but {_options.Output} cannot be made from it: {e.Message}";
+            if (isDone)
+            {
+                return Stopped(result, message, e);
+            }
+
+            setup.Warn($"{message}");
+            return result;
         }
         catch (OperationCanceledException)
         {
+            setup.Say($"{_options.Output} was not written. The outcomes so far are in {setup.Shape.Log}; --partial makes the output from it.");
             return result with { Interrupted = true };
         }
     }

@@ -4,27 +4,62 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>Collects the columns of an input's rows, in the order of their first occurrence, and names the added columns.</summary>
-internal sealed class ColumnNames
+/// <summary>Collects the columns of an input's rows in the order of their first occurrence, and what the output needs to know of their
+/// values.</summary>
+/// <param name="kind">The form of the output.</param>
+internal sealed class ColumnNames(OutputKind kind = OutputKind.Csv)
 {
     private const int MaxColumns = 16_384; // of a spreadsheet
 
-    private static readonly string[] s_added = ["answer", "finish_reason", "error", "prompt_tokens", "completion_tokens", "cost"];
-
     private readonly List<string> _names = [];
     private readonly List<byte[]> _utf8Names = [];
-    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly List<ColumnKinds> _kinds = [];
+    private readonly Dictionary<string, int> _places = new(StringComparer.Ordinal);
 
     /// <summary>Gets the columns of the input.</summary>
     public IReadOnlyList<string> Names => _names;
 
-    /// <summary>Gets the added columns. A name that the input has is prefixed with <c>llm_</c>.</summary>
-    /// <param name="withId">Whether the rows' ids are an added column, the first.</param>
-    public string[] Added(bool withId) => [.. (withId ? s_added.Prepend("custom_id") : s_added).Select(Free)];
+    /// <summary>Gets what the values of each column are, if the output has types.</summary>
+    public IReadOnlyList<ColumnKinds> Kinds => _kinds;
+
+    /// <summary>Gets the place of a column, or −1.</summary>
+    public int PlaceOf(string name) => _places.GetValueOrDefault(name, -1);
+
+    /// <summary>Gets a name that no column has: the given one, or it with the prefix <c>llm_</c>.</summary>
+    public string Free(string name)
+    {
+        while (_places.ContainsKey(name))
+        {
+            name = "llm_" + name;
+        }
+
+        return name;
+    }
 
     /// <summary>Adds the columns of a row.</summary>
-    /// <param name="columns">A JSON object, or nothing.</param>
-    /// <exception cref="InvalidDataException">There are more columns than a table can have.</exception>
+    /// <exception cref="InvalidDataException">The output cannot hold the row: it has too many columns, or a text is too long.</exception>
+    public void See(in RowColumns row)
+    {
+        if (row.Cells is { } cells)
+        {
+            for (var i = 0; i < cells.Length; i++)
+            {
+                string name = row.Names![i];
+                int place = i < _names.Count && ReferenceEquals(_names[i], name) ? i : Add(name);
+                if (kind is OutputKind.Parquet or OutputKind.Workbook)
+                {
+                    Note(place, ColumnKind.Of(cells[i]), (cells[i].Value as string)?.Length ?? 0);
+                }
+            }
+
+            return;
+        }
+
+        See(row.Json.Span);
+    }
+
+    /// <summary>Adds the columns of a JSON object, or of nothing.</summary>
+    /// <inheritdoc cref="See(in RowColumns)"/>
     public void See(ReadOnlySpan<byte> columns)
     {
         if (columns.IsEmpty)
@@ -37,21 +72,40 @@ internal sealed class ColumnNames
         for (var i = 0; reader.Read() && reader.TokenType == JsonTokenType.PropertyName; i++)
         {
             // Nearly always the columns of the row before: compared without allocating.
-            if (i >= _names.Count || !reader.TextIs(_utf8Names[i]))
-            {
-                Add(reader.Text());
-            }
-
+            int place = i < _names.Count && reader.TextIs(_utf8Names[i]) ? i : Add(reader.Text());
             reader.Read();
-            reader.Skip();
+            if (kind is OutputKind.Parquet or OutputKind.Workbook)
+            {
+                ColumnKinds seen = ColumnKind.Of(ref reader);
+                var start = (int)reader.TokenStartIndex;
+                bool isText = seen == ColumnKinds.Text;
+                int length = isText && reader.ValueSpan.Length > WorkbookWriter.MaxTextLength ? reader.Text().Length : 0;
+                reader.Skip();
+                Note(place, seen, isText ? length : Encoding.UTF8.GetCharCount(columns[start..(int)reader.BytesConsumed]));
+            }
+            else
+            {
+                reader.Skip();
+            }
         }
     }
 
-    private void Add(string name)
+    private void Note(int place, ColumnKinds seen, int length)
     {
-        if (!_known.Add(name))
+        _kinds[place] |= seen;
+        if (kind == OutputKind.Workbook && length > WorkbookWriter.MaxTextLength && (seen & (ColumnKinds.Text | ColumnKinds.Other)) != 0)
         {
-            return;
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"A value of the column \"{_names[place]}\" is longer than {WorkbookWriter.MaxTextLength:N0} characters, ")
+                + "which a cell of an Excel workbook cannot hold. Write .csv, .parquet or .jsonl instead.");
+        }
+    }
+
+    private int Add(string name)
+    {
+        if (_places.TryGetValue(name, out int place))
+        {
+            return place;
         }
 
         if (_names.Count == MaxColumns)
@@ -62,15 +116,8 @@ internal sealed class ColumnNames
 
         _names.Add(name);
         _utf8Names.Add(Encoding.UTF8.GetBytes(name));
-    }
-
-    private string Free(string name)
-    {
-        while (_known.Contains(name))
-        {
-            name = "llm_" + name;
-        }
-
-        return name;
+        _kinds.Add(ColumnKinds.None);
+        _places.Add(name, _names.Count - 1);
+        return _names.Count - 1;
     }
 }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>Writes a cell of a table: quoted if necessary, and never as a formula.</summary>
+/// <summary>Writes a cell of a CSV or TSV file: quoted if necessary, and guarded if it may be a formula that the user did not write.</summary>
 /// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
 /// fetch or run things; some skip blanks and invisible characters before it, and some take full-width signs for it. An apostrophe before
 /// the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>
@@ -13,22 +13,16 @@ internal static class TableCell
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");
 
     /// <summary>Appends a cell.</summary>
-    public static void Append(StringBuilder line, string text, char separator)
+    public static void Append(StringBuilder line, string text, char separator, bool isGuarded)
     {
-        bool isGuarded = MayBeFormula(text);
-        if (!isGuarded && !NeedsQuotes(text, separator))
-        {
-            line.Append(text);
-            return;
-        }
-
         bool needsQuotes = NeedsQuotes(text, separator);
         line.Append(needsQuotes ? "\"" : "").Append(isGuarded ? "'" : "");
         line.Append(needsQuotes ? text.Replace("\"", "\"\"", StringComparison.Ordinal) : text);
         line.Append(needsQuotes ? "\"" : "");
     }
 
-    private static bool MayBeFormula(ReadOnlySpan<char> text)
+    /// <summary>Determines whether a spreadsheet may take a text for a formula.</summary>
+    public static bool MayBeFormula(ReadOnlySpan<char> text)
     {
         if (text is ['\t' or '\r' or '\n', ..])
         {

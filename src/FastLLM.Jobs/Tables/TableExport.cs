@@ -10,28 +10,32 @@ namespace FastLLM.Jobs.Tables;
 /// <remarks>The file holds nothing that the log does not hold: if the export fails or is killed, the next run makes the file
 /// again.</remarks>
 /// <param name="shape">The file and its format.</param>
-/// <param name="columns">The columns of the rows.</param>
-/// <param name="index">The rows and the offsets of their records in the log.</param>
-/// <param name="withId">Whether the rows' ids are a column.</param>
-internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowIndex index, bool withId)
+/// <param name="layout">The columns of the file.</param>
+/// <param name="index">The rows of the input and the offsets of their records in the log.</param>
+/// <param name="form">The form of the input, which an output of the same kind keeps.</param>
+/// <param name="guards">Whether answers that may be formulas begin with an apostrophe in text files.</param>
+internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIndex index, TableForm form, bool guards)
 {
     private const int BufferBytes = 1 << 20;
 
-    /// <summary>Writes the file.</summary>
-    /// <param name="rows">The rows in input order: their columns (empty if the record carries them) and their places.</param>
+    /// <summary>Gets messages about what had to be changed in cells.</summary>
+    public IReadOnlyList<string> Notices { get; private set; } = [];
+
+    /// <summary>Writes the file. A row without a record has its columns and no answer.</summary>
+    /// <param name="suffix">The ending of the name that the file has while it is written.</param>
     /// <param name="cancellationToken">Cancels the export; an earlier file stays as it is.</param>
     /// <exception cref="IOException">The disk is full, or the log does not hold the rows' records; an earlier file stays as it
     /// is.</exception>
-    public async Task WriteAsync(IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> rows, CancellationToken cancellationToken)
+    public async Task WriteAsync(string suffix, CancellationToken cancellationToken)
     {
         string path = Path.GetFullPath(shape.Path);
-        string beside = path + ".tmp";
+        string beside = path + suffix;
         File.Delete(beside); // of a killed run
         try
         {
             // An input without rows has no log.
             using SafeFileHandle? log = File.Exists(shape.Log) ? OutputScan.OpenForReading(shape.Log) : null;
-            FileStatus? written = await WriteAsync(beside, log, rows, cancellationToken).ConfigureAwait(false);
+            FileStatus? written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);
@@ -49,11 +53,7 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowInd
         DirectorySync.TryFlush(Path.GetDirectoryName(path)!);
     }
 
-    private async Task<FileStatus?> WriteAsync(
-        string path,
-        SafeFileHandle? log,
-        IAsyncEnumerable<(ReadOnlyMemory<byte> Columns, int Place)> rows,
-        CancellationToken cancellationToken)
+    private async Task<FileStatus?> WriteAsync(string path, SafeFileHandle? log, CancellationToken cancellationToken)
     {
         using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
         if (log is not null)
@@ -64,33 +64,61 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowInd
         using (GZipStream? packed = shape.IsPacked ? new GZipStream(file, CompressionLevel.Optimal, leaveOpen: true) : null)
         {
             Stream stream = packed is null ? file : packed;
-            RowsWriter? writer = shape.Kind == OutputKind.Lines ? null : new RowsWriter(stream, shape.Kind, columns, withId);
             RecordReader? reader = log is null ? null : new RecordReader(log);
-            await foreach ((ReadOnlyMemory<byte> own, int place) in rows.WithCancellation(cancellationToken).ConfigureAwait(false))
-            {
-                if (index.RecordOf(place) is not RowIndex.NoRecord and var offset)
-                {
-                    ReadOnlyMemory<byte> record = Read(reader, place, offset);
-                    if (writer is null)
-                    {
-                        stream.Write(record.Span);
-                        continue;
-                    }
-
-                    RowOutcome outcome = RowOutcome.Read(record);
-                    writer.Write(own.IsEmpty ? outcome.Columns : own, outcome);
-                }
-            }
+            await (shape.IsTable ? WriteRowsAsync(stream, reader, cancellationToken) : WriteLinesAsync(stream, reader, cancellationToken))
+                .ConfigureAwait(false);
         }
 
         file.Flush(flushToDisk: true);
         return FileStatus.Of(file.SafeFileHandle);
     }
 
+    private async Task WriteRowsAsync(Stream stream, RecordReader? reader, CancellationToken cancellationToken)
+    {
+        TableWriter writer = TableWriter.Create(shape.Kind, stream, layout, form, guards);
+        await using (writer.ConfigureAwait(false))
+        {
+            await foreach ((RowColumns own, string id, int place) in index.ReadColumnsAsync(cancellationToken).ConfigureAwait(false))
+            {
+                RowOutcome? outcome = null;
+                if (index.Rows.RecordOf(place) is not RowIndex.NoRecord and var offset)
+                {
+                    outcome = RowOutcome.Read(Read(reader, place, offset));
+                }
+                else if (index.IsPipe || place >= index.Count)
+                {
+                    continue; // the columns are unknown, or the row is beyond the limit
+                }
+
+                await writer.WriteAsync(layout.RowOf(id, own, outcome), cancellationToken).ConfigureAwait(false);
+            }
+
+            await writer.EndAsync(cancellationToken).ConfigureAwait(false);
+            Notices = [.. writer.Notices];
+        }
+    }
+
+    private async Task WriteLinesAsync(Stream stream, RecordReader? reader, CancellationToken cancellationToken)
+    {
+        bool isArray = shape.Kind == OutputKind.LineArray;
+        var count = 0;
+        await foreach ((_, _, int place) in index.ReadColumnsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (index.Rows.RecordOf(place) is not RowIndex.NoRecord and var offset)
+            {
+                byte[] record = Read(reader, place, offset);
+                stream.Write(!isArray ? default : count++ == 0 ? "[\n"u8 : ",\n"u8);
+                stream.Write(isArray ? record.AsSpan().TrimEnd("\r\n"u8) : record);
+            }
+        }
+
+        stream.Write(!isArray ? default : count == 0 ? "[]\n"u8 : "\n]\n"u8);
+    }
+
     private byte[] Read(RecordReader? reader, int place, long offset)
     {
         byte[] record = reader is null ? [] : reader.Read(offset).ToArray();
-        return index.IsRecordOf(place, OutputLine.Read(record, offset, record.Length))
+        return index.Rows.IsRecordOf(place, OutputLine.Read(record, offset, record.Length))
             ? record
             : throw new IOException($"{shape.Log} was changed while it was read.");
     }

@@ -148,10 +148,10 @@ public sealed class KeptRecordsTests : EngineTest, IDisposable
         {
             await using var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:9/v1"), Quick());
             await Assert.ThrowsAnyAsync<IOException>(() => Job.PlanAsync(manager, new JobOptions { Input = Input, Output = Output }, Ended));
-            await Assert.ThrowsAnyAsync<IOException>(() => Job.PlanAsync(manager, new JobOptions { Input = Output, Output = Output + "2" }, Ended));
+            await Assert.ThrowsAnyAsync<IOException>(() => Job.PlanAsync(manager, new JobOptions { Input = Output, Output = Output + "2.jsonl" }, Ended));
             string link = Output + ".link";
             File.CreateSymbolicLink(link, Output);
-            await Assert.ThrowsAnyAsync<IOException>(() => Job.PlanAsync(manager, new JobOptions { Input = link, Output = Output + "2" }, Ended));
+            await Assert.ThrowsAnyAsync<IOException>(() => Job.PlanAsync(manager, new JobOptions { Input = link, Output = Output + "2.jsonl" }, Ended));
             await Assert.ThrowsAnyAsync<IOException>(() => OutputReport.WriteAsync(Output, Output + ".html", Ended));
             await Assert.ThrowsAnyAsync<IOException>(() => OutputReport.WriteAsync(Input, Output, Ended));
         }

@@ -29,7 +29,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         string[] lines = Read("out.csv").TrimEnd().Split('\n');
         Assert.Equal("id,text,answer,finish_reason,error,prompt_tokens,completion_tokens,cost", lines[0]);
         Assert.StartsWith("a,one,", lines[1], StringComparison.Ordinal);
-        Assert.StartsWith("b,'=two,", lines[2], StringComparison.Ordinal);
+        Assert.StartsWith("b,=two,", lines[2], StringComparison.Ordinal);
         Assert.EndsWith(": Say one,stop,,2,6,", lines[1], StringComparison.Ordinal);
         Assert.Equal(["in.csv", "out.csv", "out.csv.log.jsonl"], Names());
         string table = Read("out.csv");
@@ -47,6 +47,8 @@ public sealed class TableJobTests : EngineTest, IDisposable
     [InlineData("out.jsonl", OutputFormat.Rows, """{"id":"a","text":"one","answer":""")]
     [InlineData("out.jsonl.gz", OutputFormat.Rows, """{"id":"a","text":"one","answer":""")]
     [InlineData("out.jsonl.gz", OutputFormat.Auto, """{"id":"batch_req_""")]
+    [InlineData("out.json", OutputFormat.Auto, "[\n{\"id\":\"a\",\"text\":\"one\",\"answer\":")]
+    [InlineData("out.json.gz", OutputFormat.OpenAI, "[\n{\"id\":\"batch_req_")]
     public async Task RunAsync_OutputName_DecidesTheFormat(string output, OutputFormat format, string begins)
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
@@ -77,7 +79,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Fact]
-    public async Task RunAsync_Unfinished_WritesNoTableAndKeepsAnswers()
+    public async Task RunAsync_Stopped_WritesAPartialTableThatTheNextRunCompletes()
     {
         await using var server = FaultServer.Start((request, connection) => request.Text.Contains("Say one", StringComparison.Ordinal)
             ? connection.RespondAsync(200, """{"choices":[{"message":{"content":"paid"},"finish_reason":"stop"}]}"""u8.ToArray())
@@ -85,9 +87,8 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Write("in.csv", Table);
         JobResult stopped = await RunAsync(server.ApiBase, "in.csv", "out.csv", sending: o => o.Concurrency = 1);
         Assert.NotNull(stopped.Stopped);
-        Assert.Equal(PathOf("out.csv.log.jsonl"), stopped.OutputFile);
-        Assert.False(File.Exists(PathOf("out.csv")));
-        Assert.Contains(_notices, notice => notice.Contains("is written when every row has an outcome", StringComparison.Ordinal));
+        Assert.Equal((PathOf("out.csv"), true, 2L), (stopped.OutputFile, stopped.IsPartial, stopped.Pending));
+        Assert.Equal(["a,one,paid,stop,,,,", "b,=two,,,,,,", "c,three,,,,,,"], Read("out.csv").TrimEnd().Split('\n')[1..]);
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
 
         JobResult rest = await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
@@ -142,14 +143,14 @@ public sealed class TableJobTests : EngineTest, IDisposable
         string[] lines = Read("out.csv").TrimEnd().Split('\n');
         Assert.Equal((2L, 3L), (result.Answered, result.Failed));
         Assert.StartsWith("a,one,'-1+1,stop,,", lines[1], StringComparison.Ordinal);
-        Assert.StartsWith("b,'=two,,,", lines[2], StringComparison.Ordinal);
+        Assert.StartsWith("b,=two,,,", lines[2], StringComparison.Ordinal);
         Assert.Contains("(line 5): invalid_row: The row has 1 cells", lines[4], StringComparison.Ordinal);
         Assert.StartsWith("e,,,,", lines[5], StringComparison.Ordinal);
         refuses = false;
 
         JobResult again = await RunAsync(server.ApiBase, "in.csv", "out.csv", o => (o.SkipInvalid, o.RetryFailed) = (true, true));
         Assert.Equal((2L, 1L, 2L), (again.Kept, again.Answered, again.Failed));
-        Assert.StartsWith("b,'=two,'-1+1,stop,", Read("out.csv").Split('\n')[2], StringComparison.Ordinal);
+        Assert.StartsWith("b,=two,'-1+1,stop,", Read("out.csv").Split('\n')[2], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -175,6 +176,11 @@ public sealed class TableJobTests : EngineTest, IDisposable
         [
             (Job.Pipe, o => o.OutputFormat = OutputFormat.Rows),
             (PathOf("out.csv"), o => o.Order = ResultOrder.Completion),
+            (PathOf("out.txt"), _ => { }),
+            (PathOf("out.xlsx.gz"), _ => { }),
+            (PathOf("out.parquet"), o => o.OutputFormat = OutputFormat.OpenAI),
+            (PathOf("out.jsonl"), o => o.Log = PathOf("log.jsonl")),
+            (PathOf("out.csv"), o => o.Log = PathOf("in.csv")),
             (PathOf("out.csv"), o => o.IncludeMetadata = false),
             (PathOf("in.csv"), _ => { }),
             (PathOf("out.jsonl"), o => o.InputFormat = InputFormat.OpenAI),

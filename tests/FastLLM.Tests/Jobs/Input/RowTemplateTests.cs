@@ -91,8 +91,9 @@ public sealed class RowTemplateTests : IDisposable
         { "a column twice", "text,b, text \n", "csv", 0, "two columns are called \"text\"" },
         { "an open quote", "text,b\nx,1\n\"y,2\nz,3\n", "csv", 3, "never closed" },
         { "an empty table", "", "csv", 0, "empty" },
-        { "a JSON array", "[\n{\"text\":\"x\"}\n]\n", "auto", 0, "JSON array" },
-        { "UTF-16", "\uFEFFtext\nx\n", "utf16", 0, "UTF-16" },
+        { "an element of a JSON array", "[\n{\"text\":\"x\"},\n{\"t\":1}]\n", "auto", 3, "Element 2 of the array: There is no column \"text\"" },
+        { "a JSON array that is cut off", "[\n{\"text\":\"x\"},\n{\"t\":", "auto", 0, "ends inside element 2, which begins in line 3" },
+        { "half a surrogate pair in UTF-16", "\uFEFFtext\nx\n\uD800\n", "utf16", 0, "UTF-16" },
     };
 
     [Theory]
@@ -100,7 +101,7 @@ public sealed class RowTemplateTests : IDisposable
     public async Task Read_Error_HasItsLine(string what, string input, string format, long line, string says)
     {
         Assert.NotEmpty(what);
-        byte[] bytes = format == "utf16" ? [.. Encoding.Unicode.GetBytes(input)] : Encoding.UTF8.GetBytes(input);
+        byte[] bytes = format == "utf16" ? [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(input.AsSpan())] : Encoding.UTF8.GetBytes(input);
         InputFormat read = format == "csv" ? InputFormat.Csv : InputFormat.Auto;
         var template = new RowTemplate { Prompt = "{{text}}" };
         if (line == 0)

@@ -9,8 +9,8 @@ using Xunit;
 
 namespace FastLLM.Tests.Jobs.Tables;
 
-/// <summary>Rows hold the values of their records, and no cell of a table is a formula.</summary>
-public sealed class RowsWriterTests
+/// <summary>Rows hold the values of their records, and no answer of a table is a formula.</summary>
+public sealed class TableWriterTests
 {
     [Theory]
     [InlineData("=cmd()", "'=cmd()")]
@@ -56,7 +56,7 @@ public sealed class RowsWriterTests
     {
         var line = new StringBuilder();
 
-        TableCell.Append(line, text, ',');
+        TableCell.Append(line, text, ',', isGuarded: TableCell.MayBeFormula(text));
 
         Assert.Equal(cell, line.ToString());
     }
@@ -72,7 +72,7 @@ public sealed class RowsWriterTests
                 for (var i = 0; i < row.Length; i++)
                 {
                     text.Append(i > 0 ? "," : "");
-                    TableCell.Append(text, row[i], ',');
+                    TableCell.Append(text, row[i], ',', isGuarded: TableCell.MayBeFormula(row[i]));
                 }
 
                 text.Append('\n');
@@ -134,18 +134,17 @@ public sealed class RowsWriterTests
 
     [Theory]
     [MemberData(nameof(Records))]
-    public void Write_Record_HasItsColumns(string record, string row)
+    public async Task Write_Record_HasItsColumns(string record, string row)
     {
-        using var written = new MemoryStream();
-        var writer = new RowsWriter(written, OutputKind.JsonRows, new ColumnNames(), withId: false);
+        var layout = new TableLayout(new ColumnNames(), withId: false);
 
-        writer.Write(default, RowOutcome.Read(Encoding.UTF8.GetBytes(record)));
+        string written = await WriteAsync(OutputKind.JsonRows, layout, layout.RowOf("1", default, RowOutcome.Read(Encoding.UTF8.GetBytes(record))));
 
-        Assert.Equal(row + "\n", Encoding.UTF8.GetString(written.ToArray()));
+        Assert.Equal(row + "\n", written);
     }
 
     [Fact]
-    public void Write_AddedColumnInInput_IsPrefixed()
+    public async Task Write_AddedColumnInInput_IsPrefixed()
     {
         byte[][] rows = [.. ((string[])["""{"b":1.50,"answer":"gold"}""", """{"answer":"-5","a":null,"b":[1, 2]}"""]).Select(Encoding.UTF8.GetBytes)];
         var columns = new ColumnNames();
@@ -154,18 +153,33 @@ public sealed class RowsWriterTests
 
         Assert.Equal(
             "custom_id,b,answer,a,llm_answer,finish_reason,error,prompt_tokens,completion_tokens,cost\nx,1.50,gold,,'=A1,stop,,,,\nx,\"[1, 2]\",-5,,'=A1,stop,,,,\n",
-            Write(OutputKind.Csv, withId: true));
-        Assert.Equal("b\tanswer\ta\tllm_answer\tfinish_reason\terror\tprompt_tokens\tcompletion_tokens\tcost", Write(OutputKind.Tsv, withId: false).Split('\n')[0]);
+            await Write(OutputKind.Csv, withId: true));
+        Assert.Equal("b\tanswer\ta\tllm_answer\tfinish_reason\terror\tprompt_tokens\tcompletion_tokens\tcost", (await Write(OutputKind.Tsv, withId: false)).Split('\n')[0]);
         Assert.Equal(
             """{"answer":"-5","a":null,"b":[1, 2],"llm_answer":"=A1","finish_reason":"stop","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}""",
-            Write(OutputKind.JsonRows, withId: false).Split('\n')[1]);
+            (await Write(OutputKind.JsonRows, withId: false)).Split('\n')[1]);
 
-        string Write(OutputKind kind, bool withId)
+        Task<string> Write(OutputKind kind, bool withId)
         {
-            using var written = new MemoryStream();
-            var writer = new RowsWriter(written, kind, columns, withId);
-            Array.ForEach(rows, row => writer.Write(row, outcome));
-            return Encoding.UTF8.GetString(written.ToArray());
+            var layout = new TableLayout(columns, withId);
+            return WriteAsync(kind, layout, [.. rows.Select(row => layout.RowOf("x", new RowColumns(row), outcome))]);
         }
+    }
+
+    /// <summary>Writes rows as text.</summary>
+    internal static async Task<string> WriteAsync(OutputKind kind, TableLayout layout, params OutputRow[] rows)
+    {
+        using var written = new MemoryStream();
+        await using (TableWriter writer = TableWriter.Create(kind, written, layout, new TableForm(), guards: true))
+        {
+            foreach (OutputRow row in rows)
+            {
+                await writer.WriteAsync(row, TestContext.Current.CancellationToken);
+            }
+
+            await writer.EndAsync(TestContext.Current.CancellationToken);
+        }
+
+        return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(written.ToArray());
     }
 }
