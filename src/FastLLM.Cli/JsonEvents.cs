@@ -118,6 +118,11 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndObject();
+        if (result.Distribution is { } distribution)
+        {
+            DistributionText.Write(json, distribution);
+        }
+
         if (summary.Result.OutputFile is { } output)
         {
             json.WriteString("output", output);
@@ -218,6 +223,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("in_flight", stats.InFlight);
         json.WriteNumber("sent", stats.Sent);
         json.WriteNumber("retried", stats.Retried);
+        json.WriteNumber("corrected", stats.Corrected);
         json.WriteNumber("throttled", stats.Throttled);
         json.WriteNumber("maybe_billed", stats.MaybeBilled);
         json.WriteNumber("prompt_tokens", stats.PromptTokens);

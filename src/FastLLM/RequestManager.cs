@@ -83,8 +83,9 @@ public class RequestManager<TResponse> : IAsyncDisposable
         var inFlight = new InFlightTable<Caller<TResponse>>(Options.Concurrency);
         _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, _logger);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
+        var checker = new AnswerChecker<TResponse>(provider, Answers, inFlight, _delivery);
         _pipeline = new RequestPipeline<TResponse>(
-            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, _logger);
+            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, checker, _probe, _logger);
     }
 
     /// <summary>Gets a snapshot of all runs of the manager together.</summary>
@@ -131,12 +132,13 @@ public class RequestManager<TResponse> : IAsyncDisposable
     /// joined.</summary>
     internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
         LlmRequest[] requests, Action? entered, LlmException? lateness, CancellationToken late,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, AnswerCheck? check = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, FailsFast)
         {
             Entered = entered,
+            Check = check,
         };
         try
         {
@@ -223,7 +225,10 @@ public class RequestManager<TResponse> : IAsyncDisposable
     {
         int window = Options.Concurrency + WorkerPool<TResponse>.MaxPaused(Options.Concurrency);
         BudgetAccount? account = _ledger?.Open(settings.EarlierCost, settings.AnnounceInFlight);
-        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings, hasCache: Answers is not null);
+        return new StreamRun<TResponse>(rows, window, Track(settings.Total), account, FailsFast, settings, hasCache: Answers is not null)
+        {
+            Check = settings.Check,
+        };
     }
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(

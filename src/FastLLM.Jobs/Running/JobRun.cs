@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
@@ -16,6 +17,7 @@ internal sealed class JobRun(JobSetup setup)
     public async Task<JobResult> RunAsync(JobPlan? planned, CancellationToken drain, CancellationToken cancellationToken)
     {
         setup.RefuseUnbounded();
+        setup.SayForm();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
             string rows = string.Create(CultureInfo.InvariantCulture, $"{setup.Equal:N0} of {setup.Index.Count:N0} rows");
@@ -57,6 +59,11 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
+        if (resume.Kept > 0 && _options.Answers is { } form)
+        {
+            result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
+        }
+
         if (table is not null)
         {
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);
@@ -145,7 +152,8 @@ internal sealed class JobRun(JobSetup setup)
         try
         {
             bool withId = _options.Template is null || _options.Samples > 1;
-            var export = new TableExport(setup.Shape, setup.Columns, setup.Index.Rows, withId);
+            AnswerColumns? answers = _options.Answers is { } form ? new AnswerColumns(form, setup.Columns) : null;
+            var export = new TableExport(setup.Shape, setup.Columns, setup.Index.Rows, withId, answers);
             await export.WriteAsync(setup.Index.ReadColumnsAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
             return result;
         }

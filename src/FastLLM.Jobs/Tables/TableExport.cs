@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using FastLLM.Diagnostics;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using Microsoft.Win32.SafeHandles;
@@ -13,7 +14,8 @@ namespace FastLLM.Jobs.Tables;
 /// <param name="columns">The columns of the rows.</param>
 /// <param name="index">The rows and the offsets of their records in the log.</param>
 /// <param name="withId">Whether the rows' ids are a column.</param>
-internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowIndex index, bool withId)
+/// <param name="answers">Adds the members of answers as columns, if they have a form.</param>
+internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowIndex index, bool withId, AnswerColumns? answers = null)
 {
     private const int BufferBytes = 1 << 20;
 
@@ -78,7 +80,8 @@ internal sealed class TableExport(OutputShape shape, ColumnNames columns, RowInd
                     }
 
                     RowOutcome outcome = RowOutcome.Read(record);
-                    writer.Write(own.IsEmpty ? outcome.Columns : own, outcome);
+                    ReadOnlyMemory<byte> cells = own.IsEmpty ? outcome.Columns : own;
+                    writer.Write(answers?.AddTo(cells, outcome) ?? cells, outcome);
                 }
             }
         }

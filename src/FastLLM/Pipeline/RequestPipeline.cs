@@ -20,6 +20,7 @@ internal sealed class RequestPipeline<TResponse>(
     AdmissionControl<TResponse> admission,
     RetryBudget retryBudget,
     OutcomeDelivery<TResponse> delivery,
+    AnswerChecker<TResponse> checker,
     BottleneckProbe probe,
     ILogger logger)
 {
@@ -58,7 +59,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         // 3 In flight: joins the request of an equal row, or leads
         context.Attempt.Reset();
-        Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping);
+        Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping, run.Check?.Identity);
         run.Entered?.Invoke();
         if (entry != Entry.Leads)
         {
@@ -75,6 +76,11 @@ internal sealed class RequestPipeline<TResponse>(
         {
             // 4 Cache
             await LookUpAsync(context).ConfigureAwait(false);
+            if (run.Check is { } check)
+            {
+                await checker.CheckAsync(context, check).ConfigureAwait(false);
+            }
+
             while (!context.Outcome.IsDecided)
             {
                 // 5 Admission: slot and rate, then money
@@ -90,7 +96,13 @@ internal sealed class RequestPipeline<TResponse>(
                     context.Outcome = reply.HasResponse
                         ? Outcome<TResponse>.Answered(reply.Response!, reply.Usage)
                         : Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent(context.Sends.LastFailure));
-                    break;
+                    if (run.Check is not null)
+                    {
+                        await checker.CheckAsync(context, run.Check).ConfigureAwait(false);
+                        StopIfAllFail(context);
+                    }
+
+                    continue; // to the end, or to the correction of the answer
                 }
 
                 // 7 Retry: no lease is held while the request backs off. Until it is decided, a run that stops waits for this row's
@@ -119,7 +131,7 @@ internal sealed class RequestPipeline<TResponse>(
             if (answers is not null && context.Outcome.IsNewResponse)
             {
                 context.Outcome.StopCause =
-                    await answers.RecordAsync(key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
+                    await answers.RecordAsync(context.Request.Key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
             }
         }
         catch (Exception e)

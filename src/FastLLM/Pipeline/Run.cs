@@ -36,6 +36,9 @@ internal abstract class Run<TResponse>(ProgressTracker tracker, BudgetAccount? a
     /// <summary>Gets what is called when a row has joined or begun its request.</summary>
     public Action? Entered { get; init; }
 
+    /// <summary>Gets the check that answers must pass, if there is one.</summary>
+    public AnswerCheck? Check { get; init; }
+
     /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of
     /// <see cref="BottleneckProbe"/>.</summary>
     public bool IsOver { get; set; }
