@@ -58,7 +58,8 @@ internal static class TypedSchema
             return node is null || node.GetValueKind() != JsonValueKind.True; // "true" allows any value
         }
 
-        var strict = schema["additionalProperties"] is null or JsonValue && !(schema.ContainsKey("$ref") && schema.Count > 1);
+        // Of references, strict mode knows those to the whole schema; the exporter makes others by the place of the first occurrence.
+        var strict = schema["additionalProperties"] is null or JsonValue && (schema["$ref"] is not { } other || (string?)other == "#");
         if (schema["properties"] is JsonObject properties)
         {
             foreach ((string _, JsonNode? member) in properties)
