@@ -12,6 +12,7 @@ namespace FastLLM.Cli;
 /// </remarks>
 internal sealed class JsonEvents : IProgress<TokenStats>
 {
+    // Long because each event is written member by member, in the order of its documentation.
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
@@ -158,6 +159,12 @@ internal sealed class JsonEvents : IProgress<TokenStats>
             json.WriteString("model", model.Model);
             json.WriteNumber("requests", model.Requests);
             json.WriteNumber("learnt_from", model.LearntFrom);
+            if (model.Vocabulary is { } vocabulary)
+            {
+                json.WriteString("vocabulary", vocabulary);
+                json.WriteNumber("counted", model.Counted);
+            }
+
             json.WriteNumber("bytes_per_token", Math.Round(model.BytesPerToken, 3));
             json.WriteNumber("tokens_per_answer", Math.Round(model.TokensPerAnswer, 3));
             Range(json, "prompt_tokens", model.PromptTokens.Low, model.PromptTokens.Likely, model.PromptTokens.High);

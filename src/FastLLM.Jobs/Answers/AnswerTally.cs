@@ -68,7 +68,10 @@ internal sealed class AnswerTally(AnswerForm form)
         return power < 5 ? length : (Steps * (power - 3)) + ((length >> (power - 4)) & (Steps - 1));
     }
 
-    private static int LengthOf(int bucket)
+    // The longest of the bucket: the quantile is not exceeded.
+    private static int LengthOf(int bucket) => FirstOf(bucket + 1) - 1;
+
+    private static int FirstOf(int bucket)
     {
         int power = (bucket / Steps) + 3;
         return power < 5 ? bucket : (Steps + (bucket % Steps)) << (power - 4);

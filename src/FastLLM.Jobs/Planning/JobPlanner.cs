@@ -76,7 +76,7 @@ internal sealed class JobPlanner(JobSetup setup)
 
                 SeeCost(request);
                 TokenUpperBound most = TokenUpperBound.Of(request);
-                EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
+                EstimatorOf(request).Add(request, TokenDemand.Of(request).Bytes, most.Output, most.Choices);
                 if (firstBody is null)
                 {
                     (firstEndpoint, firstBody) = (request.Endpoint, Encoding.UTF8.GetString(request.Body.Span));
@@ -153,7 +153,7 @@ internal sealed class JobPlanner(JobSetup setup)
         if (!_estimators.TryGetValue(model, out UsageEstimator? estimator))
         {
             ModelPrice? price = setup.Manager.Options.Prices is { } prices && prices.TryGet(model, out ModelPrice? known) ? known : null;
-            _estimators[model] = estimator = new UsageEstimator(model, price);
+            _estimators[model] = estimator = new UsageEstimator(model, price, corrects: setup.Options.Answers is not null);
         }
 
         return estimator;

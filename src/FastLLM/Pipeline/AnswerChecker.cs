@@ -9,7 +9,10 @@ internal sealed class AnswerChecker<TResponse>(
 {
     /// <summary>Checks the answer of a request, whether it is new or from the cache. If it does not pass, the outcome is that of the
     /// correction in the cache, none if the correction must be sent, or a failure.</summary>
-    public async ValueTask CheckAsync(RequestContext<TResponse> context, AnswerCheck check)
+    public ValueTask CheckAsync(RequestContext<TResponse> context) =>
+        context.Run.Check is { } check ? CheckAsync(context, check) : default;
+
+    private async ValueTask CheckAsync(RequestContext<TResponse> context, AnswerCheck check)
     {
         while (context.Outcome is { IsDecided: true, Failure: null, Response: LlmResponse response }
             && check.Check(response) is { Error: { } error } result)

@@ -76,11 +76,7 @@ internal sealed class RequestPipeline<TResponse>(
         {
             // 4 Cache
             await LookUpAsync(context).ConfigureAwait(false);
-            if (run.Check is { } check)
-            {
-                await checker.CheckAsync(context, check).ConfigureAwait(false);
-            }
-
+            await checker.CheckAsync(context).ConfigureAwait(false);
             while (!context.Outcome.IsDecided)
             {
                 // 5 Admission: slot and rate, then money
@@ -96,12 +92,8 @@ internal sealed class RequestPipeline<TResponse>(
                     context.Outcome = reply.HasResponse
                         ? Outcome<TResponse>.Answered(reply.Response!, reply.Usage)
                         : Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent(context.Sends.LastFailure));
-                    if (run.Check is not null)
-                    {
-                        await checker.CheckAsync(context, run.Check).ConfigureAwait(false);
-                        StopIfAllFail(context);
-                    }
-
+                    await checker.CheckAsync(context).ConfigureAwait(false);
+                    StopIfAllFail(context);
                     continue; // to the end, or to the correction of the answer
                 }
 
