@@ -50,7 +50,9 @@ internal sealed class AnswerOptions
         }
         catch (ArgumentException e)
         {
-            string option = labels is not null ? "--labels" : fields is not null ? "--fields" : $"--schema {TerminalText.Clean(schema!, 200)}";
+            string option = labels is not null ? "--labels"
+                : fields is not null ? "--fields"
+                : $"--schema {TerminalText.Clean(schema!, 200)}";
             throw new UsageException($"{option}: {TerminalText.Clean(e.Message, 1000)}", e);
         }
     }

@@ -89,7 +89,9 @@ internal static class EstimateText
         string name = TerminalText.Clean(model.Model, 60);
         if (model.Vocabulary is not null)
         {
-            string counted = model.Counted == model.Requests ? "prompts" : FormattableString.Invariant($"{model.Counted:N0} of the prompts");
+            string counted = model.Counted == model.Requests
+                ? "prompts"
+                : FormattableString.Invariant($"{model.Counted:N0} of the prompts");
             return FormattableString.Invariant(
                 $"{name}: {counted} counted with {model.Vocabulary}, {model.TokensPerAnswer:0} tokens per response ({source}); {price}");
         }

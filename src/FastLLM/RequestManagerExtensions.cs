@@ -9,11 +9,12 @@ using FastLLM.Pipeline;
 namespace FastLLM;
 
 /// <summary>Sends requests whose answers must pass a check, or are values of a .NET type.</summary>
-/// <remarks>See <c>docs/typed-answers.md</c>. Sharing, cache, limits, budget and statistics are those of the manager; a correction is a send
-/// like any other.</remarks>
+/// <remarks>See <c>docs/typed-answers.md</c>. Sharing, cache, limits, budget and statistics are those of the manager; a correction is a
+/// send like any other.</remarks>
 public static class RequestManagerExtensions
 {
-    private const string NeedsReflection = "The schema of the type is made by reflection. Pass a JsonTypeInfo<T> of a JsonSerializerContext.";
+    private const string NeedsReflection =
+        "The schema of the type is made by reflection. Pass a JsonTypeInfo<T> of a JsonSerializerContext.";
 
     /// <summary>Processes requests whose answers must pass a check, and returns their outcomes in request order.</summary>
     /// <param name="manager">The manager that sends.</param>

@@ -31,7 +31,8 @@ internal sealed class AnswerTally(AnswerForm form)
         using JsonDocument? answer = form.Read(text);
         for (var i = 0; i < _values.Length; i++)
         {
-            if (form.Fields[i].IsCounted && answer?.RootElement.Member(form.Fields[i].Name) is { ValueKind: not JsonValueKind.Undefined } value)
+            AnswerField field = form.Fields[i];
+            if (field.IsCounted && answer?.RootElement.Member(field.Name) is { ValueKind: not JsonValueKind.Undefined } value)
             {
                 Count(_values[i], value.Text() ?? value.RawText());
             }

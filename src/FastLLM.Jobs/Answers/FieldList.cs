@@ -3,10 +3,11 @@ using FastLLM.Json;
 
 namespace FastLLM.Jobs.Answers;
 
-/// <summary>Reads a list of fields such as <c>sentiment:good|bad,score:number,note:string?</c> into a JSON schema for strict mode.</summary>
+/// <summary>Reads a list of fields such as <c>mood:good|bad,score:number,note:string?</c> into a JSON schema for strict mode.</summary>
 internal static class FieldList
 {
-    private const string Help = "Write name:type, with type string, number, integer, boolean, or values such as good|bad; [] for a list, ? for null.";
+    private const string Help =
+        "Write name:type, with type string, number, integer, boolean, or values such as good|bad; [] for a list, ? for null.";
 
     private static readonly string[] s_types = ["string", "number", "integer", "boolean"];
 

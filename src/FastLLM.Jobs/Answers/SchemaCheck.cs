@@ -10,8 +10,8 @@ internal sealed class SchemaCheck
 {
     private const int ShownErrors = 5;
 
-    private static readonly EvaluationOptions s_fast = new() { OutputFormat = global::Json.Schema.OutputFormat.Flag, RequireFormatValidation = true };
-    private static readonly EvaluationOptions s_full = new() { OutputFormat = global::Json.Schema.OutputFormat.List, RequireFormatValidation = true };
+    private static readonly EvaluationOptions s_fast = Options(global::Json.Schema.OutputFormat.Flag);
+    private static readonly EvaluationOptions s_full = Options(global::Json.Schema.OutputFormat.List);
 
     private readonly JsonSchema _schema;
 
@@ -49,6 +49,9 @@ internal sealed class SchemaCheck
         }
     }
 
+    private static EvaluationOptions Options(global::Json.Schema.OutputFormat format) =>
+        new() { OutputFormat = format, RequireFormatValidation = true };
+
     private static string Describe(EvaluationResults results)
     {
         string[] errors =
@@ -62,7 +65,7 @@ internal sealed class SchemaCheck
         ];
         string[] distinct = [.. errors.Distinct()];
         int more = distinct.Length - ShownErrors;
-        return distinct.Length == 0 ? "The answer does not fit the schema."
-            : string.Join("; ", distinct.Take(ShownErrors)) + (more > 0 ? FormattableString.Invariant($"; and {more} more errors") : "") + ".";
+        string rest = more > 0 ? FormattableString.Invariant($"; and {more} more errors") : "";
+        return distinct.Length == 0 ? "The answer does not fit the schema." : $"{string.Join("; ", distinct.Take(ShownErrors))}{rest}.";
     }
 }

@@ -21,7 +21,8 @@ internal sealed record SchemaRules(IReadOnlyList<string> NotStrict)
             string reasons = string.Join(", ", NotStrict.Take(ShownReasons));
             return IsStrict ? null
                 : $"The schema is sent with strict false, since the strict mode of providers does not know all of it: {reasons}"
-                    + (more > 0 ? FormattableString.Invariant($" and {more} more. ") : ". ") + "Answers are checked here against all of it.";
+                    + (more > 0 ? FormattableString.Invariant($" and {more} more. ") : ". ")
+                    + "Answers are checked here against all of it.";
         }
     }
 

@@ -76,8 +76,10 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
 
     private static IEnumerable<(string At, JsonElement Schema)> Inner(string name, JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.Object when s_maps.Contains(name) => value.EnumerateObject().Select(member => ($"{name}/{member.NameText()}", member.Value)),
-        JsonValueKind.Array when s_lists.Contains(name) || name == "items" => value.EnumerateArray().Select((item, i) => ($"{name}/{i}", item)),
+        JsonValueKind.Object when s_maps.Contains(name) =>
+            value.EnumerateObject().Select(member => ($"{name}/{member.NameText()}", member.Value)),
+        JsonValueKind.Array when s_lists.Contains(name) || name == "items" =>
+            value.EnumerateArray().Select((item, i) => ($"{name}/{i}", item)),
         _ when s_schemas.Contains(name) => [(name, value)],
         _ => [],
     };
@@ -98,7 +100,8 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
         }
 
         string?[] required = [.. schema.Elements("required").Select(name => name.Text())];
-        if (properties.ValueKind == JsonValueKind.Object && properties.EnumerateObject().Any(member => !required.Contains(member.NameText())))
+        if (properties.ValueKind == JsonValueKind.Object
+            && properties.EnumerateObject().Any(member => !required.Contains(member.NameText())))
         {
             notStrict.Add($"{place}: members that are not required");
         }
@@ -115,9 +118,11 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
         JsonElement at = root;
         foreach (string part in reference[2..].Split('/'))
         {
-            string name = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            string name = Uri.UnescapeDataString(part)
+                .Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             at = at.ValueKind != JsonValueKind.Array ? at.Member(name)
-                : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index < at.GetArrayLength() ? at[index]
+                : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int index) && index < at.GetArrayLength()
+                ? at[index]
                 : default;
         }
 

@@ -97,7 +97,7 @@ internal sealed class JobSetup
 
         if (Options.Template is null)
         {
-            Say($"The rows are requests and are sent as they are: their answers are checked, but the labels, fields or schema are not sent.");
+            Say($"The rows are requests and are sent as they are: answers are checked, but labels, fields or schema are not sent.");
         }
         else if (form is { IsInPrompt: false, Rules.Notice: { } notice })
         {

@@ -2,8 +2,8 @@ using FastLLM.Checks;
 
 namespace FastLLM;
 
-/// <summary>Checks the answers of a batch, a stream or a job. An answer that does not pass is corrected: the request is sent once more, with
-/// the answer and its error as further turns of the conversation.</summary>
+/// <summary>Checks the answers of a batch, a stream or a job. An answer that does not pass is corrected: the request is sent once more,
+/// with the answer and its error as further turns of the conversation.</summary>
 /// <remarks>
 /// <para>If the second answer does not pass either, the request fails with <see cref="FailureKind.InvalidAnswer"/>, and
 /// <see cref="LlmException.Answers"/> has both. Both are in the cache, under the keys of their own requests, so a later run sends neither

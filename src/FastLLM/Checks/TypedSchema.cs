@@ -37,8 +37,8 @@ internal static class TypedSchema
             || schema["properties"] is not JsonObject { Count: > 0 })
         {
             throw new NotSupportedException(
-                $"{type.Type.Name} has no members, so it is no answer in JSON mode. Use a class or record whose properties are the answer's "
-                + "members.");
+                $"{type.Type.Name} has no members, so it is no answer in JSON mode. "
+                + "Use a class or record whose properties are the answer's members.");
         }
 
         schema["type"] = "object"; // the exporter allows null at the root of a class

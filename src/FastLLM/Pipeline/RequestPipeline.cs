@@ -122,8 +122,8 @@ internal sealed class RequestPipeline<TResponse>(
             KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
             if (answers is not null && context.Outcome.IsNewResponse)
             {
-                context.Outcome.StopCause =
-                    await answers.RecordAsync(context.Request.Key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
+                context.Outcome.StopCause = await answers.RecordAsync(
+                    context.Request.Key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
             }
         }
         catch (Exception e)

@@ -46,7 +46,7 @@ public sealed class CheckedJobTests : EngineTest, IDisposable
         JsonElement own = failed.RootElement.GetProperty("fastllm");
         Assert.Equal(["hard to say", "still hard"], own.GetProperty("answers").EnumerateArray().Select(text => text.GetString()));
         Assert.Equal((2, 0.014m), (own.GetProperty("attempts").GetInt32(), own.GetProperty("cost").GetDecimal()));
-        Assert.Equal(result.Cost, 5 * 0.007m);
+        Assert.Equal(5 * 0.007m, result.Cost);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public sealed class CheckedJobTests : EngineTest, IDisposable
         (options.Input, options.Template) = (PathOf("in.jsonl"), null);
         await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), Quick());
 
-        JobResult result = await Job.RunAsync(manager, options, cancellationToken: Ended);
+        JobResult result = await Job.RunAsync(manager, options, Ended, Ended);
 
         Assert.Equal((1L, 2), (result.Answered, server.Requests.Count));
         Assert.Contains(server.Requests, request => request.Text == """{"model":"m","messages":[{"role":"user","content":"one"}]}""");
