@@ -87,6 +87,15 @@ internal static class EstimateText
             ? FormattableString.Invariant($"measured on {model.LearntFrom:N0} earlier responses")
             : "no data yet: process some rows with --limit 50, then estimate again";
         string name = TerminalText.Clean(model.Model, 60);
+        if (model.Vocabulary is not null)
+        {
+            string counted = model.Counted == model.Requests
+                ? "prompts"
+                : FormattableString.Invariant($"{model.Counted:N0} of the prompts");
+            return FormattableString.Invariant(
+                $"{name}: {counted} counted with {model.Vocabulary}, {model.TokensPerAnswer:0} tokens per response ({source}); {price}");
+        }
+
         return FormattableString.Invariant(
             $"{name}: {model.BytesPerToken:0.0} bytes per token, {model.TokensPerAnswer:0} tokens per response ({source}); {price}");
     }

@@ -12,6 +12,7 @@ namespace FastLLM.Cli;
 /// </remarks>
 internal sealed class JsonEvents : IProgress<TokenStats>
 {
+    // Long because each event is written member by member, in the order of its documentation.
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
@@ -118,6 +119,11 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndObject();
+        if (result.Distribution is { } distribution)
+        {
+            DistributionText.Write(json, distribution);
+        }
+
         if (summary.Result.OutputFile is { } output)
         {
             json.WriteString("output", output);
@@ -153,6 +159,12 @@ internal sealed class JsonEvents : IProgress<TokenStats>
             json.WriteString("model", model.Model);
             json.WriteNumber("requests", model.Requests);
             json.WriteNumber("learnt_from", model.LearntFrom);
+            if (model.Vocabulary is { } vocabulary)
+            {
+                json.WriteString("vocabulary", vocabulary);
+                json.WriteNumber("counted", model.Counted);
+            }
+
             json.WriteNumber("bytes_per_token", Math.Round(model.BytesPerToken, 3));
             json.WriteNumber("tokens_per_answer", Math.Round(model.TokensPerAnswer, 3));
             Range(json, "prompt_tokens", model.PromptTokens.Low, model.PromptTokens.Likely, model.PromptTokens.High);
@@ -218,6 +230,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         json.WriteNumber("in_flight", stats.InFlight);
         json.WriteNumber("sent", stats.Sent);
         json.WriteNumber("retried", stats.Retried);
+        json.WriteNumber("corrected", stats.Corrected);
         json.WriteNumber("throttled", stats.Throttled);
         json.WriteNumber("maybe_billed", stats.MaybeBilled);
         json.WriteNumber("prompt_tokens", stats.PromptTokens);

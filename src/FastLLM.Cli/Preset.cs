@@ -28,6 +28,10 @@ internal sealed record Preset(string Name, string Title)
     /// <remarks>Self-hosted servers have none, because an address does not identify them.</remarks>
     public IReadOnlyList<string> Hosts { get; init; } = [];
 
+    /// <summary>Gets a value indicating whether the provider knows <c>response_format</c> with a schema, rather than ignores or refuses
+    /// it.</summary>
+    public bool KnowsSchemas { get; init; } = true;
+
     /// <summary>Gets a note for users.</summary>
     public string? Note { get; init; }
 

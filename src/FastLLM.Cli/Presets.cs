@@ -65,6 +65,7 @@ internal static class Presets
             BaseUrl = "https://api.deepseek.com/v1",
             KeyVariable = "DEEPSEEK_API_KEY",
             Hosts = ["api.deepseek.com"],
+            KnowsSchemas = false,
             Note = "May take minutes to respond under load; do not lower --timeout.",
         },
         new("gemini", "Google Gemini (compatible endpoint)")
@@ -78,6 +79,7 @@ internal static class Presets
             BaseUrl = "https://api.anthropic.com/v1",
             KeyVariable = "ANTHROPIC_API_KEY",
             Hosts = ["api.anthropic.com"],
+            KnowsSchemas = false,
             Note = "Silently ignores some parameters, such as response_format and seed.",
         },
         new("xai", "xAI") { BaseUrl = "https://api.x.ai/v1", KeyVariable = "XAI_API_KEY", Hosts = ["api.x.ai"] },

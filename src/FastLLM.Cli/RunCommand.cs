@@ -12,6 +12,7 @@ internal sealed class RunCommand
     private readonly TimeProvider _time;
     private readonly InputOptions _input = new();
     private readonly OutputOptions _output = new();
+    private readonly AnswerOptions _answers = new();
     private readonly EndpointOptions _endpoint = new();
     private readonly CacheOptions _cache = new();
     private readonly LimitOptions _limits = new();
@@ -36,6 +37,7 @@ internal sealed class RunCommand
             "run", "Send the requests of a file and write the responses to a file. Run the same command again to resume.");
         run._input.AddTo(command);
         run._endpoint.AddTo(command);
+        run._answers.AddTo(command);
         run._output.AddTo(command);
         run._cache.AddTo(command);
         run._limits.AddTo(command);
@@ -49,6 +51,10 @@ internal sealed class RunCommand
         command.AddExample(
             "Add a column of answers to a table:",
             "fastllm run samples/jobs/reviews.csv -o labels.csv --provider simulator --model m --template 'Good or bad? {{text}}'");
+        command.AddExample(
+            "Label the rows of a table:",
+            "fastllm run samples/jobs/reviews.csv -o labels.csv --provider simulator --model m --template 'Good or bad? {{text}}' "
+            + "--labels good,bad");
         command.AddExample("Estimate the cost without sending anything:", "fastllm run samples/questions.jsonl --dry-run");
         command.AddExample("Stop before the cost exceeds $5:", "fastllm run samples/questions.jsonl --provider simulator --max-cost 5");
         command.SetAction((result, _) => run.RunAsync(result));
@@ -86,6 +92,7 @@ internal sealed class RunCommand
         Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
         int? preview = ReadPreview(result, job);
         Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
+        job.Answers = _answers.Read(result, endpoint?.Preset?.KnowsSchemas ?? true);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
             ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase)

@@ -51,6 +51,7 @@ internal static class SimulateCommand
             Number("--reset-rate", "P", "Share of sends whose connection is reset, 0 to 1.", (o, n) => o.ResetRate = n),
             Number("--cut-rate", "P", "Share of answers that end half-way, 0 to 1.", (o, n) => o.CutRate = n),
             Number("--error-in-ok-rate", "P", "Share of answers that are errors with status 200, 0 to 1.", (o, n) => o.ErrorInOkRate = n),
+            Number("--broken-rate", "P", "Share of answers with words before the requested JSON, 0 to 1.", (o, n) => o.BrokenRate = n),
             Whole("--seed", "N", "Seed of delays, errors and random refusals. Default: 0.", (o, n) => o.Seed = n),
             Whole("--embedding-dimensions", "N", "Length of vectors, unless requested. Default: 8.", (o, n) => o.EmbeddingDimensions = n),
         ];

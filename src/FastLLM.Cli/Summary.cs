@@ -25,7 +25,8 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         Line(
             "rows", Count(Result.Rows), Count(Result.Answered, "ok"), Count(Result.Failed, "failed"), Count(stats.CacheHits, "cached"),
             Count(stats.Shared, "shared"), NonZero(Result.Kept, "kept"));
-        Line("sends", Count(stats.Sent), Count(stats.Retried, "retries"), NonZero(stats.Throttled, "throttled"));
+        Line("sends", Count(stats.Sent), Count(stats.Retried, "retries"), NonZero(stats.Corrected, "corrections"),
+            NonZero(stats.Throttled, "throttled"));
         Line(
             "tokens", Count(stats.PromptTokens, "prompt"), NonZero(stats.CachedTokens, "of them from the provider's cache"),
             Count(stats.CompletionTokens, "completion"), NonZero(stats.ReasoningTokens, "of them reasoning"));
@@ -61,6 +62,11 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         if (BottleneckText.ConfigureLearned(stats) is { } configure)
         {
             Line("", configure);
+        }
+
+        foreach ((string label, IReadOnlyList<string> parts) in Result.Distribution is { } all ? DistributionText.Lines(all) : [])
+        {
+            Line(label, parts);
         }
 
         foreach ((string reason, long count) in Result.FinishReasons.OrderByDescending(row => row.Value).Where(row => row.Key != "stop"))

@@ -25,6 +25,11 @@ public sealed class JobOptions
     /// requests.</summary>
     public RowTemplate? Template { get; set; }
 
+    /// <summary>Gets or sets what the answers must look like; <see langword="null"/> for any answer.</summary>
+    /// <value>With a form, answers are checked, one that does not fit is corrected once, and the members of the answers are columns of a
+    /// table.</value>
+    public AnswerForm? Answers { get; set; }
+
     /// <summary>Gets or sets the format of the output.</summary>
     /// <value>By default the output's name decides: a table if it ends with <c>.csv</c>, <c>.tsv</c>, <c>.json</c>, <c>.xlsx</c> or
     /// <c>.parquet</c>, OpenAI's batch output lines if it ends with <c>.jsonl</c> or has no ending.</value>

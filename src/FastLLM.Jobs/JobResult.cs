@@ -28,6 +28,10 @@ public sealed record JobResult
     /// <summary>Gets this run's answers by finish reason: <c>stop</c>, <c>length</c> …</summary>
     public IReadOnlyDictionary<string, long> FinishReasons { get; init; } = new Dictionary<string, long>();
 
+    /// <summary>Gets how the answers in the output are distributed, if the job has a form (<see cref="JobOptions.Answers"/>). Into a pipe,
+    /// the answers of this run.</summary>
+    public AnswerDistribution? Distribution { get; init; }
+
     /// <summary>Gets the sends and tokens of this run. Its counts of rows are those of the records that the run has written.</summary>
     public TokenStats Stats { get; init; } = new();
 

@@ -178,6 +178,16 @@ public sealed class SimulatorOptions
         set => field = Check.Between(value, 0, 1, nameof(ErrorInOkRate));
     }
 
+    /// <summary>Gets or sets the share of answers of chat completions whose text has words before it, so that it is not the JSON or the
+    /// label that was requested. The response is whole, and each send of a body is answered alike.</summary>
+    /// <value>From 0, the default, to 1.</value>
+    /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
+    public double BrokenRate
+    {
+        get;
+        set => field = Check.Between(value, 0, 1, nameof(BrokenRate));
+    }
+
     /// <summary>Gets or sets the HTTP status of simulated errors; the body is OpenAI's error object for that status.</summary>
     /// <value>The default is 503.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 400 and 599.</exception>

@@ -95,8 +95,9 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         _abandon = run => _delivery.Abandon((Run<TResponse>)run!);
         _stopLate = run => _delivery.Stop((Run<TResponse>)run!, ((SingleRun<TResponse>)run!).Lateness!);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
+        var checker = new AnswerChecker<TResponse>(provider, Answers, inFlight, _delivery);
         _pipeline = new RequestPipeline<TResponse>(
-            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, _probe, telemetry, _logger);
+            provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, checker, _probe, telemetry, _logger);
     }
 
     /// <summary>Gets a snapshot of all runs of the manager together.</summary>
@@ -138,10 +139,13 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
 
     /// <summary>Processes requests that the caller does not change.</summary>
     internal async Task<IReadOnlyList<ResponseWrapper<TResponse>>> ProcessAsync(
-        LlmRequest[] requests, CancellationToken cancellationToken)
+        LlmRequest[] requests, CancellationToken cancellationToken, AnswerCheck? check = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector());
+        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
+        {
+            Check = check,
+        };
         try
         {
             // Before the first worker: a token that has fired already sends nothing.
@@ -288,7 +292,10 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         int window = Options.Concurrency + WorkerPool<TResponse>.MaxPaused(Options.Concurrency);
         BudgetAccount? account = _ledger?.Open(settings.EarlierCost, settings.AnnounceInFlight);
         return new StreamRun<TResponse>(
-            rows, window, Track(settings.Total), account, NewDetector(), settings, hasCache: Answers is not null, Options.TimeProvider);
+            rows, window, Track(settings.Total), account, NewDetector(), settings, hasCache: Answers is not null, Options.TimeProvider)
+        {
+            Check = settings.Check,
+        };
     }
 
     private SharedFailureDetector NewDetector() => new(stopsIfAlike: Options.MaxErrorShare is not >= 1, Options.TimeProvider);

@@ -61,6 +61,10 @@ public abstract class ResponseWrapper
     /// itself.</summary>
     public bool IsShared { get; init; }
 
+    /// <summary>Gets a value indicating whether the response is the correction of an answer that did not pass its check
+    /// (<see cref="AnswerCheck"/>).</summary>
+    public bool IsCorrected { get; init; }
+
     /// <summary>Gets how many times this request was sent; 0 for a cache hit, a shared answer, or one never sent.</summary>
     public int Attempts { get; init; }
 
@@ -73,7 +77,8 @@ public abstract class ResponseWrapper
     /// billed.</value>
     public decimal? Cost
     {
-        get => _cost is decimal known ? known : Attempts == 0 || (Error is not null && MaybeBilled == 0) ? 0m : null;
+        get => _cost is decimal known ? known
+            : Attempts == 0 || (Error is { Kind: not FailureKind.InvalidAnswer } && MaybeBilled == 0) ? 0m : null;
         init => _cost = value;
     }
 

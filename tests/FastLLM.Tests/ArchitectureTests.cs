@@ -17,7 +17,7 @@ public sealed class ArchitectureTests
     /// <summary>The internals of the engine that jobs may use besides Json, Keys, Diagnostics and Requests: what a run, an estimate and a resume need.</summary>
     private static readonly string[] s_internalsForJobs =
     [
-        "Caching.RefreshRule", "Costs.CostMeter", "Costs.TokenUpperBound", "Pipeline.AnswerStore", "Pipeline.CachedAnswer",
+        "Caching.RefreshRule", "Checks.JsonAnswer", "Costs.CostMeter", "Costs.TokenUpperBound", "Pipeline.AnswerStore", "Pipeline.CachedAnswer",
         "Pipeline.IRecordedAnswers", "Pipeline.RunSettings", "Pipeline.StreamRun", "RateLimiting.RateLimiters", "RateLimiting.SentMinute",
         "RateLimiting.TokenDemand", "Responses.Answer", "Responses.AnswerReader", "Retries.FailureAction", "Retries.FailureScope",
         "Retries.FailureTable",

@@ -25,7 +25,7 @@ internal sealed class JobInput
         _options = options;
         _format = IsPipe ? options.InputFormat : InputSource.ByName(options.Input, options.InputFormat);
         string folder = IsPipe ? "." : Path.GetDirectoryName(Path.GetFullPath(options.Input))!;
-        _template = options.Template is { } template ? new RowRequests(template, options.Model, folder) : null;
+        _template = options.Template is { } template ? new RowRequests(template, options.Model, folder, options.Answers) : null;
     }
 
     /// <summary>Gets the name of the input, for messages.</summary>

@@ -20,7 +20,7 @@ internal sealed class RowRequests
 
     /// <summary>Reads and checks a template.</summary>
     /// <exception cref="ArgumentException">The template is wrong.</exception>
-    public RowRequests(RowTemplate template, string? model, string filesBelow)
+    public RowRequests(RowTemplate template, string? model, string filesBelow, AnswerForm? form = null)
     {
         _endpoint = Array.Find(BatchLine.KnownUrls, url => url == template.Endpoint)
             ?? throw new ArgumentException($"The endpoint \"{template.Endpoint}\" is not one of {string.Join(", ", BatchLine.KnownUrls)}."
@@ -35,10 +35,15 @@ internal sealed class RowRequests
             _members.Add(("model", JsonTemplate.Verbatim(model)));
         }
 
-        AddQuestion(template);
+        AddQuestion(template, form is null ? template.System : form.SystemOf(template));
         foreach ((string name, string json) in template.Parameters)
         {
             AddParameter(name, json);
+        }
+
+        if (form?.ParameterOf(template) is { } parameter)
+        {
+            _members.Add((parameter.Name, JsonTemplate.Raw(parameter.Json)));
         }
 
         Columns = [.. _members.SelectMany(member => member.Value.Columns).Distinct(StringComparer.Ordinal)];
@@ -147,7 +152,7 @@ internal sealed class RowRequests
         return false;
     }
 
-    private void AddQuestion(RowTemplate template)
+    private void AddQuestion(RowTemplate template, string? systemText)
     {
         if (template.Prompt is null == template.Messages is null)
         {
@@ -166,12 +171,12 @@ internal sealed class RowRequests
             throw new ArgumentException($"Messages are for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
-        if (template.System is not null && !isChat && !isResponses)
+        if (systemText is not null && !isChat && !isResponses)
         {
             throw new ArgumentException($"System text is for {Endpoints.ChatCompletions} and {Endpoints.Responses}, not for {_endpoint}.");
         }
 
-        JsonTemplate? system = template.System is { } text ? JsonTemplate.Text(text) : null;
+        JsonTemplate? system = systemText is { } text ? JsonTemplate.Text(text) : null;
         JsonTemplate[] list = template.Messages is { } json ? JsonTemplate.Messages(json)
             : isChat ? [JsonTemplate.Message("user", JsonTemplate.Text(template.Prompt!))]
             : [];

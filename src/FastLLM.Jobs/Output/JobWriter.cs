@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using FastLLM.Diagnostics;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Planning;
 using FastLLM.Retries;
 
@@ -7,7 +8,7 @@ namespace FastLLM.Jobs.Output;
 
 /// <summary>Writes the outcomes of rows as they come, and counts them.</summary>
 /// <remarks>One thread at a time takes rows, and another writes outcomes.</remarks>
-internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions options)
+internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions options, AnswerTally? tally = null)
 {
     private readonly ConcurrentDictionary<long, PlannedRow> _inFlight = new();
     private readonly Lock _writing = new();
@@ -70,10 +71,13 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
                 _cached += outcome.IsCacheHit ? 1 : 0;
                 _shared += outcome.IsShared ? 1 : 0;
                 sink.Answered(row.Place, outcome.Key, outcome.Response);
-                if (outcome.Response is ChatCompletion { FinishReason: { } reason })
+                string? reason = (outcome.Response as ChatCompletion)?.FinishReason;
+                if (reason is not null)
                 {
                     _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;
                 }
+
+                tally?.Add(AnswerTexts.Of(outcome.Response) ?? "", reason);
             }
         }
 

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Planning;
 using FastLLM.Json;
 
@@ -194,9 +195,15 @@ internal sealed class OutputRecord(
             _line.Write(",\"shared\":true"u8);
         }
 
+        if (outcome.IsCorrected)
+        {
+            _line.Write(",\"corrected\":true"u8);
+        }
+
         if (outcome.Error is { } error)
         {
             WriteFailure(SnakeCase(error.Kind), error.Message);
+            WriteAnswers(error.Answers);
         }
 
         if (outcome.MaybeBilled > 0)
@@ -248,6 +255,18 @@ internal sealed class OutputRecord(
         WriteText(failure);
         _line.Write(",\"message\":"u8);
         WriteText(message);
+    }
+
+    // Paid answers that are no success: the user sees what the model wrote.
+    private void WriteAnswers(IReadOnlyList<LlmResponse> answers)
+    {
+        for (var i = 0; i < answers.Count; i++)
+        {
+            _line.Write(i == 0 ? ",\"answers\":["u8 : ","u8);
+            WriteText(AnswerTexts.Of(answers[i]));
+        }
+
+        _line.Write(answers.Count > 0 ? "]"u8 : ""u8);
     }
 
     private void WriteMetadata(ReadOnlySpan<byte> metadata)

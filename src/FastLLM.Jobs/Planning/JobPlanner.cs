@@ -23,6 +23,7 @@ internal sealed class JobPlanner(JobSetup setup)
     /// <exception cref="IOException">The input or the output cannot be read.</exception>
     public async Task<JobPlan> PlanAsync(CancellationToken cancellationToken)
     {
+        setup.SayForm();
         ResumeState resume = setup.NewResumeState();
         string? log = setup.Options is { Fresh: false, Output: not Job.Pipe } && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;
         decimal spent = 0;
@@ -59,7 +60,7 @@ internal sealed class JobPlanner(JobSetup setup)
             }
             else if (keys.Add(setup.Index.Rows.KeyOf(row.Place)))
             {
-                if (await FindCachedAsync(request.Key, cancellationToken).ConfigureAwait(false) is { IsFound: true, Response: var answer })
+                if (await FindCachedAsync(request, cancellationToken).ConfigureAwait(false) is { IsFound: true, Response: var answer })
                 {
                     cached++;
                     Learn(request, answer!.Usage);
@@ -75,7 +76,7 @@ internal sealed class JobPlanner(JobSetup setup)
 
                 SeeCost(request);
                 TokenUpperBound most = TokenUpperBound.Of(request);
-                EstimatorOf(request).Add(TokenDemand.Of(request).Bytes, most.Output, most.Choices);
+                EstimatorOf(request).Add(request, TokenDemand.Of(request).Bytes, most.Output, most.Choices);
                 if (firstBody is null)
                 {
                     (firstEndpoint, firstBody) = (request.Endpoint, Encoding.UTF8.GetString(request.Body.Span));
@@ -116,11 +117,13 @@ internal sealed class JobPlanner(JobSetup setup)
         }
     }
 
-    private async ValueTask<CachedAnswer<LlmResponse>> FindCachedAsync(RequestKey key, CancellationToken cancellationToken)
+    private async ValueTask<CachedAnswer<LlmResponse>> FindCachedAsync(LlmRequest request, CancellationToken cancellationToken)
     {
         try
         {
-            return setup.Manager.Answers is { } answers ? await answers.GetAsync(key, cancellationToken).ConfigureAwait(false) : default;
+            return setup.Manager.Answers is { } answers
+                ? (await answers.GetAsync(request, setup.Options.Answers?.Check, cancellationToken).ConfigureAwait(false)).Answer
+                : default;
         }
         catch (JsonException e)
         {
@@ -150,7 +153,7 @@ internal sealed class JobPlanner(JobSetup setup)
         if (!_estimators.TryGetValue(model, out UsageEstimator? estimator))
         {
             ModelPrice? price = setup.Manager.Options.Prices is { } prices && prices.TryGet(model, out ModelPrice? known) ? known : null;
-            _estimators[model] = estimator = new UsageEstimator(model, price);
+            _estimators[model] = estimator = new UsageEstimator(model, price, corrects: setup.Options.Answers is not null);
         }
 
         return estimator;

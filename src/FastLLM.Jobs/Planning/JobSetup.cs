@@ -14,6 +14,7 @@ internal sealed class JobSetup
 
     private readonly List<string> _unbounded = [];
     private long _unboundedCount;
+    private bool _saidForm;
 
     /// <summary>Checks the options and keeps a copy of them.</summary>
     /// <exception cref="ArgumentException">The options do not fit together.</exception>
@@ -89,7 +90,7 @@ internal sealed class JobSetup
     /// <summary>Creates the export of the output from its log.</summary>
     public TableExport NewExport()
     {
-        var layout = new TableLayout(Columns, withId: Options.Template is null || Options.Samples > 1);
+        var layout = new TableLayout(Columns, withId: Options.Template is null || Options.Samples > 1, Options.Answers);
         return new TableExport(Shape, layout, Index, Input.Form, Options.GuardFormulas);
     }
 
@@ -108,6 +109,24 @@ internal sealed class JobSetup
             string rows = string.Create(culture, $"{_unboundedCount:N0} rows of {Input.Name}");
             string[] more = left > 0 ? [string.Create(culture, $"… and {left:N0} more")] : [];
             throw new InvalidDataException(string.Join(Environment.NewLine, [$"{rows} cannot be sent under a budget; nothing was sent.", .. _unbounded, .. more]));
+        }
+    }
+
+    /// <summary>Reports, once, what the user must know about the form of the answers before the first send.</summary>
+    public void SayForm()
+    {
+        if (Interlocked.Exchange(ref _saidForm, true) || Options.Answers is not { } form)
+        {
+            return;
+        }
+
+        if (Options.Template is null)
+        {
+            Say($"The rows are requests and are sent as they are: answers are checked, but labels, fields or schema are not sent.");
+        }
+        else if (form is { IsInPrompt: false, Rules.Notice: { } notice })
+        {
+            Say($"{notice}");
         }
     }
 

@@ -13,6 +13,13 @@ public sealed record ModelEstimate
     /// values.</summary>
     public long LearntFrom { get; init; }
 
+    /// <summary>Gets the vocabulary by which prompts were counted, such as <c>o200k_base</c>; <see langword="null"/> if it is not
+    /// known.</summary>
+    public string? Vocabulary { get; init; }
+
+    /// <summary>Gets the number of requests whose prompts were counted by the vocabulary; they are a sample of the others.</summary>
+    public long Counted { get; init; }
+
     /// <summary>Gets the bytes of text that count as one token.</summary>
     public double BytesPerToken { get; init; }
 

@@ -87,8 +87,8 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
             {
                 line = record.WriteInvalid(row.Id, row.Error!, row.Metadata.Span);
             }
-            else if (await answers.GetAsync(row.Request.Key, cancellationToken).ConfigureAwait(false)
-                is { IsFound: true, Response: { } answer })
+            else if (await answers.GetAsync(row.Request, setup.Options.Answers?.Check, cancellationToken).ConfigureAwait(false)
+                is ({ IsFound: true, Response: { } answer }, null))
             {
                 var outcome = new ResponseWrapper<LlmResponse>(answer, row.Request.Key, row.Place, usage: null) { IsCacheHit = true };
                 line = record.Write(row.Id, outcome, row.Metadata.Span);

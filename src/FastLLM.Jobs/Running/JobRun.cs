@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
@@ -16,6 +17,7 @@ internal sealed class JobRun(JobSetup setup)
     public async Task<JobResult> RunAsync(JobPlan? planned, CancellationToken drain, CancellationToken cancellationToken)
     {
         setup.RefuseUnbounded();
+        setup.SayForm();
         if (setup.Equal > 0 && !_options.NoDedup)
         {
             string rows = string.Create(CultureInfo.InvariantCulture, $"{setup.Equal:N0} of {setup.Index.Count:N0} rows");
@@ -62,6 +64,11 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
+        if (resume.Kept > 0 && _options.Answers is { } form)
+        {
+            result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
+        }
+
         if (table is not null)
         {
             result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);

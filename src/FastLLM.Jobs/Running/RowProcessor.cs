@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Pipeline;
@@ -17,7 +18,8 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         RequestManagerOptions sending = setup.Manager.Options;
         StreamRun<LlmResponse>? run = null;
         OutputRecord record = setup.NewRecord(() => run?.Bottleneck ?? Bottleneck.None);
-        var writer = new JobWriter(sink, record, setup.Options);
+        AnswerTally? tally = setup.Options.Answers is { } form ? new AnswerTally(form) : null;
+        var writer = new JobWriter(sink, record, setup.Options, tally);
         long? rows = setup.IsPipe ? null : setup.Index.Count;
         setup.Options.OnPlanned?.Invoke(rows, resume.Kept);
         LlmRunException? stopped = null;
@@ -32,6 +34,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                 AnnounceInFlight = costs.Announce,
                 Recorded = sink.Answers,
                 HoldsSuspects = true,
+                Check = setup.Options.Answers?.Check,
             };
             run = setup.Manager.Open(PendingAsync(writer, stopSending.Token), settings, cancellationToken);
             (stopped, isAborted) = await WriteAllAsync(run, writer, stopSending, drain, cancellationToken).ConfigureAwait(false);
@@ -48,6 +51,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             Equal = setup.Equal,
             Failures = writer.Failures,
             FinishReasons = writer.FinishReasons,
+            Distribution = tally?.ToDistribution(),
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
             Budget = sending.Budget,

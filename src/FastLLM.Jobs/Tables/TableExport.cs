@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using FastLLM.Diagnostics;
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using Microsoft.Win32.SafeHandles;

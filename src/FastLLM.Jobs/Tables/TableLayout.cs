@@ -1,3 +1,5 @@
+using FastLLM.Jobs.Answers;
+
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Represents the columns of an output table: the row's id if it needs one, the input's columns, then the answer's.</summary>
@@ -7,10 +9,11 @@ internal sealed class TableLayout
 
     /// <param name="columns">The columns of the input.</param>
     /// <param name="withId">Whether the rows' ids are a column, the first.</param>
-    public TableLayout(ColumnNames columns, bool withId)
+    /// <param name="form">What answers look like; <see langword="null"/> for any text.</param>
+    public TableLayout(ColumnNames columns, bool withId, AnswerForm? form = null)
     {
         _columns = columns;
-        Answer = new AnswerColumns(columns);
+        Answer = new AnswerColumns(columns, form);
         IdName = withId ? columns.Free("custom_id") : null;
         string[] id = IdName is null ? [] : [IdName];
         Names = [.. id, .. columns.Names, .. Answer.Names];

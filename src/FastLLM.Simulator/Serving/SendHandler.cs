@@ -227,6 +227,10 @@ internal sealed class SendHandler
         request.Status = Answers.Answer.Write(
             request.Path, body, request.Hash, _form, request.Output, out AnswerFacts facts);
         request.Facts = facts;
+        if (request.Status == StatusCodes.Status200OK && BrokenAnswer.Hits(_options, request.Hash))
+        {
+            BrokenAnswer.Break(request.Output);
+        }
     }
 
     private void Fail(Send request, Problem problem)

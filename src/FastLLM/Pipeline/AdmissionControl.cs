@@ -40,7 +40,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     /// <returns>Whether the context holds a lease now. If not, its outcome says why.</returns>
     public ValueTask<bool> AcquireAsync(RequestContext<TResponse> context)
     {
-        if (context.Sends.Count == 0)
+        if (context.IsUnsent)
         {
             ModelRateLimiter limiter = _limiters.Of(context.Request.Model);
             context.Attempt.WantsHeaders = limiter.WantsHeaders;

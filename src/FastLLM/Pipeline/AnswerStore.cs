@@ -1,4 +1,5 @@
 using FastLLM.Caching;
+using FastLLM.Checks;
 using FastLLM.Diagnostics;
 using Microsoft.Extensions.Logging;
 
@@ -29,6 +30,28 @@ internal sealed class AnswerStore<TResponse>(
     {
         ValueTask<CacheEntry?> lookup = cache.GetAsync(key, _scope, cancellationToken);
         return lookup.IsCompletedSuccessfully ? new ValueTask<CachedAnswer<TResponse>>(Read(lookup.Result)) : WhenFoundAsync(lookup);
+    }
+
+    /// <summary>Looks up an answer that must pass a check, or its correction.</summary>
+    /// <returns>The last answer that is there, and its error if it does not pass; none if a send is needed.</returns>
+    public async ValueTask<(CachedAnswer<TResponse> Answer, LlmException? Failure)> GetAsync(
+        LlmRequest request, AnswerCheck? check, CancellationToken cancellationToken = default)
+    {
+        CachedAnswer<TResponse> found = await GetAsync(request.Key, cancellationToken).ConfigureAwait(false);
+        if (check is null || found.Response is not LlmResponse first || check.Check(first) is not { Error: { } error } result)
+        {
+            return (found, null);
+        }
+
+        if (!result.MayBeCorrected || Correction.Of(request, result.Text, error, check.Instruction) is not { } correction)
+        {
+            return (found, result.ToFailure(first));
+        }
+
+        found = await GetAsync(correction.Key, cancellationToken).ConfigureAwait(false);
+        return found.Response is LlmResponse second && check.Check(second) is { Error: not null } again
+            ? (found, again.ToFailure(first, second))
+            : (found, null);
     }
 
     /// <summary>Records an answer. Not canceled by callers that leave: it was paid for.</summary>

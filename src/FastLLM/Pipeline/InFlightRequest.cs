@@ -12,6 +12,9 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Gets the key.</summary>
     public RequestKey Key { get; internal set; }
 
+    /// <summary>Gets the identity of the check that the answer must pass, if there is one.</summary>
+    public object? Check { get; private set; }
+
     /// <summary>Gets the callers that wait, the leader first. Empty when all have left.</summary>
     internal List<TCaller> Callers { get; } = new(1);
 
@@ -40,9 +43,13 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Marks the end of a send: a final one can no longer be called off, after another one the request waits for its next send.</summary>
     public void EndSend(bool isFinal) => Change(InFlightPhase.Sending, isFinal ? InFlightPhase.Final : InFlightPhase.Waiting);
 
-    internal void Prepare(RequestKey key)
+    /// <summary>Marks that an answered request waits for another send.</summary>
+    internal void Reopen() => Change(InFlightPhase.Final, InFlightPhase.Waiting);
+
+    internal void Prepare(RequestKey key, object? check = null)
     {
         Key = key;
+        Check = check;
         LastFailure = null;
         Charged = 0;
         Callers.Clear();

@@ -27,7 +27,9 @@ internal sealed class InFlightTable<TCaller>
     /// <param name="request">The request to start, if there is none.</param>
     /// <param name="caller">The row that needs the outcome.</param>
     /// <param name="isOpen">Returns whether the caller may still join; called under the lock under which callers leave.</param>
-    public Entry Enter(RequestKey key, InFlightRequest<TCaller> request, TCaller caller, Func<TCaller, bool> isOpen)
+    /// <param name="check">The identity of the check that the answer must pass: outcomes of different checks are not shared.</param>
+    public Entry Enter(
+        RequestKey key, InFlightRequest<TCaller> request, TCaller caller, Func<TCaller, bool> isOpen, object? check = null)
     {
         Shard shard = ShardOf(key);
         lock (shard.Lock)
@@ -41,14 +43,14 @@ internal sealed class InFlightTable<TCaller>
             for (InFlightRequest<TCaller>? other = head; other is not null; other = other.Next)
             {
                 // A request that was called off has no outcome to share.
-                if (other.Key == key && !other.IsCalledOff)
+                if (other.Key == key && !other.IsCalledOff && ReferenceEquals(other.Check, check))
                 {
                     other.Callers.Add(caller);
                     return Entry.Joined;
                 }
             }
 
-            request.Prepare(key);
+            request.Prepare(key, check);
             request.Callers.Add(caller);
             request.Next = head;
             head = request;
@@ -130,6 +132,17 @@ internal sealed class InFlightTable<TCaller>
         lock (ShardOf(request.Key).Lock)
         {
             LeaveWaiting(request, stopping, left);
+        }
+    }
+
+    /// <summary>Lets an answered request be sent again, to correct its answer.</summary>
+    /// <returns>Whether a caller still waits; if not, the request is called off.</returns>
+    public bool Reopen(InFlightRequest<TCaller> request)
+    {
+        lock (ShardOf(request.Key).Lock)
+        {
+            request.Reopen();
+            return request.Callers.Count > 0 || !request.TryCallOffWaiting();
         }
     }
 

@@ -70,7 +70,8 @@ internal sealed class OutcomeDelivery<TResponse>(
         var counts = new TokenCounts
         {
             Sent = 1,
-            Retried = context.Sends.Count > 1 ? 1 : 0,
+            Retried = context.IsRetry ? 1 : 0,
+            Corrected = Corrections(context),
             Throttled = failure.Kind is FailureKind.RateLimited or FailureKind.Overloaded ? 1 : 0,
             MaybeBilled = failure.MaybeBilled ? 1 : 0,
             Cost = charge,
@@ -82,6 +83,14 @@ internal sealed class OutcomeDelivery<TResponse>(
         {
             telemetry.CountThrottled(context.Request, failure);
         }
+    }
+
+    /// <summary>Counts an answer that is not the outcome of its request, for its run and over all.</summary>
+    public void CountRejected(RequestContext<TResponse> context)
+    {
+        TokenCounts counts = AnswerCounts(context);
+        total.Count(counts);
+        context.Run.Tracker.Count(counts);
     }
 
     /// <summary>Stops a run: nothing more is sent, what is in flight is awaited, and rows that are not in flight end now.</summary>
@@ -231,11 +240,12 @@ internal sealed class OutcomeDelivery<TResponse>(
         return new ResponseWrapper<TResponse>(outcome.Response!, context.Key, caller.OrderId, usage)
         {
             IsCacheHit = outcome.IsCacheHit,
+            IsCorrected = context.Rejected is not null,
             IsShared = isShared && !outcome.IsCacheHit,
             Attempts = isOwner ? sends.Count : 0,
             Latency = isOwner ? sends.Latency : TimeSpan.Zero,
             MaybeBilled = isOwner ? sends.MaybeBilled : 0,
-            Cost = isOwner && outcome.IsNewResponse ? sends.Cost + sends.Charged : null,
+            Cost = !isOwner ? null : outcome.IsNewResponse ? sends.Cost + sends.Charged : NotZero(sends.Charged),
         };
     }
 
@@ -263,18 +273,27 @@ internal sealed class OutcomeDelivery<TResponse>(
             return default;
         }
 
+        return AnswerCounts(context);
+    }
+
+    private TokenCounts AnswerCounts(RequestContext<TResponse> context)
+    {
         ref SendHistory sends = ref context.Sends;
         var counts = new TokenCounts
         {
             Sent = 1,
-            Retried = sends.Count > 1 ? 1 : 0,
+            Retried = context.IsRetry ? 1 : 0,
+            Corrected = Corrections(context),
             Cost = sends.Cost ?? 0,
             Unpriced = sends.Cost is null ? 1 : 0,
         };
-        counts.AddTokens(outcome.Usage);
+        counts.AddTokens(context.Outcome.Usage);
         telemetry.CountCost(context.Request, counts.Cost);
         return counts;
     }
+
+    // The first send of a correction; the others are retries.
+    private static int Corrections(RequestContext<TResponse> context) => context.Rejected is not null && !context.IsRetry ? 1 : 0;
 
     // Zero follows from the attempts: nothing, or unknown.
     private static decimal? NotZero(decimal charged) => charged > 0 ? charged : null;

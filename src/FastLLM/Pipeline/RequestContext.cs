@@ -24,8 +24,17 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets the run whose worker processes the request.</summary>
     public Run<TResponse> Run { get; private set; } = null!;
 
-    /// <summary>Gets the request.</summary>
+    /// <summary>Gets the request: the row's own, or its correction.</summary>
     public LlmRequest Request { get; private set; } = null!;
+
+    /// <summary>Gets the answer that did not pass its check and is being corrected.</summary>
+    public LlmResponse? Rejected { get; private set; }
+
+    /// <summary>Gets a value indicating whether the request has not been sent yet, whatever was sent before its correction.</summary>
+    public bool IsUnsent => Sends.Count == Sends.BeforeCorrection;
+
+    /// <summary>Gets a value indicating whether the last send repeated a failed one.</summary>
+    public bool IsRetry => Sends.Count - Sends.BeforeCorrection > 1;
 
     /// <summary>Gets when the request left the queue of its run, as a timestamp.</summary>
     public long Started { get; private set; }
@@ -42,6 +51,9 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets or sets how the request was held by the detector before the present send; <see langword="null"/> if it was
     /// not.</summary>
     public HeldSend? Held { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether a send was throttled or met an outage.</summary>
+    public bool IsThrottled { get; set; }
 
     /// <summary>Gets or sets what the row is suspected of since a send of it failed.</summary>
     public Suspicion? Suspicion { get; set; }
@@ -65,6 +77,19 @@ internal sealed class RequestContext<TResponse>
         Sends = default;
         Retry = default;
         Suspicion = null;
+        IsThrottled = false;
+        Rejected = null;
+    }
+
+    /// <summary>Continues with the request that corrects an answer.</summary>
+    public void Correct(LlmResponse rejected, LlmRequest correction)
+    {
+        Rejected = rejected;
+        Request = correction;
+        Outcome = default;
+        Retry = default;
+        Sends.BeforeCorrection = Sends.Count;
+        Sends.Cost = null;
     }
 
     /// <summary>Drops what belongs to the last run: an idle context must not keep its answers alive.</summary>
@@ -83,13 +108,16 @@ internal struct SendHistory
     /// <summary>How many there were.</summary>
     public int Count;
 
+    /// <summary>How many there were before the present request, if it corrects an answer.</summary>
+    public int BeforeCorrection;
+
     /// <summary>How many may be billed although they brought no answer.</summary>
     public int MaybeBilled;
 
     /// <summary>What the answer cost, if known.</summary>
     public decimal? Cost;
 
-    /// <summary>What failed sends stay charged with, since their costs are unknown.</summary>
+    /// <summary>What failed sends stay charged with, since their costs are unknown, and what rejected answers cost.</summary>
     public decimal Charged;
 
     /// <summary>How long the last one took.</summary>

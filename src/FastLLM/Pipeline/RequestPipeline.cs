@@ -20,6 +20,7 @@ internal sealed class RequestPipeline<TResponse>(
     AdmissionControl<TResponse> admission,
     RetryBudget retryBudget,
     OutcomeDelivery<TResponse> delivery,
+    AnswerChecker<TResponse> checker,
     BottleneckProbe probe,
     SendTelemetry telemetry,
     ILogger logger)
@@ -60,7 +61,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         // 3 In flight: joins the request of an equal row, or leads
         context.Attempt.Reset();
-        Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping);
+        Entry entry = inFlight.Enter(key, context.InFlight, caller, static caller => !caller.Run.IsStopping, run.Check?.Identity);
         run.Entered?.Invoke();
         if (entry != Entry.Leads)
         {
@@ -78,6 +79,7 @@ internal sealed class RequestPipeline<TResponse>(
         {
             // 4 Cache
             await LookUpAsync(context).ConfigureAwait(false);
+            await checker.CheckAsync(context).ConfigureAwait(false);
             while (!context.Outcome.IsDecided)
             {
                 // 5 Admission: slot and rate, then money
@@ -93,7 +95,14 @@ internal sealed class RequestPipeline<TResponse>(
                     context.Outcome = reply.HasResponse
                         ? Outcome<TResponse>.Answered(reply.Response!, reply.Usage)
                         : Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent(context.Sends.LastFailure));
-                    break;
+                    await checker.CheckAsync(context).ConfigureAwait(false);
+                    if (context.Outcome.IsDecided)
+                    {
+                        break;
+                    }
+
+                    StopIfShared(context);
+                    continue; // to the correction of the answer
                 }
 
                 // 7 Retry: no lease is held while the request backs off. Until it is decided, a run that stops waits for this row's
@@ -121,8 +130,8 @@ internal sealed class RequestPipeline<TResponse>(
             KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
             if (answers is not null && context.Outcome.IsNewResponse)
             {
-                context.Outcome.StopCause =
-                    await answers.RecordAsync(key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
+                context.Outcome.StopCause = await answers.RecordAsync(
+                    context.Request.Key, context.Outcome.Response!, request.Model, run.Workers).ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -135,7 +144,7 @@ internal sealed class RequestPipeline<TResponse>(
         // 9 Outcome
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
-        run.LeftRows.End(context.Retry.Waits > 0, isAnswered: context.Outcome.IsNewResponse);
+        run.LeftRows.End(context.IsThrottled, isAnswered: context.Outcome.IsNewResponse);
         if (context.Suspicion is { IsOpen: true, IsFinal: false } suspicion)
         {
             // It ended without another failure: it was called off, or was out of time.
@@ -250,8 +259,9 @@ internal sealed class RequestPipeline<TResponse>(
             decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);
         }
 
-        if (context.Retry.Waits == 0 && decision.State.Waits > 0)
+        if (!context.IsThrottled && decision.State.Waits > 0)
         {
+            context.IsThrottled = true;
             run.LeftRows.Throttle();
         }
 

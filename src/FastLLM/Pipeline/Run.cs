@@ -43,6 +43,9 @@ internal abstract class Run<TResponse>(
     /// <summary>Gets a value indicating whether a caller waits for a single request.</summary>
     public bool IsInteractive { get; init; }
 
+    /// <summary>Gets the check that answers must pass, if there is one.</summary>
+    public AnswerCheck? Check { get; init; }
+
     /// <summary>Gets or sets a value indicating whether the run has returned to its caller. Under the lock of
     /// <see cref="BottleneckProbe"/>.</summary>
     public bool IsOver { get; set; }

@@ -4,7 +4,7 @@ namespace FastLLM.Progress;
 internal struct TokenCounts
 {
     // Many fields because each is a count of its own.
-    public long Completed, Failed, CacheHits, Shared, Sent, Retried, Throttled, MaybeBilled, Unpriced;
+    public long Completed, Failed, CacheHits, Shared, Sent, Retried, Corrected, Throttled, MaybeBilled, Unpriced;
     public long Prompt, Completion, Total, Cached, Reasoning;
     public decimal Cost;
 
@@ -16,6 +16,7 @@ internal struct TokenCounts
         Shared += more.Shared;
         Sent += more.Sent;
         Retried += more.Retried;
+        Corrected += more.Corrected;
         Throttled += more.Throttled;
         MaybeBilled += more.MaybeBilled;
         Unpriced += more.Unpriced;
@@ -51,6 +52,7 @@ internal struct TokenCounts
         Shared = Shared,
         Sent = Sent,
         Retried = Retried,
+        Corrected = Corrected,
         Throttled = Throttled,
         MaybeBilled = MaybeBilled,
         PromptTokens = Prompt,

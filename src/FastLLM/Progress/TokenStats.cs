@@ -27,6 +27,9 @@ public sealed record TokenStats
     /// <summary>Gets the attempts that were sent because an earlier one of the same request had failed.</summary>
     public long Retried { get; init; }
 
+    /// <summary>Gets the attempts that were sent to correct an answer that did not pass its check (<see cref="AnswerCheck"/>).</summary>
+    public long Corrected { get; init; }
+
     /// <summary>Gets the attempts that the provider throttled (429, 503, 529).</summary>
     public long Throttled { get; init; }
 

@@ -331,6 +331,18 @@ public sealed record LlmRequest
     /// <summary>Creates a request with the same bytes and another sample. Only for requests that came as JSON.</summary>
     internal LlmRequest Sampled(int sample) => sample == Sample ? this : FromBody(Endpoint, Body, CustomId, sample, Provider);
 
+    /// <summary>Creates a request with one more body parameter. A body that came as JSON keeps all its other bytes.</summary>
+    internal LlmRequest WithParameter(string name, JsonElement value)
+    {
+        if (IsVerbatim)
+        {
+            return FromBody(Endpoint, RequestBody.WithMember(Body, name, value), CustomId, Sample, Provider);
+        }
+
+        IEnumerable<KeyValuePair<string, JsonElement>> own = AdditionalParameters ?? new Dictionary<string, JsonElement>();
+        return this with { AdditionalParameters = new Dictionary<string, JsonElement>(own) { [name] = value } };
+    }
+
     /// <summary>Reads the fields of a request that came as JSON.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A field is out of range, and <paramref name="check"/> is set.</exception>
     internal void ReadFields(bool check)

@@ -89,6 +89,22 @@ internal static class RequestBody
         return t_lastModel = JsonText.StringOf(ref reader);
     }
 
+    /// <summary>Returns a body with one more member, at its end.</summary>
+    public static byte[] WithMember(ReadOnlyMemory<byte> body, string name, JsonElement value) => JsonText.Build(writer =>
+    {
+        using JsonDocument document = JsonText.Parse(body);
+        writer.WriteStartObject();
+        foreach (JsonProperty member in document.RootElement.EnumerateObject())
+        {
+            writer.WriteName(member.Name);
+            writer.WriteRaw(member.Value);
+        }
+
+        writer.WriteName(name);
+        writer.WriteRaw(value);
+        writer.WriteEndObject();
+    });
+
     private static LlmRequest FromBare(ReadOnlySpan<byte> utf8Json)
     {
         byte[] body = utf8Json.ToArray();

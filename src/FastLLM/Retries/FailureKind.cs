@@ -102,6 +102,10 @@ public enum FailureKind
     /// <summary>Answer: a redirect, which is never followed, since it would carry prompts and keys elsewhere.</summary>
     Redirect = 65,
 
+    /// <summary>Answer: whole, but it does not pass its check (<see cref="AnswerCheck"/>, <c>--labels</c>, <c>--schema</c>), and neither
+    /// does its correction. <see cref="LlmException.Answers"/> has both.</summary>
+    InvalidAnswer = 66,
+
     /// <summary>Output: an outcome could not be written. The run stops before it pays for more.</summary>
     Output = 80,
 

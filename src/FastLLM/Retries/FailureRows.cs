@@ -32,6 +32,8 @@ internal static class FailureRows
         new(FailureKind.ContentFilter, FailureAction.FailRow, "content filter, moderation"),
         new(FailureKind.RequestTooLarge, FailureAction.FailRow, "413, or a 429 for a request that exceeds a limit by itself"),
         new(FailureKind.NotFound, FailureAction.FailRow, "404 that does not mention a model"),
+        new(FailureKind.InvalidAnswer, FailureAction.FailRow,
+            "the answer does not pass its check (`--labels`, `--fields`, `--schema`, typed answers), and neither does its correction"),
         new(FailureKind.ResponseTooLarge, FailureAction.FailRow, "response larger than `MaxResponseBytes`"),
         new(FailureKind.Redirect, FailureAction.FailRow, "3xx; redirects are never followed"),
         new(FailureKind.NotSupported, FailureAction.FailRow, "`stream: true` for an endpoint without streams (embeddings)"),

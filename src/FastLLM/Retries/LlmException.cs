@@ -67,6 +67,10 @@ public class LlmException : Exception
     /// <summary>Gets how long the provider asked to wait before the next send; <see langword="null"/> where it did not say.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Gets the paid answers that did not pass their check: the first one and, if there is one, its correction. Empty for other
+    /// failures.</summary>
+    public IReadOnlyList<LlmResponse> Answers { get; init; } = [];
+
     /// <summary>Gets how many times the request, or the equal one whose attempts it shared, was sent before it was given up.</summary>
     public int Attempts => _facts.Attempts;
 
