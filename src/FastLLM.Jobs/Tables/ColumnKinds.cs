@@ -54,7 +54,7 @@ internal static class ColumnKind
     public static bool IsExact(string digits, out double number)
     {
         bool isNumber = double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out number) && double.IsFinite(number);
-        return isNumber && Significant(digits).SequenceEqual(Significant(number.ToString("R", CultureInfo.InvariantCulture)));
+        return isNumber && Significant(digits) == Significant(number.ToString("R", CultureInfo.InvariantCulture));
     }
 
     private static ColumnKinds OfNumber(string digits)
@@ -71,7 +71,7 @@ internal static class ColumnKind
     }
 
     // The digits without sign, point, exponent, and zeros on either side.
-    private static IEnumerable<char> Significant(string number)
+    private static string Significant(string number)
     {
         int end = number.AsSpan().IndexOfAny('e', 'E');
         return string.Concat((end < 0 ? number : number[..end]).Where(char.IsAsciiDigit)).Trim('0');

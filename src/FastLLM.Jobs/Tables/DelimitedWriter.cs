@@ -43,6 +43,8 @@ internal sealed class DelimitedWriter : TableWriter
 
     public override ValueTask EndAsync(CancellationToken cancellationToken) => default;
 
+    public override ValueTask DisposeAsync() => default;
+
     private void WriteCells(int count, Func<int, (string Text, bool IsAnswer)> cell)
     {
         _line.Clear();

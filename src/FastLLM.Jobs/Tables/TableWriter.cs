@@ -29,5 +29,5 @@ internal abstract class TableWriter : IAsyncDisposable
     public abstract ValueTask EndAsync(CancellationToken cancellationToken);
 
     /// <inheritdoc/>
-    public virtual ValueTask DisposeAsync() => default;
+    public abstract ValueTask DisposeAsync();
 }

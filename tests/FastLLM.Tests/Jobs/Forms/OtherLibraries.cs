@@ -105,7 +105,7 @@ internal static class OtherLibraries
     private static List<object?[]> ReadText(string path)
     {
         string text = File.ReadAllText(path); // detects a BOM
-        char separator = text.Split('\n')[0].Contains(';', StringComparison.Ordinal) ? ';' : Path.GetExtension(path) == ".tsv" ? '\t' : ',';
+        char separator = text.Split('\n')[0].FirstOrDefault(c => c is ';' or '|' or '\t' or ',');
         using CsvReader reader = CsvReader.FromText(text, new CsvReaderOptions { HasHeader = false, Separator = separator });
         var rows = new List<object?[]>();
         while (reader.Read())
