@@ -54,7 +54,7 @@ internal sealed class AnswerColumns
     /// <summary>Gets the cells of a row.</summary>
     /// <param name="outcome">The outcome.</param>
     /// <param name="error">The error of the row, if it failed.</param>
-    public static Cell[] CellsOf(in RowOutcome outcome, string? error)
+    public Cell[] CellsOf(in RowOutcome outcome, string? error)
     {
         Cell answer = outcome.Json is { } json ? Cell.Json(json) : Cell.Text(outcome.Text);
         return

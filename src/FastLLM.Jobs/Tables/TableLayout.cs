@@ -49,7 +49,7 @@ internal sealed class TableLayout
 
         RowColumns columns = own.IsEmpty ? new RowColumns(known.Columns) : own;
         string? error = columns.IsEmpty && IdName is null && known.Error is not null ? $"{known.CustomId}: {known.Error}" : known.Error;
-        return new OutputRow(known.CustomId, columns, AnswerColumns.CellsOf(known, error));
+        return new OutputRow(known.CustomId, columns, Answer.CellsOf(known, error));
     }
 
     /// <summary>Gets the cells of a row, one for each column.</summary>

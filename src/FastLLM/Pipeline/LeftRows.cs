@@ -32,10 +32,10 @@ internal sealed class LeftRows
     /// <summary>Gets how many requests were answered.</summary>
     public long Answered => Volatile.Read(ref _answered);
 
-    /// <summary>Returns whether few requests are under way, and all were throttled.</summary>
+    /// <summary>Returns whether others were answered, and the few that are under way were all throttled.</summary>
     public bool AreFewAndThrottled()
     {
         int underWay = Volatile.Read(ref _underWay);
-        return underWay < SharedFailureDetector.Enough && underWay == Volatile.Read(ref _throttled);
+        return Answered > 0 && underWay < SharedFailureDetector.Enough && underWay == Volatile.Read(ref _throttled);
     }
 }

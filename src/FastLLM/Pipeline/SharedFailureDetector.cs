@@ -16,8 +16,9 @@ internal sealed class SharedFailureDetector
     /// <summary>How many rows that fail for the same reason are no coincidence.</summary>
     public const int Enough = 10;
 
-    /// <summary>The same for a key that is refused before anything was answered: no row has a key of its own.</summary>
-    public const int EnoughRefusedKeys = 3;
+    /// <summary>The same for a key that is refused, a certificate or a host name, before anything was answered: no row has its
+    /// own.</summary>
+    public const int EnoughOfKey = 3;
 
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
@@ -253,9 +254,9 @@ internal sealed class SharedFailureDetector
 
             bool isProbed = _stage == ProbeStage.Probing;
             _stage = ProbeStage.None;
-            if (group.Domain == FailureDomain.Alike && !isProbed)
+            if (!isProbed && (group.Domain == FailureDomain.Alike || !group.IsLikelyShared))
             {
-                // No row is left that a stop would save.
+                // No row is left that a stop would save, or that could be a probe.
                 break;
             }
 

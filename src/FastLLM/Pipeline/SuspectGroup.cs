@@ -12,6 +12,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
 {
     private readonly List<Suspicion> _open = [];
     private long _firstTicket;
+    private int _own;
 
     /// <summary>Gets who may share the reason.</summary>
     public FailureDomain Domain { get; } = domain;
@@ -27,6 +28,10 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
 
     /// <summary>Gets the text by which failures are taken for the same.</summary>
     public string? Shape { get; private set; }
+
+    /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are more than those
+    /// that turned out to be the rows' own.</summary>
+    public bool IsLikelyShared => Failures >= Math.Max(SharedFailureDetector.Enough, _own);
 
     /// <summary>Gets a value indicating whether it is undecided of any row whose failure it is.</summary>
     public bool HasOpen => _open.Count > 0;
@@ -75,6 +80,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
         {
             Skipped = null;
             DecideWhere(row => row.Ticket < ticket || row.Ticket == long.MaxValue, FailureScope.Request);
+            _own += Failures - _open.Count;
             Failures = _open.Count;
             _firstTicket = _open.Count > 0 ? _open[0].Ticket : 0;
         }

@@ -164,7 +164,7 @@ internal sealed class Suspects
     {
         foreach (SuspectGroup group in _models.Values.Prepend(_account))
         {
-            if (group.HasOpen && (!IsAnswered || group.Failures >= SharedFailureDetector.Enough))
+            if (group.HasOpen && (!IsAnswered || group.IsLikelyShared))
             {
                 return Cause(group);
             }
@@ -187,10 +187,10 @@ internal sealed class Suspects
     /// the lock.</summary>
     public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
 
-    // No row has a key of its own: without any answer, fewer refusals are enough.
+    // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
     private bool IsEnough(SuspectGroup group) => group.Skipped is null && group.Failures >= (
-        !IsAnswered && group.First?.Kind == FailureKind.Authentication
-            ? SharedFailureDetector.EnoughRefusedKeys : SharedFailureDetector.Enough);
+        !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
+            ? SharedFailureDetector.EnoughOfKey : SharedFailureDetector.Enough);
 
     // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
     private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound

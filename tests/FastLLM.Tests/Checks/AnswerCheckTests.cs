@@ -221,13 +221,13 @@ public sealed class AnswerCheckTests : EngineTest
     public async Task RunThatStops_SendsNoCorrection()
     {
         var provider = new ScriptedAnswers((request, _, _) => request.Key == Ask(0).Key
-            ? throw new LlmException(FailureKind.Authentication, "revoked")
+            ? throw new LlmException(FailureKind.Cache, "no room")
             : Task.FromResult("many"));
         await using var manager = new RequestManager(provider, Quick(o => o.Concurrency = 1));
 
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(3), s_number, Ended));
 
-        Assert.Equal((FailureKind.Authentication, 1), (stopped.Kind, provider.Sends));
+        Assert.Equal((FailureKind.Cache, 1), (stopped.Kind, provider.Sends));
     }
 
     [Fact]

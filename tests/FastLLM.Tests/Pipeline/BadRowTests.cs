@@ -94,7 +94,7 @@ public sealed class BadRowTests : EngineTest
         LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(manager, AskMany(rows), outcomes));
 
         Assert.Equal(kind, stopped.Kind);
-        Assert.InRange(provider.Sends, Math.Min(rows, SharedFailureDetector.EnoughRefusedKeys), 50);
+        Assert.InRange(provider.Sends, Math.Min(rows, SharedFailureDetector.EnoughOfKey), 50);
         Assert.All(outcomes.Where(outcome => outcome.Error!.Kind == kind), outcome => Assert.Equal(FailureScope.Run, outcome.Error!.FailureScope));
     }
 
@@ -149,7 +149,7 @@ public sealed class BadRowTests : EngineTest
     public async Task RowThatIsAlwaysRefused_WhenOthersAreDone_Fails(FailureKind kind)
     {
         await using var manager = new RequestManager<string>(
-            Failing(kind, row => row is 3 or 12), OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromDays(10_000); o.Timeout = Timeout.InfiniteTimeSpan; }));
+            Failing(kind, row => row is 3 or 12), OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
 
         List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(manager, AskMany(20)));
 

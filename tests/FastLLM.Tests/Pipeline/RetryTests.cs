@@ -263,14 +263,14 @@ public sealed class RetryTests : EngineTest
     public async Task AStoppedRunDoesNotWaitForItsBackOffs()
     {
         var provider = new ScriptedProvider((request, _, _) => throw new LlmException(
-            request == Ask(0) ? FailureKind.ServerError : FailureKind.QuotaExhausted, "no"));
+            request == Ask(0) ? FailureKind.ServerError : FailureKind.Cache, "no"));
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 1; o.RetryDelay = TimeSpan.FromHours(1); Untimed(o); }));
 
         // The clock stands still: the first request would back off for an hour.
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(3), Ended));
 
         Assert.Equal(FailureKind.NotSent, stopped.Responses[0].Error?.Kind);
-        Assert.Equal(FailureKind.QuotaExhausted, stopped.Responses[1].Error?.Kind);
+        Assert.Equal(FailureKind.Cache, stopped.Responses[1].Error?.Kind);
     }
 
     private static void Untimed(RequestManagerOptions options) => options.Timeout = Timeout.InfiniteTimeSpan;

@@ -18,7 +18,8 @@ public sealed class TrustTests : EngineTest
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(20), Ended));
 
         Assert.Equal(FailureKind.Certificate, stopped.Kind);
-        Assert.Equal((1, 0), (server.Connections, server.Bytes));
+        Assert.InRange(server.Connections, 3, 6);
+        Assert.Equal(0, server.Bytes);
     }
 
     [Fact]

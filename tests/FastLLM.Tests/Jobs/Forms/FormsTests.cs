@@ -12,6 +12,8 @@ namespace FastLLM.Tests.Jobs.Forms;
 /// <summary>Tables of every form are read and written, and another library reads the user's cells as they were.</summary>
 public sealed class FormsTests : EngineTest, IDisposable
 {
+    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
+
     private static readonly string[] s_names = ["id", "text", "n", "whole", "day", "flag", "note"];
 
     private static readonly object?[][] s_rows =
@@ -139,7 +141,7 @@ public sealed class FormsTests : EngineTest, IDisposable
         object body = new { model = "m", messages = new[] { new { role = "user", content = "one" } } };
         File.WriteAllText(PathOf("in.json"), JsonSerializer.Serialize(
             new[] { new { custom_id = "a", method = "POST", url = "/v1/chat/completions", body }, body },
-            new JsonSerializerOptions { WriteIndented = true }));
+            s_indented));
 
         JobResult result = await RunAsync(simulator.ApiBase, "in.json", "out.json", o => o.Template = null);
 
@@ -183,7 +185,7 @@ public sealed class FormsTests : EngineTest, IDisposable
                 break;
             case "in.json":
                 File.WriteAllText(PathOf(name), JsonSerializer.Serialize(s_rows.Select(row => s_names.Zip(row).ToDictionary(
-                    cell => cell.First, cell => cell.Second is DateTime day ? OtherLibraries.Text(day) : cell.Second)), new JsonSerializerOptions { WriteIndented = true }));
+                    cell => cell.First, cell => cell.Second is DateTime day ? OtherLibraries.Text(day) : cell.Second)), s_indented));
                 break;
             case "in.csv":
                 File.WriteAllText(PathOf(name), Table(cells, ';'), new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
