@@ -5,9 +5,6 @@ namespace FastLLM.Pipeline;
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
 internal sealed class HeldSends
 {
-    /// <summary>How many requests are sent as probes.</summary>
-    public const int MaxProbes = 3;
-
     private readonly List<HeldSend> _held = [];
 
     /// <summary>Gets a value indicating whether no request waits.</summary>
@@ -28,12 +25,13 @@ internal sealed class HeldSends
 
     /// <summary>Releases probes.</summary>
     /// <param name="model">Their model; <see langword="null"/> for any.</param>
+    /// <param name="count">How many, at most.</param>
     /// <returns>Whether there were any.</returns>
-    public bool ReleaseProbes(string? model)
+    public bool ReleaseProbes(string? model, int count)
     {
         List<HeldSend> probes =
         [
-            .. _held.Where(held => model is null || (held.Model ?? "") == model).Reverse().OrderBy(static held => held.IsSuspected).Take(MaxProbes),
+            .. _held.Where(held => model is null || (held.Model ?? "") == model).Reverse().OrderBy(static held => held.IsSuspected).Take(count),
         ];
         foreach (HeldSend probe in probes)
         {

@@ -27,6 +27,9 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Gets or sets why the last send failed, for callers that leave before the next one.</summary>
     public LlmException? LastFailure { get; set; }
 
+    /// <summary>Gets or sets how many sends have failed; the last caller that leaves takes them along.</summary>
+    public int Attempts { get; set; }
+
     /// <summary>Gets or sets what failed sends stay charged with; the last caller that leaves takes it along.</summary>
     public decimal Charged { get; set; }
 
@@ -52,6 +55,7 @@ internal sealed class InFlightRequest<TCaller>
         Check = check;
         LastFailure = null;
         Charged = 0;
+        Attempts = 0;
         Callers.Clear();
         _phase = (int)InFlightPhase.Waiting;
     }

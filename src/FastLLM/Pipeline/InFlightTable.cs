@@ -162,7 +162,11 @@ internal sealed class InFlightTable<TCaller>
         List<TCaller> leaving = request.Callers.FindAll(stopping);
         bool allLeave = leaving.Count == request.Callers.Count;
         left.AddRange(leaving.Select((caller, i) =>
-            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure) { Charged = allLeave && i == 0 ? request.Charged : 0 }));
+            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure) 
+            {
+                Charged = allLeave && i == 0 ? request.Charged : 0,
+                Attempts = allLeave && i == 0 ? request.Attempts : 0,
+            }));
         request.Callers.RemoveAll(stopping);
     }
 
@@ -197,6 +201,9 @@ internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey K
 {
     /// <summary>Gets what failed sends stay charged with; set for one of the callers of the request.</summary>
     public decimal Charged { get; init; }
+
+    /// <summary>Gets how many sends have failed; set for one of the callers of the request.</summary>
+    public int Attempts { get; init; }
 }
 
 /// <summary>Specifies how a row entered the table.</summary>

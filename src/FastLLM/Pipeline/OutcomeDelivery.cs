@@ -146,7 +146,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
             LlmException notSent = Outcome<TResponse>.NotSent(row.LastFailure);
-            var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId) { Cost = NotZero(row.Charged) };
+            var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId)
+            {
+                Attempts = row.Attempts,
+                Cost = NotZero(row.Charged),
+            };
             Settle(row.Caller, wrapper, default);
         }
     }

@@ -224,6 +224,7 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 context.Sends.MaybeBilled += failure.MaybeBilled ? 1 : 0;
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
+                context.InFlight.Attempts = context.Sends.Count;
                 context.Attempt.Memory?.Release();
                 delivery.CountFailedSend(context, failure, charge);
             }
@@ -267,7 +268,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         context.Retry = decision.State;
         bool isFinal = decision.Action == RetryAction.GiveUp;
-        context.Suspicion = run.SharedFailures.Failed(context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal);
+        context.Suspicion = run.SharedFailures.Failed(context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
     }
 

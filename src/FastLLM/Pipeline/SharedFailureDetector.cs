@@ -23,6 +23,9 @@ internal sealed class SharedFailureDetector
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
 
+    /// <summary>How many rows of a model are sent as probes; of rows that fail alike before anything was answered, one is.</summary>
+    public const int ModelProbes = 3;
+
     /// <summary>How long rows are read ahead before some of them are sent as probes.</summary>
     public static readonly TimeSpan ReadAhead = TimeSpan.FromSeconds(1);
 
@@ -116,8 +119,9 @@ internal sealed class SharedFailureDetector
     /// <param name="failure">The failure.</param>
     /// <param name="ticket">The number of the send.</param>
     /// <param name="isFinal">Whether the row has failed for good.</param>
+    /// <param name="hasOthers">Whether the run has other rows.</param>
     /// <returns>What the row is suspected of now.</returns>
-    public Suspicion? Failed(Suspicion? row, string? model, LlmException failure, long ticket, bool isFinal)
+    public Suspicion? Failed(Suspicion? row, string? model, LlmException failure, long ticket, bool isFinal, bool hasOthers = true)
     {
         lock (_gate)
         {
@@ -126,7 +130,7 @@ internal sealed class SharedFailureDetector
                 return row;
             }
 
-            if (_stopsIfAlike && !_suspects.IsAnswered)
+            if (_stopsIfAlike && hasOthers && !_suspects.IsAnswered)
             {
                 _outageCause ??= _outage.Failed(failure);
             }
@@ -243,7 +247,9 @@ internal sealed class SharedFailureDetector
     {
         while (!IsSending && _held.ProbesOut == 0 && _stage != ProbeStage.ReadingAhead && _suspects.Undecided is { } group)
         {
-            if (_stage == ProbeStage.None && (hasMore || !_held.IsEmpty))
+            // A key or a quota is hardly ever a matter of where a row stands: then probes would only be refused too.
+            bool needsProbe = group.Domain != FailureDomain.Account || !group.IsLikelyShared;
+            if (_stage == ProbeStage.None && needsProbe && (hasMore || !_held.IsEmpty))
             {
                 _stage = ProbeStage.ReadingAhead;
                 _readAhead?.Dispose();
@@ -279,7 +285,7 @@ internal sealed class SharedFailureDetector
             }
 
             string? model = _suspects.Undecided?.Model;
-            if (_held.ReleaseProbes(model))
+            if (_held.ReleaseProbes(model, model is null ? 1 : ModelProbes))
             {
                 _stage = ProbeStage.Probing;
             }

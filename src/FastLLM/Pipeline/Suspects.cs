@@ -164,7 +164,7 @@ internal sealed class Suspects
     {
         foreach (SuspectGroup group in _models.Values.Prepend(_account))
         {
-            if (group.HasOpen && (!IsAnswered || group.IsLikelyShared))
+            if (group.HasOpen && (!IsAnswered || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
             {
                 return Cause(group);
             }

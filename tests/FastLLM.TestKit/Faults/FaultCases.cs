@@ -80,7 +80,7 @@ public static class FaultCases
         Stop("F23", "401", 401, """{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}""", FailureKind.Authentication),
         Stop("F23", "403", 403, """{"error":{"message":"not for you"}}""", FailureKind.PermissionDenied),
         Stop("F23", "no such model", 404, """{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}""", FailureKind.ModelNotFound),
-        new("F23", "401 in the middle: a revoked key", Fault.Respond(200, GoodAnswer), Fault.Respond(200, GoodAnswer)) { Rows = 20, Otherwise = Fault.Respond(401, "{}"), Kind = FailureKind.Authentication, Sends = 3, Stops = true },
+        new("F23", "401 in the middle: a revoked key", Fault.Respond(200, GoodAnswer), Fault.Respond(200, GoodAnswer)) { Rows = 20, Otherwise = Fault.Respond(401, "{}"), Kind = FailureKind.Authentication, Sends = 12, MaxSends = 50, Stops = true },
         new("F23", "402 for a budget in flight, then room", Fault.Respond(402, """{"error":{"code":402,"message":"x","metadata":{"limit_source":"openrouter_in_flight_budget"}}}""", ("Retry-After", "0"))) { Sends = 2 },
         new("F23", "498, then room", Fault.Respond(498, """{"error":{"type":"capacity_exceeded"}}""")) { Sends = 2 },
         new("F23", "429 slow_down, then room", Fault.Respond(429, """{"error":{"code":"slow_down"}}""", ("retry-after-ms", "1"))) { Sends = 2 },
@@ -147,7 +147,7 @@ public static class FaultCases
 
     private static FaultCase Row(string id, string what, int status, string body, FailureKind kind) => new(id, what) { Otherwise = Fault.Respond(status, body), Kind = kind };
 
-    private static FaultCase Stop(string id, string what, int status, string body, FailureKind kind) => new(id, what) { Rows = 20, Otherwise = Fault.Respond(status, body), Kind = kind, Stops = true };
+    private static FaultCase Stop(string id, string what, int status, string body, FailureKind kind) => new(id, what) { Rows = 20, Otherwise = Fault.Respond(status, body), Kind = kind, Sends = 3, MaxSends = 45, Stops = true };
 
     private static FaultStep Echo(int status, Func<string, string> body) => (request, connection) => connection.RespondAsync(status, Encoding.UTF8.GetBytes(body(KeyOf(request))));
 

@@ -54,7 +54,7 @@ public sealed class BadRowTests : EngineTest
     [InlineData(FailureKind.PermissionDenied, 0)]
     [InlineData(FailureKind.ModelNotFound, 0)]
     [InlineData(FailureKind.InvalidRequest, 0)]
-    [InlineData(FailureKind.QuotaExhausted, 100)]
+    [InlineData(FailureKind.PermissionDenied, 100)]
     public async Task BlockOfBadRows_IsPassedByProbes(FailureKind kind, int first)
     {
         await using var manager = new RequestManager<string>(Failing(kind, row => row >= first && row < first + 15), Quick(o => o.Concurrency = 3));
