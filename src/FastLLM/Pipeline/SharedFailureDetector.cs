@@ -39,6 +39,7 @@ internal sealed class SharedFailureDetector
     private readonly TimeProvider _time;
     private ITimer? _readAhead;
     private ProbeStage _stage;
+    private SuspectGroup? _probed;
     private LlmException? _outageCause;
     private FailureScope? _ended;
     private long _begun;
@@ -247,6 +248,12 @@ internal sealed class SharedFailureDetector
     {
         while (!IsSending && _held.ProbesOut == 0 && _stage != ProbeStage.ReadingAhead && _suspects.Undecided is { } group)
         {
+            if (_stage == ProbeStage.Probing && _probed != group)
+            {
+                // The probes have decided about another group.
+                _stage = ProbeStage.None;
+            }
+
             // A key or a quota is hardly ever a matter of where a row stands: then probes would only be refused too.
             bool needsProbe = group.Domain != FailureDomain.Account || !group.IsLikelyShared;
             if (_stage == ProbeStage.None && needsProbe && (hasMore || !_held.IsEmpty))
@@ -284,7 +291,8 @@ internal sealed class SharedFailureDetector
                 return;
             }
 
-            string? model = _suspects.Undecided?.Model;
+            _probed = _suspects.Undecided;
+            string? model = _probed?.Model;
             if (_held.ReleaseProbes(model, model is null ? 1 : ModelProbes))
             {
                 _stage = ProbeStage.Probing;

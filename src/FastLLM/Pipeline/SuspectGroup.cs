@@ -29,9 +29,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets the text by which failures are taken for the same.</summary>
     public string? Shape { get; private set; }
 
-    /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are no fewer than those
+    /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are many times those
     /// that turned out to be the rows' own.</summary>
-    public bool IsLikelyShared => Failures >= _own;
+    public bool IsLikelyShared => Failures >= _own * SharedFailureDetector.Enough;
 
     /// <summary>Gets a value indicating whether it is undecided of any row whose failure it is.</summary>
     public bool HasOpen => _open.Count > 0;

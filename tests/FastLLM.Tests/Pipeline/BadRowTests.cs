@@ -66,6 +66,18 @@ public sealed class BadRowTests : EngineTest
     }
 
     [Fact]
+    public async Task BlockOfBadRows_OfTwoModels_ClosesNone()
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.PermissionDenied, row => row < 20), Quick(o => o.Concurrency = 5));
+
+        List<ResponseWrapper<string>> outcomes =
+            await EndAsync(manager, [.. AskMany(300).Select((request, i) => request with { Model = i % 2 == 0 ? "a" : "b" })]);
+
+        Assert.Equal(280, outcomes.Count(outcome => outcome.IsSuccess));
+    }
+
+    [Fact]
     public async Task BlockOfBadRows_ShorterThanTheConcurrency_FailsAlone()
     {
         await using var manager = new RequestManager<string>(
