@@ -169,7 +169,8 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     private static bool TryBegin(RequestContext<TResponse> context)
     {
         HeldSend? held = context.Held;
-        bool begins = context.Run.SharedFailures.TryBegin(context.Suspicion, context.Request.Model, ref held, out long ticket);
+        bool begins = context.Run.SharedFailures.TryBegin(
+            context.Suspicion, context.Request.Model, context.Started, ref held, out long ticket);
         (context.Ticket, context.Held) = (ticket, held);
         return begins;
     }

@@ -1,6 +1,6 @@
 namespace FastLLM.Pipeline;
 
-/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that came last may be sent first: they are the
+/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that were read last may be sent first: they are the
 /// furthest from the rows that failed.</summary>
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
 internal sealed class HeldSends
@@ -15,10 +15,11 @@ internal sealed class HeldSends
 
     /// <summary>Adds a request.</summary>
     /// <param name="model">Its model.</param>
+    /// <param name="started">When its row was read, as a timestamp.</param>
     /// <param name="isSuspected">Whether a send of it has failed: then it tells little as a probe.</param>
-    public HeldSend Add(string? model, bool isSuspected)
+    public HeldSend Add(string? model, long started, bool isSuspected)
     {
-        var held = new HeldSend(model, isSuspected);
+        var held = new HeldSend(model, started, isSuspected);
         _held.Add(held);
         return held;
     }
@@ -31,7 +32,8 @@ internal sealed class HeldSends
     {
         List<HeldSend> probes =
         [
-            .. _held.Where(held => model is null || (held.Model ?? "") == model).Reverse().OrderBy(static held => held.IsSuspected).Take(count),
+            .. _held.Where(held => model is null || (held.Model ?? "") == model)
+                .OrderBy(static held => held.IsSuspected).ThenByDescending(static held => held.Started).Take(count),
         ];
         foreach (HeldSend probe in probes)
         {
@@ -70,13 +72,17 @@ internal sealed class HeldSends
 
 /// <summary>Represents a request that waits until it is decided whose failures there are.</summary>
 /// <param name="model">Its model.</param>
+/// <param name="started">When its row was read, as a timestamp.</param>
 /// <param name="isSuspected">Whether a send of it has failed.</param>
-internal sealed class HeldSend(string? model, bool isSuspected)
+internal sealed class HeldSend(string? model, long started, bool isSuspected)
 {
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Gets the model.</summary>
     public string? Model { get; } = model;
+
+    /// <summary>Gets when its row was read, as a timestamp.</summary>
+    public long Started { get; } = started;
 
     /// <summary>Gets a value indicating whether a send of it has failed.</summary>
     public bool IsSuspected { get; } = isSuspected;

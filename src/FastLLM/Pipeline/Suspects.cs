@@ -190,7 +190,7 @@ internal sealed class Suspects
     // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
     private bool IsEnough(SuspectGroup group) => group.Skipped is null && group.Failures >= (
         !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
-            ? SharedFailureDetector.EnoughOfKey : SharedFailureDetector.Enough);
+            ? SharedFailureDetector.EnoughOfKey : group.Enough);
 
     // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
     private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound

@@ -10,6 +10,7 @@ public sealed class SharedFailureDetectorTests
 {
     private readonly ManualTimeProvider _time = new();
     private readonly SharedFailureDetector _detector;
+    private long _started;
 
     public SharedFailureDetectorTests() => _detector = new SharedFailureDetector(stopsIfAlike: true, _time);
 
@@ -26,7 +27,7 @@ public sealed class SharedFailureDetectorTests
         {
             Assert.Null(cause);
             HeldSend? own = probe;
-            Assert.True(_detector.TryBegin(null, "m", ref own, out long ticket));
+            Assert.True(_detector.TryBegin(null, "m", _started++, ref own, out long ticket));
             rows.Add(_detector.Failed(null, "m", Refusal(), ticket, isFinal: true));
             cause = _detector.Returned(ticket, own, hasMore: true);
         }
@@ -45,7 +46,7 @@ public sealed class SharedFailureDetectorTests
         Suspicion? row = FailMany(10);
         HeldSend? first = Hold(), last = Hold();
         _time.Advance(SharedFailureDetector.ReadAhead);
-        Assert.True(_detector.TryBegin(null, "m", ref last, out long ticket));
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref last, out long ticket));
 
         _detector.Answered("m", ticket);
 
@@ -77,7 +78,7 @@ public sealed class SharedFailureDetectorTests
         }
 
         HeldSend? held = null;
-        Assert.True(_detector.TryBegin(null, "m", ref held, out _));
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref held, out _));
     }
 
     [Fact]
@@ -97,7 +98,7 @@ public sealed class SharedFailureDetectorTests
             _time.Advance(SharedFailureDetector.ReadAhead);
             Assert.False(held.Released.IsCompleted);
             HeldSend? none = null;
-            Assert.True(_detector.TryBegin(rows[i], "m", ref none, out long ticket));
+            Assert.True(_detector.TryBegin(rows[i], "m", _started++, ref none, out long ticket));
             _detector.Failed(rows[i], "m", Html(), ticket, isFinal: true);
             Assert.Null(_detector.Returned(ticket, none, hasMore: true));
         }
@@ -310,7 +311,7 @@ public sealed class SharedFailureDetectorTests
 
                         cause = detector.Returned(0, own, left > 0);
                     }
-                    else if (detector.TryBegin(row.Suspicion, row.Model, ref own, out row.Ticket))
+                    else if (detector.TryBegin(row.Suspicion, row.Model, _started++, ref own, out row.Ticket))
                     {
                         row.Held = own;
                         sending.Add(row);
@@ -336,14 +337,14 @@ public sealed class SharedFailureDetectorTests
     private long Begin()
     {
         HeldSend? held = null;
-        Assert.True(_detector.TryBegin(null, "m", ref held, out long ticket));
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref held, out long ticket));
         return ticket;
     }
 
     private HeldSend Hold(Suspicion? row = null)
     {
         HeldSend? held = null;
-        Assert.False(_detector.TryBegin(row, "m", ref held, out _));
+        Assert.False(_detector.TryBegin(row, "m", _started++, ref held, out _));
         return held!;
     }
 
