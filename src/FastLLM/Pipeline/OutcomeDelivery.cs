@@ -10,6 +10,7 @@ internal sealed class OutcomeDelivery<TResponse>(
     InFlightTable<Caller<TResponse>> inFlight, RequestManagerOptions options, ProgressTracker total, SendTelemetry telemetry,
     ILogger logger)
 {
+    // Long because all that an outcome changes is changed in one place: callers, counts, telemetry and the run.
     private readonly bool _limitsErrors = options is not { MaxErrors: null, MaxErrorShare: null };
 
     /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their
