@@ -18,6 +18,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
+    private readonly Lock _delivery = new();
     private readonly ITimer _idle;
     private readonly bool _hasCache;
     private Exception? _fault;
@@ -111,7 +112,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
         else if (_suspects.Pass(outcome) is { } final)
         {
-            Deliver(_suspects.TakeDecided());
+            DeliverDecided();
             _outcomes.Writer.TryWrite(final);
         }
         else
@@ -176,6 +177,19 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
     }
 
+    // Taken and written in one step: the end of the run must not come in between.
+    private void DeliverDecided(FailureScope? otherwise = null, bool isLast = false)
+    {
+        lock (_delivery)
+        {
+            Deliver(_suspects?.TakeDecided(otherwise) ?? []);
+            if (isLast)
+            {
+                _outcomes.Writer.TryComplete();
+            }
+        }
+    }
+
     private void Deliver(IReadOnlyList<ResponseWrapper<TResponse>> held)
     {
         Interlocked.Add(ref _prepaid, held.Count);
@@ -194,7 +208,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         if (IsIdle)
         {
             StopIfShared();
-            Deliver(_suspects?.TakeDecided() ?? []);
+            DeliverDecided();
         }
     }
 
@@ -218,9 +232,8 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private void Finish()
     {
         // A run that ended early has not shown whose failures they are: those rows stay pending, since asking for them again costs nothing.
-        Deliver(_suspects?.TakeDecided(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request) ?? []);
         _idle.Dispose();
-        _outcomes.Writer.TryComplete();
+        DeliverDecided(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request, isLast: true);
         _done.TrySetResult();
         _rows.End();
     }
