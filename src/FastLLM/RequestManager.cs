@@ -95,7 +95,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         _abandon = run => _delivery.Abandon((Run<TResponse>)run!);
         _stopLate = run => _delivery.Stop((Run<TResponse>)run!, ((SingleRun<TResponse>)run!).Lateness!);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
-        var checker = new AnswerChecker<TResponse>(provider, Answers, inFlight, _delivery);
+        var checker = new AnswerChecker<TResponse>(Answers, inFlight, _delivery);
         _pipeline = new RequestPipeline<TResponse>(
             provider, Options, inFlight, Answers, _admission, new RetryBudget(time), _delivery, checker, _probe, telemetry, _logger);
     }
@@ -142,7 +142,8 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         LlmRequest[] requests, CancellationToken cancellationToken, AnswerCheck? check = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var run = new BatchRun<TResponse>(requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
+        var run = new BatchRun<TResponse>(
+            requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
         {
             Check = check,
         };
@@ -193,7 +194,8 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
     public Task<ResponseWrapper<TResponse>> SendAsync(LlmRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return SendAsync(new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures), CancellationToken.None, cancellationToken);
+        return SendAsync(
+            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures), CancellationToken.None, cancellationToken);
     }
 
     /// <summary>Sends one request. Once <paramref name="late"/> fires, nothing more is sent for it because of <paramref name="lateness"/>,
@@ -201,8 +203,14 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
     internal Task<ResponseWrapper<TResponse>> SendAsync(
         LlmRequest request, Action? entered, LlmException lateness, CancellationToken late, CancellationToken cancellationToken) =>
         SendAsync(
-            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures) { Entered = entered, Lateness = lateness, IsInteractive = true },
-            late, cancellationToken);
+            new SingleRun<TResponse>(request, _singles, _ledger?.Open(), _singleFailures)
+            {
+                Entered = entered,
+                Lateness = lateness,
+                IsInteractive = true,
+            },
+            late,
+            cancellationToken);
 
     private async Task<ResponseWrapper<TResponse>> SendAsync(
         SingleRun<TResponse> run, CancellationToken late, CancellationToken cancellationToken)

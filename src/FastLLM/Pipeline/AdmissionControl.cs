@@ -51,7 +51,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             }
         }
 
-        if (IsRefused(context))
+        if (SendGate.Refuses(context))
         {
             return new ValueTask<bool>(false);
         }
@@ -151,60 +151,28 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
                 return false;
             }
 
-            if (TryBegin(context))
+            if (SendGate.TryBegin(context))
             {
                 return true;
             }
 
             context.Lease.Release(SendResult.NotSent);
-            if (!await ReleasedAsync(context, token).ConfigureAwait(false) || IsRefused(context))
+            try
+            {
+                await SendGate.WaitAsync(context, token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                context.Outcome = NotAdmitted(context);
+                return false;
+            }
+
+            if (SendGate.Refuses(context))
             {
                 return false;
             }
 
             entering = null;
-        }
-    }
-
-    private static bool TryBegin(RequestContext<TResponse> context)
-    {
-        HeldSend? held = context.Held;
-        bool begins = context.Run.SharedFailures.TryBegin(
-            context.Suspicion, context.Request.Model, context.Started, ref held, out long ticket);
-        (context.Ticket, context.Held) = (ticket, held);
-        return begins;
-    }
-
-    // The model is closed: its first rows were refused.
-    private static bool IsRefused(RequestContext<TResponse> context)
-    {
-        SharedFailureDetector detector = context.Run.SharedFailures;
-        if (!detector.HasClosedModels || detector.Refusal(context.Request.Model, out Suspicion? suspicion) is not { } refusal)
-        {
-            return false;
-        }
-
-        context.Outcome = Outcome<TResponse>.Failed(refusal, suspicion);
-        return true;
-    }
-
-    // Sends are held until it is known whether failures are shared. Other workers read ahead meanwhile: rows from there are the best probes.
-    private async ValueTask<bool> ReleasedAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
-    {
-        context.Run.Workers.Pause();
-        try
-        {
-            await context.Held!.Released.WaitAsync(cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            context.Outcome = NotAdmitted(context);
-            return false;
-        }
-        finally
-        {
-            context.Run.Workers.Resume();
         }
     }
 

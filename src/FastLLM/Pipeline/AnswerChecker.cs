@@ -4,8 +4,7 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Checks the answers of runs that have a check, and turns a request whose answer does not pass into its correction.</summary>
 internal sealed class AnswerChecker<TResponse>(
-    Provider<TResponse> provider, AnswerStore<TResponse>? answers, InFlightTable<Caller<TResponse>> inFlight,
-    OutcomeDelivery<TResponse> delivery)
+    AnswerStore<TResponse>? answers, InFlightTable<Caller<TResponse>> inFlight, OutcomeDelivery<TResponse> delivery)
 {
     /// <summary>Checks the answer of a request, whether it is new or from the cache. If it does not pass, the outcome is that of the
     /// correction in the cache, none if the correction must be sent, or a failure.</summary>
@@ -38,7 +37,7 @@ internal sealed class AnswerChecker<TResponse>(
             }
             else if (answers is not null)
             {
-                context.Outcome = await LookUpAsync(context, answers, key).ConfigureAwait(false);
+                context.Outcome = await answers.LookUpAsync(context, key).ConfigureAwait(false);
             }
         }
     }
@@ -58,21 +57,5 @@ internal sealed class AnswerChecker<TResponse>(
         return answers is null ? null
             : await answers.RecordAsync(context.Request.Key, context.Outcome.Response!, context.Request.Model, context.Run.Workers)
                 .ConfigureAwait(false);
-    }
-
-    private async ValueTask<Outcome<TResponse>> LookUpAsync(
-        RequestContext<TResponse> context, AnswerStore<TResponse> store, RequestKey key)
-    {
-        try
-        {
-            CachedAnswer<TResponse> hit = await store.GetAsync(key, context.Attempt.Token).ConfigureAwait(false);
-            return hit.IsFound ? Outcome<TResponse>.Cached(hit.Response!, provider.GetUsage(hit.Response!)) : default;
-        }
-        catch (Exception e)
-        {
-            return context.Attempt.IsCanceled
-                ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
-                : Outcome<TResponse>.Stopped(AnswerStore<TResponse>.Failure(e, "looked up"));
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FastLLM.Caching;
 using FastLLM.Checks;
 using FastLLM.Diagnostics;
@@ -30,6 +31,26 @@ internal sealed class AnswerStore<TResponse>(
     {
         ValueTask<CacheEntry?> lookup = cache.GetAsync(key, _scope, cancellationToken);
         return lookup.IsCompletedSuccessfully ? new ValueTask<CachedAnswer<TResponse>>(Read(lookup.Result)) : WhenFoundAsync(lookup);
+    }
+
+    /// <summary>Looks up the answer of a request under way.</summary>
+    /// <returns>The cached answer, or a failure if the cache or the callers ended the lookup; undecided on a miss.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<Outcome<TResponse>> LookUpAsync(RequestContext<TResponse> context, RequestKey key)
+    {
+        try
+        {
+            CachedAnswer<TResponse> hit = await GetAsync(key, context.Attempt.Token).ConfigureAwait(false);
+            return hit.IsFound
+                ? Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!))
+                : default;
+        }
+        catch (Exception e)
+        {
+            return context.Attempt.IsCanceled
+                ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
+                : Outcome<TResponse>.Stopped(Failure(e, "looked up"));
+        }
     }
 
     /// <summary>Looks up an answer that must pass a check, or its correction.</summary>

@@ -1,7 +1,7 @@
 namespace FastLLM.Pipeline;
 
-/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that were read last may be sent first: they are the
-/// furthest from the rows that failed.</summary>
+/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that were read last may be sent first: they
+/// are the furthest from the rows that failed.</summary>
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
 internal sealed class HeldSends
 {

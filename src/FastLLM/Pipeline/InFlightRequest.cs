@@ -43,7 +43,8 @@ internal sealed class InFlightRequest<TCaller>
     /// <returns>Whether it may be sent; not if it was called off meanwhile.</returns>
     public bool BeginSend() => Change(InFlightPhase.Waiting, InFlightPhase.Sending);
 
-    /// <summary>Marks the end of a send: a final one can no longer be called off, after another one the request waits for its next send.</summary>
+    /// <summary>Marks the end of a send: a final one can no longer be called off, after another one the request waits for its next
+    /// send.</summary>
     public void EndSend(bool isFinal) => Change(InFlightPhase.Sending, isFinal ? InFlightPhase.Final : InFlightPhase.Waiting);
 
     /// <summary>Marks that an answered request waits for another send.</summary>

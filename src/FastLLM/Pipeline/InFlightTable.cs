@@ -162,7 +162,7 @@ internal sealed class InFlightTable<TCaller>
         List<TCaller> leaving = request.Callers.FindAll(stopping);
         bool allLeave = leaving.Count == request.Callers.Count;
         left.AddRange(leaving.Select((caller, i) =>
-            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure) 
+            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure)
             {
                 Charged = allLeave && i == 0 ? request.Charged : 0,
                 Attempts = allLeave && i == 0 ? request.Attempts : 0,

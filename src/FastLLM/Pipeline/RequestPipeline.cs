@@ -172,21 +172,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         if (answers is not null)
         {
-            try
-            {
-                CachedAnswer<TResponse> hit = await answers.GetAsync(context.Key, context.Attempt.Token).ConfigureAwait(false);
-                if (hit.IsFound)
-                {
-                    context.Outcome =
-                        Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!));
-                }
-            }
-            catch (Exception e)
-            {
-                context.Outcome = context.Attempt.IsCanceled
-                    ? Outcome<TResponse>.Failed(Outcome<TResponse>.NotSent())
-                    : Outcome<TResponse>.Stopped(AnswerStore<TResponse>.Failure(e, "looked up"));
-            }
+            context.Outcome = await answers.LookUpAsync(context, context.Key).ConfigureAwait(false);
         }
 
         if (!context.Outcome.IsDecided && context.Run.Recorded?.Find(context.Key) is { } body)
@@ -268,7 +254,8 @@ internal sealed class RequestPipeline<TResponse>(
 
         context.Retry = decision.State;
         bool isFinal = decision.Action == RetryAction.GiveUp;
-        context.Suspicion = run.SharedFailures.Failed(context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
+        context.Suspicion = run.SharedFailures.Failed(
+            context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
     }
 

@@ -26,9 +26,6 @@ internal sealed class SharedFailureDetector
     /// <summary>How many rows of a model are sent as probes; of rows that fail alike before anything was answered, one is.</summary>
     public const int ModelProbes = 3;
 
-    /// <summary>How long rows are read ahead before some of them are sent as probes.</summary>
-    public static readonly TimeSpan ReadAhead = TimeSpan.FromSeconds(1);
-
     // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     // Long because everything that is decided is decided under one lock.
     private readonly Lock _gate = new();
@@ -36,10 +33,7 @@ internal sealed class SharedFailureDetector
     private readonly Suspects _suspects = new();
     private readonly OutageWatch _outage;
     private readonly HeldSends _held = new();
-    private readonly TimeProvider _time;
-    private ITimer? _readAhead;
-    private ProbeStage _stage;
-    private SuspectGroup? _probed;
+    private readonly ProbeRound _round;
     private LlmException? _outageCause;
     private FailureScope? _ended;
     private long _begun;
@@ -52,28 +46,24 @@ internal sealed class SharedFailureDetector
     public SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
     {
         _stopsIfAlike = stopsIfAlike;
-        _time = time;
         _outage = new OutageWatch(time);
+        _round = new ProbeRound(time, SendProbes);
     }
 
     /// <summary>Creates a detector that decides nothing, for runs of one row: any number of them may share it.</summary>
     public static SharedFailureDetector CreateIdle(TimeProvider time) =>
         new(stopsIfAlike: false, time) { _ended = FailureScope.Request, _isWatching = false };
 
-    private enum ProbeStage
-    {
-        None,
-        ReadingAhead,
-        Probing,
-    }
-
     /// <summary>Gets a value indicating whether rows may have to be refused by <see cref="Refusal"/>.</summary>
     public bool HasClosedModels => _suspects.HasClosedModels;
 
-    private bool IsSending => Volatile.Read(ref _begun) != Volatile.Read(ref _returned);
-
     /// <summary>Gets a value indicating whether sends may be held: then <see cref="TryBegin"/> decides.</summary>
     public bool IsHolding => _isHolding;
+
+    /// <summary>Gets a value indicating whether an answer is evidence.</summary>
+    public bool IsWatching => _isWatching;
+
+    private bool IsSending => Volatile.Read(ref _begun) != Volatile.Read(ref _returned);
 
     /// <summary>Begins a send.</summary>
     /// <returns>The number of the send.</returns>
@@ -92,7 +82,7 @@ internal sealed class SharedFailureDetector
         {
             lock (_gate)
             {
-                bool isDeciding = IsSending || _stage != ProbeStage.None;
+                bool isDeciding = IsSending || _round.IsUnderWay;
                 if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, isDeciding))
                 {
                     held = _held.Add(model, started, isSuspected: row is not null);
@@ -223,7 +213,7 @@ internal sealed class SharedFailureDetector
             if (_ended is null)
             {
                 _ended = scope;
-                _readAhead?.Dispose();
+                _round.Stop();
                 _suspects.DecideAll(scope);
                 Update();
             }
@@ -247,31 +237,23 @@ internal sealed class SharedFailureDetector
     // Nothing is in flight: either probes are sent, or they have returned.
     private LlmException? Decide(bool hasMore)
     {
-        while (!IsSending && _held.ProbesOut == 0 && _stage != ProbeStage.ReadingAhead && _suspects.Undecided is { } group)
+        while (!IsSending && _held.ProbesOut == 0 && !_round.IsReadingAhead && _suspects.Undecided is { } group)
         {
-            if (_stage == ProbeStage.Probing && _probed != group)
+            if (!_round.End(group))
             {
-                // The probes have decided about another group.
-                _stage = ProbeStage.None;
-            }
+                // A key or a quota is hardly ever a matter of where a row stands: then probes would only be refused too.
+                bool needsProbe = group.Domain != FailureDomain.Account || !group.IsLikelyShared;
+                if (needsProbe && (hasMore || !_held.IsEmpty))
+                {
+                    _round.ReadAhead();
+                    break;
+                }
 
-            // A key or a quota is hardly ever a matter of where a row stands: then probes would only be refused too.
-            bool needsProbe = group.Domain != FailureDomain.Account || !group.IsLikelyShared;
-            if (_stage == ProbeStage.None && needsProbe && (hasMore || !_held.IsEmpty))
-            {
-                _stage = ProbeStage.ReadingAhead;
-                _readAhead?.Dispose();
-                _readAhead = _time.CreateTimer(
-                    static detector => ((SharedFailureDetector)detector!).SendProbes(), this, ReadAhead, Timeout.InfiniteTimeSpan);
-                break;
-            }
-
-            bool isProbed = _stage == ProbeStage.Probing;
-            _stage = ProbeStage.None;
-            if (!isProbed && (group.Domain == FailureDomain.Alike || !group.IsLikelyShared))
-            {
-                // No row is left that a stop would save, or that could be a probe.
-                break;
+                if (group.Domain == FailureDomain.Alike || !group.IsLikelyShared)
+                {
+                    // No row is left that a stop would save, or that could be a probe.
+                    break;
+                }
             }
 
             if (_suspects.Decide(group) is { } cause)
@@ -287,26 +269,22 @@ internal sealed class SharedFailureDetector
     {
         lock (_gate)
         {
-            if (_ended is not null || _stage != ProbeStage.ReadingAhead)
+            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group)
             {
                 return;
             }
 
-            _probed = _suspects.Undecided;
-            string? model = _probed?.Model;
-            if (_held.ReleaseProbes(model, model is null ? 1 : ModelProbes))
-            {
-                _stage = ProbeStage.Probing;
-            }
-            else if (_held.IsEmpty)
+            if (_held.IsEmpty)
             {
                 // Rows that back off will be held, or the run ends.
-                _readAhead!.Change(ReadAhead, Timeout.InfiniteTimeSpan);
+                _round.ReadAhead();
+                return;
             }
-            else
+
+            _round.Probe(group);
+            if (!_held.ReleaseProbes(group.Model, group.Model is null ? 1 : ModelProbes))
             {
                 // Only rows of other models are held.
-                _stage = ProbeStage.Probing;
                 Decide(hasMore: true);
             }
 
@@ -320,7 +298,7 @@ internal sealed class SharedFailureDetector
         _isWatching = _ended is null && _suspects.IsWatching;
         if (!_isHolding)
         {
-            _stage = ProbeStage.None;
+            _round.End();
             _held.ReleaseAll();
         }
     }

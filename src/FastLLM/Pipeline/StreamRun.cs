@@ -10,16 +10,12 @@ namespace FastLLM.Pipeline;
 /// <summary>Represents a run over a stream of any length, whose outcomes are returned as they come.</summary>
 internal sealed class StreamRun<TResponse> : Run<TResponse>
 {
-    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(5);
-
     private readonly RowSource _rows;
-    private readonly SuspectBuffer<TResponse>? _suspects;
+    private readonly SuspectBuffer<TResponse> _suspects;
     private readonly Channel<ResponseWrapper<TResponse>> _outcomes =
         Channel.CreateUnbounded<ResponseWrapper<TResponse>>(new() { SingleReader = true });
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
-    private readonly Lock _delivery = new();
-    private readonly ITimer _idle;
     private readonly bool _hasCache;
     private Exception? _fault;
     private long _settled;
@@ -33,8 +29,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         : base(tracker, account, remembersAnswers: false, sharedFailures)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);
-        _suspects = settings.HoldsSuspects ? new SuspectBuffer<TResponse>() : null;
-        _idle = time.CreateTimer(static run => ((StreamRun<TResponse>)run!).DecideIfIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _suspects = new SuspectBuffer<TResponse>(settings.HoldsSuspects, Deliver, DecideIfIdle, time);
         _hasCache = hasCache;
         Recorded = settings.Recorded;
     }
@@ -106,13 +101,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     public override void Settle(ResponseWrapper<TResponse> outcome)
     {
-        if (_suspects is null)
+        if (_suspects.Pass(outcome) is { } final)
         {
-            _outcomes.Writer.TryWrite(outcome);
-        }
-        else if (_suspects.Pass(outcome) is { } final)
-        {
-            DeliverDecided();
+            _suspects.Deliver();
             _outcomes.Writer.TryWrite(final);
         }
         else
@@ -123,9 +114,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
         Interlocked.Increment(ref _settled);
         CompleteIfDone();
-        if (_suspects is { IsEmpty: false } && IsIdle)
+        if (SharedFailures.IsWatching && IsIdle)
         {
-            _idle.Change(s_idle, Timeout.InfiniteTimeSpan);
+            _suspects.DecideLater();
         }
     }
 
@@ -177,38 +168,23 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
     }
 
-    // Taken and written in one step: the end of the run must not come in between.
-    private void DeliverDecided(FailureScope? otherwise = null, bool isLast = false)
+    // A held outcome made room for its row when it was held.
+    private void Deliver(ResponseWrapper<TResponse> held)
     {
-        lock (_delivery)
-        {
-            Deliver(_suspects?.TakeDecided(otherwise) ?? []);
-            if (isLast)
-            {
-                _outcomes.Writer.TryComplete();
-            }
-        }
-    }
-
-    private void Deliver(IReadOnlyList<ResponseWrapper<TResponse>> held)
-    {
-        Interlocked.Add(ref _prepaid, held.Count);
-        foreach (ResponseWrapper<TResponse> outcome in held)
-        {
-            _outcomes.Writer.TryWrite(outcome);
-        }
+        Interlocked.Increment(ref _prepaid);
+        _outcomes.Writer.TryWrite(held);
     }
 
     // No row is under way, and more may come.
     private bool IsIdle => !_rows.IsExhausted && !IsStopping && Volatile.Read(ref _settled) >= _rows.Taken;
 
-    // Who feeds the run may wait for the outcome that is held.
+    // Who feeds the run may wait for its outcome, or for its end.
     private void DecideIfIdle()
     {
         if (IsIdle)
         {
             StopIfShared();
-            DeliverDecided();
+            _suspects.Deliver();
         }
     }
 
@@ -232,8 +208,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private void Finish()
     {
         // A run that ended early has not shown whose failures they are: those rows stay pending, since asking for them again costs nothing.
-        _idle.Dispose();
-        DeliverDecided(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request, isLast: true);
+        _suspects.Deliver(IsStopping || SourceFault is not null ? FailureScope.Run : FailureScope.Request);
+        _suspects.Stop();
+        _outcomes.Writer.TryComplete();
         _done.TrySetResult();
         _rows.End();
     }

@@ -4,19 +4,26 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Holds back outcomes of which it is not yet known whether the request failed or the whole run. Safe for concurrent
 /// use.</summary>
-internal sealed class SuspectBuffer<TResponse>
+/// <param name="holds">Whether outcomes are held at all.</param>
+/// <param name="deliver">Receives held outcomes when their scope is known.</param>
+/// <param name="decide">Called when the run was idle for a while.</param>
+/// <param name="time">The clock.</param>
+internal sealed class SuspectBuffer<TResponse>(
+    bool holds, Action<ResponseWrapper<TResponse>> deliver, Action decide, TimeProvider time)
 {
-    private readonly Lock _gate = new();
-    private List<ResponseWrapper<TResponse>> _held = [];
-    private int _count;
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Gets a value indicating whether no outcome is held.</summary>
-    public bool IsEmpty => Volatile.Read(ref _count) == 0;
+    private readonly Lock _gate = new();
+    private readonly List<ResponseWrapper<TResponse>> _held = [];
+    private readonly ITimer _timer =
+        time.CreateTimer(static call => ((Action)call!)(), decide, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+    private int _count;
 
     /// <summary>Returns the outcome with its final scope, or holds it and returns <see langword="null"/>.</summary>
     public ResponseWrapper<TResponse>? Pass(ResponseWrapper<TResponse> outcome)
     {
-        if (outcome.Error?.Suspicion is not { } suspicion)
+        if (!holds || outcome.Error?.Suspicion is not { } suspicion)
         {
             return outcome;
         }
@@ -34,35 +41,38 @@ internal sealed class SuspectBuffer<TResponse>
         }
     }
 
-    /// <summary>Returns the held outcomes whose scope is known now.</summary>
+    /// <summary>Delivers the held outcomes whose scope is known now.</summary>
     /// <param name="otherwise">The scope of those that will stay undecided; <see langword="null"/> to hold them.</param>
-    public IReadOnlyList<ResponseWrapper<TResponse>> TakeDecided(FailureScope? otherwise = null)
+    public void Deliver(FailureScope? otherwise = null)
     {
-        if (IsEmpty)
+        if (Volatile.Read(ref _count) == 0)
         {
-            return [];
+            return;
         }
 
         lock (_gate)
         {
-            List<ResponseWrapper<TResponse>> decided = [], undecided = [];
-            foreach (ResponseWrapper<TResponse> outcome in _held)
+            _held.RemoveAll(outcome =>
             {
-                if ((outcome.Error!.Suspicion!.Scope ?? otherwise) is { } scope)
+                if ((outcome.Error!.Suspicion!.Scope ?? otherwise) is not { } scope)
                 {
-                    decided.Add(Final(outcome, scope));
+                    return false;
                 }
-                else
-                {
-                    undecided.Add(outcome);
-                }
-            }
 
-            _held = undecided;
-            Volatile.Write(ref _count, undecided.Count);
-            return decided;
+                deliver(Final(outcome, scope));
+                return true;
+            });
+
+            // Not earlier: a buffer that looks empty has delivered all.
+            Volatile.Write(ref _count, _held.Count);
         }
     }
+
+    /// <summary>Lets a decision be made later, unless the run continues.</summary>
+    public void DecideLater() => _timer.Change(s_patience, Timeout.InfiniteTimeSpan);
+
+    /// <summary>Stops the clock: the run has ended.</summary>
+    public void Stop() => _timer.Dispose();
 
     private static ResponseWrapper<TResponse> Final(ResponseWrapper<TResponse> outcome, FailureScope scope) =>
         scope == FailureScope.Request ? outcome : outcome.WithError(outcome.Error!.WithScope(scope));

@@ -31,8 +31,8 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets the text by which failures are taken for the same.</summary>
     public string? Shape { get; private set; }
 
-    /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where such failures turned out to
-    /// be the rows' own.</summary>
+    /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where such failures turned out
+    /// to be the rows' own.</summary>
     public int Enough => Math.Clamp(_own * SharedFailureDetector.Enough, SharedFailureDetector.Enough, MaxEnough);
 
     /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are many times those

@@ -4,8 +4,8 @@ using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
 
-/// <summary>Keeps the evidence for whose failures they are, and decides by it: of the account, of models, and of rows that fail alike before
-/// anything was answered.</summary>
+/// <summary>Keeps the evidence for whose failures they are, and decides by it: of the account, of models, and of rows that fail alike
+/// before anything was answered.</summary>
 /// <remarks>The lock of the <see cref="SharedFailureDetector"/> guards it, but for what says otherwise.</remarks>
 internal sealed class Suspects
 {
@@ -38,8 +38,8 @@ internal sealed class Suspects
     public bool IsHolding => _isDecided || IsEnough(_account) || IsEnough(_alike) || _models.Values.Any(IsEnough);
 
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
-    public bool IsWatching =>
-        !IsAnswered || _account.Failures > 0 || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
+    public bool IsWatching => !IsAnswered || _account.Failures > 0
+        || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
 
     /// <summary>Returns whether an answer of the model is nothing new, if nothing is suspected. Without the lock.</summary>
     public bool IsKnownToAnswer(string? model) => _otherAnswered is not null || _answered == (model ?? "");
@@ -124,8 +124,9 @@ internal sealed class Suspects
 
         row = skipped;
         _skipped += row.IsOpen ? 1 : 0;
-        return group.First!.AsCause(string.Create(
-            CultureInfo.InvariantCulture, $"Not sent: all {group.Failures} rows of the model \"{model}\" that were sent failed. {group.First!.Message}"))
+        LlmException first = group.First!;
+        return first.AsCause(string.Create(CultureInfo.InvariantCulture,
+                $"Not sent: all {group.Failures} rows of the model \"{model}\" that were sent failed. {first.Message}"))
             .WithScope(FailureScope.Request);
     }
 
@@ -225,11 +226,18 @@ internal sealed class Suspects
     {
         _isDecided = true;
         LlmException first = group.First!;
-        return first.AsCause(group.Failures == 1 ? first.Message
-            : IsAnswered ? string.Create(CultureInfo.InvariantCulture,
-                $"The last {group.Failures} rows{OfModelText(group)} have failed for the same reason, and none has been answered since. {first.Message}")
-            : string.Create(CultureInfo.InvariantCulture,
-                $"The first {group.Failures} requests{OfModelText(group)} were all refused in the same way, and none was answered. {first.Message}"));
+        if (group.Failures == 1)
+        {
+            return first.AsCause(first.Message);
+        }
+
+        string model = OfModelText(group);
+        string what = IsAnswered
+            ? FormattableString.Invariant(
+                $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.")
+            : FormattableString.Invariant(
+                $"The first {group.Failures} requests{model} were all refused in the same way, and none was answered.");
+        return first.AsCause($"{what} {first.Message}");
     }
 
     private static string OfModelText(SuspectGroup group) => group.Model is { Length: > 0 } model ? $" of the model \"{model}\"" : "";

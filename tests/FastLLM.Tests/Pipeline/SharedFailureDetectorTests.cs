@@ -19,7 +19,7 @@ public sealed class SharedFailureDetectorTests
     {
         List<Suspicion?> rows = [.. Enumerable.Range(0, 10).Select(_ => Fail(Refusal()))];
         HeldSend[] held = [.. Enumerable.Range(0, 5).Select(_ => Hold())];
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
         Assert.Equal([false, false, false, false, true], held.Select(one => one.Released.IsCompleted));
 
         LlmException? cause = null;
@@ -45,7 +45,7 @@ public sealed class SharedFailureDetectorTests
     {
         Suspicion? row = FailMany(10);
         HeldSend? first = Hold(), last = Hold();
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
         Assert.True(_detector.TryBegin(null, "m", _started++, ref last, out long ticket));
 
         _detector.Answered("m", ticket);
@@ -95,7 +95,7 @@ public sealed class SharedFailureDetectorTests
 
         for (var i = 0; i < 10; i++)
         {
-            _time.Advance(SharedFailureDetector.ReadAhead);
+            _time.Advance(ProbeRound.ReadAheadTime);
             Assert.False(held.Released.IsCompleted);
             HeldSend? none = null;
             Assert.True(_detector.TryBegin(rows[i], "m", _started++, ref none, out long ticket));
@@ -103,7 +103,7 @@ public sealed class SharedFailureDetectorTests
             Assert.Null(_detector.Returned(ticket, none, hasMore: true));
         }
 
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
         Assert.True(held.Released.IsCompleted);
     }
 
@@ -112,7 +112,7 @@ public sealed class SharedFailureDetectorTests
     {
         FailMany(10);
         HeldSend held = Hold();
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
 
         Assert.NotNull(_detector.Returned(0, held, hasMore: true));
     }
@@ -124,7 +124,7 @@ public sealed class SharedFailureDetectorTests
         HeldSend first = Hold(), last = Hold();
         Assert.Null(_detector.Returned(0, last, hasMore: true));
 
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
 
         Assert.Equal((true, false), (first.Released.IsCompleted, last.Released.IsCompleted));
     }
@@ -179,7 +179,7 @@ public sealed class SharedFailureDetectorTests
         }
 
         HeldSend other = Hold();
-        _time.Advance(SharedFailureDetector.ReadAhead);
+        _time.Advance(ProbeRound.ReadAheadTime);
         Assert.True(other.Released.IsCompleted);
         LlmException? refusal = _detector.Refusal("missing", out Suspicion? skipped);
         Assert.Equal((FailureKind.ModelNotFound, true), (refusal?.Kind, skipped!.IsOpen));
@@ -325,7 +325,7 @@ public sealed class SharedFailureDetectorTests
                 else
                 {
                     // Nothing moves but the clock.
-                    _time.Advance(SharedFailureDetector.ReadAhead);
+                    _time.Advance(ProbeRound.ReadAheadTime);
                     Assert.True(held.Exists(row => row.Held!.Released.IsCompleted), $"seed {seed}: {held.Count} requests are held for ever");
                 }
             }
