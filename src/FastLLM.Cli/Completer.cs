@@ -54,7 +54,9 @@ internal sealed class Completer(Command root)
                 CompletionCommand.Name => CompletionCommand.Shells,
                 _ => command.Arguments.Count > 0 ? [Files] : [],
             };
-        return [.. candidates.Where(candidate => candidate == Files || candidate.StartsWith(current, StringComparison.Ordinal)).Distinct().Order()];
+        IEnumerable<string> fitting =
+            candidates.Where(candidate => candidate == Files || candidate.StartsWith(current, StringComparison.Ordinal));
+        return [.. fitting.Distinct().Order()];
     }
 
     // The name of a value shows what it is: input|completion, N|auto, FILE, TEXT|@FILE.

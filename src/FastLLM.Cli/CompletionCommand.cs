@@ -33,7 +33,8 @@ internal static class CompletionCommand
     private static string ScriptOf(string shell)
     {
         string name = shell.ToLowerInvariant() is "pwsh" ? "powershell" : shell.ToLowerInvariant();
-        using Stream? stream = Shells.Contains(name) ? typeof(CompletionCommand).Assembly.GetManifestResourceStream($"completion.{name}.txt") : null;
+        using Stream? stream = Shells.Contains(name)
+            ? typeof(CompletionCommand).Assembly.GetManifestResourceStream($"completion.{name}.txt") : null;
         if (stream is null)
         {
             throw new UsageException($"There is no completion for {TerminalText.Clean(shell, 40)}.{Suggestion.Sentence(shell, Shells)} "

@@ -39,23 +39,11 @@ internal static class DistributionText
         json.WriteStartObject("fields");
         foreach (FieldDistribution field in distribution.Fields)
         {
-            json.WriteStartObject(field.Name);
-            foreach ((string value, long count) in field.Values)
-            {
-                json.WriteNumber(value, count);
-            }
-
-            json.WriteEndObject();
+            WriteCounts(json, field.Name, field.Values);
         }
 
         json.WriteEndObject();
-        json.WriteStartObject("finish_reasons");
-        foreach ((string reason, long count) in distribution.FinishReasons)
-        {
-            json.WriteNumber(reason, count);
-        }
-
-        json.WriteEndObject();
+        WriteCounts(json, "finish_reasons", distribution.FinishReasons);
         if (distribution.Lengths is { } lengths)
         {
             json.WriteStartObject("characters");
@@ -64,6 +52,18 @@ internal static class DistributionText
             json.WriteNumber("p95", lengths.P95);
             json.WriteNumber("max", lengths.Max);
             json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes a member with how often each value occurs.</summary>
+    public static void WriteCounts(Utf8JsonWriter json, string name, IEnumerable<KeyValuePair<string, long>> counts)
+    {
+        json.WriteStartObject(name);
+        foreach ((string value, long count) in counts)
+        {
+            json.WriteNumber(value, count);
         }
 
         json.WriteEndObject();

@@ -41,7 +41,8 @@ internal sealed class HelpWriter(TextWriter output, int width)
     {
         WriteWrapped(command.Description ?? "", indent: 0);
         WriteHeading("Usage");
-        string arguments = string.Concat(command.Arguments.Select(argument => " " + (argument.Arity.MinimumNumberOfValues == 0 ? $"[{argument.Name}]" : argument.Name)));
+        string arguments = string.Concat(command.Arguments.Select(
+            argument => " " + (argument.Arity.MinimumNumberOfValues == 0 ? $"[{argument.Name}]" : argument.Name)));
         output.WriteLine($"  {PathOf(command)}{(command.Subcommands.Count > 0 ? " COMMAND" : "")}{arguments} [OPTIONS]");
 
         IReadOnlyList<(string Heading, IReadOnlyList<Option> Options)> groups = GroupsOf(command);

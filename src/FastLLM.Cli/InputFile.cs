@@ -25,7 +25,8 @@ internal static class InputFile
         }
 
         string? name = Suggestion.For(Path.GetFileName(path), NamesIn(folder));
-        string hint = name is null ? "" : $" Did you mean {TerminalText.Clean(TerminalText.Quote(Path.Combine(folder == "." ? "" : folder, name)))}?";
+        string hint = name is null ? ""
+            : $" Did you mean {TerminalText.Clean(TerminalText.Quote(Path.Combine(folder == "." ? "" : folder, name)))}?";
         return new UsageException($"File not found: {shown}.{hint}");
     }
 

@@ -112,13 +112,7 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndArray();
-        json.WriteStartObject("finish_reasons");
-        foreach ((string reason, long count) in result.FinishReasons)
-        {
-            json.WriteNumber(reason, count);
-        }
-
-        json.WriteEndObject();
+        DistributionText.WriteCounts(json, "finish_reasons", result.FinishReasons);
         if (result.Distribution is { } distribution)
         {
             DistributionText.Write(json, distribution);

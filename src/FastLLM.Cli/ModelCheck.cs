@@ -5,7 +5,8 @@ namespace FastLLM.Cli;
 /// <summary>Notices a forgotten or misspelled model before anything is sent.</summary>
 internal static class ModelCheck
 {
-    /// <summary>Handles rows that name no model. Servers with one model may not need a name; providers refuse such rows, one by one.</summary>
+    /// <summary>Handles rows that name no model. Servers with one model may not need a name; providers refuse such rows, one by
+    /// one.</summary>
     /// <param name="input">The name of the input.</param>
     /// <param name="rows">The number of lines without a model.</param>
     /// <param name="endpoint">The endpoint; <see langword="null"/> for a dry run without one.</param>
@@ -17,7 +18,8 @@ internal static class ModelCheck
         if (endpoint is { Preset: { IsOwnServer: false } preset })
         {
             string example = preset == Presets.OpenAI ? "--model gpt-4o-mini" : "--model NAME";
-            throw new InvalidDataException($"{input}: {what}, and {preset.Title} requires one; nothing was sent. Add it, such as {example}.");
+            throw new InvalidDataException(
+                $"{input}: {what}, and {preset.Title} requires one; nothing was sent. Add it, such as {example}.");
         }
 
         notice($"{input}: {what}, so the server chooses one. To choose it: --model NAME.");

@@ -43,7 +43,8 @@ internal static class OptionSynonyms
     {
         string word = option.Replace('_', '-').ToLowerInvariant();
         string? advice = Array.Find(s_advice, entry => entry.Words.Contains(word, StringComparer.Ordinal)).Advice;
-        string[] named = advice is null ? [] : [.. advice.Split(' ', '?', '.', ',', ':').Where(part => part.StartsWith("--", StringComparison.Ordinal))];
+        string[] named = advice is null ? []
+            : [.. advice.Split(' ', '?', '.', ',', ':').Where(part => part.StartsWith("--", StringComparison.Ordinal))];
         return named.All(name => command.Options.Any(known => known.Name == name)) || command.Name == "run" ? advice : null;
     }
 }

@@ -11,7 +11,8 @@ internal static class OutcomeText
             ChatCompletion { Refusal: { } refusal } => $"refused: {refusal}",
             ChatCompletion { ToolCalls: [var call, ..] } => $"calls {call.Function.Name}({call.Function.Arguments})",
             ChatCompletion { FinishReason: { } reason } => $"no text, finish reason {reason}",
-            EmbeddingResponse => FormattableString.Invariant($"vector of {(outcome.Embeddings is [var vector, ..] ? vector.Length : 0):N0} numbers"),
+            EmbeddingResponse => FormattableString.Invariant(
+                $"vector of {(outcome.Embeddings is [var vector, ..] ? vector.Length : 0):N0} numbers"),
             var other => System.Text.Encoding.UTF8.GetString(other.RawBody.Span),
         };
 }

@@ -37,7 +37,8 @@ internal static class ParseErrorText
 
     /// <summary>Returns the unknown options that the parser has taken for arguments, such as the input.</summary>
     public static IEnumerable<string> OptionsInArguments(ParseResult result) => result.Tokens.Any(token => token.Value == "--") ? []
-        : result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).Select(token => token.Value).Where(IsOption);
+        : result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
+            .Select(token => token.Value).Where(IsOption);
 
     private static bool IsOption(string word) => word.Length > 1 && word[0] == '-';
 
@@ -71,7 +72,8 @@ internal static class ParseErrorText
     {
         string path = HelpWriter.PathOf(command);
         int first = words.ToList().FindLastIndex(word => word == unmatched[0]);
-        if (first >= 2 && words[first - 2].StartsWith("--", StringComparison.Ordinal) && !words[first - 2].Contains('=', StringComparison.Ordinal)
+        if (first >= 2 && words[first - 2].StartsWith("--", StringComparison.Ordinal)
+            && !words[first - 2].Contains('=', StringComparison.Ordinal)
             && command.Options.Any(option => option.Name == words[first - 2] && option.ValueType != typeof(bool)))
         {
             string whole = string.Join(' ', words.Skip(first - 1).TakeWhile(word => !word.StartsWith("--", StringComparison.Ordinal)));

@@ -18,7 +18,8 @@ internal static class ReportCommand
         var html = CliOption.Text("--output", "FILE",
             "Report file; - for standard output. Replaces an earlier report. Default: the name of OUTPUT with .report.html.", "-o");
         var input = CliOption.Text("--input", "FILE",
-            "Input of the run, for the questions of its requests. Default: the file that OUTPUT is made from by default, if it exists.", "-i");
+            "Input of the run, for the questions of its requests. Default: the file that OUTPUT is made from by default, if it exists.",
+            "-i");
         var open = CliOption.Flag("--open", "Open the report in the browser.");
         var json = CliOption.Flag("--json", "Print the numbers of the report as a JSON object.");
         var command = new CliCommand("report", "Create a searchable HTML report of a run.");

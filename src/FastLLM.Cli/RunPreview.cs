@@ -53,7 +53,8 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
         }
         finally
         {
-            (job.MaxSends, job.OnPlanned, job.OnRowFailed, job.OnRowSending, job.OnRowWritten) = (null, onPlanned, onFailed, null, onWritten);
+            (job.MaxSends, job.OnPlanned, job.OnRowFailed, job.OnRowSending, job.OnRowWritten) =
+                (null, onPlanned, onFailed, null, onWritten);
             job.Fresh = false; // the rows of the preview are the beginning of the output
         }
     }
@@ -83,7 +84,8 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
 
     private decimal? Forecast(long rest)
     {
-        decimal[] costs = [.. _received.Values.Where(outcome => outcome is { IsCacheHit: false, IsShared: false }).Select(outcome => outcome.Cost ?? 0)];
+        decimal[] costs =
+            [.. _received.Values.Where(outcome => outcome is { IsCacheHit: false, IsShared: false }).Select(outcome => outcome.Cost ?? 0)];
         return costs.Length == 0 || costs.All(cost => cost == 0) ? null : costs.Average() * rest;
     }
 
@@ -94,7 +96,8 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
             return;
         }
 
-        writer.WriteLine(FormattableString.Invariant($"Preview: the first {_received.Count:N0} of {result.Rows:N0} rows, sent now and kept."));
+        writer.WriteLine(FormattableString.Invariant(
+            $"Preview: the first {_received.Count:N0} of {result.Rows:N0} rows, sent now and kept."));
         string? shownSystem = null;
         foreach ((string id, LlmRequest request) in _sent)
         {

@@ -126,7 +126,8 @@ public static class FastLLMBuilderExtensions
     /// <summary>Sets the time after which nothing more is sent for a call of the chat client or embedding generator that has no
     /// answer.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="maxWait">The time; see <see cref="FastLLMChatClient.MaxWait"/>. <see cref="Timeout.InfiniteTimeSpan"/> for no end.</param>
+    /// <param name="maxWait">The time; see <see cref="FastLLMChatClient.MaxWait"/>. <see cref="Timeout.InfiniteTimeSpan"/> for no
+    /// end.</param>
     /// <returns><paramref name="builder"/>, for chaining.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is not positive.</exception>
     public static FastLLMBuilder UseMaxWait(this FastLLMBuilder builder, TimeSpan maxWait)

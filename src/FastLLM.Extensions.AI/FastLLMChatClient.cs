@@ -4,15 +4,16 @@ using Microsoft.Extensions.AI;
 
 namespace FastLLM;
 
-/// <summary>Represents a <see cref="RequestManager"/> as an <see cref="IChatClient"/>: calls get its limits, retries, sharing and cache.</summary>
+/// <summary>Represents a <see cref="RequestManager"/> as an <see cref="IChatClient"/>: calls get its limits, retries, sharing and
+/// cache.</summary>
 /// <remarks>
 /// <para>A call is the same request, with the same key, as <c>batch.Chat.Completions.Create</c> with the same parameters. It therefore
 /// uses the cache entries of batches, and equal concurrent calls share one send. For several responses to one request, use
 /// <see cref="SampleProperty"/>.</para>
 /// <para>Options that are not set are not sent, including the temperature. <see cref="ChatOptions.AdditionalProperties"/> are sent as body
 /// parameters (text, numbers, Booleans, JSON, lists and dictionaries of these); the Boolean <c>strict</c> or <c>strictJsonSchema</c>
-/// belongs to the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or the options
-/// of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
+/// belongs to the JSON schemas. <see cref="ChatOptions.RawRepresentationFactory"/> may return body parameters as JSON or a dictionary, or
+/// the options of the OpenAI library. Content that the protocol does not support throws a <see cref="NotSupportedException"/>, unless its
 /// <see cref="AIContent.RawRepresentation"/> is a <see cref="ContentPart"/> or a part of the OpenAI library.</para>
 /// <para>A response says in its additional properties whether it was cached or shared, and what it cost: <see cref="FastLLMProperties"/>.
 /// The usage of a cached or shared response is not reported again.</para>

@@ -104,8 +104,8 @@ public static class Job
 
     /// <summary>Gets the output of a job that names none, beside the input: the same kind of table for a table, otherwise OpenAI's batch
     /// output lines in a file that ends with <c>.out.jsonl</c>.</summary>
-    /// <remarks>Tables had their answers in OpenAI's lines, too, once. If such a file is there and no log of a table, it becomes the log, so
-    /// that nothing is sent again.</remarks>
+    /// <remarks>Tables had their answers in OpenAI's lines, too, once. If such a file is there and no log of a table, it becomes the log,
+    /// so that nothing is sent again.</remarks>
     /// <param name="options">The job. <see cref="JobOptions.Output"/> is ignored and set, and <see cref="JobOptions.Log"/> may be.</param>
     public static void SetDefaultOutput(JobOptions options)
     {

@@ -45,8 +45,8 @@ public sealed record JobResult
     /// <summary>Gets the budget of the job, if there is one.</summary>
     public decimal? Budget { get; init; }
 
-    /// <summary>Gets the file with the outcomes: the output or, if a table was not made, its log. <see langword="null"/> for standard output,
-    /// and if no file was made.</summary>
+    /// <summary>Gets the file with the outcomes: the output or, if a table was not made, its log. <see langword="null"/> for standard
+    /// output, and if no file was made.</summary>
     public string? OutputFile { get; init; }
 
     /// <summary>Gets a value indicating whether <see cref="OutputFile"/> is a table or a list that lacks the outcomes of pending

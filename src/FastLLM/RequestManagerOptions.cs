@@ -32,7 +32,8 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets how long one attempt may take, from the send to the last byte of the answer.</summary>
     /// <value>The default is 30 s; left alone, 600 s for models known to reason, and 20 s and 120 s for calls of an <c>IChatClient</c> or
-    /// <c>IEmbeddingGenerator</c> without streaming. After a timeout the next attempt of that request gets double. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.</value>
+    /// <c>IEmbeddingGenerator</c> without streaming. After a timeout the next attempt of that request gets double.
+    /// <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for no end.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive, or longer than 7 days.</exception>
     public TimeSpan Timeout
     {

@@ -7,9 +7,8 @@ dotnet build "$root/src/FastLLM.Cli" -c Release -v quiet --nologo >/dev/null
 [ -d node_modules ] || npm ci --no-audit --no-fund
 
 tool="$root/artifacts/bin/FastLLM.Cli/release/FastLLM.Cli.dll"
-out=$(mktemp -d)
-dotnet "$tool" simulate >"$out/good" & good=$!
-dotnet "$tool" simulate --error-rate 1 --error-status 503 >"$out/failing" & failing=$!
-trap 'kill $good $failing; rm -r "$out"' EXIT
-address() { until grep -om1 'http://[^ ]*/v1' "$1"; do sleep 0.1; done; }
-BASE_URL=$(address "$out/good") FAILING_URL=$(address "$out/failing") node --test conformance.mjs
+exec 3< <(exec dotnet "$tool" simulate); good=$!
+exec 4< <(exec dotnet "$tool" simulate --error-rate 1 --error-status 503); failing=$!
+trap 'kill $good $failing' EXIT
+address() { grep -om1 'http://[^ ]*/v1'; } # waits for the line with the address
+BASE_URL=$(address <&3) FAILING_URL=$(address <&4) node --test conformance.mjs

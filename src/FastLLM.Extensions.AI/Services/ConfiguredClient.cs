@@ -5,8 +5,9 @@ using Microsoft.Extensions.Options;
 namespace FastLLM.Services;
 
 /// <summary>Represents a client's section of the configuration.</summary>
-/// <remarks>Not the binder of Microsoft.Extensions.Configuration: an unknown name is an error here, and so is a value out of range, each with
-/// its path; there is no reflection, so that applications can be trimmed; and providers, caches and prices are more than values.</remarks>
+/// <remarks>Not the binder of Microsoft.Extensions.Configuration: an unknown name is an error here, and so is a value out of range, each
+/// with its path; there is no reflection, so that applications can be trimmed; and providers, caches and prices are more than
+/// values.</remarks>
 internal sealed class ConfiguredClient(IConfiguration section)
 {
     private const string Infinite = "infinite";
@@ -86,7 +87,8 @@ internal sealed class ConfiguredClient(IConfiguration section)
     }
 
     /// <summary>Sets the options of the section.</summary>
-    /// <exception cref="OptionsValidationException">Names are unknown, or values are invalid; the exception has a message for each.</exception>
+    /// <exception cref="OptionsValidationException">Names are unknown, or values are invalid; the exception has a message for
+    /// each.</exception>
     public void Apply(RequestManagerOptions options)
     {
         List<string> failures = [];
@@ -129,7 +131,8 @@ internal sealed class ConfiguredClient(IConfiguration section)
     }
 
     private static void Set<T>(
-        IConfigurationSection child, Dictionary<string, Action<T, string>> known, T target, List<string> failures, IEnumerable<string> others)
+        IConfigurationSection child, Dictionary<string, Action<T, string>> known, T target, List<string> failures,
+        IEnumerable<string> others)
     {
         if (known.TryGetValue(child.Key, out Action<T, string>? set))
         {

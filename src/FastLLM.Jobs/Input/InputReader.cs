@@ -9,7 +9,8 @@ using FastLLM.Requests;
 namespace FastLLM.Jobs.Input;
 
 /// <summary>Reads the rows of an input in order. Bodies stay the bytes of the input; a template makes requests of plain rows.</summary>
-/// <param name="stream">JSON objects, one per line or as an array, or a table; see <see cref="InputKind"/>. May be packed with gzip.</param>
+/// <param name="stream">JSON objects, one per line or as an array, or a table; see <see cref="InputKind"/>. May be packed with
+/// gzip.</param>
 /// <param name="format">The format of the rows.</param>
 /// <param name="model">The model of rows that name none, if any.</param>
 /// <param name="template">Makes requests of plain rows; <see langword="null"/> if the rows are requests.</param>

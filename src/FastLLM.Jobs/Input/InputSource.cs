@@ -94,7 +94,8 @@ internal static class InputSource
         };
     }
 
-    /// <summary>Gets the name of the output of a job that names none: for a table the same kind of table, otherwise OpenAI's lines.</summary>
+    /// <summary>Gets the name of the output of a job that names none: for a table the same kind of table, otherwise OpenAI's
+    /// lines.</summary>
     public static string DefaultOutput(string input, JobOptions options)
     {
         if (input == Job.Pipe)

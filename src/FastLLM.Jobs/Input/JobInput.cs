@@ -63,7 +63,8 @@ internal sealed class JobInput
     {
         Dictionary<ulong, int>? samplesOfKey = _options.NoDedup ? [] : null;
         var count = 0L;
-        RowSample? chosen = _options.RandomRows is { } size ? _sample ??= await SampleAsync(size, cancellationToken).ConfigureAwait(false) : null;
+        RowSample? chosen = _options.RandomRows is { } size
+            ? _sample ??= await SampleAsync(size, cancellationToken).ConfigureAwait(false) : null;
         using InputReader reader = Interlocked.Exchange(ref _opened, null) ?? Open(reusesRows);
         while (await NextAsync(reader, cancellationToken).ConfigureAwait(false) is { } row)
         {

@@ -177,10 +177,7 @@ internal sealed class JsonArrayReader(Stream stream, bool reusesRows) : RowText
                     $"Line {_line}: element {_number} of the array is larger than {MaxElementBytes >> 20} MB. Is a quote not closed?"));
             }
 
-            byte[] larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
-            _buffer.AsSpan(0, _end).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
+            _buffer = PooledBuffer.Grow(_buffer);
         }
 
         int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);

@@ -39,7 +39,8 @@ internal static class Separators
         return best != 0 ? best : first != 0 ? first : format == InputFormat.Tsv ? Tab : (byte)',';
     }
 
-    /// <summary>Gets a message about a separator that the format of the table does not suggest; <see langword="null"/> for others.</summary>
+    /// <summary>Gets a message about a separator that the format of the table does not suggest; <see langword="null"/> for
+    /// others.</summary>
     public static string? NoticeOf(byte separator, InputFormat format) => (format, separator) switch
     {
         (InputFormat.Csv, Tab) => "the cells are separated by tabs.",

@@ -108,7 +108,8 @@ internal sealed class JobSetup
             long left = _unboundedCount - _unbounded.Count;
             string rows = string.Create(culture, $"{_unboundedCount:N0} rows of {Input.Name}");
             string[] more = left > 0 ? [string.Create(culture, $"… and {left:N0} more")] : [];
-            throw new InvalidDataException(string.Join(Environment.NewLine, [$"{rows} cannot be sent under a budget; nothing was sent.", .. _unbounded, .. more]));
+            throw new InvalidDataException(string.Join(
+                Environment.NewLine, [$"{rows} cannot be sent under a budget; nothing was sent.", .. _unbounded, .. more]));
         }
     }
 

@@ -237,7 +237,8 @@ internal static class ReportBody
             rows.Add($"<tr><td><button type=\"button\" data-find=\"{answer.Name}\"><bdi>{answer.Name}</bdi></button></td>");
             rows.Add($"<td class=\"share\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
             rows.Add($"<rect class=\"bar\" width=\"{width:0.##}\" height=\"10\"/></svg></td>");
-            rows.Add($"<td class=\"number\">{answer.Count:N0}</td><td class=\"number\">{Units.Percent(answer.Count, report.Succeeded)}</td></tr>");
+            rows.Add($"<td class=\"number\">{answer.Count:N0}</td>")
+                .Add($"<td class=\"number\">{Units.Percent(answer.Count, report.Succeeded)}</td></tr>");
         }
 
         long others = report.Succeeded - answers.Sum(answer => answer.Count);

@@ -58,7 +58,11 @@ internal sealed class ReportInput
         long left = MaxCharacters;
         try
         {
-            using var reader = new InputReader(File.OpenRead(input), InputSource.ByName(input, InputFormat.Auto)) { OwnsStream = true, ReusesRows = true };
+            using var reader = new InputReader(File.OpenRead(input), InputSource.ByName(input, InputFormat.Auto))
+            {
+                OwnsStream = true,
+                ReusesRows = true,
+            };
             while (left > 0 && await reader.ReadAsync(cancellationToken).ConfigureAwait(false) is { } row)
             {
                 if (row.Request is { } request)

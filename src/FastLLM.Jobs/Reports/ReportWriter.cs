@@ -59,7 +59,8 @@ internal sealed class ReportWriter
                     FailedInPage = page.FailedRows,
                     CutInPage = page.CutRows,
                 };
-                await page.EndAsync(ReportBody.Of(questions.Title, Path.GetFileName(output), report, writer._totals, textLength), cancellationToken).ConfigureAwait(false);
+                Markup body = ReportBody.Of(questions.Title, Path.GetFileName(output), report, writer._totals, textLength);
+                await page.EndAsync(body, cancellationToken).ConfigureAwait(false);
                 return report;
             }
         }

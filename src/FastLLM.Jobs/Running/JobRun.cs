@@ -182,7 +182,8 @@ internal sealed class JobRun(JobSetup setup)
         }
         catch (OperationCanceledException)
         {
-            setup.Say($"{_options.Output} was not written. The outcomes so far are in {setup.Shape.Log}; --partial makes the output from it.");
+            setup.Say(
+                $"{_options.Output} was not written. The outcomes so far are in {setup.Shape.Log}; --partial makes the output from it.");
             return result with { Interrupted = true };
         }
     }

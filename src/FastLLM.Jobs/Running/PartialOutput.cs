@@ -5,8 +5,8 @@ using FastLLM.Jobs.Tables;
 namespace FastLLM.Jobs.Running;
 
 /// <summary>Makes the output of a job from what its log holds so far. Sends nothing, and changes no log.</summary>
-/// <remarks>Takes no lock, so that it can be used while a run writes the log. The output may become complete meanwhile; then it is made once
-/// more, so that a partial output never replaces a complete one for good.</remarks>
+/// <remarks>Takes no lock, so that it can be used while a run writes the log. The output may become complete meanwhile; then it is made
+/// once more, so that a partial output never replaces a complete one for good.</remarks>
 internal sealed class PartialOutput(JobSetup setup)
 {
     /// <summary>Makes the output.</summary>

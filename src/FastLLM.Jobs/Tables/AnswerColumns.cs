@@ -25,7 +25,8 @@ internal sealed class AnswerColumns
         _form = form;
         _fields = form?.Fields.Count ?? 0;
         var names = new List<string>();
-        foreach (string wanted in (form?.Fields ?? []).Select(static field => field.Name).Concat(s_columns.Select(static column => column.Name)))
+        IEnumerable<string> fields = (form?.Fields ?? []).Select(static field => field.Name);
+        foreach (string wanted in fields.Concat(s_columns.Select(static column => column.Name)))
         {
             string name = columns.Free(wanted);
             while (names.Contains(name))

@@ -25,7 +25,8 @@ internal sealed class ParquetRowsWriter : TableWriter
         _fields = [.. layout.Names.Select((name, i) => ParquetTypes.FieldOf(name, layout.Kinds[i], InputOf(name, i)))];
         _columns = [.. _fields.Select(_ => new List<Cell>())];
 
-        DataField? InputOf(string name, int i) => i < layout.FirstAnswer && name != layout.IdName ? inputFields.GetValueOrDefault(name) : null;
+        DataField? InputOf(string name, int i) =>
+            i < layout.FirstAnswer && name != layout.IdName ? inputFields.GetValueOrDefault(name) : null;
     }
 
     /// <inheritdoc/>

@@ -33,7 +33,8 @@ internal static class ParquetTypes
     {
         null => null,
         T value => value,
-        _ when typeof(T) == typeof(double) && double.TryParse(cell.ToText(), CultureInfo.InvariantCulture, out double number) => (T)(object)number,
+        _ when typeof(T) == typeof(double) && double.TryParse(cell.ToText(), CultureInfo.InvariantCulture, out double number)
+            => (T)(object)number,
         _ when typeof(T) == typeof(long) && long.TryParse(cell.ToText(), CultureInfo.InvariantCulture, out long whole) => (T)(object)whole,
         _ => throw new InvalidDataException($"A value of a column of {typeof(T).Name} is not one: {cell.ToText()}."),
     };

@@ -46,7 +46,8 @@ internal static class ParquetValues
                 return group.WriteAsync<T>(field, (ReadOnlyMemory<T?>)values, cancellationToken: cancellationToken);
             }
 
-            T[] all = [.. cells.Select(static cell => ParquetTypes.ValueOf<T>(cell) ?? throw new InvalidDataException("A row lacks a value that its column requires."))];
+            T[] all = [.. cells.Select(static cell => ParquetTypes.ValueOf<T>(cell)
+                ?? throw new InvalidDataException("A row lacks a value that its column requires."))];
             return group.WriteAsync<T>(field, (ReadOnlyMemory<T>)all, cancellationToken: cancellationToken);
         }
     }

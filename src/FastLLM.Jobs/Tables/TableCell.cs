@@ -4,7 +4,8 @@ using System.Text;
 
 namespace FastLLM.Jobs.Tables;
 
-/// <summary>Writes a cell of a CSV or TSV file: quoted if necessary, and guarded if it may be a formula that the user did not write.</summary>
+/// <summary>Writes a cell of a CSV or TSV file: quoted if necessary, and guarded if it may be a formula that the user did not
+/// write.</summary>
 /// <remarks>Spreadsheets treat a cell that begins with <c>=</c>, <c>+</c>, <c>-</c>, <c>@</c>, a tab, CR or LF as a formula, which may
 /// fetch or run things; some skip blanks and invisible characters before it, and some take full-width signs for it. An apostrophe before
 /// the text prevents that (OWASP); a plain number, such as −5, stays a number.</remarks>

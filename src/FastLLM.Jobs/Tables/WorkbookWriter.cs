@@ -6,8 +6,8 @@ using FastLLM.Jobs.Workbooks;
 namespace FastLLM.Jobs.Tables;
 
 /// <summary>Writes rows as the only sheet of an Excel workbook, row by row: texts as texts, numbers as numbers, dates as dates.</summary>
-/// <remarks>No cell is a formula. (MiniExcel 1.46 would do, but for its texts: it splits emoji into two codes that few readers put together,
-/// and loses CR.)</remarks>
+/// <remarks>No cell is a formula. (MiniExcel 1.46 would do, but for its texts: it splits emoji into two codes that few readers put
+/// together, and loses CR.)</remarks>
 internal sealed class WorkbookWriter : TableWriter
 {
     /// <summary>The number of characters that a cell of Excel holds.</summary>

@@ -1,9 +1,11 @@
 using System.IO.Compression;
 using System.Xml;
+using FastLLM.Requests;
 
 namespace FastLLM.Jobs.Workbooks;
 
-/// <summary>Reads a part of a workbook as XML. Workbooks are not trusted: no DTD, no references, and bounds for each node and for all.</summary>
+/// <summary>Reads a part of a workbook as XML. Workbooks are not trusted: no DTD, no references, and bounds for each node and for
+/// all.</summary>
 internal sealed class BoundedXml : IDisposable
 {
     /// <summary>The most bytes that one node may have, which is more than Excel allows in a cell.</summary>
@@ -46,7 +48,8 @@ internal sealed class BoundedXml : IDisposable
         return Xml.Read();
     }
 
-    /// <summary>Moves to the next child element of the element at <paramref name="depth"/>, and skips what is inside the last one.</summary>
+    /// <summary>Moves to the next child element of the element at <paramref name="depth"/>, and skips what is inside the last
+    /// one.</summary>
     public bool ReadChild(int depth)
     {
         while (Read())
@@ -90,52 +93,22 @@ internal sealed class BoundedXml : IDisposable
         new(FormattableString.Invariant($"{part} of the workbook is larger than {maxBytes >> 20:N0} MB. Save the table as CSV."));
 
     /// <summary>Counts what is read of a part, in all and for one node.</summary>
-    private sealed class MeteredStream(Stream inner, string part, long maxBytes) : Stream
+    private sealed class MeteredStream(Stream inner, string part, long maxBytes) : ReadOnlyStream(inner)
     {
         private long _total;
         private long _node;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public void BeginNode() => _node = 0;
 
         public override int Read(byte[] buffer, int offset, int count)
         {
-            int read = inner.Read(buffer, offset, count);
+            int read = Inner.Read(buffer, offset, count);
             _total += read;
             _node += read;
             return _total > maxBytes ? throw TooLarge(part, maxBytes)
                 : _node > MaxNodeBytes
                     ? throw new InvalidDataException($"{part} of the workbook has a cell that is larger than {MaxNodeBytes >> 20} MB.")
                 : read;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                inner.Dispose();
-            }
-
-            base.Dispose(disposing);
         }
     }
 }

@@ -48,7 +48,8 @@ internal sealed class SheetReader : IDisposable
 
     private Cell[] ReadRow()
     {
-        Row = _part.Attribute("r") is { } given && long.TryParse(given, CultureInfo.InvariantCulture, out long row) && row > Row ? row : Row + 1;
+        Row = _part.Attribute("r") is { } given && long.TryParse(given, CultureInfo.InvariantCulture, out long row) && row > Row
+            ? row : Row + 1;
         if (Row > MaxRows)
         {
             throw Damaged($"it has a row {Row:N0}");

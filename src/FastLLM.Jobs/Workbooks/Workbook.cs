@@ -4,8 +4,8 @@ using System.Xml;
 namespace FastLLM.Jobs.Workbooks;
 
 /// <summary>Represents an open Excel workbook: its sheets, styles and shared texts.</summary>
-/// <remarks>The texts that cells share are in memory, up to <see cref="MaxSharedBytes"/>; a sheet is read row by row. A well-kept library would
-/// be welcome, but MiniExcel 1.46 reads a row that is formatted to the last column in a second and dates of 1904 wrongly, and
+/// <remarks>The texts that cells share are in memory, up to <see cref="MaxSharedBytes"/>; a sheet is read row by row. A well-kept library
+/// would be welcome, but MiniExcel 1.46 reads a row that is formatted to the last column in a second and dates of 1904 wrongly, and
 /// ExcelDataReader 3.6 drops errors and reserves gigabytes for a cell reference.</remarks>
 internal sealed class Workbook : IDisposable
 {
@@ -160,7 +160,8 @@ internal sealed class Workbook : IDisposable
                 if (bytes > MaxSharedBytes)
                 {
                     throw new InvalidDataException(
-                        $"The texts of the workbook need more than {MaxSharedBytes >> 20} MB of memory. Save the sheet as CSV, which is streamed.");
+                        $"The texts of the workbook need more than {MaxSharedBytes >> 20} MB of memory. "
+                        + "Save the sheet as CSV, which is streamed.");
                 }
             }
         }

@@ -19,8 +19,7 @@ internal static class XmlText
             return "";
         }
 
-        string text = "";
-        StringBuilder? runs = null;
+        var runs = new TextParts();
         int hint = int.MaxValue; // the depth of a phonetic hint
         for (int depth = xml.Depth; part.Read() && !(xml.NodeType == XmlNodeType.EndElement && xml.Depth == depth);)
         {
@@ -30,18 +29,11 @@ internal static class XmlText
             }
             else if (xml.NodeType == XmlNodeType.Element && xml.LocalName == "t" && xml.Depth < hint)
             {
-                string run = Of(part);
-                runs = text.Length > 0 && runs is null ? new StringBuilder(text) : runs;
-                runs?.Append(run);
-                text = text.Length == 0 ? run : text;
-                if (runs?.Length > BoundedXml.MaxNodeBytes)
-                {
-                    throw TooLarge();
-                }
+                runs.Add(Of(part));
             }
         }
 
-        return Decode(runs?.ToString() ?? text);
+        return Decode(runs.ToString());
     }
 
     /// <summary>Reads the text of an element as it is; afterwards, the reader is at its end.</summary>
@@ -53,23 +45,16 @@ internal static class XmlText
             return "";
         }
 
-        string text = "";
-        StringBuilder? parts = null;
+        var parts = new TextParts();
         for (int depth = xml.Depth; part.Read() && !(xml.NodeType == XmlNodeType.EndElement && xml.Depth == depth);)
         {
             if (xml.NodeType is XmlNodeType.Text or XmlNodeType.CDATA or XmlNodeType.SignificantWhitespace or XmlNodeType.Whitespace)
             {
-                parts = text.Length > 0 && parts is null ? new StringBuilder(text) : parts;
-                parts?.Append(xml.Value);
-                text = text.Length == 0 ? xml.Value : text;
-                if (parts?.Length > BoundedXml.MaxNodeBytes)
-                {
-                    throw TooLarge();
-                }
+                parts.Add(xml.Value);
             }
         }
 
-        return parts?.ToString() ?? text;
+        return parts.ToString();
     }
 
     /// <summary>Replaces <c>_xHHHH_</c> by the characters.</summary>
@@ -138,12 +123,33 @@ internal static class XmlText
         }
     }
 
-    private static InvalidDataException TooLarge() =>
-        new($"A cell of the workbook is larger than {BoundedXml.MaxNodeBytes >> 20} MB.");
-
     private static char? CodeAt(string text, int at) =>
         at + CodeLength <= text.Length && text[at + 1] == 'x' && text[at + CodeLength - 1] == '_'
         && ushort.TryParse(text.AsSpan(at + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort code)
             ? (char)code
             : null;
+
+    /// <summary>Collects the parts of a text: nearly always there is one.</summary>
+    private struct TextParts()
+    {
+        private string _text = "";
+        private StringBuilder? _all;
+
+        public void Add(string part)
+        {
+            if (_text.Length == 0)
+            {
+                _text = part;
+                return;
+            }
+
+            _all = (_all ?? new StringBuilder(_text)).Append(part);
+            if (_all.Length > BoundedXml.MaxNodeBytes)
+            {
+                throw new InvalidDataException($"A cell of the workbook is larger than {BoundedXml.MaxNodeBytes >> 20} MB.");
+            }
+        }
+
+        public override readonly string ToString() => _all?.ToString() ?? _text;
+    }
 }

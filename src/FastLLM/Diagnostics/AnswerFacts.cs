@@ -3,8 +3,8 @@ using System.Text;
 namespace FastLLM.Diagnostics;
 
 /// <summary>Finds id, model and finish reasons in the bytes of an answer, for telemetry: much faster than reading the JSON.</summary>
-/// <remarks>In JSON text, the bytes <c>"model"</c> with both quotes are a name or a whole string: a quote inside of a string has a backslash
-/// before it. Followed by a colon, they are a name. Values with escapes are not read.</remarks>
+/// <remarks>In JSON text, the bytes <c>"model"</c> with both quotes are a name or a whole string: a quote inside of a string has a
+/// backslash before it. Followed by a colon, they are a name. Values with escapes are not read.</remarks>
 internal static class AnswerFacts
 {
     private static readonly string[][] s_reasons = [["stop"], ["length"], ["tool_calls"], ["content_filter"]];

@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace FastLLM.Diagnostics;
 
 /// <summary>Reports the state of a manager when a listener asks for it: a manager does nothing for it meanwhile.</summary>
-/// <remarks>Managers with the same provider are added up. The list of managers holds them weakly: a manager that is neither used nor disposed
-/// is garbage.</remarks>
+/// <remarks>Managers with the same provider are added up. The list of managers holds them weakly: a manager that is neither used nor
+/// disposed is garbage.</remarks>
 internal sealed class ManagerGauges : IDisposable
 {
     private static readonly Lock s_gate = new();

@@ -32,7 +32,8 @@ internal static class MessageContentTags
     }
 
     private static string ToText(JsonElement body, Action<Utf8JsonWriter, JsonElement> write) =>
-        JsonText.Build((body, write), static (writer, state) => state.write(writer, state.body), static json => Encoding.UTF8.GetString(json));
+        JsonText.Build(
+            (body, write), static (writer, state) => state.write(writer, state.body), static json => Encoding.UTF8.GetString(json));
 
     private static void WriteInput(Utf8JsonWriter writer, JsonElement body)
     {

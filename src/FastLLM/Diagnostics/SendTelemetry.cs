@@ -5,8 +5,8 @@ namespace FastLLM.Diagnostics;
 
 /// <summary>Reports the sends of a manager, and how its requests end, to listeners. Without a listener it neither allocates nor
 /// locks.</summary>
-/// <remarks>A send is what the conventions call a client operation. A cached or shared answer has no send, so that duration, tokens and cost
-/// are reported once for each answer that is paid for.</remarks>
+/// <remarks>A send is what the conventions call a client operation. A cached or shared answer has no send, so that duration, tokens and
+/// cost are reported once for each answer that is paid for.</remarks>
 internal sealed class SendTelemetry(ProviderIdentity provider, bool capturesContent)
 {
     private const int MaxOperations = 1_000;

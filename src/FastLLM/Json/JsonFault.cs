@@ -30,7 +30,8 @@ internal static class JsonFault
 
     /// <summary>Returns the reason, in one sentence; a message that is not the parser's stays as it is.</summary>
     public static string Reason(JsonException e) => !IsParsers(e) ? e.Message
-        : Array.Find(s_reasons, entry => e.Message.Contains(entry.Parser, StringComparison.Ordinal)).Reason ?? "A character is not valid here.";
+        : Array.Find(s_reasons, entry => e.Message.Contains(entry.Parser, StringComparison.Ordinal)).Reason
+            ?? "A character is not valid here.";
 
     /// <summary>Returns the message of an exception; of the parser's, with what is invalid and where.</summary>
     /// <param name="what">What is invalid, such as <c>The line</c>.</param>

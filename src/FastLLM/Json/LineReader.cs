@@ -60,7 +60,8 @@ internal sealed class LineReader(Stream stream) : IDisposable
         }
     }
 
-    /// <summary>Gets a value indicating whether every line is valid only until the next call, so that one array serves all large lines.</summary>
+    /// <summary>Gets a value indicating whether every line is valid only until the next call, so that one array serves all large
+    /// lines.</summary>
     public bool ReusesLines { get; init; }
 
     /// <summary>Gets or sets an array that the next large line may use: a file that is read again does not allocate it twice.</summary>
@@ -109,10 +110,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
 
         if (_end == _buffer.Length)
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
-            _buffer.AsSpan(0, _end).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
+            _buffer = PooledBuffer.Grow(_buffer);
         }
 
         int read = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);

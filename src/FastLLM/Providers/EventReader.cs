@@ -1,4 +1,5 @@
 using System.Buffers;
+using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
@@ -64,10 +65,7 @@ internal sealed class EventReader : IDisposable
 
         if (_end == _buffer.Length)
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
-            _buffer.CopyTo(larger, 0);
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = larger;
+            _buffer = PooledBuffer.Grow(_buffer);
         }
 
         return _buffer.AsMemory(_end);

@@ -47,49 +47,20 @@ internal static class InputStream
     }
 
     /// <summary>Represents a stream whose first bytes have already been read.</summary>
-    private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
+    private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : ReadOnlyStream(rest)
     {
         private ReadOnlyMemory<byte> _begin = begin;
 
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-        public override int Read(Span<byte> buffer) => _begin.IsEmpty ? rest.Read(buffer) : FromBegin(buffer);
+        public override int Read(Span<byte> buffer) => _begin.IsEmpty ? Inner.Read(buffer) : FromBegin(buffer);
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            _begin.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : new ValueTask<int>(FromBegin(buffer.Span));
+            _begin.IsEmpty ? Inner.ReadAsync(buffer, cancellationToken) : new ValueTask<int>(FromBegin(buffer.Span));
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                rest.Dispose();
-            }
-
-            base.Dispose(disposing);
-        }
 
         private int FromBegin(Span<byte> buffer)
         {

@@ -18,7 +18,8 @@ internal static partial class FailureDomains
         FailureKind.ModelNotFound or FailureKind.PermissionDenied or FailureKind.DailyLimit => FailureDomain.Model,
 
         FailureKind.RateLimited or FailureKind.Overloaded or FailureKind.ConnectionRefused or FailureKind.ConnectionLost
-            or FailureKind.ServerError or FailureKind.TooManyOpenFiles or FailureKind.NotSent or FailureKind.Canceled => FailureDomain.Passing,
+            or FailureKind.ServerError or FailureKind.TooManyOpenFiles or FailureKind.NotSent or FailureKind.Canceled
+            => FailureDomain.Passing,
 
         FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.ResponseTooLarge or FailureKind.InvalidResponse
             or FailureKind.IncompleteResponse or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.Provider

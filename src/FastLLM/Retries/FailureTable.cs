@@ -74,7 +74,8 @@ internal static partial class FailureTable
     /// <inheritdoc cref="Remedy(FailureKind)"/>
     public static string Remedy(LlmException cause) => (cause.FailureScope, FailureRows.Of(cause.Kind).Remedy) switch
     {
-        (FailureScope.Run, null) when !IsOutage(cause.Kind) || cause.Kind == FailureKind.ServerError => "Mend what all requests have in common (a parameter, the endpoint, the base URL), "
+        (FailureScope.Run, null) when !IsOutage(cause.Kind) || cause.Kind == FailureKind.ServerError =>
+            "Mend what all requests have in common (a parameter, the endpoint, the base URL), "
             + "then run the same batch again: those rows are asked again. "
             + "If only these rows are bad, allow all failures (MaxErrorShare = 1, --max-errors 100%).",
         (FailureScope.Run, null) => "Run the same batch again when the provider is up.",

@@ -206,5 +206,6 @@ public class LlmException : Exception
         return string.Create(CultureInfo.InvariantCulture, $"The provider answered {status} ({kind}): {said}{resumes}");
     }
 
-    private readonly record struct EngineFacts(int Attempts, bool MaybeBilled, bool SendAgainChanged, FailureScope Scope, Suspicion? Suspicion);
+    private readonly record struct EngineFacts(
+        int Attempts, bool MaybeBilled, bool SendAgainChanged, FailureScope Scope, Suspicion? Suspicion);
 }

@@ -93,7 +93,7 @@ public sealed class RowTemplateTests : IDisposable
         { "an empty table", "", "csv", 0, "empty" },
         { "an element of a JSON array", "[\n{\"text\":\"x\"},\n{\"t\":1}]\n", "auto", 3, "Element 2 of the array: There is no column \"text\"" },
         { "a JSON array that is cut off", "[\n{\"text\":\"x\"},\n{\"t\":", "auto", 0, "ends inside element 2, which begins in line 3" },
-        { "half a surrogate pair in UTF-16", "\uFEFFtext\nx\n\uD800\n", "utf16", 0, "UTF-16" },
+        { "half a surrogate pair in UTF-16", "\uFEFFtext\nx\n{half}\n", "utf16", 0, "UTF-16" },
     };
 
     [Theory]
@@ -101,6 +101,7 @@ public sealed class RowTemplateTests : IDisposable
     public async Task Read_Error_HasItsLine(string what, string input, string format, long line, string says)
     {
         Assert.NotEmpty(what);
+        input = input.Replace("{half}", "\uD800", StringComparison.Ordinal); // a runner may not pass it on
         byte[] bytes = format == "utf16" ? [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(input.AsSpan())] : Encoding.UTF8.GetBytes(input);
         InputFormat read = format == "csv" ? InputFormat.Csv : InputFormat.Auto;
         var template = new RowTemplate { Prompt = "{{text}}" };
