@@ -21,20 +21,20 @@ internal static class Limits
         bool tiny = flags.Has("--tiny");
         int perMinute = flags.Int("--requests", 1_200);
         double seconds = flags.Number("--seconds", tiny ? 3 : 60);
-        string told = await MeasureAsync("told requests", perMinute, null, new RateLimits { RequestsPerMinute = perMinute }, seconds);
-        string tokens = await MeasureAsync("told tokens", null, TokensPerMinute, new RateLimits { TokensPerMinute = TokensPerMinute }, seconds);
-        string untold = await MeasureAsync("not told", perMinute, null, null, seconds);
-        return new Figure("S10", $"a limit of {perMinute} requests/min, of {TokensPerMinute} tokens/min with prompts and outputs of mixed size, and one that is not told, {seconds:0} s: goodput / limit, share of 429",
-            "≥ 0.95, ≤ 1 %; not told ≥ 0.85, after 10 s ≤ 3 %", "≥ 0.99, ≤ 0.1 %", $"requests {told}; tokens {tokens}; not told {untold}");
+        string requests = await MeasureAsync("requests", perMinute, null, new RateLimits { RequestsPerMinute = perMinute }, seconds);
+        string tokens = await MeasureAsync("tokens", null, TokensPerMinute, new RateLimits { TokensPerMinute = TokensPerMinute }, seconds);
+        string learned = await MeasureAsync("not configured", perMinute, null, null, seconds);
+        return new Figure("S10", $"a limit of {perMinute} requests/min, of {TokensPerMinute} tokens/min with prompts and outputs of mixed size, and one that is not configured, {seconds:0} s: goodput / limit, share of 429",
+            "≥ 0.95, ≤ 1 %; not configured ≥ 0.85, after 10 s ≤ 3 %", "≥ 0.99, ≤ 0.1 %", $"requests {requests}; tokens {tokens}; not configured {learned}");
     }
 
-    private static async Task<string> MeasureAsync(string name, int? requestsPerMinute, int? tokensPerMinute, RateLimits? told, double seconds)
+    private static async Task<string> MeasureAsync(string name, int? requestsPerMinute, int? tokensPerMinute, RateLimits? limits, double seconds)
     {
         await using ServerProcess server = await ServerProcess.StartAsync(LatencyMilliseconds, requestsPerMinute: requestsPerMinute, tokensPerMinute: tokensPerMinute);
         LlmRequest[] rows = Rows(requestsPerMinute, tokensPerMinute, seconds);
         await using var manager = new RequestManager(
             new OpenAIProvider("no-key-needed", server.ApiBase),
-            new RequestManagerOptions { Concurrency = 1_000, AdaptiveConcurrency = true, RateLimits = told, ShowProgress = false, MaxThrottleWait = TimeSpan.FromHours(1) });
+            new RequestManagerOptions { Concurrency = 1_000, AdaptiveConcurrency = true, RateLimits = limits, ShowProgress = false, MaxThrottleWait = TimeSpan.FromHours(1) });
         long start = Stopwatch.GetTimestamp();
         Task<IReadOnlyList<ResponseWrapper<LlmResponse>>> run = manager.ProcessBatchAsync(rows);
         await Task.WhenAny(run, Task.Delay(s_learning));

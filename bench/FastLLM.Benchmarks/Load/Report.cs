@@ -11,7 +11,7 @@ internal static class Report
     {
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"- Date: {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC");
-        text.AppendLine(CultureInfo.InvariantCulture, $"- Commit: {flags.Text("--commit") ?? "not told"}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"- Commit: {flags.Text("--commit") ?? "unknown"}");
         text.AppendLine(CultureInfo.InvariantCulture, $"- Machine: {Environment.ProcessorCount} cores, {CpuModel()}, {RuntimeInformation.OSDescription}");
         text.AppendLine(CultureInfo.InvariantCulture, $"- Runtime: {RuntimeInformation.FrameworkDescription}");
         text.AppendLine(CultureInfo.InvariantCulture, $"- Command: {flags.Text("--command") ?? "load " + (flags.Word ?? "all")}");

@@ -119,33 +119,19 @@ internal sealed class SendTelemetry(ProviderIdentity provider, bool capturesCont
     {
         Operation operation = OperationOf(request);
         ReadOnlySpan<byte> body = response is LlmResponse { RawBody: var raw } ? raw.Span : default;
-        string? model = AnswerFacts.First(body, "\"model\""u8, operation.LastResponseModel, operation.Model);
-        operation.LastResponseModel = model ?? operation.LastResponseModel;
-        var tags = new TagList(operation.Tags);
-        if (model is not null)
-        {
-            tags.Add(Telemetry.ResponseModel, model);
-        }
-
+        AnswerTags tags = operation.TagsOf(body);
         if (usage is not null && Telemetry.TokenUsage.Enabled)
         {
-            TagList typed = tags;
-            typed.Add(Telemetry.TokenType, "input");
-            Telemetry.TokenUsage.Record(usage.PromptTokens, typed);
+            Telemetry.TokenUsage.Record(usage.PromptTokens, tags.Input);
             if (usage.CompletionTokens > 0)
             {
-                typed = tags;
-                typed.Add(Telemetry.TokenType, "output");
-                Telemetry.TokenUsage.Record(usage.CompletionTokens, typed);
+                Telemetry.TokenUsage.Record(usage.CompletionTokens, tags.Output);
             }
         }
 
-        if (failure is not null)
-        {
-            tags.Add(Telemetry.ErrorType, failure.Kind.ToString());
-        }
-
-        Telemetry.Duration.Record(took.TotalSeconds, tags);
+        Telemetry.Duration.Record(
+            took.TotalSeconds,
+            failure is null ? tags.Duration : [.. tags.Duration, new(Telemetry.ErrorType, failure.Kind.ToString())]);
         if (activity is null)
         {
             return;
@@ -153,7 +139,7 @@ internal sealed class SendTelemetry(ProviderIdentity provider, bool capturesCont
 
         if (activity.IsAllDataRequested)
         {
-            SendTags.AddResult(activity, body, model, usage, failure);
+            SendTags.AddResult(activity, body, tags.Model, usage, failure);
             if (capturesContent)
             {
                 MessageContentTags.Add(activity, request, response as LlmResponse, failure);
