@@ -4,7 +4,7 @@ using FastLLM.Benchmarks.Serving;
 
 namespace FastLLM.Benchmarks.Load;
 
-/// <summary>S10. Question: is a provider's limit used up and not overrun, told of it or not?</summary>
+/// <summary>S10. Question: is the limit of a provider used up and not exceeded, configured or not?</summary>
 /// <remarks>
 /// <c>--requests</c> is the limit a minute; each run sends as much as the limit allows in <c>--seconds</c>. Goodput is what was answered, by the time that it
 /// took from the first send to the last answer; of tokens, what the simulator counts: the prompt and the output that is allowed.

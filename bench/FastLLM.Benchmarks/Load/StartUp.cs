@@ -19,7 +19,7 @@ internal static class StartUp
             ProcessRun run = await ProcessRun.MeasureAsync(() => Tool.Start(program, "--version"));
             if (string.IsNullOrWhiteSpace(run.Output))
             {
-                throw new InvalidOperationException("The tool told no version.");
+                throw new InvalidOperationException("The tool printed no version.");
             }
 
             times.Add(run.Elapsed.TotalMilliseconds);

@@ -9,7 +9,7 @@ namespace FastLLM.Benchmarks.Load.Laws;
 /// <param name="Refused">The share of sends that may then be refused beyond random refusals.</param>
 internal sealed record LawCase(string[] Laws, double Ideal, double Goodput, double Refused)
 {
-    /// <summary>Gets what is told about when to come again, as the simulator reads it; <see langword="null"/> for the correct time.</summary>
+    /// <summary>Gets what refusals say about when to try again, in the form of the simulator; <see langword="null"/> for the correct time.</summary>
     public string? RetryAfter { get; init; }
 
     /// <summary>Gets a change in mid-run, as the simulator reads it.</summary>

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace FastLLM.Benchmarks.Load.Laws;
 
-/// <summary>S13. Question: does a client that is told nothing use up what a server allows, by whatever law it refuses?</summary>
+/// <summary>S13. Question: does a client without configuration use up what a server allows, whatever law it refuses by?</summary>
 /// <remarks>
 /// Each client is a process of its own against a server of its own, for 20 to 30 seconds; the figures come from the server's counts.
 /// Laws that keep a processor busy run one at a time, the others several at once.
