@@ -35,6 +35,21 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
         services.AddHealthChecks().AddFastLLM();
         await using ServiceProvider container = services.BuildServiceProvider();
         Console.WriteLine($"chat: {(await container.GetRequiredService<IChatClient>().GetResponseAsync("Hello")).Text}");
+        await using (var manager = new RequestManager(new OpenAIProvider("key", simulator.ApiBase)))
+        {
+            var options = new JobOptions { Input = args[1], Output = args[1] + ".xlsx", Template = new RowTemplate { Prompt = "Hello {{name}}" }, Model = "m", Answers = AnswerForm.OfLabels(["a", "b"]) };
+            Console.WriteLine($"job: {(await Job.RunAsync(manager, options)).Answered}");
+            try
+            {
+                options.Output = args[1] + ".parquet";
+                await Job.RunAsync(manager, options);
+            }
+            catch (ArgumentException e)
+            {
+                Console.WriteLine(e.Message);
+            }
+        }
+
         Console.WriteLine($"vector: {(await container.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateVectorAsync("a")).Length}");
         """";
 
@@ -49,12 +64,16 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
 
         // Without optimization, which takes most of the time: warnings are the same.
         string built = await feed.DotnetAsync("publish", feed.PathOf("program/Program.csproj"), "-c", "Debug", "-r", RuntimeInformation.RuntimeIdentifier, "-o", feed.PathOf("out"));
-        string printed = await feed.RunAsync(Path.Combine(feed.PathOf("out"), "Program"), feed.PathOf("cache"));
+        string table = feed.PathOf("names.csv");
+        await File.WriteAllTextAsync(table, "name\nAnn\nBob\n", TestContext.Current.CancellationToken);
+        string printed = await feed.RunAsync(Path.Combine(feed.PathOf("out"), "Program"), feed.PathOf("cache"), table);
 
         Assert.DoesNotContain("warning", built, StringComparison.OrdinalIgnoreCase);
         Assert.False(File.Exists(Path.Combine(feed.PathOf("out"), "Program.dll")), "Not compiled ahead of time.");
         Assert.StartsWith("cache: scope 3.", printed, StringComparison.Ordinal);
-        Assert.EndsWith(": Hello\nvector: 8\n", printed, StringComparison.Ordinal);
+        Assert.Contains(": Hello\njob: 2\n", printed, StringComparison.Ordinal);
+        Assert.Contains("Parquet files are not supported by this program", printed, StringComparison.Ordinal);
+        Assert.EndsWith("vector: 8\n", printed, StringComparison.Ordinal);
         Assert.True(Directory.Exists(Path.Combine(feed.Packages, "fastllm")), "The package of another build was used.");
     }
 

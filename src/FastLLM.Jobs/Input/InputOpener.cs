@@ -75,7 +75,9 @@ internal sealed class InputOpener(Stream file, InputFormat format, bool hasTempl
 
         if (kind == InputKind.Parquet)
         {
-            return await ParquetTable.OpenAsync(_stream, cancellationToken).ConfigureAwait(false);
+            return ParquetSupport.IsAvailable
+                ? await ParquetTable.OpenAsync(_stream, cancellationToken).ConfigureAwait(false)
+                : throw new InvalidDataException(ParquetSupport.Missing);
         }
 
         SheetTable table = SheetTable.Open(_stream, sheet);

@@ -51,6 +51,7 @@ internal readonly record struct OutputShape(string Path, OutputKind Kind, bool I
             : isBinary && format == OutputFormat.OpenAI ? $"{output}: OpenAI's lines cannot be written as {ending}. Name a .jsonl file."
             : kind == OutputKind.Lines && format == OutputFormat.Auto && ending.ToUpperInvariant() is not ("" or ".JSONL" or ".NDJSON")
                 ? $"{output}: the output cannot be written as {ending}. Name a file that ends with {Endings}."
+            : kind == OutputKind.Parquet && !ParquetSupport.IsAvailable ? $"{output}: {ParquetSupport.Missing}"
             : null;
     }
 

@@ -18,7 +18,7 @@ internal abstract class TableWriter : IAsyncDisposable
         OutputKind.Csv => new DelimitedWriter(stream, layout, (char)(form.Separator ?? (byte)','), form.Encoding, guards),
         OutputKind.Tsv => new DelimitedWriter(stream, layout, '\t', form.Encoding, guards),
         OutputKind.Workbook => new WorkbookWriter(stream, layout, form.Sheet ?? "Sheet1"),
-        OutputKind.Parquet => new ParquetRowsWriter(stream, layout, form.Fields),
+        OutputKind.Parquet when ParquetSupport.IsAvailable => new ParquetRowsWriter(stream, layout, form.Fields),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "The form is not a table."),
     };
 
