@@ -7,6 +7,8 @@ namespace FastLLM.Cli;
 /// <summary>Passes the arguments, environment and streams of the process to <see cref="App"/>.</summary>
 internal static class Program
 {
+    private static readonly TimeSpan s_matchTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>Gets the version.</summary>
     public static string Version { get; } =
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+', 2)[0];
@@ -39,6 +41,8 @@ internal static class Program
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(string[] args)
     {
+        // A model can write an answer for which a pattern of a schema takes years. Set before the first regular expression.
+        AppDomain.CurrentDomain.SetData("REGEX_DEFAULT_MATCH_TIMEOUT", s_matchTimeout);
         StandardStreams.Prepare();
         return new App(Environment.GetEnvironmentVariable, StandardStreams.Output, Console.Error, TimeProvider.System)
             .RunAsync(args).GetAwaiter().GetResult();

@@ -60,7 +60,10 @@ internal sealed class JobRun(JobSetup setup)
         }
         finally
         {
-            setup.Manager.Limiters.EndAnnouncements();
+            if (limits is not null)
+            {
+                setup.Manager.Limiters.EndAnnouncements(limits.Announce);
+            }
         }
 
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
@@ -80,7 +83,7 @@ internal sealed class JobRun(JobSetup setup)
         return result;
     }
 
-    // A run that resumes within a minute knows what the last one has sent. A manager that runs on knows that itself.
+    // A run that resumes within the minute or the day knows what the last one has sent. A manager that runs on knows that itself.
     private LimitJournal? OpenLimits(OutputFile output)
     {
         if (setup.Manager.Options.RateLimits is not { IsConfigured: true })

@@ -116,6 +116,21 @@ public sealed class SystemicFailureTests : EngineTest
         Assert.Equal(20, outcomes.Count(outcome => !outcome.IsSuccess));
     }
 
+    [Fact]
+    public async Task MaxErrors_ExceededByRowsThatAreDecidedAtTheEnd_StopsTheRun()
+    {
+        // Five refusals are too few to be shared by all, which is known when no row is left.
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) < 50 ? Task.FromResult("fine")
+            : throw new LlmException(FailureKind.PermissionDenied, "no") { StatusCode = 403 });
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.MaxErrors = 4; }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(55), Ended));
+
+        Assert.Equal(FailureKind.TooManyFailures, stopped.Kind);
+        Assert.Contains("5 rows have failed", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(5, stopped.Responses.Count(response => response.Error?.Kind == FailureKind.PermissionDenied));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
