@@ -57,7 +57,7 @@ public sealed record ModelPrice
     internal decimal MaxCost(long input, long output) => (input * HighestInput) + (output * HighestOutput);
 
     // A provider that states a larger part than the whole counts the part beside it.
-    private static (long Rest, long Part) Parts(long whole, long part)
+    private static (long Own, long Part) Parts(long whole, long part)
     {
         (whole, part) = (Math.Max(0, whole), Math.Max(0, part));
         return (part > whole ? whole : whole - part, part);

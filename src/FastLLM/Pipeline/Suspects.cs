@@ -46,10 +46,11 @@ internal sealed class Suspects
 
     /// <summary>Returns whether a send must wait for a decision.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
+    /// <param name="model">Its model: the rows of other models continue while it is decided about one.</param>
     /// <param name="isDeciding">Whether something is under way that will bring the decision about.</param>
-    public bool MustWait(Suspicion? row, bool isDeciding) =>
+    public bool MustWait(Suspicion? row, string? model, bool isDeciding) =>
         _isDecided
-        || (isDeciding && (IsEnough(_account) || _models.Values.Any(IsEnough)))
+        || (isDeciding && (IsEnough(_account) || (_models.TryGetValue(model ?? "", out SuspectGroup? group) && IsEnough(group))))
         || (IsEnough(_alike) && !_alike.IsAmongFirst(row) && (isDeciding || !_alike.AreFirstFinal));
 
     /// <summary>Notes a failed send, and returns what the row is suspected of now.</summary>

@@ -48,7 +48,7 @@ public sealed class TokenUpperBoundTests
     [InlineData("""{"model":"e","input":{"video":"https://x"}}""")]
     public void EmbeddingsOfOtherThanText_HaveNoKnownBound(string body)
     {
-        TokenUpperBound most = TokenUpperBound.Of(LlmRequest.FromJson(body));
+        TokenUpperBound most = TokenUpperBound.Of(LlmRequest.FromBody(Endpoints.Embeddings, System.Text.Encoding.UTF8.GetBytes(body)));
 
         Assert.Equal("an input that is no text", most.Unbounded);
     }
@@ -137,5 +137,6 @@ public sealed class TokenUpperBoundTests
         Assert.NotNull(TokenUpperBound.Of(tool).Unbounded);
     }
 
-    private static TokenUpperBound Of(string body) => TokenUpperBound.Of(LlmRequest.FromJson(body));
+    private static TokenUpperBound Of(string body) =>
+        TokenUpperBound.Of(LlmRequest.FromBody(Endpoints.ChatCompletions, System.Text.Encoding.UTF8.GetBytes(body)));
 }
