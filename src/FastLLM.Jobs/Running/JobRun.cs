@@ -43,6 +43,11 @@ internal sealed class JobRun(JobSetup setup)
         Prepare(output, table, journal);
         ResumeState resume = Resume(output, planned);
         journal.Read();
+        if (journal.IsBlank)
+        {
+            setup.Warn($"{journal.Path} is blank, as a full disk or a power loss leaves it: the cost that it stored is not counted.");
+        }
+
         if (journal.InFlight is { } inFlight)
         {
             string most = FormattableString.Invariant($"${inFlight:0.##########}");

@@ -108,8 +108,8 @@ public sealed class AnswerFormTests
     public void OfSchema_AlternativesOfAlternatives_AreRefusedBeforeTheyAreChecked()
     {
         IEnumerable<string> definitions = Enumerable.Range(0, 40)
-            .Select(i => $$"""x{{i}}":{"anyOf":[{"$ref":"#/$defs/x{{i + 1}}"},{"$ref":"#/$defs/x{{i + 1}}"}]}""");
-        string schema = $$$"""{"$ref":"#/$defs/x0","$defs":{"{{{string.Join(",\"", definitions)}}},"x40":{"type":"object"}}}""";
+            .Select(i => $$$"""x{{{i}}}":{"anyOf":[{"$ref":"#/$defs/x{{{i + 1}}}"},{"$ref":"#/$defs/x{{{i + 1}}}"}]}""");
+        string schema = $$$$"""{"$ref":"#/$defs/x0","$defs":{"{{{{string.Join(",\"", definitions)}}}},"x40":{"type":"object"}}}""";
 
         Assert.Contains("more than 1,000,000 schemas", Assert.Throws<ArgumentException>(() => AnswerForm.OfSchema(schema)).Message, StringComparison.Ordinal);
     }
