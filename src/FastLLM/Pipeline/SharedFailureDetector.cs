@@ -21,6 +21,9 @@ internal sealed class SharedFailureDetector
     /// own.</summary>
     public const int EnoughOfKey = 3;
 
+    /// <summary>How many rows in a row with responses that cannot be read are no coincidence, after others were answered.</summary>
+    public const int EnoughUnreadable = 100;
+
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
 

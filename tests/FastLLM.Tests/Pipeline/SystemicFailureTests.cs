@@ -64,6 +64,29 @@ public sealed class SystemicFailureTests : EngineTest
         Assert.Equal(99, outcomes.Count(outcome => outcome.Error?.Kind == FailureKind.InvalidRequest));
     }
 
+    [Theory]
+    [InlineData(2000, true)]
+    [InlineData(300, false)]
+    public async Task UnreadableResponses_AfterAnswers_StopTheRun_UnlessAnswersFollow(int bad, bool stops)
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) is < 50 or > 399 && !stops || NumberOf(request) < 50
+            ? Task.FromResult("fine") : throw new LlmException(FailureKind.InvalidResponse, "The answer is not a JSON object.") { StatusCode = 200 });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => (o.Concurrency, o.RetryAttempts) = (20, 2)));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> running = RunClockAsync(manager.ProcessBatchAsync(AskMany(bad + 400), Ended));
+
+        if (stops)
+        {
+            var stopped = await Assert.ThrowsAsync<LlmRunException>(() => running);
+            Assert.Equal(FailureKind.InvalidResponse, stopped.Kind);
+            Assert.InRange(provider.Sends, 150, 500);
+        }
+        else
+        {
+            Assert.Equal(350, (await running).Count(outcome => !outcome.IsSuccess));
+        }
+    }
+
     [Fact]
     public async Task Failures_OfDifferentKinds_DoNotStopTheRun()
     {
