@@ -50,8 +50,8 @@ internal static class Program
         StandardStreams.Prepare();
         if (Descriptors.Limit < FewestDescriptors)
         {
-            Console.Error.WriteLine(
-                $"fastllm: The process may have {Descriptors.Limit} files open, but needs {FewestDescriptors}. Raise the limit (ulimit -n).");
+            Console.Error.WriteLine($"fastllm: The process may have {Descriptors.Limit} files open, but needs {FewestDescriptors}. "
+                + "Raise the limit (ulimit -n).");
             return ExitCode.Usage;
         }
 

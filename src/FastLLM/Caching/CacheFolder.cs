@@ -135,7 +135,7 @@ internal sealed class CacheFolder
         marker.SetLength(looks.Length);
     }
 
-    /// <summary>Gets a value indicating whether there is a marker: whoever finds damage removes it.</summary>
+    /// <summary>Gets a value indicating whether there is a marker. It is removed when damage is found.</summary>
     public bool HasCleanMarker => File.Exists(CleanMarker);
 
     /// <summary>Returns whether the database is unchanged since the marker was written.</summary>
