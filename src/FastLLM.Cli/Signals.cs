@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace FastLLM.Cli;
 
-/// <summary>Maps signals to tokens: the first Ctrl-C, SIGTERM or SIGHUP drains the run, a Ctrl-C while it drains aborts it, the next one ends
-/// the process.</summary>
+/// <summary>Maps signals to tokens: the first Ctrl-C, SIGTERM or SIGHUP drains the run, a Ctrl-C while it drains aborts it, the next one
+/// ends the process.</summary>
 /// <remarks>After a SIGTERM or SIGHUP, draining is limited to 25 s, because service managers send SIGKILL after 30 s. More of them change
 /// nothing: a terminal that is closed sends SIGHUP twice. Callbacks run on the signal's thread.</remarks>
 internal sealed class Signals : IDisposable

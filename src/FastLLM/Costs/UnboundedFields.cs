@@ -106,7 +106,7 @@ internal static class UnboundedFields
         return null;
     }
 
-    /// <summary>Returns whether a field limits the output for some servers only: it can raise the limit of a request, not set one.</summary>
+    /// <summary>Returns whether a field limits the output for some servers only: it can raise the limit, not set one.</summary>
     public static bool IsOtherLimit(ref Utf8JsonReader reader) => IsAmong(ref reader, s_otherLimits);
 
     /// <summary>Returns whether a field asks for several answers.</summary>

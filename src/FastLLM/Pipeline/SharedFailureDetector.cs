@@ -6,10 +6,10 @@ namespace FastLLM.Pipeline;
 /// <summary>Detects by evidence whether failures are the rows' own, a model's, or shared by all.</summary>
 /// <remarks>
 /// <para>A row that fails for a reason that others may share is suspected. It has failed on its own if a send that began later is answered,
-/// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends (for a reason of
-/// a model: of that model) are held until what was in flight has returned, and a few of the held rows, as far from the failed ones as can
-/// be, are sent as probes. If none is answered, the run stops and its rows stay pending; a model's rows are not sent any more, and the
-/// others continue.</para>
+/// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends (for a reason
+/// of a model: of that model) are held until what was in flight has returned, and a few of the held rows, as far from the failed ones as
+/// can be, are sent as probes. If none is answered, the run stops and its rows stay pending; a model's rows are not sent any more, and
+/// the others continue.</para>
 /// <para>While no row is suspected, a send costs two increments and a few reads. Safe for concurrent use.</para>
 /// </remarks>
 internal sealed class SharedFailureDetector
