@@ -67,9 +67,9 @@ internal struct BodyScan
             // To the end: the reader throws at what follows the object.
         }
 
-        // Rare, so that the text is read once more only then.
-        scan.IsUsageUnclear |= scan.HasUsage && scan.HasChoices && scan.CompletionTokens == 0 && scan.TotalTokens <= scan.PromptTokens
-            && ChoiceText.Read(body) is { Length: > 0 };
+        // Rare, so that the text is read once more only then. A response that has ended always has an output.
+        scan.IsUsageUnclear |= scan.HasUsage && scan.CompletionTokens == 0 && scan.TotalTokens <= scan.PromptTokens
+            && (scan.StatusEnded || (scan.HasChoices && ChoiceText.Read(body) is { Length: > 0 }));
         return scan;
     }
 

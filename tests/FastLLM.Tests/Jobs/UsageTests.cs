@@ -71,6 +71,13 @@ public sealed class UsageTests : EngineTest
         Assert.Equal(tokens is null ? 1 : 0, manager.Stats.Unpriced);
     }
 
+    [Theory]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5,"output_tokens":1,"total_tokens":6}}""", true)]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5,"output_tokens":0,"total_tokens":5}}""", false)]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5}}""", false)]
+    public void Usage_OfAnEndedResponse_HasAnOutput(string body, bool isPlausible) =>
+        Assert.Equal(isPlausible, LlmResponse.FromBody(Encoding.UTF8.GetBytes(body)).Usage!.IsPlausible);
+
     [Fact]
     public async Task UsageAboveTheWorstCase_IsChargedAndReservedForTheNext()
     {
