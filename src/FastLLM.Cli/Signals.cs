@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace FastLLM.Cli;
 
-/// <summary>Maps signals to tokens: the first Ctrl-C, SIGTERM or SIGHUP drains the run, the second aborts it, the third ends the
-/// process.</summary>
-/// <remarks> After a SIGTERM or SIGHUP, draining is limited to 25 s, because service managers send SIGKILL after 30 s. Callbacks run on the
-/// signal's thread. </remarks>
+/// <summary>Maps signals to tokens: the first Ctrl-C, SIGTERM or SIGHUP drains the run, a Ctrl-C while it drains aborts it, the next one
+/// ends the process.</summary>
+/// <remarks>After a SIGTERM or SIGHUP, draining is limited to 25 s, because service managers send SIGKILL after 30 s. More of them change
+/// nothing: a terminal that is closed sends SIGHUP twice. Callbacks run on the signal's thread.</remarks>
 internal sealed class Signals : IDisposable
 {
     /// <summary>The maximum duration of draining after a SIGTERM or SIGHUP.</summary>
@@ -43,7 +43,7 @@ internal sealed class Signals : IDisposable
     /// <summary>Gets the token of the first signal: send no more, and wait for requests in flight.</summary>
     public CancellationToken Drain => _drain.Token;
 
-    /// <summary>Gets the token of the second signal, or of a SIGTERM or SIGHUP 25 s ago: stop at once.</summary>
+    /// <summary>Gets the token of a Ctrl-C while the run drains, or of a SIGTERM or SIGHUP 25 s ago: stop at once.</summary>
     public CancellationToken Abort => _abort.Token;
 
     /// <summary>Removes the signal handlers, so that signals end the process again.</summary>
@@ -89,12 +89,17 @@ internal sealed class Signals : IDisposable
                 return false;
             }
 
-            place = ++_seen;
-            if (place == 1 && signal != PosixSignal.SIGINT)
+            if (signal != PosixSignal.SIGINT)
             {
-                _drainTimer = _time.CreateTimer(
+                _drainTimer ??= _time.CreateTimer(
                     static signals => Cancel(((Signals)signals!)._abort), this, MaxDrain, Timeout.InfiniteTimeSpan);
+                if (_seen > 0)
+                {
+                    return true;
+                }
             }
+
+            place = ++_seen;
         }
 
         if (place <= 2)

@@ -91,7 +91,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         ProviderIdentity identity = provider.Identity;
         var telemetry = new SendTelemetry(identity, Options.CaptureMessageContent);
         _gauges = new ManagerGauges(identity, Gauge);
-        _delivery = new OutcomeDelivery<TResponse>(inFlight, Options, _total, telemetry, _logger);
+        _delivery = new OutcomeDelivery<TResponse>(inFlight, _total, telemetry, _logger);
         _abandon = run => _delivery.Abandon((Run<TResponse>)run!);
         _stopLate = run => _delivery.Stop((Run<TResponse>)run!, ((SingleRun<TResponse>)run!).Lateness!);
         _admission = new AdmissionControl<TResponse>(provider, Options, _limiters, Costs, _probe, _logger);
@@ -146,6 +146,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
             requests, Track(requests.Length), _ledger?.Open(), remembersAnswers: Answers is null, NewDetector())
         {
             Check = check,
+            FailureLimit = FailureLimit.Create(Options),
         };
         try
         {
@@ -303,6 +304,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
             rows, window, Track(settings.Total), account, NewDetector(), settings, hasCache: Answers is not null, Options.TimeProvider)
         {
             Check = settings.Check,
+            FailureLimit = FailureLimit.Create(Options),
         };
     }
 

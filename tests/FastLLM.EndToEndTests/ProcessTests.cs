@@ -33,6 +33,19 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(rows, OutputRows.Read(_tool.PathOf("in.out.jsonl")).Count(row => row.IsSuccess));
     }
 
+    [Theory]
+    [InlineData(64)]
+    [InlineData(128)]
+    public async Task TooFewDescriptors_AreRefused(int limit)
+    {
+        _tool.Write("in.jsonl", Rows(2));
+
+        ToolResult result = await _tool.RunInShellAsync($"ulimit -n {limit}; exec \"$@\"", "run", "in.jsonl", "--provider", "simulator");
+
+        Assert.Equal(2, result.Exit);
+        Assert.Contains("Raise the limit (ulimit -n)", result.Messages, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task FewDescriptors_WithServerInSameProcess_AreEnough()
     {

@@ -63,6 +63,24 @@ public sealed class StopTests : IDisposable
     }
 
     [Fact]
+    public async Task AnswerThatKeepsAPatternBusy_FailsItsRow()
+    {
+        byte[] answer = """
+            {"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant",
+            "content":"{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}
+            """u8.ToArray();
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, answer));
+        _tool.Write("in.jsonl", Rows(1));
+        _tool.Write("schema.json", """{"type":"object","properties":{"a":{"type":"string","pattern":"^(a+)+$"}}}""");
+
+        ToolResult result = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--schema", "schema.json");
+
+        Assert.True(result.Exit == 1, result.Messages);
+        Assert.Contains("takes too long", File.ReadAllText(_tool.PathOf("in.out.jsonl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task InvalidRowsAmongValidOnes_FailAlone()
     {
         await using var server = FaultServer.Start(async (request, connection) =>

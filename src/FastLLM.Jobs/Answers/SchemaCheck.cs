@@ -44,8 +44,15 @@ internal sealed class SchemaCheck
 
         using (document)
         {
-            return _schema.Evaluate(document.RootElement, s_fast).IsValid ? null
-                : Describe(_schema.Evaluate(document.RootElement, s_full));
+            try
+            {
+                return _schema.Evaluate(document.RootElement, s_fast).IsValid ? null
+                    : Describe(_schema.Evaluate(document.RootElement, s_full));
+            }
+            catch (RegexMatchTimeoutException e)
+            {
+                return $"The pattern {e.Pattern} of the schema takes too long to match the answer.";
+            }
         }
     }
 

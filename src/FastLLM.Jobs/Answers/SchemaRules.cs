@@ -38,6 +38,11 @@ internal sealed record SchemaRules(IReadOnlyList<string> NotStrict)
         }
 
         new SchemaWalk(document.RootElement, refused, notStrict).Visit(document.RootElement, "#");
+        if (refused.Count == 0 && SchemaReach.ErrorOf(document.RootElement) is { } endless)
+        {
+            refused.Add(endless);
+        }
+
         if (document.RootElement.Member("anyOf").ValueKind != JsonValueKind.Undefined)
         {
             notStrict.Add("#: anyOf at the root");

@@ -108,13 +108,12 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
     }
 
     // Names of anchors are left to the schema library.
-    private bool Resolves(string reference)
-    {
-        if (!reference.StartsWith("#/", StringComparison.Ordinal))
-        {
-            return true;
-        }
+    private bool Resolves(string reference) =>
+        !reference.StartsWith("#/", StringComparison.Ordinal) || Resolve(root, reference).ValueKind != JsonValueKind.Undefined;
 
+    /// <summary>Finds the place that a reference of the form <c>#/a/b</c> names; undefined if there is none.</summary>
+    public static JsonElement Resolve(JsonElement root, string reference)
+    {
         JsonElement at = root;
         foreach (string part in reference[2..].Split('/'))
         {
@@ -126,6 +125,6 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
                 : default;
         }
 
-        return at.ValueKind != JsonValueKind.Undefined;
+        return at;
     }
 }

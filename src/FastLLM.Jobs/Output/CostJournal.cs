@@ -8,8 +8,9 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Stores in <c>OUTPUT.spent</c> the cost of a job that no record of the output states: one line of JSON, or no file if there is
 /// none.</summary>
 /// <remarks><c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a
-/// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. Not safe for concurrent
-/// use; the lock of the output covers it.</remarks>
+/// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. A file that a full disk did
+/// not let be written is deleted again, and one that a power loss left blank is none. Not safe for concurrent use; the lock of the output
+/// covers it.</remarks>
 internal sealed class CostJournal(string output) : IDisposable
 {
     private const decimal TrimsZeros = 1.000000000000000000000000000m;
@@ -27,6 +28,12 @@ internal sealed class CostJournal(string output) : IDisposable
     /// <summary>Gets the upper bound of what was in flight when a run was killed; <see langword="null"/> if none was.</summary>
     public decimal? InFlight { get; private set; }
 
+    /// <summary>Gets a value indicating whether the file is there, but blank.</summary>
+    public bool IsBlank { get; private set; }
+
+    /// <summary>Gets or sets what writes the line; tests replace it to simulate a full disk.</summary>
+    internal OutputFile.RecordWriter Writer { get; set; } = RandomAccess.Write;
+
     /// <summary>Reads the file of an earlier run.</summary>
     /// <exception cref="IOException">The file cannot be read, or is not a journal.</exception>
     public void Read()
@@ -39,7 +46,14 @@ internal sealed class CostJournal(string output) : IDisposable
         PlainFile.Require(Path, there);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path));
+            byte[] bytes = File.ReadAllBytes(Path);
+            IsBlank = !bytes.AsSpan().ContainsAnyExcept((byte)0, (byte)' ', (byte)'\n');
+            if (IsBlank)
+            {
+                return;
+            }
+
+            using JsonDocument document = JsonDocument.Parse(bytes);
             Unrecorded = Money(document.RootElement, "unrecorded") ?? 0;
             InFlight = Money(document.RootElement, "in_flight");
         }
@@ -94,8 +108,19 @@ internal sealed class CostJournal(string output) : IDisposable
         string text = inFlight is { } bound
             ? string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\",\"in_flight\":\"{bound}\"}}")
             : string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"}}");
-        RandomAccess.Write(_file.SafeFileHandle, Encoding.ASCII.GetBytes(text.PadRight(Length - 1) + "\n"), 0);
-        RandomAccess.SetLength(_file.SafeFileHandle, Length);
+        bool isNew = RandomAccess.GetLength(_file.SafeFileHandle) < Length;
+        try
+        {
+            Writer(_file.SafeFileHandle, Encoding.ASCII.GetBytes(text.PadRight(Length - 1) + "\n"), 0);
+            RandomAccess.SetLength(_file.SafeFileHandle, Length);
+        }
+        catch (IOException) when (isNew)
+        {
+            // Half a line would keep the next run from starting.
+            Dispose();
+            File.Delete(Path);
+            throw;
+        }
     }
 
     private static decimal? Money(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value)

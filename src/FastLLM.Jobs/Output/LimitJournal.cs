@@ -6,10 +6,10 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Jobs.Output;
 
-/// <summary>Stores in <c>OUTPUT.limits</c> what was sent in the last minute, so that a run that resumes within it exceeds no configured
+/// <summary>Stores in <c>OUTPUT.limits</c> what was sent in the last minute and day, so that a run that resumes exceeds no configured
 /// limit.</summary>
 /// <remarks>One line of JSON, written about once a second before the sends of that second. A file that cannot be read or written is
-/// ignored: it concerns one minute. The lock of the output covers it.</remarks>
+/// ignored: it concerns one minute, or one day. The lock of the output covers it.</remarks>
 internal sealed class LimitJournal(string output, TimeProvider time) : IDisposable
 {
     private readonly Lock _gate = new();
@@ -40,7 +40,7 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
             [
                 .. document.RootElement.GetProperty("models").EnumerateArray().Select(model => new SentMinute(
                     model.GetProperty("model").GetString()!,
-                    [.. model.GetProperty("sent").EnumerateArray().Select(static axis => AmountsOf(axis))])),
+                    [.. model.GetProperty("sent").EnumerateArray().Select(static axis => AmountsOf(axis))]) { Day = DayOf(model) }),
             ];
             return (sent, Math.Max(0, age));
         }
@@ -84,6 +84,10 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
 
     private static double[] AmountsOf(JsonElement axis) => [.. axis.EnumerateArray().Select(static one => one.GetDouble())];
 
+    private static SentDay? DayOf(JsonElement model) => model.TryGetProperty("day", out JsonElement day)
+        ? new SentDay(day.GetProperty("used").GetInt64(), day.GetProperty("ends_in").GetDouble())
+        : null;
+
     private void Write()
     {
         if (_file is null)
@@ -100,7 +104,13 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
             IEnumerable<string> axes = model.Amounts.Select(static axis =>
                 $"[{string.Join(',', axis.Select(static one => Math.Ceiling(one).ToString(CultureInfo.InvariantCulture)))}]");
             string name = $"\"{JsonEncodedText.Encode(model.Model)}\"";
-            text.Append(CultureInfo.InvariantCulture, $"{separator}{{\"model\":{name},\"sent\":[{string.Join(',', axes)}]}}");
+            text.Append(CultureInfo.InvariantCulture, $"{separator}{{\"model\":{name},\"sent\":[{string.Join(',', axes)}]");
+            if (model.Day is { } day)
+            {
+                text.Append(CultureInfo.InvariantCulture, $",\"day\":{{\"used\":{day.Used},\"ends_in\":{Math.Ceiling(day.EndsIn)}}}");
+            }
+
+            text.Append('}');
             separator = ",";
         }
 

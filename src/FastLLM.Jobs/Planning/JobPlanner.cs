@@ -21,8 +21,10 @@ internal sealed class JobPlanner(JobSetup setup)
 
     /// <summary>Plans a job. Sends and writes nothing.</summary>
     /// <exception cref="IOException">The input or the output cannot be read.</exception>
+    /// <exception cref="InvalidDataException">There is a budget, and rows whose cost has no bound.</exception>
     public async Task<JobPlan> PlanAsync(CancellationToken cancellationToken)
     {
+        setup.RefuseUnbounded(); // as the run does
         setup.SayForm();
         ResumeState resume = setup.NewResumeState();
         string? log = setup.Options is { Fresh: false, Output: not Job.Pipe } && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;

@@ -43,6 +43,11 @@ internal sealed class JobRun(JobSetup setup)
         Prepare(output, table, journal);
         ResumeState resume = Resume(output, planned);
         journal.Read();
+        if (journal.IsBlank)
+        {
+            setup.Warn($"{journal.Path} is blank, as a full disk or a power loss leaves it: the cost that it stored is not counted.");
+        }
+
         if (journal.InFlight is { } inFlight)
         {
             string most = FormattableString.Invariant($"${inFlight:0.##########}");
@@ -60,7 +65,10 @@ internal sealed class JobRun(JobSetup setup)
         }
         finally
         {
-            setup.Manager.Limiters.EndAnnouncements();
+            if (limits is not null)
+            {
+                setup.Manager.Limiters.EndAnnouncements(limits.Announce);
+            }
         }
 
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
@@ -80,7 +88,7 @@ internal sealed class JobRun(JobSetup setup)
         return result;
     }
 
-    // A run that resumes within a minute knows what the last one has sent. A manager that runs on knows that itself.
+    // A run that resumes within the minute or the day knows what the last one has sent. A manager that runs on knows that itself.
     private LimitJournal? OpenLimits(OutputFile output)
     {
         if (setup.Manager.Options.RateLimits is not { IsConfigured: true })

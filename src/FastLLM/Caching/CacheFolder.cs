@@ -135,12 +135,15 @@ internal sealed class CacheFolder
         marker.SetLength(looks.Length);
     }
 
+    /// <summary>Gets a value indicating whether there is a marker. It is removed when damage is found.</summary>
+    public bool HasCleanMarker => File.Exists(CleanMarker);
+
     /// <summary>Returns whether the database is unchanged since the marker was written.</summary>
     public bool CleanMarkerHolds()
     {
         try
         {
-            return File.Exists(CleanMarker) && File.ReadAllText(CleanMarker, Encoding.ASCII) == Looks();
+            return HasCleanMarker && File.ReadAllText(CleanMarker, Encoding.ASCII) == Looks();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -158,7 +158,10 @@ internal sealed class CacheWriter : IDisposable
             if (new FileInfo(_folder.Log).Length >= CheckpointFrom)
             {
                 _connection.Database.Checkpoint(truncate: false);
-                _folder.WriteCleanMarker();
+                if (_folder.HasCleanMarker)
+                {
+                    _folder.WriteCleanMarker();
+                }
             }
         }
         catch (IOException e) when (Descriptors.AreUsedUp(e))
@@ -215,7 +218,12 @@ internal sealed class CacheWriter : IDisposable
                         _connection.Write(_unwritten);
                     }
 
-                    if (_fault is null && _connection.Database.Checkpoint(truncate: true))
+                    // Where damage was found, the log stays for the repair, and no marker says that there is none.
+                    if (!_folder.HasCleanMarker)
+                    {
+                        _connection.Database.LeaveLog();
+                    }
+                    else if (_fault is null && _connection.Database.Checkpoint(truncate: true) && _folder.HasCleanMarker)
                     {
                         _folder.WriteCleanMarker();
                     }

@@ -38,25 +38,30 @@ public sealed record ModelPrice
     {
         ArgumentNullException.ThrowIfNull(usage);
         (decimal input, decimal output, decimal cachedInput) = (Input, Output, CachedInput ?? Input);
+        (long fresh, long cached) = Parts(usage.PromptTokens, usage.CachedTokens);
+        (long text, long reasoning) = Parts(usage.CompletionTokens, usage.ReasoningTokens);
         foreach (PriceTier tier in Tiers)
         {
-            if (usage.PromptTokens > tier.Above)
+            if (fresh + cached > tier.Above)
             {
                 (input, output, cachedInput) = (tier.Input ?? input, tier.Output ?? output, tier.CachedInput ?? tier.Input ?? cachedInput);
             }
         }
 
-        // A provider that counts the parts beside the whole must not make a negative of the rest.
-        long cached = Math.Clamp(usage.CachedTokens, 0, Math.Max(0, usage.PromptTokens));
-        long reasoning = Math.Clamp(usage.ReasoningTokens, 0, Math.Max(0, usage.CompletionTokens));
-        return (Math.Max(0, usage.PromptTokens - cached) * input) + (cached * cachedInput)
-            + (Math.Max(0, usage.CompletionTokens - reasoning) * output) + (reasoning * (Reasoning ?? output));
+        return (fresh * input) + (cached * cachedInput) + (text * output) + (reasoning * (Reasoning ?? output));
     }
 
     /// <summary>Returns the highest possible cost of a request.</summary>
     /// <param name="input">The maximum number of prompt tokens.</param>
     /// <param name="output">The maximum number of output tokens.</param>
     internal decimal MaxCost(long input, long output) => (input * HighestInput) + (output * HighestOutput);
+
+    // A provider that states a larger part than the whole counts the part beside it.
+    private static (long Own, long Part) Parts(long whole, long part)
+    {
+        (whole, part) = (Math.Max(0, whole), Math.Max(0, part));
+        return (part > whole ? whole : whole - part, part);
+    }
 }
 
 /// <summary>Represents the prices above a prompt length; <see langword="null"/> keeps the price of the tier below.</summary>

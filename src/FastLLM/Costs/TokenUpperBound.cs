@@ -41,6 +41,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
     {
         private bool _hasOutput;
         private long? _limit;
+        private long _otherLimit;
+        private bool _isLimitUnclear;
         private long _choices;
         private long _prompts;
         private long _pictures;
@@ -51,7 +53,10 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         {
             long input = bytes + Preamble + (_pictures * Picture);
             long choices = Math.Min(MaxOutput, Math.Clamp(_choices, 1, MaxOutput) * Math.Clamp(_prompts, 1, MaxOutput));
-            long? output = !_hasOutput ? 0 : _limit is { } limit ? Math.Min(limit + _thinking, MaxOutput) * choices : null;
+            long? output = !_hasOutput ? 0
+                : _limit is { } limit && !_isLimitUnclear
+                    ? Math.Min(Math.Min(Math.Max(limit, _otherLimit), MaxOutput) + _thinking, MaxOutput) * choices
+                : null;
             return new TokenUpperBound(input, output, choices, _unbounded);
         }
 
@@ -89,18 +94,20 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             if (reader.ValueTextEquals("max_tokens"u8) || reader.ValueTextEquals("max_completion_tokens"u8)
                 || reader.ValueTextEquals("max_output_tokens"u8))
             {
-                if (Number(ref reader) is { } limit)
-                {
-                    _limit = Math.Max(_limit ?? 0, limit);
-                }
+                _limit = ReadLimit(ref reader) is { } limit ? Math.Max(_limit ?? 0, limit) : _limit;
             }
-            else if (reader.ValueTextEquals("n"u8) || reader.ValueTextEquals("best_of"u8))
+            else if (UnboundedFields.IsOtherLimit(ref reader))
+            {
+                _otherLimit = Math.Max(_otherLimit, ReadLimit(ref reader) ?? 0);
+            }
+            else if (UnboundedFields.IsChoices(ref reader))
             {
                 ReadChoices(ref reader);
             }
             else if (reader.ValueTextEquals("thinking_budget"u8))
             {
-                _thinking = Math.Max(_thinking, Number(ref reader) ?? MaxOutput); // some servers count it beside the output limit
+                // Some servers count it beside the output limit.
+                _thinking = Math.Max(_thinking, Math.Min(Number(ref reader) ?? MaxOutput, MaxOutput));
             }
             else if (UnboundedFields.Find(ref reader) is { } what)
             {
@@ -110,6 +117,42 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 ReadPrompt(ref reader);
             }
+            else if (!_hasOutput && reader.ValueTextEquals("input"u8))
+            {
+                ReadEmbedded(ref reader);
+            }
+        }
+
+        // A number that servers may take for "no limit", or read otherwise, limits nothing.
+        private long? ReadLimit(ref Utf8JsonReader reader)
+        {
+            reader.Read();
+            if (reader.TryGetLenientWhole(out long limit) && limit > 0)
+            {
+                return limit;
+            }
+
+            _isLimitUnclear |= reader.TokenType != JsonTokenType.Null;
+            reader.Skip();
+            return null;
+        }
+
+        // Some models embed pictures and films too, whatever the length of their addresses.
+        private void ReadEmbedded(ref Utf8JsonReader reader)
+        {
+            reader.Read();
+            bool hasObject = reader.TokenType == JsonTokenType.StartObject;
+            if (reader.TokenType == JsonTokenType.StartArray)
+            {
+                while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                {
+                    hasObject |= reader.TokenType == JsonTokenType.StartObject;
+                    reader.Skip();
+                }
+            }
+
+            reader.Skip();
+            _unbounded ??= hasObject ? "an input that is no text" : null;
         }
 
         // Of the older completions: a text, tokens, or several of either, each of which is answered.
@@ -149,22 +192,9 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 _pictures++;
             }
-            else if (reader.ValueTextEquals("input_audio"u8) || reader.ValueTextEquals("audio_url"u8))
+            else
             {
-                _unbounded ??= "sound";
-            }
-            else if (reader.ValueTextEquals("video_url"u8) || reader.ValueTextEquals("input_video"u8))
-            {
-                _unbounded ??= "a film";
-            }
-            else if (reader.ValueTextEquals("file"u8) || reader.ValueTextEquals("input_file"u8)
-                || reader.ValueTextEquals("document"u8) || reader.ValueTextEquals("item_reference"u8))
-            {
-                _unbounded ??= "a file";
-            }
-            else if (UnboundedFields.IsServerTool(reader.ValueSpan))
-            {
-                _unbounded ??= "a tool that the provider runs";
+                _unbounded ??= UnboundedFields.OfType(reader.ValueSpan);
             }
         }
 

@@ -32,9 +32,23 @@ internal static class UnboundedFields
         "urlContext", "code_execution", "codeExecution", "file_search", "fileSearch", "enterprise_web_search",
     ];
 
+    // Of content parts and tools. Versions and variants follow the name: document_url, web_search_20250305.
+    private static readonly (string Type, string What)[] s_types =
+    [
+        ("input_audio", "sound"), ("audio", "sound"), ("input_video", "a film"), ("video", "a film"), ("media", "a film"),
+        ("file_search", Tool), ("input_file", "a file"), ("file", "a file"), ("document", "a file"), ("item_reference", "a file"),
+        ("container_upload", "a file"),
+    ];
+
+    private static readonly string[] s_otherLimits =
+        ["max_new_tokens", "n_predict", "num_predict", "max_gen_len", "max_length", "max_tokens_to_sample", "maxOutputTokens", "maxTokens"];
+
+    private static readonly string[] s_choices =
+        ["n", "best_of", "candidate_count", "candidateCount", "num_generations", "num_return_sequences", "num_completions"];
+
     private static readonly string[] s_toolTypes =
     [
-        "web_search", "web_fetch", "x_search", "live_search", "news_search", "google_search", "collections_search", "file_search",
+        "web_search", "web_fetch", "x_search", "live_search", "news_search", "google_search", "collections_search",
         "code_interpreter", "code_execution", "computer", "image_generation", "mcp", "local_shell", "tool_search", "browser_search",
         "openrouter:",
     ];
@@ -70,38 +84,37 @@ internal static class UnboundedFields
         return null;
     }
 
-    /// <summary>Returns whether a type is that of a tool that the provider runs; versions follow the name.</summary>
-    public static bool IsServerTool(ReadOnlySpan<byte> type)
+    /// <summary>Returns what a content part or a tool of a type asks for, or <see langword="null"/>.</summary>
+    public static string? OfType(ReadOnlySpan<byte> type)
     {
+        foreach ((string name, string what) in s_types)
+        {
+            if (Begins(type, name))
+            {
+                return what;
+            }
+        }
+
         foreach (string name in s_toolTypes)
         {
-            if (type.Length >= name.Length && System.Text.Ascii.Equals(type[..name.Length], name))
+            if (Begins(type, name))
             {
-                return true;
+                return Tool;
             }
         }
 
-        return false;
+        return null;
     }
+
+    /// <summary>Returns whether a field limits the output for some servers only: it can raise the limit, not set one.</summary>
+    public static bool IsOtherLimit(ref Utf8JsonReader reader) => IsAmong(ref reader, s_otherLimits);
+
+    /// <summary>Returns whether a field asks for several answers.</summary>
+    public static bool IsChoices(ref Utf8JsonReader reader) => IsAmong(ref reader, s_choices);
 
     /// <summary>Returns whether a tier has the usual price or a lower one.</summary>
-    public static bool IsUsualTier(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType != JsonTokenType.String)
-        {
-            return false;
-        }
-
-        foreach (string tier in s_usualTiers)
-        {
-            if (reader.ValueTextEquals(tier))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    public static bool IsUsualTier(ref Utf8JsonReader reader) =>
+        reader.TokenType == JsonTokenType.String && IsAmong(ref reader, s_usualTiers);
 
     /// <summary>Reads a list of modalities to its end.</summary>
     /// <returns>Whether it is of text only.</returns>
@@ -121,5 +134,21 @@ internal static class UnboundedFields
         }
 
         return isText;
+    }
+
+    private static bool Begins(ReadOnlySpan<byte> text, string name) =>
+        text.Length >= name.Length && System.Text.Ascii.Equals(text[..name.Length], name);
+
+    private static bool IsAmong(ref Utf8JsonReader reader, string[] names)
+    {
+        foreach (string name in names)
+        {
+            if (reader.ValueTextEquals(name))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }

@@ -37,7 +37,7 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>usage</c> object.</summary>
     public bool HasUsage;
 
-    /// <summary>Whether a token count is there, but cannot be read.</summary>
+    /// <summary>Whether a token count is there, but cannot be read, or is 0 for an answer that has a text.</summary>
     public bool IsUsageUnclear;
 
     /// <summary>Whether the tokens of the completion are stated.</summary>
@@ -67,6 +67,9 @@ internal struct BodyScan
             // To the end: the reader throws at what follows the object.
         }
 
+        // Rare, so that the text is read once more only then. A response that has ended always has an output.
+        scan.IsUsageUnclear |= scan.HasUsage && scan.CompletionTokens == 0 && scan.TotalTokens <= scan.PromptTokens
+            && (scan.StatusEnded || (scan.HasChoices && ChoiceText.Read(body) is { Length: > 0 }));
         return scan;
     }
 

@@ -94,7 +94,7 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
     private void CompleteIfDone()
     {
         int left = Volatile.Read(ref _left);
-        if (left == 0 && !IsStopping && SharedFailures.DecideNow() is { } cause)
+        if (left == 0 && !IsStopping && DecideNow() is { } cause)
         {
             base.Stop(cause);
         }

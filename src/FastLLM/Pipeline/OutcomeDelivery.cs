@@ -7,12 +7,9 @@ namespace FastLLM.Pipeline;
 
 /// <summary>Delivers outcomes to the rows that await them, counts them, and stops runs that cannot continue.</summary>
 internal sealed class OutcomeDelivery<TResponse>(
-    InFlightTable<Caller<TResponse>> inFlight, RequestManagerOptions options, ProgressTracker total, SendTelemetry telemetry,
-    ILogger logger)
+    InFlightTable<Caller<TResponse>> inFlight, ProgressTracker total, SendTelemetry telemetry, ILogger logger)
 {
     // Long because all that an outcome changes is changed in one place: callers, counts, telemetry and the run.
-    private readonly bool _limitsErrors = options is not { MaxErrors: null, MaxErrorShare: null };
-
     /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their
     /// costs.</summary>
     public void Complete(RequestContext<TResponse> context)
@@ -169,30 +166,25 @@ internal sealed class OutcomeDelivery<TResponse>(
         }
 
         caller.Run.Tracker.Count(counts);
-        if (_limitsErrors)
+        if (caller.Run.FailureLimit is { } limit)
         {
-            LimitErrors(caller.Run, wrapper);
+            LimitErrors(caller.Run, limit, wrapper);
         }
 
         caller.Run.Settle(wrapper);
     }
 
     // What the run itself brought about, and what stops it anyway, is no failure of a row.
-    private void LimitErrors(Run<TResponse> run, ResponseWrapper<TResponse> outcome)
+    private void LimitErrors(Run<TResponse> run, FailureLimit limit, ResponseWrapper<TResponse> outcome)
     {
         LlmException? failure = outcome.Error;
         bool isRows = failure is null
             || (failure.FailureScope == FailureScope.Request && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled)
                 && (failure.Suspicion is not { } suspicion || run.SharedFailures.IsOwn(suspicion) == true));
-        LlmException? cause = isRows ? run.CountRow(failure is not null, options.MaxErrors, options.MaxErrorShare) : null;
-        for (int late = run.SharedFailures.TakeLate(); late > 0; late--)
+        LlmException? cause = isRows ? limit.Count(failure is not null) : null;
+        if ((limit.CountLate(run.SharedFailures.TakeLate()) ?? cause) is { } tooMany)
         {
-            cause ??= run.CountRow(failed: true, options.MaxErrors, options.MaxErrorShare);
-        }
-
-        if (cause is not null)
-        {
-            Stop(run, cause);
+            Stop(run, tooMany);
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using FastLLM.Costs;
 using FastLLM.Providers;
 
@@ -11,14 +10,9 @@ namespace FastLLM.Pipeline;
 internal abstract class Run<TResponse>(
     ProgressTracker tracker, BudgetAccount? account, bool remembersAnswers, SharedFailureDetector sharedFailures)
 {
-    /// <summary>The fewest rows of which a share of failures is computed.</summary>
-    public const int MinRowsForShare = 100;
-
     private readonly Lock _gate = new();
     private Dictionary<RequestKey, ResponseWrapper<TResponse>>? _outcomesByKey; // made when there is something to remember
     private int _failures;
-    private long _finishedRows;
-    private long _failedRows;
     private volatile bool _closed;
     private volatile LlmException? _stopCause;
 
@@ -30,6 +24,9 @@ internal abstract class Run<TResponse>(
 
     /// <summary>Gets the detector of failures that rows share.</summary>
     public SharedFailureDetector SharedFailures { get; } = sharedFailures;
+
+    /// <summary>Gets how many rows may fail, if that is limited.</summary>
+    public FailureLimit? FailureLimit { get; init; }
 
     /// <summary>Gets the counts of the requests under way.</summary>
     public LeftRows LeftRows { get; } = new();
@@ -138,29 +135,9 @@ internal abstract class Run<TResponse>(
         }
     }
 
-    /// <summary>Counts a row that has an outcome of its own.</summary>
-    /// <param name="failed">Whether it failed.</param>
-    /// <param name="maxErrors">How many rows may fail, if limited.</param>
-    /// <param name="maxShare">Which share of the rows may fail, if limited.</param>
-    /// <returns>Why that is too many, or <see langword="null"/>.</returns>
-    public LlmException? CountRow(bool failed, long? maxErrors, double? maxShare)
-    {
-        long finished = Interlocked.Increment(ref _finishedRows);
-        if (!failed)
-        {
-            return null;
-        }
-
-        long failures = Interlocked.Increment(ref _failedRows);
-
-        // Rows that finish at the same time may be among the failed ones already.
-        finished = Math.Max(finished, failures);
-        return failures > maxErrors
-            ? TooMany($"{failures:N0} rows have failed, more than the {maxErrors:N0} that are allowed (MaxErrors).")
-            : finished >= MinRowsForShare && failures > finished * maxShare
-                ? TooMany($"{failures:N0} of {finished:N0} rows have failed, more than the {maxShare:P0} that is allowed (MaxErrorShare).")
-                : null;
-    }
+    /// <summary>Decides about suspected failures with the evidence that there is: every row that is known has its outcome.</summary>
+    /// <returns>The reason to stop the run, or <see langword="null"/>: those rows have failed on their own, and are not too many.</returns>
+    protected LlmException? DecideNow() => SharedFailures.DecideNow() ?? FailureLimit?.CountLate(SharedFailures.TakeLate());
 
     /// <summary>Stops the run; the first cause counts.</summary>
     /// <returns>Whether this was the first.</returns>
@@ -168,7 +145,4 @@ internal abstract class Run<TResponse>(
 
     /// <summary>Closes the run: outcomes of rows that are still under way are no longer wanted.</summary>
     public void Close() => _closed = true;
-
-    private static LlmException TooMany(FormattableString reason) =>
-        new(FailureKind.TooManyFailures, reason.ToString(CultureInfo.InvariantCulture));
 }

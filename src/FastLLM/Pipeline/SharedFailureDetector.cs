@@ -6,9 +6,10 @@ namespace FastLLM.Pipeline;
 /// <summary>Detects by evidence whether failures are the rows' own, a model's, or shared by all.</summary>
 /// <remarks>
 /// <para>A row that fails for a reason that others may share is suspected. It has failed on its own if a send that began later is answered,
-/// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends are held until
-/// what is in flight has returned, and a few of the held rows, as far from the failed ones as can be, are sent as probes. If none is
-/// answered, the run stops and its rows stay pending; a model's rows are not sent any more, and the others continue.</para>
+/// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends (for a reason
+/// of a model: of that model) are held until what was in flight has returned, and a few of the held rows, as far from the failed ones as
+/// can be, are sent as probes. If none is answered, the run stops and its rows stay pending; a model's rows are not sent any more, and
+/// the others continue.</para>
 /// <para>While no row is suspected, a send costs two increments and a few reads. Safe for concurrent use.</para>
 /// </remarks>
 internal sealed class SharedFailureDetector
@@ -19,6 +20,9 @@ internal sealed class SharedFailureDetector
     /// <summary>The same for a key that is refused, a certificate or a host name, before anything was answered: no row has its
     /// own.</summary>
     public const int EnoughOfKey = 3;
+
+    /// <summary>How many rows in a row with responses that cannot be read are no coincidence, after others were answered.</summary>
+    public const int EnoughUnreadable = 100;
 
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
@@ -31,13 +35,13 @@ internal sealed class SharedFailureDetector
     private readonly Lock _gate = new();
     private readonly bool _stopsIfAlike;
     private readonly Suspects _suspects = new();
+    private readonly SendCounts _sends = new();
     private readonly OutageWatch _outage;
     private readonly HeldSends _held = new();
     private readonly ProbeRound _round;
     private LlmException? _outageCause;
     private FailureScope? _ended;
-    private long _begun;
-    private long _returned;
+    private SuspectGroup? _awaited;
     private volatile bool _isHolding;
     private volatile bool _isWatching = true;
 
@@ -63,11 +67,9 @@ internal sealed class SharedFailureDetector
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
     public bool IsWatching => _isWatching;
 
-    private bool IsSending => Volatile.Read(ref _begun) != Volatile.Read(ref _returned);
-
     /// <summary>Begins a send.</summary>
     /// <returns>The number of the send.</returns>
-    public long Begin() => Interlocked.Increment(ref _begun);
+    public long Begin() => _sends.Begin();
 
     /// <summary>Begins a send, unless sends are held.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
@@ -82,8 +84,8 @@ internal sealed class SharedFailureDetector
         {
             lock (_gate)
             {
-                bool isDeciding = IsSending || _round.IsUnderWay;
-                if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, isDeciding))
+                bool isDeciding = _sends.IsAny || _round.IsUnderWay;
+                if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, model, isDeciding))
                 {
                     held = _held.Add(model, started, isSuspected: row is not null);
                     ticket = 0;
@@ -162,7 +164,7 @@ internal sealed class SharedFailureDetector
     {
         if (ticket != 0)
         {
-            Interlocked.Increment(ref _returned);
+            _sends.Return(ticket);
         }
 
         if (!_isHolding && held is null && _outageCause is null && (ticket != 0 || !HasClosedModels))
@@ -234,10 +236,10 @@ internal sealed class SharedFailureDetector
     /// <summary>Returns how many rows were found to have failed on their own after they had their outcome, since the last call.</summary>
     public int TakeLate() => _suspects.TakeLate();
 
-    // Nothing is in flight: either probes are sent, or they have returned.
+    // Nothing that was sent before is in flight: either probes are sent, or they have returned.
     private LlmException? Decide(bool hasMore)
     {
-        while (!IsSending && _held.ProbesOut == 0 && !_round.IsReadingAhead && _suspects.Undecided is { } group)
+        while (_held.ProbesOut == 0 && !_round.IsReadingAhead && _suspects.Undecided is { } group && HaveReturned(group))
         {
             if (!_round.End(group))
             {
@@ -292,8 +294,17 @@ internal sealed class SharedFailureDetector
         }
     }
 
+    // Of a model, those sends are awaited that had begun when its rows were held: others begin meanwhile.
+    private bool HaveReturned(SuspectGroup group) => group == _awaited ? !_sends.IsEarlier : !_sends.IsAny;
+
     private void Update()
     {
+        SuspectGroup? group = _suspects.Undecided;
+        if (group != _awaited)
+        {
+            _awaited = group is { Domain: FailureDomain.Model } && _sends.TryBeginEpoch() ? group : null;
+        }
+
         _isHolding = _ended is null && _suspects.IsHolding;
         _isWatching = _ended is null && _suspects.IsWatching;
         if (!_isHolding)

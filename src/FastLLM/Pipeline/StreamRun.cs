@@ -199,7 +199,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     private void StopIfShared()
     {
-        if (!IsStopping && SourceFault is null && SharedFailures.DecideNow() is { } cause)
+        if (!IsStopping && SourceFault is null && DecideNow() is { } cause)
         {
             Stop(cause);
         }

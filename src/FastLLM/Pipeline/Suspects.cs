@@ -38,7 +38,7 @@ internal sealed class Suspects
     public bool IsHolding => _isDecided || IsEnough(_account) || IsEnough(_alike) || _models.Values.Any(IsEnough);
 
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
-    public bool IsWatching => !IsAnswered || _account.Failures > 0
+    public bool IsWatching => !IsAnswered || _account.Failures > 0 || _alike.Failures > 0
         || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
 
     /// <summary>Returns whether an answer of the model is nothing new, if nothing is suspected. Without the lock.</summary>
@@ -46,10 +46,11 @@ internal sealed class Suspects
 
     /// <summary>Returns whether a send must wait for a decision.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
+    /// <param name="model">Its model: the rows of other models continue while it is decided about one.</param>
     /// <param name="isDeciding">Whether something is under way that will bring the decision about.</param>
-    public bool MustWait(Suspicion? row, bool isDeciding) =>
+    public bool MustWait(Suspicion? row, string? model, bool isDeciding) =>
         _isDecided
-        || (isDeciding && (IsEnough(_account) || _models.Values.Any(IsEnough)))
+        || (isDeciding && (IsEnough(_account) || (_models.TryGetValue(model ?? "", out SuspectGroup? group) && IsEnough(group))))
         || (IsEnough(_alike) && !_alike.IsAmongFirst(row) && (isDeciding || !_alike.AreFirstFinal));
 
     /// <summary>Notes a failed send, and returns what the row is suspected of now.</summary>
@@ -60,7 +61,7 @@ internal sealed class Suspects
         {
             FailureDomain.Account => _account,
             FailureDomain.Model => OfModel(model ?? ""),
-            FailureDomain.Alike when watchesAlike && !IsAnswered => _alike,
+            FailureDomain.Alike when watchesAlike && (!IsAnswered || IsServers(failure)) => _alike,
             _ => null,
         };
         string? shape = group == _alike ? FailureDomains.ShapeOf(failure) : null;
@@ -190,8 +191,12 @@ internal sealed class Suspects
 
     // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
     private bool IsEnough(SuspectGroup group) => group.Skipped is null && group.Failures >= (
-        !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
+        IsAnswered && group == _alike ? SharedFailureDetector.EnoughUnreadable
+        : !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
             ? SharedFailureDetector.EnoughOfKey : group.Enough);
+
+    // No row makes a server answer with a page in HTML: after answers too, such responses end a run.
+    private static bool IsServers(LlmException failure) => failure.Kind is FailureKind.InvalidResponse or FailureKind.IncompleteResponse;
 
     // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
     private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound

@@ -35,7 +35,17 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
     public void AnnounceTo(double now, string model, Action<SentMinute>? announce)
     {
         _announcer?.End(now);
-        _announcer = announce is null ? null : new SentAnnouncer(model, Minutes, announce);
+        _announcer = announce is null ? null : new SentAnnouncer(model, Minutes, _day, announce);
+    }
+
+    /// <summary>Counts what an earlier process has sent.</summary>
+    public void Restore(double now, SentMinute sent, double age)
+    {
+        SentAnnouncer.Restore(sent, Minutes, now, age);
+        if (sent.Day is { } day)
+        {
+            _day?.Restore(now, day, age);
+        }
     }
 
     /// <summary>Whether it has to be known what a request says about its tokens.</summary>

@@ -28,6 +28,23 @@ internal sealed class DailyQuota(long perDay)
         _used++;
     }
 
+    /// <summary>Gets what was sent of the day, with some requests that may follow.</summary>
+    public SentDay Sent(double now, long ahead) => new(Math.Min(_used + ahead, PerDay), (_endsAt ?? (now + Day)) - now);
+
+    /// <summary>Counts what an earlier process has sent.</summary>
+    /// <param name="now">The moment.</param>
+    /// <param name="sent">What it has sent.</param>
+    /// <param name="age">How long ago it said so, in seconds.</param>
+    public void Restore(double now, SentDay sent, double age)
+    {
+        double left = Math.Min(sent.EndsIn, Day) - age;
+        if (left > 0 && sent.Used > 0)
+        {
+            _used = Math.Min(_used + sent.Used, PerDay);
+            _endsAt = Math.Max(_endsAt ?? 0, now + left);
+        }
+    }
+
     public void Return() => _used = Math.Max(0, _used - 1);
 
     /// <summary>Believes the provider that no more than this is left, and when there will be more.</summary>

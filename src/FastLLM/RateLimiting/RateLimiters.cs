@@ -162,7 +162,7 @@ internal sealed class RateLimiters : IDisposable
         }
     }
 
-    /// <summary>Counts what earlier processes have sent in the last minute, and announces what this one sends.</summary>
+    /// <summary>Counts what earlier processes have sent in the last minute and day, and announces what this one sends.</summary>
     /// <param name="sent">What they have sent, by model.</param>
     /// <param name="age">How long ago they said so, in seconds.</param>
     /// <param name="announce">Called about once a second with what is sent, under the lock of the limiters.</param>
@@ -173,18 +173,15 @@ internal sealed class RateLimiters : IDisposable
             ConfiguredLimits? limits = Of(model.Model).Configured;
             lock (Lock)
             {
-                if (limits is not null)
-                {
-                    SentAnnouncer.Restore(model, limits.Minutes, Now, age);
-                }
+                limits?.Restore(Now, model, age);
             }
         }
 
-        AnnounceTo(announce);
+        AnnounceTo(announce, begins: true);
     }
 
-    /// <summary>Ends the announcements.</summary>
-    public void EndAnnouncements() => AnnounceTo(null);
+    /// <summary>Ends announcements; those of other jobs continue.</summary>
+    public void EndAnnouncements(Action<SentMinute> announce) => AnnounceTo(announce, begins: false);
 
     public void Dispose()
     {
@@ -322,14 +319,16 @@ internal sealed class RateLimiters : IDisposable
         return new ModelRateLimiter(this, model, _adaptive, limits);
     }
 
-    private void AnnounceTo(Action<SentMinute>? announce)
+    private void AnnounceTo(Action<SentMinute> announce, bool begins)
     {
-        Volatile.Write(ref _announce, announce);
-        foreach (ModelRateLimiter limiter in _limiters.Values)
+        lock (Lock)
         {
-            lock (Lock)
+            // Each job of a manager has an output of its own, which must know what all of them send.
+            Action<SentMinute>? all = begins ? _announce + announce : _announce - announce;
+            Volatile.Write(ref _announce, all);
+            foreach (ModelRateLimiter limiter in _limiters.Values)
             {
-                limiter.Configured?.AnnounceTo(Now, limiter.Model, announce);
+                limiter.Configured?.AnnounceTo(Now, limiter.Model, all);
             }
         }
     }

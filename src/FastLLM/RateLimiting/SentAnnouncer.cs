@@ -2,20 +2,24 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Announces what is sent before it is, about once a second, so that a process that is killed leaves no less than it has
 /// sent.</summary>
-internal sealed class SentAnnouncer(string model, IReadOnlyList<MinuteLimit?> limits, Action<SentMinute> announce)
+internal sealed class SentAnnouncer(
+    string model, IReadOnlyList<MinuteLimit?> limits, DailyQuota? day, Action<SentMinute> announce)
 {
     /// <summary>How long an announcement holds, in seconds.</summary>
     public const double Ahead = 1;
 
     private const int Seconds = 62;
 
+    // Of the day's requests, a thousandth may be lost by a kill.
+    private readonly long _dayAhead = Math.Max(1, (day?.PerDay ?? 0) / 1000);
     private readonly double[] _left = new double[limits.Count];
     private double _until = double.NegativeInfinity;
+    private long _dayLeft;
 
     /// <summary>Announces more, if what is left of the last announcement does not cover what was just taken.</summary>
     public void Took(double now, params ReadOnlySpan<double> amounts)
     {
-        bool isCovered = now < _until;
+        bool isCovered = now < _until && (day is null || --_dayLeft >= 0);
         for (var i = 0; i < amounts.Length; i++)
         {
             _left[i] -= amounts[i];
@@ -30,7 +34,8 @@ internal sealed class SentAnnouncer(string model, IReadOnlyList<MinuteLimit?> li
             }
 
             _until = now + Ahead;
-            Announce(now, _left);
+            _dayLeft = _dayAhead - 1;
+            Announce(now, _left, _dayLeft);
         }
     }
 
@@ -38,7 +43,7 @@ internal sealed class SentAnnouncer(string model, IReadOnlyList<MinuteLimit?> li
     public void End(double now)
     {
         _until = double.NegativeInfinity;
-        Announce(now, new double[limits.Count]);
+        Announce(now, new double[limits.Count], dayAhead: 0);
     }
 
     /// <summary>Counts what an earlier process has sent.</summary>
@@ -62,7 +67,7 @@ internal sealed class SentAnnouncer(string model, IReadOnlyList<MinuteLimit?> li
         }
     }
 
-    private void Announce(double now, double[] ahead)
+    private void Announce(double now, double[] ahead, long dayAhead)
     {
         var amounts = new double[limits.Count][];
         for (var i = 0; i < amounts.Length; i++)
@@ -75,6 +80,6 @@ internal sealed class SentAnnouncer(string model, IReadOnlyList<MinuteLimit?> li
             }
         }
 
-        announce(new SentMinute(model, amounts));
+        announce(new SentMinute(model, amounts) { Day = day?.Sent(now, dayAhead) });
     }
 }

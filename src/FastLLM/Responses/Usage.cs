@@ -30,12 +30,14 @@ public sealed class Usage
     /// <summary>Gets a value indicating whether the counts can be what an answer took: a prompt is never empty, and no model takes more
     /// than 20 million tokens.</summary>
     internal bool IsPlausible => !IsUnclear && PromptTokens is >= 0 and <= Most && CompletionTokens is >= 0 and <= Most
-        && TotalTokens <= 2 * Most && (PromptTokens > 0 || TotalTokens > CompletionTokens);
+        && CachedTokens <= Most && ReasoningTokens <= Most && TotalTokens <= 2 * Most
+        && (PromptTokens > 0 || TotalTokens > CompletionTokens);
 
     /// <summary>Returns the counts with all tokens of the total in them: some providers count reasoning in the total only.</summary>
     internal Usage WithWholeTotal()
     {
-        long more = TotalTokens - PromptTokens - CompletionTokens;
+        long beside = (CachedTokens > PromptTokens ? CachedTokens : 0) + (ReasoningTokens > CompletionTokens ? ReasoningTokens : 0);
+        long more = TotalTokens - PromptTokens - CompletionTokens - beside;
         return more <= 0 ? this : new Usage
         {
             PromptTokens = PromptTokens + (IsOfEmbeddings ? more : 0),

@@ -174,6 +174,38 @@ public sealed class DamagedCacheTests : IDisposable
         Assert.Single(_said);
     }
 
+    [Theory]
+    [InlineData(4096 * 3, 4096 * 4)]
+    [InlineData(4096 * 40, 4096)]
+    public async Task Open_DamageFoundByAnEarlierRead_IsRepaired(int offset, int count)
+    {
+        await FillAsync();
+        DateTime written = File.GetLastWriteTimeUtc(Database);
+        Blank(Database, offset, count);
+        File.SetLastWriteTimeUtc(Database, written);
+
+        // It writes too, and closes as if nothing had happened.
+        await using (var cache = new DiskCache(_folder.In("cache"), new DiskCacheOptions { OnNotice = _said.Add }))
+        {
+            await cache.PutAsync(Key(Rows), new CacheEntry(Body(Rows), Here, 200, DateTimeOffset.UnixEpoch.AddYears(55)) { Model = "m" }, Cancel);
+            for (var i = 0; i < Rows; i++)
+            {
+                try
+                {
+                    await cache.GetAsync(Key(i), Here, Cancel);
+                }
+                catch (IOException)
+                {
+                    // "It is checked and repaired when it is opened next."
+                }
+            }
+        }
+
+        _said.Clear();
+        Assert.InRange(await CountSoundAsync(), Rows - 60, Rows);
+        Assert.Contains("was damaged", Assert.Single(_said), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Open_RepairInterrupted_IsCompleted()
     {

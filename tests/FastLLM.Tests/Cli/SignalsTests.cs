@@ -37,6 +37,35 @@ public sealed class SignalsTests
         Assert.True(signals.Abort.IsCancellationRequested);
     }
 
+    [Theory]
+    [InlineData(PosixSignal.SIGHUP, PosixSignal.SIGHUP)]
+    [InlineData(PosixSignal.SIGTERM, PosixSignal.SIGTERM)]
+    [InlineData(PosixSignal.SIGINT, PosixSignal.SIGHUP)]
+    public void SigtermOrSighup_WhileTheRunDrains_DoesNotAbort(PosixSignal first, PosixSignal then)
+    {
+        using var signals = new Signals(_time, register: false);
+        signals.Handle(first);
+
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.True(signals.Handle(then));
+        }
+
+        Assert.False(signals.Abort.IsCancellationRequested);
+        _time.Advance(Signals.MaxDrain);
+        Assert.True(signals.Abort.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void CtrlC_AfterASighup_Aborts()
+    {
+        using var signals = new Signals(_time, register: false);
+        signals.Handle(PosixSignal.SIGHUP);
+
+        Assert.True(signals.Handle(PosixSignal.SIGINT));
+        Assert.True(signals.Abort.IsCancellationRequested);
+    }
+
     [Fact]
     public void CtrlC_DoesNotLimitTheDrain()
     {

@@ -87,11 +87,11 @@ public sealed class PriceTableTests
     }
 
     [Fact]
-    public void Cost_OfPartsLargerThanTheWhole_IsNeverNegative()
+    public void Cost_OfPartsLargerThanTheWhole_CountsThemBesideIt()
     {
         ModelPrice price = Price("""{"input_cost_per_token":1,"cache_read_input_token_cost":0,"output_cost_per_token":1,"output_cost_per_reasoning_token":0}""");
 
-        Assert.Equal(0, price.Cost(new Usage { PromptTokens = 10, CachedTokens = 50, CompletionTokens = 10, ReasoningTokens = 70 }));
+        Assert.Equal(20, price.Cost(new Usage { PromptTokens = 10, CachedTokens = 50, CompletionTokens = 10, ReasoningTokens = 70 }));
         Assert.Equal(20, price.Cost(new Usage { PromptTokens = 10, CachedTokens = -5, CompletionTokens = 10, ReasoningTokens = -7 }));
     }
 

@@ -12,6 +12,15 @@ public sealed class TokenUpperBoundTests
     [InlineData("""{"model":"m","messages":[],"max_completion_tokens":5,"max_tokens":7,"n":3}""", 21L, 3L)]
     [InlineData("""{"model":"m","messages":[{"role":"user","max_tokens":9,"content":"\"max_tokens\":3"}]}""", null, 1L)]
     [InlineData("""{"model":"m","messages":[],"max_tokens":null,"n":2}""", null, 2L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"max_completion_tokens":"7"}""", 7L, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5e3,"candidate_count":2}""", 10_000L, 2L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"n_predict":70,"max_new_tokens":60}""", 70L, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_new_tokens":5}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":0}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"max_completion_tokens":-1}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"max_output_tokens":"many"}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"n_predict":-1}""", null, 1L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":9223372036854775807,"thinking_budget":9223372036854775807}""", 1_000_000_000L, 1L)]
     public void OutputIsWhatTheRequestAllowsForAllItsChoices(string body, long? output, long choices)
     {
         TokenUpperBound most = Of(body);
@@ -31,6 +40,17 @@ public sealed class TokenUpperBoundTests
     public void EmbeddingsHaveNoOutput()
     {
         Assert.Equal(0, TokenUpperBound.Of(LlmRequest.FromJson("""{"model":"e","input":["a","b"]}""")).Output);
+    }
+
+    [Theory]
+    [InlineData("""{"model":"e","input":[{"image":"https://x/y.png"}]}""")]
+    [InlineData("""{"model":"e","input":["a",{"text":"b"}]}""")]
+    [InlineData("""{"model":"e","input":{"video":"https://x"}}""")]
+    public void EmbeddingsOfOtherThanText_HaveNoKnownBound(string body)
+    {
+        TokenUpperBound most = TokenUpperBound.Of(LlmRequest.FromBody(Endpoints.Embeddings, System.Text.Encoding.UTF8.GetBytes(body)));
+
+        Assert.Equal("an input that is no text", most.Unbounded);
     }
 
     [Theory]
@@ -74,6 +94,10 @@ public sealed class TokenUpperBoundTests
     [InlineData("""{"model":"m","messages":[],"modalities":["text","audio"]}""", "no text")]
     [InlineData("""{"model":"m","messages":[],"extra_body":{"google":{}}}""", "own")]
     [InlineData("""{"model":"m","messages":[],"enable_thinking":true}""", "reasoning")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"document_url","document_url":"https://x/y.pdf"}]}]}""", "file")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"video","video":["https://x/y"]}]}]}""", "film")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"audio","audio":"https://x/y"}]}]}""", "sound")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"file_search"}]}""", "tool")]
     [InlineData("""{"model":"m","messages":[],"n":"three"}""", "choices")]
     [InlineData("""{"model":"m","messages":[],"n":[3]}""", "choices")]
     [InlineData("""{"model":"m","messages":[],"n":2.5}""", "choices")]
@@ -113,5 +137,6 @@ public sealed class TokenUpperBoundTests
         Assert.NotNull(TokenUpperBound.Of(tool).Unbounded);
     }
 
-    private static TokenUpperBound Of(string body) => TokenUpperBound.Of(LlmRequest.FromJson(body));
+    private static TokenUpperBound Of(string body) =>
+        TokenUpperBound.Of(LlmRequest.FromBody(Endpoints.ChatCompletions, System.Text.Encoding.UTF8.GetBytes(body)));
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
+using FastLLM.Jobs.Output;
 using FastLLM.Pipeline;
 using FastLLM.TestKit;
 using FastLLM.Tests.Pipeline;
@@ -122,6 +123,38 @@ public sealed class JobCostTests : EngineTest, IDisposable
 
         await RunAsync(server.ApiBase, 1, o => o.Fresh = true);
         Assert.False(File.Exists(Spent));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0\0\0\0")]
+    public async Task RunAsync_JournalBlank_WarnsAndRuns(string blank)
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(5, 5)));
+        WriteInput(2);
+        await File.WriteAllTextAsync(Spent, blank, Ended);
+
+        JobResult result = await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal(20 * Price, result.JobCost);
+        Assert.Single(_notices, notice => notice.Contains("is blank", StringComparison.Ordinal));
+        Assert.False(File.Exists(Spent));
+    }
+
+    [Fact]
+    public void CostJournal_DiskFull_LeavesNoHalfLine()
+    {
+        using var journal = new CostJournal(Output) { Writer = HalfWriter };
+
+        Assert.Throws<IOException>(() => journal.Settle(0.5m));
+
+        Assert.False(File.Exists(Spent));
+
+        static void HalfWriter(Microsoft.Win32.SafeHandles.SafeFileHandle file, ReadOnlySpan<byte> line, long offset)
+        {
+            RandomAccess.Write(file, line[..10], offset);
+            throw new IOException("No space left on device");
+        }
     }
 
     [Fact]

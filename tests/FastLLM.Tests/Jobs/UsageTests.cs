@@ -22,7 +22,12 @@ public sealed class UsageTests : EngineTest
         { """{"prompt_tokens":10.0,"completion_tokens":5e0}""", 15 },
         { """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}""", 40 },
         { """{"total_tokens":40}""", 40 },
-        { """{"prompt_tokens":10,"completion_tokens":0,"total_tokens":10}""", 10 },
+        { """{"prompt_tokens":10,"completion_tokens":0,"total_tokens":40}""", 40 },
+        { """{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8,"prompt_tokens_details":{"cached_tokens":1000}}""", 1008 },
+        { """{"prompt_tokens":10,"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":500}}""", 515 },
+        { """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":515,"completion_tokens_details":{"reasoning_tokens":500}}""", 515 },
+        { """{"prompt_tokens":10,"completion_tokens":0,"total_tokens":10}""", null },
+        { """{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":99999999999}}""", null },
         { "{}", null },
         { "null", null },
         { "[]", null },
@@ -65,6 +70,13 @@ public sealed class UsageTests : EngineTest
         Assert.Equal(tokens * Price, outcome.Cost);
         Assert.Equal(tokens is null ? 1 : 0, manager.Stats.Unpriced);
     }
+
+    [Theory]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5,"output_tokens":1,"total_tokens":6}}""", true)]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5,"output_tokens":0,"total_tokens":5}}""", false)]
+    [InlineData("""{"status":"completed","output":[],"usage":{"input_tokens":5}}""", false)]
+    public void Usage_OfAnEndedResponse_HasAnOutput(string body, bool isPlausible) =>
+        Assert.Equal(isPlausible, LlmResponse.FromBody(Encoding.UTF8.GetBytes(body)).Usage!.IsPlausible);
 
     [Fact]
     public async Task UsageAboveTheWorstCase_IsChargedAndReservedForTheNext()

@@ -178,9 +178,11 @@ public sealed class SharedFailureDetectorTests
             Fail(NoModel(), "missing");
         }
 
-        HeldSend other = Hold();
+        HeldSend? probe = Hold(model: "missing");
         _time.Advance(ProbeRound.ReadAheadTime);
-        Assert.True(other.Released.IsCompleted);
+        Assert.True(_detector.TryBegin(null, "missing", _started++, ref probe, out long ticket));
+        _detector.Failed(null, "missing", NoModel(), ticket, isFinal: true);
+        Assert.Null(_detector.Returned(ticket, probe, hasMore: true));
         LlmException? refusal = _detector.Refusal("missing", out Suspicion? skipped);
         Assert.Equal((FailureKind.ModelNotFound, true), (refusal?.Kind, skipped!.IsOpen));
         Assert.Null(_detector.Refusal("m", out _));
@@ -190,6 +192,36 @@ public sealed class SharedFailureDetectorTests
         Assert.Equal(FailureScope.Request, skipped.Scope);
         Assert.NotNull(_detector.Refusal("missing", out Suspicion? later));
         Assert.Equal(FailureScope.Request, later!.Scope);
+    }
+
+    [Fact]
+    public void Model_NotFoundForTenRows_HoldsNoRowsOfOtherModels_AndAwaitsWhatBeganBefore()
+    {
+        long slow = Begin("missing");
+        for (var i = 0; i < 10; i++)
+        {
+            Fail(NoModel(), "missing");
+        }
+
+        // Others are sent and answered all the time, and are not waited for.
+        HeldSend? probe = Hold(model: "missing");
+        long other = Begin();
+        _detector.Answered("m", other);
+        Assert.Null(_detector.Returned(other, null, hasMore: true));
+        other = Begin();
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.False(probe.Released.IsCompleted);
+
+        _detector.Failed(null, "missing", NoModel(), slow, isFinal: true);
+        Assert.Null(_detector.Returned(slow, null, hasMore: true));
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.True(probe.Released.IsCompleted);
+        Assert.True(_detector.TryBegin(null, "missing", _started++, ref probe, out long ticket));
+        _detector.Failed(null, "missing", NoModel(), ticket, isFinal: true);
+        Assert.Null(_detector.Returned(ticket, probe, hasMore: true));
+
+        Assert.Equal(FailureKind.ModelNotFound, _detector.Refusal("missing", out _)?.Kind);
+        Assert.Null(_detector.Returned(other, null, hasMore: true));
     }
 
     [Fact]
@@ -334,17 +366,17 @@ public sealed class SharedFailureDetectorTests
         }
     }
 
-    private long Begin()
+    private long Begin(string model = "m")
     {
         HeldSend? held = null;
-        Assert.True(_detector.TryBegin(null, "m", _started++, ref held, out long ticket));
+        Assert.True(_detector.TryBegin(null, model, _started++, ref held, out long ticket));
         return ticket;
     }
 
-    private HeldSend Hold(Suspicion? row = null)
+    private HeldSend Hold(Suspicion? row = null, string model = "m")
     {
         HeldSend? held = null;
-        Assert.False(_detector.TryBegin(row, "m", _started++, ref held, out _));
+        Assert.False(_detector.TryBegin(row, model, _started++, ref held, out _));
         return held!;
     }
 
@@ -368,7 +400,7 @@ public sealed class SharedFailureDetectorTests
 
     private Suspicion? Fail(LlmException failure, string model = "m", bool isFinal = true, bool hasMore = true)
     {
-        long ticket = Begin();
+        long ticket = Begin(model);
         Suspicion? row = _detector.Failed(null, model, failure, ticket, isFinal);
         Assert.Null(_detector.Returned(ticket, null, hasMore));
         return row;

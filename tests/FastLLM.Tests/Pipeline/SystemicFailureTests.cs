@@ -64,6 +64,29 @@ public sealed class SystemicFailureTests : EngineTest
         Assert.Equal(99, outcomes.Count(outcome => outcome.Error?.Kind == FailureKind.InvalidRequest));
     }
 
+    [Theory]
+    [InlineData(2000, true)]
+    [InlineData(300, false)]
+    public async Task UnreadableResponses_AfterAnswers_StopTheRun_UnlessAnswersFollow(int bad, bool stops)
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) is < 50 or > 399 && !stops || NumberOf(request) < 50
+            ? Task.FromResult("fine") : throw new LlmException(FailureKind.InvalidResponse, "The answer is not a JSON object.") { StatusCode = 200 });
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => (o.Concurrency, o.RetryAttempts) = (20, 2)));
+
+        Task<IReadOnlyList<ResponseWrapper<string>>> running = RunClockAsync(manager.ProcessBatchAsync(AskMany(bad + 400), Ended));
+
+        if (stops)
+        {
+            var stopped = await Assert.ThrowsAsync<LlmRunException>(() => running);
+            Assert.Equal(FailureKind.InvalidResponse, stopped.Kind);
+            Assert.InRange(provider.Sends, 150, 500);
+        }
+        else
+        {
+            Assert.Equal(350, (await running).Count(outcome => !outcome.IsSuccess));
+        }
+    }
+
     [Fact]
     public async Task Failures_OfDifferentKinds_DoNotStopTheRun()
     {
@@ -114,6 +137,21 @@ public sealed class SystemicFailureTests : EngineTest
         var outcomes = await manager.ProcessBatchAsync(AskMany(200), Ended);
 
         Assert.Equal(20, outcomes.Count(outcome => !outcome.IsSuccess));
+    }
+
+    [Fact]
+    public async Task MaxErrors_ExceededByRowsThatAreDecidedAtTheEnd_StopsTheRun()
+    {
+        // Five refusals are too few to be shared by all, which is known when no row is left.
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) < 50 ? Task.FromResult("fine")
+            : throw new LlmException(FailureKind.PermissionDenied, "no") { StatusCode = 403 });
+        await using var manager = new RequestManager<string>(provider, Quick(o => { o.Concurrency = 1; o.MaxErrors = 4; }));
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(55), Ended));
+
+        Assert.Equal(FailureKind.TooManyFailures, stopped.Kind);
+        Assert.Contains("5 rows have failed", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(5, stopped.Responses.Count(response => response.Error?.Kind == FailureKind.PermissionDenied));
     }
 
     [Theory]

@@ -87,6 +87,48 @@ public sealed class StrictMinuteTests
         Assert.InRange(resumed.Arrivals.Count(one => one.At >= 60 && one.At < 120), 285, 300);
     }
 
+    [Theory]
+    [InlineData(6.5, 0.2, 100)]
+    [InlineData(11, 3_600, 100)]
+    [InlineData(11, 100_000, 0)]
+    public void ProcessThatIsKilledAndResumedWithinTheDay_ContinuesItsCount(double killedAfter, double pause, int counted)
+    {
+        var limits = new RateLimits { RequestsPerDay = 100, RequestsPerMinute = 300 };
+        SentMinute? sent = null;
+        var announcedAt = 0.0;
+        using var killed = new StrictModel(limits, 0.5, static _ => (40, 4, 100, 100), seed: 3);
+        killed.Limiters.Continue([], 0, one => (sent, announcedAt) = (one, killed.Seconds));
+        killed.Run(killedAfter);
+
+        using var resumed = new StrictModel(limits, 0.5, static _ => (40, 4, 100, 100), seed: 4);
+        resumed.Limiters.Continue([sent!], killed.Seconds - announcedAt + pause, static _ => { });
+        resumed.Run(60);
+
+        // What was written to the wire, plus at most the one request that may have been sent after the last announcement.
+        Assert.InRange(killed.Arrivals.Count, 20, 60);
+        Assert.InRange(resumed.Arrivals.Count + (counted > 0 ? killed.Arrivals.Count : 0), 95, 100);
+    }
+
+    [Fact]
+    public void Announcements_OfTwoJobs_BothKnowWhatIsSent()
+    {
+        var limits = new RateLimits { RequestsPerMinute = 300 };
+        double one = 0, other = 0;
+        Action<SentMinute> first = sent => one = sent.Amounts[0].Skip(1).Sum(), second = sent => other = sent.Amounts[0].Skip(1).Sum();
+        using var model = new StrictModel(limits, 0.5, static _ => (40, 4, 100, 100), seed: 3);
+        model.Limiters.Continue([], 0, first);
+        model.Limiters.Continue([], 0, second);
+        model.Run(10);
+        double before = one;
+
+        model.Limiters.EndAnnouncements(second);
+        model.Limiters.EndAnnouncements(first);
+
+        Assert.InRange(before, 30, 60);
+        Assert.Equal(one, other);
+        Assert.InRange(one, before, before + 10);
+    }
+
     [Fact]
     public void AnyLoad_NeverOverrunsRequests() => Check.One(
         Config.QuickThrowOnFailure.WithMaxTest(40),

@@ -95,11 +95,32 @@ public sealed class AnswerFormTests
     [InlineData("""{"type":"object","properties":{"a":{"$ref":"https://x.test/s"}}}""", "#/properties/a: \"$ref\" refers to another document")]
     [InlineData("""{"type":"object","properties":{"a":{"pattern":"("}}}""", "not valid")]
     [InlineData("""{"type":"object","properties":{"a":{"$ref":"#/$defs/b"}}}""", "refers to #/$defs/b, which is not in the schema")]
+    [InlineData("""{"type":"object","allOf":[{"$ref":"#"}]}""", "# applies itself to the same value without end")]
+    [InlineData("""{"type":"object","properties":{"a":{"$ref":"#/$defs/b"}},"$defs":{"b":{"not":{"anyOf":[{"$ref":"#/$defs/b"}]}}}}""", "applies itself to the same value")]
     public void OfSchema_BadSchema_IsRefusedBeforeTheFirstSend(string schema, string message)
     {
         var fault = Assert.Throws<ArgumentException>(() => AnswerForm.OfSchema(schema));
 
         Assert.Contains(message, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OfSchema_AlternativesOfAlternatives_AreRefusedBeforeTheyAreChecked()
+    {
+        IEnumerable<string> definitions = Enumerable.Range(0, 40)
+            .Select(i => $$$"""x{{{i}}}":{"anyOf":[{"$ref":"#/$defs/x{{{i + 1}}}"},{"$ref":"#/$defs/x{{{i + 1}}}"}]}""");
+        string schema = $$$$"""{"$ref":"#/$defs/x0","$defs":{"{{{{string.Join(",\"", definitions)}}}},"x40":{"type":"object"}}}""";
+
+        Assert.Contains("more than 1,000,000 schemas", Assert.Throws<ArgumentException>(() => AnswerForm.OfSchema(schema)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OfSchema_RecursiveTree_IsNoEndlessSchema()
+    {
+        AnswerForm form = AnswerForm.OfSchema(
+            """{"type":"object","properties":{"child":{"$ref":"#"},"n":{"anyOf":[{"type":"null"},{"$ref":"#/properties/child"}]}}}""");
+
+        Assert.Null(form.Check.Check(Completion("""{"child":{"child":{}},"n":null}""")).Error);
     }
 
     [Theory]

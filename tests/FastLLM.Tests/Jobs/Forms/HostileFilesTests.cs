@@ -173,6 +173,52 @@ public sealed class HostileFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task ReadAsync_ParquetFileThatEndsWithinAPage_IsAnErrorAndNoEndlessRead()
+    {
+        string path = _folder.In("a.parquet");
+        OtherLibraries.WriteParquet(path, groupRows: 20, (new Column<string>("text"), Enumerable.Range(0, 20).Select(i => $"text {i}").ToArray()));
+        byte[] whole = File.ReadAllBytes(path);
+        int footer = BitConverter.ToInt32(whole, whole.Length - 8) + 8;
+
+        // The footer says where pages begin: without the bytes before it, the file ends where a page should be.
+        var read = 0;
+        for (int cut = 1; cut < whole.Length - footer - 4; cut++)
+        {
+            using var reader = Reader(new MemoryStream([.. "PAR1"u8, .. whole.AsSpan(4 + cut)]));
+            try
+            {
+                while (await reader.ReadAsync(Ended) is not null)
+                {
+                    read++;
+                }
+            }
+            catch (InvalidDataException)
+            {
+                read++;
+            }
+        }
+
+        Assert.NotEqual(0, read);
+    }
+
+    [Fact]
+    public async Task OpenAsync_ParquetFileThatKeepsTheLibraryBusy_IsRefusedInTime()
+    {
+        string path = _folder.In("a.parquet");
+        OtherLibraries.WriteParquet(path, groupRows: 1, (new Column<string>("text"), new[] { "a" }));
+        byte[] whole = File.ReadAllBytes(path);
+
+        // A field that no reader knows: a list of 268,435,456 flags, which take no bytes. Lists of such lists would take days.
+        byte[] list = [0xF9, 0xF1, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00];
+        int footer = BitConverter.ToInt32(whole, whole.Length - 8);
+        byte[] file = [.. whole.AsSpan(0, whole.Length - 9), .. list, .. BitConverter.GetBytes(footer - 1 + list.Length), .. "PAR1"u8];
+
+        var fault = await Assert.ThrowsAsync<InvalidDataException>(() => ParquetTable.OpenAsync(new MemoryStream(file), Ended, TimeSpan.Zero));
+
+        Assert.Contains("did not end within", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ReadAsync_NestedColumnOfParquet_IsNamed()
     {
         string path = _folder.In("a.parquet");
