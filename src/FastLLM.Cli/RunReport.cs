@@ -51,7 +51,9 @@ internal sealed class RunReport(
     {
         JobResult result = await write();
         int exit = ExitCode.Of(result);
+        progress.Announce(job, baseUrl: null, result.Rows, result.Kept);
         SayPartial(result);
+        Summary.WriteDistribution(messages, result.Distribution);
         if (result.IsPartial)
         {
             messages.WriteLine($"To process the rest: {TerminalText.Clean(resumeCommand)}");
@@ -133,6 +135,7 @@ internal sealed class RunReport(
         if (isComplete && result is { Answered: 0, Pending: 0, Failures.Count: 0 } && result.Rows == result.Kept)
         {
             progress.Notice(NothingToDo(result));
+            Summary.WriteDistribution(messages, result.Distribution);
         }
         else
         {

@@ -19,8 +19,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
     {
         ArgumentNullException.ThrowIfNull(writer);
         TokenStats stats = Result.Stats;
-        void Line(string label, params IEnumerable<string> parts) =>
-            writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(13) + string.Join(" · ", parts.Where(part => part.Length > 0)));
+        void Line(string label, params IEnumerable<string> parts) => WriteLine(writer, label, parts);
 
         Line(
             "rows", Count(Result.Rows), Count(Result.Answered, "ok"), Count(Result.Failed, "failed"), Count(stats.CacheHits, "cached"),
@@ -64,11 +63,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
             Line("", configure);
         }
 
-        foreach ((string label, IReadOnlyList<string> parts) in Result.Distribution is { } all ? DistributionText.Lines(all) : [])
-        {
-            Line(label, parts);
-        }
-
+        WriteDistribution(writer, Result.Distribution);
         foreach ((string reason, long count) in Result.FinishReasons.OrderByDescending(row => row.Value).Where(row => row.Key != "stop"))
         {
             Line("finished", $"{Count(count)} × {TerminalText.Clean(reason, 40)}");
@@ -107,6 +102,18 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
             Line("resume", TerminalText.Clean(ResumeCommand));
         }
     }
+
+    /// <summary>Writes how answers are distributed, if that is known.</summary>
+    public static void WriteDistribution(TextWriter writer, AnswerDistribution? distribution)
+    {
+        foreach ((string label, IReadOnlyList<string> parts) in distribution is null ? [] : DistributionText.Lines(distribution))
+        {
+            WriteLine(writer, label, parts);
+        }
+    }
+
+    private static void WriteLine(TextWriter writer, string label, IEnumerable<string> parts) =>
+        writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(13) + string.Join(" · ", parts.Where(part => part.Length > 0)));
 
     private static string Count(long count, string what = "") => FormattableString.Invariant($"{count:N0} {what}").TrimEnd();
 

@@ -170,9 +170,11 @@ public sealed class JobOptions
         OutputShape shape = Shape;
         if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
         {
-            throw new ArgumentException(
-                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent, .limits). "
-                + "A job never writes to its input: name another output.");
+            string other = Path.ChangeExtension(Output, ".out" + Path.GetExtension(Output));
+            throw new ArgumentException(OutputPath.IsSame(Input, Output)
+                ? $"{Input} is the input, which is never overwritten. Name another output, such as {other}."
+                : $"{Input} is the input, which is never overwritten, and {Output} has files of its own beside it "
+                    + "(.log.jsonl, .tmp, .lock, .bak, .torn, .damaged, .spent, .limits). Name another output.");
         }
 
         Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row in the member \"fastllm\". Do not leave it out.");

@@ -64,6 +64,9 @@ internal static class OutputPath
                     ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
     }
 
+    /// <summary>Determines whether two paths are one file.</summary>
+    public static bool IsSame(string path, string other) => Target(path) == Target(other);
+
     private static string Target(string path) =>
         (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);
 }
