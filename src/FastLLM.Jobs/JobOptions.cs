@@ -130,6 +130,10 @@ public sealed class JobOptions
     /// pipe) and of finished rows.</summary>
     public Action<long?, long>? OnPlanned { get; set; }
 
+    /// <summary>Gets or sets a value indicating whether the answers are made up: their rows are marked, and a run with a provider sends
+    /// them again.</summary>
+    internal bool IsSimulated { get; set; }
+
     /// <summary>Gets or sets the number of rows to send in this run; <see langword="null"/> for all. Further rows stay pending.</summary>
     internal long? MaxSends { get; set; }
 

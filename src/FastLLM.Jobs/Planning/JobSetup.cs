@@ -98,7 +98,8 @@ internal sealed class JobSetup
     public JobSetup Next(RequestManager manager, JobOptions options) => new(this, manager, options);
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
-    public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
+    public ResumeState NewResumeState() =>
+        new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons), keepsSimulated: Options.IsSimulated);
 
     /// <summary>Creates the export of the output from its log.</summary>
     public TableExport NewExport()
@@ -109,7 +110,7 @@ internal sealed class JobSetup
 
     /// <summary>Creates the writer of records.</summary>
     public OutputRecord NewRecord(Func<Bottleneck>? limitedBy) =>
-        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, withCosts: Manager.Options.Prices is not null);
+        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, Manager.Options.Prices is not null, Options.IsSimulated);
 
     /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>
