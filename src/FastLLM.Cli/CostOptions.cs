@@ -51,7 +51,7 @@ internal sealed class CostOptions
         options.Budget = Amount(result, _maxCost);
     }
 
-    /// <summary>Returns prices by which a model of a server of one's own costs nothing, unless the prices know better.</summary>
+    /// <summary>Returns prices by which a model of a server that the user runs costs nothing, unless the prices know better.</summary>
     /// <param name="prices">The prices.</param>
     /// <param name="model">The model that was chosen; <see langword="null"/> if rows name theirs.</param>
     /// <param name="preset">The server.</param>
@@ -67,6 +67,11 @@ internal sealed class CostOptions
 
     private static PriceTable Read(string file)
     {
+        if (!File.Exists(file))
+        {
+            throw new UsageException($"--prices: {InputFile.NotFound(file, "prices").Message}");
+        }
+
         try
         {
             using FileStream stream = File.OpenRead(file);

@@ -94,7 +94,7 @@ internal sealed class RunCommand
         Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
         Preset? preset = endpoint is null ? Endpoint.PresetOf(_endpoint.Read(result), _environment) : endpoint.Preset;
         job.Answers = _answers.Read(result, preset?.KnowsSchemas ?? true);
-        job.IsSimulated = preset?.IsSimulated == true;
+        job.IsSimulated = preset?.IsSimulator == true;
         options.Prices = CostOptions.OnOwnServer(options.Prices, job.Model, preset);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null

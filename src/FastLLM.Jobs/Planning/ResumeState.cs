@@ -70,7 +70,7 @@ internal sealed class ResumeState
 
             if (entry.IsSimulated && !_keepsSimulated)
             {
-                _simulated++; // nobody wants them among those of a provider, and nobody has paid for them
+                _simulated++; // not an answer of a provider, and not paid
                 continue;
             }
 

@@ -80,8 +80,8 @@ public sealed class OutputReport
     /// the most frequent first. After the first hundred, new values count as <c>(others)</c>.</summary>
     public IReadOnlyList<FieldDistribution> AnswerFields =>
     [
-        .. _totals.Fields.Ranked().Select(field =>
-            new FieldDistribution(field.Name, [.. field.Values.Select(value => KeyValuePair.Create(value.Name, value.Count))])),
+        .. _totals.Fields.Ranked().Select(one =>
+            new FieldDistribution(one.Name, [.. one.Values.Select(value => KeyValuePair.Create(value.Name, value.Count))])),
     ];
 
     /// <summary>Gets the time when the first row was written; <see langword="null"/> if no row states it.</summary>
