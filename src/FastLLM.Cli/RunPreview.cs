@@ -70,6 +70,13 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
         string some = rest < shown.Pending ? FormattableString.Invariant($", {rest:N0} of them to send") : "";
         string left = FormattableString.Invariant($"{shown.Pending:N0} rows are left{some}.{cost}{Unknown(plan, forecast)}");
         WrappedText.Write(writer, left, HelpWriter.TerminalWidth(), indent: 0);
+        string? hint = _received.Values.Select(outcome => outcome.Error is { } error ? SchemaHint.On(job, error) : null)
+            .FirstOrDefault(text => text is not null);
+        if (hint is not null)
+        {
+            WrappedText.Write(writer, hint, HelpWriter.TerminalWidth(), indent: 0);
+        }
+
         if (!asks || !confirmation.CanAsk)
         {
             return true;
