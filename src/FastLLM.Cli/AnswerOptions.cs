@@ -59,6 +59,11 @@ internal sealed class AnswerOptions
 
     private static string TextOf(string path)
     {
+        if (!File.Exists(path))
+        {
+            throw new UsageException($"--schema: {InputFile.NotFound(path, "a JSON Schema").Message}");
+        }
+
         try
         {
             return new FileInfo(path) is { Exists: true, Length: > MaxSchemaBytes }

@@ -51,11 +51,27 @@ internal sealed class CostOptions
         options.Budget = Amount(result, _maxCost);
     }
 
+    /// <summary>Returns prices by which a model of a server that the user runs costs nothing, unless the prices know better.</summary>
+    /// <param name="prices">The prices.</param>
+    /// <param name="model">The model that was chosen; <see langword="null"/> if rows name theirs.</param>
+    /// <param name="preset">The server.</param>
+    public static PriceTable? OnOwnServer(PriceTable? prices, string? model, Preset? preset) =>
+        prices is null || model is null || preset is not { IsOwnServer: true } || prices.TryGet(model, out _) ? prices
+            : prices.Over(PriceTable.Create(new Dictionary<string, ModelPrice>
+            {
+                [model] = new ModelPrice { Input = 0, Output = 0, MaxOutputTokens = int.MaxValue },
+            }));
+
     private static decimal? Amount(ParseResult result, Option<string?> option) =>
         result.GetValue(option) is { } text ? CostText.Parse(option.Name, text) : null;
 
     private static PriceTable Read(string file)
     {
+        if (!File.Exists(file))
+        {
+            throw new UsageException($"--prices: {InputFile.NotFound(file, "prices").Message}");
+        }
+
         try
         {
             using FileStream stream = File.OpenRead(file);

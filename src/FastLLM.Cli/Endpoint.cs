@@ -8,7 +8,9 @@ namespace FastLLM.Cli;
 /// <param name="BaseUrl">The base URL.</param>
 /// <param name="ApiKeyEnv">The environment variable that holds the API key. No option takes the key itself.</param>
 /// <param name="AllowHttp">Whether http:// is allowed outside private networks.</param>
-internal sealed record EndpointChoice(string? Provider = null, string? BaseUrl = null, string? ApiKeyEnv = null, bool AllowHttp = false);
+/// <param name="SendsNothing">Whether nothing will be sent, so that a missing key is no error.</param>
+internal sealed record EndpointChoice(
+    string? Provider = null, string? BaseUrl = null, string? ApiKeyEnv = null, bool AllowHttp = false, bool SendsNothing = false);
 
 /// <summary>Represents the base URL and the API key of a run, resolved from options and environment without sending anything.</summary>
 /// <remarks>This is a class because the text of a record would show the key.</remarks>
@@ -53,8 +55,7 @@ internal sealed class Endpoint
     {
         ArgumentNullException.ThrowIfNull(choice);
         ArgumentNullException.ThrowIfNull(environment);
-        Func<string, string?> read = name => environment(name)?.Trim() is { Length: > 0 } value ? value : null;
-
+        Func<string, string?> read = Trimmed(environment);
         Preset? named = choice.Provider is null ? null : Presets.Named(choice.Provider);
         if (named?.IsSimulator == true)
         {
@@ -91,6 +92,27 @@ internal sealed class Endpoint
         }
 
         return endpoint;
+    }
+
+    /// <summary>Returns the preset that the options name or whose host they name, whether or not its key is set; <see langword="null"/> for
+    /// another server, and if there is none.</summary>
+    public static Preset? PresetOf(EndpointChoice choice, Func<string, string?> environment)
+    {
+        Preset? named = choice.Provider is null ? null : Presets.Named(choice.Provider);
+        try
+        {
+            if (named?.IsSimulator != true)
+            {
+                (string address, string source) = Address(choice, ref named, Trimmed(environment));
+                return Presets.OfHost(Parse(address, source)) ?? named;
+            }
+
+            return named;
+        }
+        catch (UsageException) when (choice is { Provider: null, BaseUrl: null })
+        {
+            return null; // none is configured
+        }
     }
 
     /// <summary>Creates the provider.</summary>
@@ -132,6 +154,9 @@ internal sealed class Endpoint
             ? (bytes[0] & 0xFE) == 0xFC
             : bytes[0] == 10 || (bytes[0] == 172 && (bytes[1] & 0xF0) == 16) || (bytes[0] == 192 && bytes[1] == 168));
     }
+
+    private static Func<string, string?> Trimmed(Func<string, string?> environment) =>
+        name => environment(name)?.Trim() is { Length: > 0 } value ? value : null;
 
     private static Endpoint Simulator(EndpointChoice choice) => choice switch
     {
@@ -190,8 +215,7 @@ internal sealed class Endpoint
     {
         if (!Uri.TryCreate(address.Trim(), UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https"))
         {
-            throw new UsageException(
-                $"{source} \"{TerminalText.Clean(address, 200)}\" is not a base URL. Use an address such as https://api.openai.com/v1.");
+            throw new UsageException($"{source} \"{TerminalText.Clean(address, 200)}\" is not a base URL. {MeantBy(address.Trim())}");
         }
 
         return uri is { UserInfo.Length: 0, Query.Length: 0, Fragment.Length: 0 }
@@ -199,6 +223,13 @@ internal sealed class Endpoint
             : throw new UsageException(
                 $"{source} must not contain user info, a query or a fragment. The key comes from an environment variable (--api-key-env).");
     }
+
+    // Without a scheme, localhost:8000 is an address of the scheme "localhost".
+    private static string MeantBy(string address) =>
+        !address.Contains("//", StringComparison.Ordinal) && Uri.TryCreate($"http://{address}", UriKind.Absolute, out Uri? uri)
+            && (uri.IsLoopback || uri.Host.Contains('.', StringComparison.Ordinal))
+            ? $"Did you mean {(IsPrivate(uri) ? "http" : "https")}://{TerminalText.Clean(address, 200)}?"
+            : "Use an address such as https://api.openai.com/v1.";
 
     private static (string? Variable, string? Key) Key(
         EndpointChoice choice, Preset? owner, Preset? named, Uri uri, Func<string, string?> read, List<string> notices)
@@ -220,7 +251,7 @@ internal sealed class Endpoint
         string? variable = preset is null ? Presets.DefaultKeyVariable : preset.KeyVariable;
         if (variable is null || read(variable) is not { } key)
         {
-            return owner is { NeedsKey: true }
+            return owner is { NeedsKey: true } && !choice.SendsNothing
                 ? throw new UsageException(
                     $"{variable} is not set. Set it to your {owner.Title} key ({SetVariable(variable!)}), or name another variable with "
                     + "--api-key-env.")

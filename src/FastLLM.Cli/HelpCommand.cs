@@ -13,7 +13,7 @@ internal static class HelpCommand
 
     // In the order in which a new user needs them. Each is a resource: its first line is its title.
     private static readonly string[] s_topics =
-        ["start", "templates", "files", "resume", "cost", "limits", "providers", "errors", "scripts"];
+        ["start", "templates", "answers", "files", "resume", "cost", "limits", "providers", "errors", "scripts"];
 
     /// <summary>Creates the command.</summary>
     /// <param name="root">The command whose subcommands are explained as well.</param>

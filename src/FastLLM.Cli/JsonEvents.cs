@@ -37,15 +37,19 @@ internal sealed class JsonEvents : IProgress<TokenStats>
     /// <summary>Writes <c>start</c>, before the first send.</summary>
     /// <param name="input">The name of the input; <c>-</c> for standard input.</param>
     /// <param name="output">The name of the output; <c>-</c> for standard output.</param>
-    /// <param name="baseUrl">The base URL that requests are sent to.</param>
+    /// <param name="baseUrl">The base URL that requests are sent to; <see langword="null"/> if none are sent.</param>
     /// <param name="rows">The number of rows; <see langword="null"/> if it is unknown.</param>
     /// <param name="kept">The number of rows that are in the output already.</param>
-    public void Start(string input, string output, string baseUrl, long? rows, long kept) => Write("start", json =>
+    public void Start(string input, string output, string? baseUrl, long? rows, long kept) => Write("start", json =>
     {
         json.WriteString("version", Program.Version);
         json.WriteString("input", input);
         json.WriteString("output", output);
-        json.WriteString("base_url", baseUrl);
+        if (baseUrl is not null)
+        {
+            json.WriteString("base_url", baseUrl);
+        }
+
         Number(json, "rows", rows);
         json.WriteNumber("kept", kept);
     });

@@ -15,13 +15,16 @@ internal sealed class LatestRows(TimeProvider time)
     private ImmutableList<(string Id, ResponseWrapper<LlmResponse> Outcome)> _answers = [];
     private FailedRow? _failure;
 
+    /// <summary>Gets a value indicating whether answers have a form, so that their fields are shown rather than their JSON.</summary>
+    public bool HasFields { get; init; }
+
     /// <summary>Gets the last failure in one line; <see langword="null"/> if no row has failed.</summary>
     public string? LastError => _failure is { } last
         ? $"row {TerminalText.Clean(last.Id, 40)}  {last.Failure.Kind}: {TerminalText.Clean(last.Failure.Message, MaxText)}" : null;
 
     /// <summary>Gets the last answers, the latest last.</summary>
     public IReadOnlyList<(string Id, string Text)> Answers => [.. _answers.Select(answer =>
-        (TerminalText.Clean(answer.Id, 40), TerminalText.Clean(OutcomeText.Of(answer.Outcome), MaxText)))];
+        (TerminalText.Clean(answer.Id, 40), TerminalText.Clean(OutcomeText.Of(answer.Outcome, HasFields), MaxText)))];
 
     /// <summary>Notes a row that has failed for good.</summary>
     public void Failed(string id, LlmException failure) => _failure = new FailedRow(id, failure);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace FastLLM.Cli;
 
@@ -39,12 +40,21 @@ internal static class OptionSynonyms
     ];
 
     /// <summary>Returns what to use instead of an option that a command does not have; <see langword="null"/> if that is unknown.</summary>
-    public static string? AdviceOn(string option, Command command)
+    /// <param name="option">The option.</param>
+    /// <param name="command">The command.</param>
+    /// <param name="value">What was given as its value, if anything: a number is repeated in the advice.</param>
+    public static string? AdviceOn(string option, Command command, string? value = null)
     {
         string word = option.Replace('_', '-').ToLowerInvariant();
         string? advice = Array.Find(s_advice, entry => entry.Words.Contains(word, StringComparer.Ordinal)).Advice;
         string[] named = advice is null ? []
             : [.. advice.Split(' ', '?', '.', ',', ':').Where(part => part.StartsWith("--", StringComparison.Ordinal))];
+        if (advice?.StartsWith(Parameter, StringComparison.Ordinal) == true
+            && decimal.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out _))
+        {
+            advice = advice[..(advice.IndexOf('=', StringComparison.Ordinal) + 1)] + value;
+        }
+
         return named.All(name => command.Options.Any(known => known.Name == name)) || command.Name == "run" ? advice : null;
     }
 }

@@ -21,7 +21,7 @@ internal static class ParseErrorText
         if (unknown.Length > 0)
         {
             // What follows an unknown option is its value, or was taken for the input: reports about it would mislead.
-            return [.. unknown.Select(word => UnknownOption(word.Split('=', 2)[0], command))];
+            return [.. unknown.Select(word => UnknownOption(word.Split('=', 2)[0], command, ValueOf(word, words)))];
         }
 
         if (unmatched.Length > 0)
@@ -42,10 +42,13 @@ internal static class ParseErrorText
 
     private static bool IsOption(string word) => word.Length > 1 && word[0] == '-';
 
-    private static string UnknownOption(string word, Command command)
+    private static string? ValueOf(string word, IReadOnlyList<string> words) => word.Split('=', 2) is [_, var value] ? value
+        : words.SkipWhile(other => other != word).Skip(1).FirstOrDefault();
+
+    private static string UnknownOption(string word, Command command, string? value)
     {
         string shown = TerminalText.Clean(word, MaxWord);
-        if (OptionSynonyms.AdviceOn(word, command) is { } advice)
+        if (OptionSynonyms.AdviceOn(word, command, value) is { } advice)
         {
             return $"There is no option {shown}. {advice}";
         }

@@ -127,7 +127,7 @@ internal static class ProgressFrame
         List<Segment> line = [];
         string limit = stats.ConcurrencyLimit > 0 ? "/" + Count(stats.ConcurrencyLimit) : "";
         Add(line, Count(stats.InFlight) + limit, "in flight", s_plain);
-        if (stats.LimitedBy != Bottleneck.None && state.Controls?.IsPaused != true)
+        if (stats.LimitedBy != Bottleneck.None && state is { Controls: not { IsPaused: true }, IsDraining: false })
         {
             line.Add(new Segment("   bottleneck ", s_dim));
             line.Add(new Segment(BottleneckText.Name(stats.LimitedBy), s_plain));

@@ -92,7 +92,10 @@ internal sealed class RunCommand
         Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
         int? preview = ReadPreview(result, job);
         Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
-        job.Answers = _answers.Read(result, endpoint?.Preset?.KnowsSchemas ?? true);
+        Preset? preset = endpoint is null ? Endpoint.PresetOf(_endpoint.Read(result), _environment) : endpoint.Preset;
+        job.Answers = _answers.Read(result, preset?.KnowsSchemas ?? true);
+        job.IsSimulated = preset?.IsSimulator == true;
+        options.Prices = CostOptions.OnOwnServer(options.Prices, job.Model, preset);
         using var signals = new Signals(_time);
         await using Connection connection = endpoint is null
             ? new Connection(new OpenAIProvider(""), OpenAIProvider.DefaultApiBase)
@@ -101,7 +104,7 @@ internal sealed class RunCommand
             ? new JsonEvents(StandardStreams.OpenOutput(), _time) { OnFault = text => errors.WriteLine(TerminalText.Clean(text)) }
             : null;
         bool isQuiet = _display.IsQuiet(result);
-        var latest = new LatestRows(_time);
+        var latest = new LatestRows(_time) { HasFields = job.Answers is not null };
         RunControls? controls = null;
         await using var progress = new RunProgress(
             events,
@@ -170,7 +173,11 @@ internal sealed class RunCommand
         }
 
         using KeyReader? keys = controls is null ? null : KeyReader.Start(controls.Press, _time);
-        return await report.CompleteAsync(() => Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort)), signals.Drain);
+        return await report.CompleteAsync(
+            () => Checked(() => start.Plan is { } plan
+                ? Job.RunAsync(plan, manager, job, signals.Drain, signals.Abort)
+                : Job.RunAsync(manager, job, signals.Drain, signals.Abort)),
+            signals.Drain);
     }
 
     // Rows are shown to people: where a program reads the output, only on request, and then it cannot be done.
@@ -187,7 +194,7 @@ internal sealed class RunCommand
     // A dry run needs neither a key nor a provider.
     private Endpoint? ResolveEndpoint(ParseResult result)
     {
-        EndpointChoice choice = _endpoint.Read(result);
+        EndpointChoice choice = _endpoint.Read(result) with { SendsNothing = _cost.IsDryRun(result) };
         try
         {
             return Endpoint.Resolve(choice, _environment);

@@ -35,10 +35,11 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
 
     /// <summary>Sends and shows the first rows.</summary>
     /// <param name="manager">A manager for these rows only, so that the progress of the run does not count them.</param>
+    /// <param name="plan">The plan, which has read the input.</param>
     /// <param name="count">How many rows.</param>
     /// <param name="signals">Ends the rows early.</param>
     /// <returns>The result of the job so far.</returns>
-    public async Task<JobResult> RunAsync(RequestManager manager, long count, Signals signals)
+    public async Task<JobResult> RunAsync(RequestManager manager, JobPlan plan, long count, Signals signals)
     {
         (Action<long?, long>? onPlanned, Action<string, LlmException>? onFailed) = (job.OnPlanned, job.OnRowFailed);
         Action<string, ResponseWrapper<LlmResponse>>? onWritten = job.OnRowWritten;
@@ -47,7 +48,7 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
         job.OnRowWritten = (id, outcome) => _received[id] = outcome;
         try
         {
-            JobResult result = await Job.RunAsync(manager, job, signals.Drain, signals.Abort);
+            JobResult result = await Job.RunAsync(plan, manager, job, signals.Drain, signals.Abort);
             Show(result);
             return result;
         }
@@ -69,6 +70,13 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
         string some = rest < shown.Pending ? FormattableString.Invariant($", {rest:N0} of them to send") : "";
         string left = FormattableString.Invariant($"{shown.Pending:N0} rows are left{some}.{cost}{Unknown(plan, forecast)}");
         WrappedText.Write(writer, left, HelpWriter.TerminalWidth(), indent: 0);
+        string? hint = _received.Values.Select(outcome => outcome.Error is { } error ? SchemaHint.On(job, error) : null)
+            .FirstOrDefault(text => text is not null);
+        if (hint is not null)
+        {
+            WrappedText.Write(writer, hint, HelpWriter.TerminalWidth(), indent: 0);
+        }
+
         if (!asks || !confirmation.CanAsk)
         {
             return true;
@@ -116,7 +124,7 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
             }
 
             Line("sent", question);
-            Line(outcome.IsSuccess ? "received" : "failed", OutcomeText.Of(outcome));
+            Line(outcome.IsSuccess ? "received" : "failed", OutcomeText.Of(outcome, hasFields: job.Answers is not null));
             Line("cost", CostOf(outcome));
         }
 

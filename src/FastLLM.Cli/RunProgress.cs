@@ -38,14 +38,21 @@ internal sealed class RunProgress(
     /// <param name="kept">The number of rows that are in the output already.</param>
     public void Start(JobOptions job, string baseUrl, long? rows, long kept)
     {
-        events?.Start(job.Input, job.Output, baseUrl, rows, kept);
-        _started = true;
-        _early.ForEach(text => events?.Notice(text));
+        Announce(job, baseUrl, rows, kept);
         if (rows != kept)
         {
             _display = openDisplay(rows, kept);
             _display.Source = Source is { } source ? () => CountRows(source()) : null;
         }
+    }
+
+    /// <summary>Writes the event <c>start</c> and the notices so far. Shows nothing.</summary>
+    /// <inheritdoc cref="Start"/>
+    public void Announce(JobOptions job, string? baseUrl, long? rows, long kept)
+    {
+        events?.Start(job.Input, job.Output, baseUrl, rows, kept);
+        _started = true;
+        _early.ForEach(text => events?.Notice(text));
     }
 
     /// <summary>Notes that a row has failed for good.</summary>

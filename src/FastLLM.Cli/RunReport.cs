@@ -6,13 +6,22 @@ internal sealed class RunReport(
 {
     private readonly HashSet<string> _shown = new(StringComparer.Ordinal);
 
+    private static int? Width => Console.IsErrorRedirected ? null : HelpWriter.TerminalWidth();
+
     /// <summary>Registers the callbacks of the job and the manager.</summary>
     public void Observe(RequestManagerOptions options, string baseUrl, bool verbose)
     {
         job.OnNotice = text => Once(text, progress.Notice);
         job.OnWarning = text => Once(text, progress.Warn);
         job.OnPlanned = (rows, kept) => progress.Start(job, baseUrl, rows, kept);
-        job.OnRowFailed = progress.RowFailed;
+        job.OnRowFailed = (id, failure) =>
+        {
+            progress.RowFailed(id, failure);
+            if (SchemaHint.On(job, failure) is { } hint)
+            {
+                Once(hint, progress.Warn);
+            }
+        };
         options.Progress = progress;
         options.Logger = new NoticeLogger(progress.Notice, verbose);
     }
@@ -51,7 +60,9 @@ internal sealed class RunReport(
     {
         JobResult result = await write();
         int exit = ExitCode.Of(result);
+        progress.Announce(job, baseUrl: null, result.Rows, result.Kept);
         SayPartial(result);
+        Summary.WriteDistribution(messages, result.Distribution, Width);
         if (result.IsPartial)
         {
             messages.WriteLine($"To process the rest: {TerminalText.Clean(resumeCommand)}");
@@ -123,7 +134,7 @@ internal sealed class RunReport(
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
-        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup);
+        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup) { Width = Width };
         if (result.Stopped is { } stopped)
         {
             errors.WriteLine(TerminalText.Clean(stopped.Message));
@@ -133,6 +144,7 @@ internal sealed class RunReport(
         if (isComplete && result is { Answered: 0, Pending: 0, Failures.Count: 0 } && result.Rows == result.Kept)
         {
             progress.Notice(NothingToDo(result));
+            Summary.WriteDistribution(messages, result.Distribution, Width);
         }
         else
         {

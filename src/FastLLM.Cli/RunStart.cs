@@ -17,6 +17,9 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     /// <summary>Gets where the preview is shown.</summary>
     public required TextWriter Messages { get; init; }
 
+    /// <summary>Gets the plan, if one was needed: it has read the input, so that the run does not have to.</summary>
+    public JobPlan? Plan { get; private set; }
+
     /// <summary>Confirms and previews the run.</summary>
     /// <param name="createManager">Creates a manager for the preview.</param>
     /// <returns>The exit code if the run ends here; otherwise <see langword="null"/>.</returns>
@@ -37,7 +40,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
             }
 
             await using RequestManager manager = createManager();
-            JobPlan plan = await RunCommand.Checked(() => Job.PlanAsync(manager, job, signals.Drain));
+            JobPlan plan = Plan = await RunCommand.Checked(() => Job.PlanAsync(manager, job, signals.Drain));
             if (ConfirmAbove is { } above && Asks)
             {
                 confirmation.Require(plan, above);
@@ -53,7 +56,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     private async Task<int?> ShowAsync(RequestManager manager, JobPlan plan, long rows)
     {
         var preview = new RunPreview(job, confirmation, Messages);
-        JobResult shown = await preview.RunAsync(manager, rows, signals);
+        JobResult shown = await preview.RunAsync(manager, plan, rows, signals);
         if (shown.Stopped is not null || shown.Interrupted)
         {
             return report.Report(shown);

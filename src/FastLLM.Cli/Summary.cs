@@ -6,8 +6,13 @@ namespace FastLLM.Cli;
 /// <param name="OffersNoDedup">Whether to suggest <c>--no-dedup</c> for identical rows.</param>
 internal sealed record Summary(JobResult Result, string? ResumeCommand = null, bool OffersNoDedup = true)
 {
+    private const int LabelWidth = 13;
     private const int ExampleLength = 200;
     private const int MostModels = 5;
+
+    /// <summary>Gets the width at which lines are broken, except for those that are copied; <see langword="null"/> where no terminal shows
+    /// them.</summary>
+    public int? Width { get; init; }
 
     /// <summary>Gets the failures of this run by kind, the most frequent first, each with the message of its first row.</summary>
     public IEnumerable<(FailureKind Kind, long Count, string Example)> Failures =>
@@ -19,8 +24,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
     {
         ArgumentNullException.ThrowIfNull(writer);
         TokenStats stats = Result.Stats;
-        void Line(string label, params IEnumerable<string> parts) =>
-            writer.WriteLine((label.Length > 0 ? label + ":" : "").PadRight(13) + string.Join(" · ", parts.Where(part => part.Length > 0)));
+        void Line(string label, params IEnumerable<string> parts) => WriteLine(writer, label, parts, Width);
 
         Line(
             "rows", Count(Result.Rows), Count(Result.Answered, "ok"), Count(Result.Failed, "failed"), Count(stats.CacheHits, "cached"),
@@ -51,7 +55,10 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         if (BottleneckText.Percentages(stats.LimitedByShares) is { Count: > 0 } shares)
         {
             Line("bottleneck", string.Join(", ", shares.Select(share => $"{BottleneckText.Name(share.Bottleneck)} {share.Percent}%")));
-            Line("", BottleneckText.Advice(stats)!);
+            if (!(Result.Interrupted && shares[0].Bottleneck == Bottleneck.Input)) // a run that ends reads no more
+            {
+                Line("", BottleneckText.Advice(stats)!);
+            }
         }
 
         foreach (string limits in BottleneckText.Learned(stats, MostModels))
@@ -64,11 +71,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
             Line("", configure);
         }
 
-        foreach ((string label, IReadOnlyList<string> parts) in Result.Distribution is { } all ? DistributionText.Lines(all) : [])
-        {
-            Line(label, parts);
-        }
-
+        WriteDistribution(writer, Result.Distribution, Width);
         foreach ((string reason, long count) in Result.FinishReasons.OrderByDescending(row => row.Value).Where(row => row.Key != "stop"))
         {
             Line("finished", $"{Count(count)} × {TerminalText.Clean(reason, 40)}");
@@ -93,7 +96,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
 
         if (Result.OutputFile is { } output)
         {
-            Line("output", TerminalText.Clean(output));
+            WriteLine(writer, "output", [TerminalText.Clean(output)], width: null);
         }
 
         if (Result.Stopped?.Kind == FailureKind.BudgetExhausted)
@@ -104,8 +107,24 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
 
         if (ResumeCommand is not null)
         {
-            Line("resume", TerminalText.Clean(ResumeCommand));
+            WriteLine(writer, "resume", [TerminalText.Clean(ResumeCommand)], width: null);
         }
+    }
+
+    /// <summary>Writes how answers are distributed, if that is known.</summary>
+    public static void WriteDistribution(TextWriter writer, AnswerDistribution? distribution, int? width)
+    {
+        foreach ((string label, IReadOnlyList<string> parts) in distribution is null ? [] : DistributionText.Lines(distribution))
+        {
+            WriteLine(writer, label, parts, width);
+        }
+    }
+
+    private static void WriteLine(TextWriter writer, string label, IEnumerable<string> parts, int? width)
+    {
+        string text = string.Join(" · ", parts.Where(part => part.Length > 0));
+        writer.Write((label.Length > 0 ? label + ":" : "").PadRight(LabelWidth));
+        WrappedText.Write(writer, text, width ?? int.MaxValue, LabelWidth, isFirstIndented: true);
     }
 
     private static string Count(long count, string what = "") => FormattableString.Invariant($"{count:N0} {what}").TrimEnd();

@@ -41,7 +41,9 @@ internal sealed class TemplateOptions
             Option? alone = Array.Find(
                 (Option[])[_system, _set, _endpoint, _idColumn, _allowMissing],
                 option => result.GetResult(option) is { Implicit: false });
-            return alone is null ? null : throw new UsageException($"{alone.Name} requires --template.");
+            return alone is null ? null : throw new UsageException(
+                $"{alone.Name} requires --template, the prompt that makes a request of each row, such as "
+                + "--template 'Summarize: {{text}}'. Lines that are requests already are sent as they are.");
         }
 
         bool isMessages = given.StartsWith('@') && given.EndsWith(".json", StringComparison.OrdinalIgnoreCase);

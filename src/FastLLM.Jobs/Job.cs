@@ -82,6 +82,12 @@ public static class Job
         return new JobRun(plan.Start()).RunAsync(plan, drain, cancellationToken);
     }
 
+    /// <summary>Runs a job whose input a plan has read and checked. Unlike the run of the plan, it may have another manager and other
+    /// callbacks, and may be one of several.</summary>
+    internal static Task<JobResult> RunAsync(
+        JobPlan plan, RequestManager manager, JobOptions options, CancellationToken drain, CancellationToken cancellationToken) =>
+        new JobRun(plan.Next(manager, options)).RunAsync(planned: null, drain, cancellationToken);
+
     /// <summary>Makes the output from what the log of the job holds so far, also while a run of the job writes to the log. Sends
     /// nothing.</summary>
     /// <param name="manager">The manager that would send.</param>

@@ -130,6 +130,10 @@ public sealed class JobOptions
     /// pipe) and of finished rows.</summary>
     public Action<long?, long>? OnPlanned { get; set; }
 
+    /// <summary>Gets or sets a value indicating whether the answers are made up: their rows are marked, and a run with a provider sends
+    /// them again.</summary>
+    internal bool IsSimulated { get; set; }
+
     /// <summary>Gets or sets the number of rows to send in this run; <see langword="null"/> for all. Further rows stay pending.</summary>
     internal long? MaxSends { get; set; }
 
@@ -170,9 +174,11 @@ public sealed class JobOptions
         OutputShape shape = Shape;
         if (Input != Job.Pipe && Output != Job.Pipe && (OutputPath.IsWritten(Input, Output) || OutputPath.IsWritten(Input, shape.Log)))
         {
-            throw new ArgumentException(
-                "The input is the output, or a file beside it (.tmp, .lock, .bak, .torn, .damaged, .spent, .limits). "
-                + "A job never writes to its input: name another output.");
+            string other = Path.ChangeExtension(Output, ".out" + Path.GetExtension(Output));
+            throw new ArgumentException(OutputPath.IsSame(Input, Output)
+                ? $"{Input} is the input, which is never overwritten. Name another output, such as {other}."
+                : $"{Input} is the input, which is never overwritten, and {Output} has files of its own beside it "
+                    + "(.log.jsonl, .tmp, .lock, .bak, .torn, .damaged, .spent, .limits). Name another output.");
         }
 
         Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row in the member \"fastllm\". Do not leave it out.");

@@ -128,6 +128,25 @@ public sealed class ReportTests(ReportBrowser browser) : IClassFixture<ReportBro
     }
 
     [Fact]
+    public async Task AnswersWithFields_AreShownAndFilteredByThem()
+    {
+        string[] moods = ["good", "bad", "very good"];
+        await using OpenReport report = await browser.OpenAsync(Enumerable.Range(0, 30).Select(i => i == 29 ? Lines.Failure("f", "timeout", "good")
+            : Lines.Answer($"good {i}", $$"""{"mood":"{{moods[i % 3]}}","price":{{i}}}""")));
+
+        await Assertions.Expect(report.Rows.First).ToContainTextAsync("mood: good · price: 0");
+        await report.Page.GetByRole(AriaRole.Button, new() { Name = "good", Exact = true }).ClickAsync();
+
+        await Assertions.Expect(report.Rows).ToHaveCountAsync(10);
+        await Assertions.Expect(report.Page.Locator("#found")).ToHaveTextAsync("10 of 30 rows");
+        await report.Rows.First.Locator("button").PressAsync("Enter");
+        await Assertions.Expect(report.Page.Locator("tr.detail dl.columns")).ToHaveTextAsync("moodgoodprice0");
+        Assert.Equal(1, await report.Page.Locator("optgroup[label=mood]").CountAsync());
+        Assert.Equal(0, await report.Page.Locator("optgroup[label=price]").CountAsync()); // every value is another one
+        report.AssertNothingWentWrong();
+    }
+
+    [Fact]
     public async Task Table_PagesSortsAndOpensRowsByKeyboard()
     {
         await using OpenReport report = await browser.OpenAsync(Lines.Run(250));

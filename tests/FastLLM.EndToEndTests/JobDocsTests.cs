@@ -15,7 +15,7 @@ public sealed partial class JobDocsTests : IDisposable
     /// <summary>Page, how many sends its commands make, what they leave, and a text that is in the last of it.</summary>
     public static TheoryData<string, int, string[], string> Pages => new()
     {
-        { "label-a-table.md", 5, ["labels.csv"], "0005,chair,=my favourite chair,Answer " },
+        { "label-a-table.md", 5, ["labels.csv"], "0005,chair,=my favourite chair," },
         { "evaluate-a-model.md", 4 + 4 + 20, ["graded.jsonl", "judged.csv", "samples.csv"], "\n4#4,Tom reads 12 pages a day." },
         { "synthetic-data.md", 6 + 2, /* the simulator says the same to each sample */ ["texts.jsonl", "checked.csv"], "\n3#2,compound interest,students," },
         { "embed-a-corpus.md", 3, ["vectors.jsonl.gz"], "" },

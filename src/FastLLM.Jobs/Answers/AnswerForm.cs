@@ -62,7 +62,7 @@ public sealed class AnswerForm
     public static AnswerForm OfLabels(params IEnumerable<string> labels)
     {
         string[] all = [.. labels.Select(label => label.Trim())];
-        Refuse(all.Length < 2, "Name at least two labels.");
+        Refuse(all.Length < 2, "Name at least two labels, with commas between them, such as good,bad.");
         Refuse(all.Length > MaxLabels, $"There are {all.Length} labels; providers allow {MaxLabels}.");
         Refuse(all.Contains(""), "A label is empty.");
         string? twice = all.GroupBy(label => label, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1)?.Key;

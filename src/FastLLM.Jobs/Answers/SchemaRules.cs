@@ -73,7 +73,7 @@ internal sealed record SchemaRules(IReadOnlyList<string> NotStrict)
         }
         catch (JsonException e)
         {
-            throw new ArgumentException($"The schema is not JSON: {e.Message}", e);
+            throw new ArgumentException(JsonFault.Describe("The schema", e), e);
         }
     }
 }

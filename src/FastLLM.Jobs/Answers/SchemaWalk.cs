@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using FastLLM.Diagnostics;
 using FastLLM.Json;
 
 namespace FastLLM.Jobs.Answers;
@@ -50,7 +51,8 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
             string name = keyword.NameText();
             if (!s_known.Contains(name))
             {
-                refused.Add($"{place}: \"{name}\" is not a keyword of JSON Schema");
+                refused.Add($"{place}: \"{name}\" is not a keyword of JSON Schema"
+                    + (Suggestion.For(name, s_known) is { } meant ? $" (did you mean \"{meant}\"?)" : ""));
             }
             else if (name is "$ref" or "$dynamicRef" or "$recursiveRef" && keyword.Value.Text()?.StartsWith('#') != true)
             {

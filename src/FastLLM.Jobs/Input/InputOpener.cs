@@ -29,7 +29,7 @@ internal sealed class InputOpener(Stream file, InputFormat format, bool hasTempl
         InputKind kind = InputSource.KindOf(begin.Span, format, hasTemplate);
         if (sheet is not null && kind != InputKind.Workbook)
         {
-            throw new InvalidDataException("--sheet names a sheet of an Excel workbook, but the input is none.");
+            throw new InvalidDataException("--sheet is for Excel workbooks, and the input is not one. Omit --sheet.");
         }
 
         if (kind is InputKind.Workbook or InputKind.Parquet)

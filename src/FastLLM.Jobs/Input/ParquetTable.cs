@@ -141,7 +141,9 @@ internal sealed class ParquetTable : TableSource
         }
         catch (Exception e) when (e is not (OperationCanceledException or InvalidDataException or UnauthorizedAccessException))
         {
-            throw new InvalidDataException($"The Parquet file is damaged, or of a kind that cannot be read: {e.Message}", e);
+            throw new InvalidDataException(e.Message.StartsWith("not a parquet file", StringComparison.OrdinalIgnoreCase)
+                ? "The Parquet file is damaged or incomplete. Copy or write it again."
+                : $"The Parquet file is damaged, or of a kind that cannot be read: {e.Message}", e);
         }
     }
 }

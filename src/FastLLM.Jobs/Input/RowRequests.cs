@@ -62,9 +62,9 @@ internal sealed class RowRequests
     {
         string column = _idColumn ?? DefaultIdColumn;
         return row.TryGet(column, out string? id, out bool isKnown) ? id
-            : isKnown ? throw new JsonException($"The column \"{column}\", which is the row's id, is empty.")
+            : isKnown ? throw new JsonException($"The column \"{column}\", which holds the IDs of the rows, is empty.")
             : _idColumn is null ? null
-            : throw new JsonException($"The row has no column \"{column}\" for its id.{Suggestion.Sentence(column, row.Columns)} "
+            : throw new JsonException($"The row has no column \"{column}\" for its ID.{Suggestion.Sentence(column, row.Columns)} "
                 + $"The columns are: {RowValues.Listed(row.Columns)}.");
     }
 
@@ -130,7 +130,7 @@ internal sealed class RowRequests
         return missing.Length > 0 ? NoSuchColumn(missing, columns)
             : SingleBraces(columns) is { } braces ? braces
             : _idColumn is { } id && !columns.Contains(id, StringComparer.Ordinal)
-                ? $"There is no column \"{id}\" for the ids of the rows (--id-column).{Suggestion.Sentence(id, columns)} "
+                ? $"There is no column \"{id}\" for the IDs of the rows (--id-column).{Suggestion.Sentence(id, columns)} "
                     + $"The columns are: {RowValues.Listed(columns)}."
             : null;
     }
@@ -217,7 +217,7 @@ internal sealed class RowRequests
         catch (JsonException e)
         {
             string quoted = ShellWord.Quote($"{name}=\"{json}\"");
-            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: {quoted}." : "";
+            string hint = json.Length > 0 && char.IsAsciiLetter(json[0]) ? $" Text needs quotes: --set {quoted}." : "";
             throw new ArgumentException($"The value of \"{name}\" is not JSON: {json}.{hint}", e);
         }
     }

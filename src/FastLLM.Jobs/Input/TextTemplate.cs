@@ -9,7 +9,7 @@ internal sealed class TextTemplate
     private const string Open = "{{";
     private const string Close = "}}";
     private const string FilePrefix = "file:";
-    private const string Help = "A column is {{name}}; two braces as text are {{{{.";
+    private const string Help = "Write {{name}} to insert a column, or {{{{ for two braces as text.";
 
     private readonly List<Piece> _pieces = [];
 
@@ -41,7 +41,7 @@ internal sealed class TextTemplate
             int close = text.IndexOf(Close, name, StringComparison.Ordinal);
             if (close < 0)
             {
-                throw new ArgumentException($"The template's \"{Shown(text[open..])}\" is never closed. {Help}");
+                throw new ArgumentException($"The template has \"{Shown(text[open..])}\" without closing braces. {Help}");
             }
 
             Add(literal.ToString(), text[name..close].Trim());
@@ -84,7 +84,7 @@ internal sealed class TextTemplate
         name = isFile ? name[FilePrefix.Length..].Trim() : name;
         if (name.Length == 0 || name.Contains('{', StringComparison.Ordinal))
         {
-            throw new ArgumentException($"The template's {{{{{Shown(name)}}}}} names no column. {Help}");
+            throw new ArgumentException($"{{{{{Shown(name)}}}}} in the template names no column. {Help}");
         }
 
         _pieces.Add(new Piece(before, name, isFile));

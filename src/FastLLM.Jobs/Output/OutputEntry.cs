@@ -12,6 +12,9 @@ internal readonly record struct OutputEntry(long Offset, int Length, string Cust
     /// <summary>Gets the finish reasons of the answer's choices, each once.</summary>
     public IReadOnlyList<string> FinishReasons { get; init; } = [];
 
+    /// <summary>Gets a value indicating whether the command's simulator made the answer up.</summary>
+    public bool IsSimulated { get; init; }
+
     /// <summary>Gets the cost of the row, if the line states it.</summary>
     public decimal? Cost { get; init; }
 }

@@ -24,6 +24,7 @@ internal ref struct OutputLine
     private bool _hasOutcome;
     private bool _hasError;
     private bool _hasBody;
+    private bool _isSimulated;
     private int _status;
     private string[] _finishReasons;
 
@@ -40,6 +41,7 @@ internal ref struct OutputLine
                 {
                     FinishReasons = record._finishReasons,
                     Cost = record._cost,
+                    IsSimulated = record._isSimulated,
                 };
             }
         }
@@ -196,6 +198,11 @@ internal ref struct OutputLine
                 _reader.Read();
                 bool isNumber = _reader.TokenType == JsonTokenType.Number;
                 _cost = isNumber && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MaxCost ? cost : null;
+            }
+            else if (_reader.TextIs("simulated"u8))
+            {
+                _reader.Read();
+                _isSimulated = _reader.TokenType == JsonTokenType.True;
             }
 
             _reader.Skip();

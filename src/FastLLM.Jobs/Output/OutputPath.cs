@@ -12,7 +12,7 @@ internal static class OutputPath
         path = Path.GetFullPath(path);
         if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
         {
-            throw new IOException($"{path} is a directory. Name a file in it.");
+            throw new IOException($"{path} is a folder. Name a file in it.");
         }
 
         RefuseLink(path);
@@ -25,7 +25,7 @@ internal static class OutputPath
         string folder = Path.GetDirectoryName(path)!;
         return Directory.Exists(folder)
             ? path
-            : throw new DirectoryNotFoundException($"The folder {folder} does not exist. Create it, or name a file elsewhere.");
+            : throw new DirectoryNotFoundException($"The folder {folder}, where the output belongs, does not exist. Create it, or name another output.");
     }
 
     /// <summary>Refuses a symbolic link: the sort would replace it, or a write would change a file that the user did not name.</summary>
@@ -63,6 +63,9 @@ internal static class OutputPath
                 || path.AsSpan(output.Length).TrimEnd("0123456789") is
                     ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
     }
+
+    /// <summary>Determines whether two paths are one file.</summary>
+    public static bool IsSame(string path, string other) => Target(path) == Target(other);
 
     private static string Target(string path) =>
         (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);

@@ -20,9 +20,10 @@ namespace FastLLM.Jobs.Output;
 /// <param name="time">The clock for the time of writing; <see langword="null"/> to leave it out.</param>
 /// <param name="limitedBy">Gets the bottleneck of the run; <see langword="null"/> to leave it out.</param>
 /// <param name="withCosts">Whether rows without a cost state 0.</param>
+/// <param name="isSimulated">Whether the answers are made up.</param>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds only memory.")]
 internal sealed class OutputRecord(
-    bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false)
+    bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false, bool isSimulated = false)
 {
     // Long because each member of a line is written by hand, without a copy of the body.
     private const int RetainedBytes = 1 << 20;
@@ -193,6 +194,11 @@ internal sealed class OutputRecord(
         if (outcome.IsShared)
         {
             _line.Write(",\"shared\":true"u8);
+        }
+
+        if (isSimulated)
+        {
+            _line.Write(",\"simulated\":true"u8);
         }
 
         if (outcome.IsCorrected)

@@ -164,7 +164,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
             }
         }
 
-        throw new InvalidDataException($"{input.Name} has changed since it was checked.");
+        throw new InvalidDataException($"{input.Name} has changed since it was checked. Run the job again.");
     }
 
     private static string RepeatedId(in JobRow row) => string.Create(CultureInfo.InvariantCulture, $"{row.Id} (line {row.Source.Line})");

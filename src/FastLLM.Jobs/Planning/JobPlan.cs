@@ -82,6 +82,9 @@ public sealed class JobPlan
             : throw new InvalidOperationException("The plan has already run, and the output has changed since. Plan the job again.");
     }
 
+    /// <summary>Gets the setup of a run over the input of the plan, which is not read and checked again.</summary>
+    internal JobSetup Next(RequestManager manager, JobOptions options) => _setup!.Next(manager, options);
+
     private decimal? Sum(Func<ModelEstimate, decimal?> cost)
     {
         decimal sum = 0;

@@ -12,7 +12,7 @@ internal sealed class JobSetup
 {
     private const int ShownUnbounded = 3;
 
-    private readonly List<string> _unbounded = [];
+    private readonly List<string> _unbounded;
     private long _unboundedCount;
     private bool _saidForm;
 
@@ -22,12 +22,22 @@ internal sealed class JobSetup
     {
         ArgumentNullException.ThrowIfNull(manager);
         ArgumentNullException.ThrowIfNull(options);
+        _unbounded = [];
         Manager = manager;
         Options = options.ValidatedCopy(hasBudget: manager.Options.Budget is not null);
         Shape = Options.Shape;
         Columns = new ColumnNames(Shape.Kind);
         Input = new JobInput(Options);
         Index = new InputIndex(Input, Shape.IsLog ? null : Columns);
+    }
+
+    private JobSetup(JobSetup read, RequestManager manager, JobOptions options)
+    {
+        Manager = manager;
+        Options = options.ValidatedCopy(hasBudget: manager.Options.Budget is not null);
+        Shape = Options.Shape;
+        (Columns, Input, Index, Equal) = (read.Columns, read.Input, read.Index, read.Equal);
+        (_unbounded, _unboundedCount, _saidForm) = (read._unbounded, read._unboundedCount, read._saidForm);
     }
 
     public RequestManager Manager { get; }
@@ -84,8 +94,12 @@ internal sealed class JobSetup
         Equal = keyed - distinct;
     }
 
+    /// <summary>Returns the setup of a run over the input that this one has read and checked, which is not read and checked again.</summary>
+    public JobSetup Next(RequestManager manager, JobOptions options) => new(this, manager, options);
+
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
-    public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
+    public ResumeState NewResumeState() =>
+        new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons), keepsSimulated: Options.IsSimulated);
 
     /// <summary>Creates the export of the output from its log.</summary>
     public TableExport NewExport()
@@ -96,7 +110,7 @@ internal sealed class JobSetup
 
     /// <summary>Creates the writer of records.</summary>
     public OutputRecord NewRecord(Func<Bottleneck>? limitedBy) =>
-        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, withCosts: Manager.Options.Prices is not null);
+        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, Manager.Options.Prices is not null, Options.IsSimulated);
 
     /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>

@@ -13,6 +13,7 @@ internal sealed class ResumeState
 
     private readonly InputIndex _index;
     private readonly bool _retryFailed;
+    private readonly bool _keepsSimulated;
     private readonly RefreshRule _refresh;
     private readonly RowIndex? _waiting;
     private readonly HashSet<int> _changed = [];
@@ -20,13 +21,16 @@ internal sealed class ResumeState
     private (long Records, long Answers) _outdated;
     private long _trusted;
     private long _refreshed;
+    private long _simulated;
 
     /// <summary>Creates the state of a job without an earlier output.</summary>
     /// <param name="index">The rows of the input.</param>
     /// <param name="retryFailed">Whether failed rows are processed again.</param>
     /// <param name="refresh">Decides which answers are requested again because of their finish reasons.</param>
-    public ResumeState(InputIndex index, bool retryFailed, RefreshRule refresh)
+    /// <param name="keepsSimulated">Whether answers that the simulator has made up are kept.</param>
+    public ResumeState(InputIndex index, bool retryFailed, RefreshRule refresh, bool keepsSimulated = false)
     {
+        _keepsSimulated = keepsSimulated;
         _index = index;
         _retryFailed = retryFailed;
         _refresh = refresh;
@@ -61,6 +65,12 @@ internal sealed class ResumeState
             {
                 Damaged++;
                 DamagedEnd = entry.Offset + entry.Length;
+                continue;
+            }
+
+            if (entry.IsSimulated && !_keepsSimulated)
+            {
+                _simulated++; // not an answer of a provider, and not paid
                 continue;
             }
 
@@ -100,6 +110,7 @@ internal sealed class ResumeState
         (long Count, FormattableString Text, bool IsWarning)[] notices =
         [
             (_refreshed, $"{_refreshed:N0} rows of {log} are requested again because of their finish reason (--refresh).", false),
+            (_simulated, $"{_simulated:N0} answers in {log} are made up by the simulator; their rows are sent again.", false),
             (changed, $"{changed:N0} rows have another request now than in {log}; they are sent again.", false),
             (_outdated.Records,
                 $"{_outdated.Records:N0} records of {log} ({_outdated.Answers:N0} answers) belong to earlier requests of its rows. {fate}",

@@ -76,6 +76,14 @@ public sealed class OutputReport
     /// <summary>Gets the short answers (at most 60 characters), the most frequent first.</summary>
     public IReadOnlyList<ReportCount> ShortAnswers => _totals.ShortAnswers.Ranked();
 
+    /// <summary>Gets the values in answers that are JSON objects, field by field: texts, numbers and truth values of at most 80 characters,
+    /// the most frequent first. After the first hundred, new values count as <c>(others)</c>.</summary>
+    public IReadOnlyList<FieldDistribution> AnswerFields =>
+    [
+        .. _totals.Fields.Ranked().Select(one =>
+            new FieldDistribution(one.Name, [.. one.Values.Select(value => KeyValuePair.Create(value.Name, value.Count))])),
+    ];
+
     /// <summary>Gets the time when the first row was written; <see langword="null"/> if no row states it.</summary>
     public DateTimeOffset? First => _totals.Times.IsEmpty ? null : _totals.Times.First;
 

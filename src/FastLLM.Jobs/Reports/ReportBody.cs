@@ -11,7 +11,8 @@ internal static class ReportBody
         body.Add($"<main>\n<header>\n<p class=\"kind\">fastllm report</p>\n");
         body.Add($"<h1><bdi>{name}</bdi></h1>\n<p class=\"when\">{When(totals)}{From(name, output)}</p>\n</header>\n");
         body.Add($"{Notes(report, totals, textLength)}{Tiles(report)}{Outcomes(report)}{OverTime(totals)}<div class=\"cards\">\n");
-        body.Add($"{Answers(report)}{Spread("Length of an answer, in characters", totals.AnswerLengths, Units.Number)}");
+        body.Add($"{AnswerCards.Of(report, totals.Fields)}");
+        body.Add($"{Spread("Length of an answer, in characters", totals.AnswerLengths, Units.Number)}");
         body.Add($"{Spread("Latency of the last send", totals.Latency, Units.Time)}");
         body.Add($"{Spread("Output tokens of an answer", totals.CompletionTokens, Units.Number)}");
         body.Add($"{Spread("Input tokens of a request", totals.PromptTokens, Units.Number)}<div class=\"stack\">");
@@ -218,39 +219,6 @@ internal static class ReportBody
         return new Markup()
             .Add($"<section class=\"card\"><h2>{title}</h2><table class=\"ranking\">")
             .Add($"<thead><tr><th>{column}</th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
-            .Add($"<tbody>{rows}</tbody></table></section>\n");
-    }
-
-    // Where the same few answers come again and again, they are labels. Others have no distribution worth showing.
-    private static Markup Answers(OutputReport report)
-    {
-        ReportCount[] answers = [.. report.ShortAnswers.Where(answer => answer.Count > 1 && answer.Name != Tally.Others).Take(12)];
-        if (answers.Length == 0)
-        {
-            return new Markup();
-        }
-
-        var rows = new Markup();
-        foreach (ReportCount answer in answers)
-        {
-            double width = Math.Max(1, 100.0 * answer.Count / Math.Max(1, report.Succeeded));
-            rows.Add($"<tr><td><button type=\"button\" data-find=\"{answer.Name}\"><bdi>{answer.Name}</bdi></button></td>");
-            rows.Add($"<td class=\"share\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
-            rows.Add($"<rect class=\"bar\" width=\"{width:0.##}\" height=\"10\"/></svg></td>");
-            rows.Add($"<td class=\"number\">{answer.Count:N0}</td>")
-                .Add($"<td class=\"number\">{Units.Percent(answer.Count, report.Succeeded)}</td></tr>");
-        }
-
-        long others = report.Succeeded - answers.Sum(answer => answer.Count);
-        if (others > 0)
-        {
-            rows.Add($"<tr><td>other answers</td><td class=\"share\"></td><td class=\"number\">{others:N0}</td>");
-            rows.Add($"<td class=\"number\">{Units.Percent(others, report.Succeeded)}</td></tr>");
-        }
-
-        return new Markup()
-            .Add($"<section class=\"card\"><h2>Most frequent answers</h2><table class=\"ranking\">")
-            .Add($"<thead><tr><th>Answer</th><th class=\"share\"></th><th class=\"number\">Rows</th><th class=\"number\">Share</th></tr></thead>")
             .Add($"<tbody>{rows}</tbody></table></section>\n");
     }
 

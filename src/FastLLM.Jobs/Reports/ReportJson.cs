@@ -40,6 +40,7 @@ internal static class ReportJson
             Write(json, "completion_tokens", report.CompletionTokens);
             Write(json, "answer_characters", report.AnswerLengths);
             Write(json, "short_answers", report.ShortAnswers);
+            Write(json, report.AnswerFields);
             Write(json, "failures", report.Failures, withExample: true);
             Write(json, "finish_reasons", report.FinishReasons);
             Write(json, "models", report.Models);
@@ -67,6 +68,22 @@ internal static class ReportJson
         json.WriteNumber("p90", spread.P90);
         json.WriteNumber("p99", spread.P99);
         json.WriteNumber("max", spread.Max);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<FieldDistribution> fields)
+    {
+        if (fields.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("answer_fields");
+        foreach (FieldDistribution field in fields)
+        {
+            Write(json, field.Name, [.. field.Values.Select(value => new ReportCount(value.Key, value.Value, ""))]);
+        }
+
         json.WriteEndObject();
     }
 

@@ -46,6 +46,9 @@ internal sealed class Totals
     /// <summary>Gets the short answers, such as labels.</summary>
     public Tally ShortAnswers { get; } = new();
 
+    /// <summary>Gets the values in answers that are JSON objects.</summary>
+    public AnswerFields Fields { get; } = new();
+
     /// <summary>Gets when rows were written or, if no row states that, when the provider created their answers.</summary>
     public Timeline Times => _written.IsEmpty ? _created : _written;
 
@@ -72,6 +75,7 @@ internal sealed class Totals
         {
             Count(PromptTokens, row.PromptTokens);
             AnswerLengths.Add(row.Words.Length);
+            Fields.Add(row.Words);
             AddIfNamed(ShortAnswers, row.Words.Length <= MaxShortAnswer ? row.Words.Trim() : "");
             Count(CompletionTokens, row.CompletionTokens);
             AddIfNamed(FinishReasons, row.FinishReason);

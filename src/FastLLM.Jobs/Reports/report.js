@@ -3,7 +3,7 @@
 // The table of rows. Every text goes into the page as text (textContent, text nodes), never as HTML.
 (() => {
   const rows = JSON.parse(document.getElementById("rows").textContent);
-  const [LINE, ID, STATE, REASON, MODEL, LATENCY, INPUT, OUTPUT, STATUS, SENDS, AT, COST, METADATA, WORDS, MORE, QUESTION] = Array(16).keys();
+  const [LINE, ID, STATE, REASON, MODEL, LATENCY, INPUT, OUTPUT, STATUS, SENDS, AT, COST, METADATA, WORDS, MORE, QUESTION, FIELDS] = Array(17).keys();
   const STATES = ["answered", "cached", "shared", "failed"];
   const PER_PAGE = 100;
   const PREVIEW = 300;
@@ -51,15 +51,29 @@
     return (from > 0 ? "… " : "") + visible(words.slice(from, from + PREVIEW)).replace(/\s+/g, " ");
   }
 
-  // The columns of the input row, if they were copied to the output as one whole object.
-  function columns(row) {
+  // The members of a JSON object, each with its text; null for any other text.
+  function members(json) {
+    if (json[0] !== "{") return null;
     try {
-      const object = JSON.parse(row[METADATA]);
-      return object && typeof object === "object" && !Array.isArray(object)
-        ? Object.entries(object).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]) : [];
+      return Object.entries(JSON.parse(json)).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
     } catch {
-      return [];
+      return null;
     }
+  }
+
+  // The columns of the input row, if they were copied to the output as one whole object.
+  const columns = row => members(row[METADATA]) || [];
+
+  // The fields of an answer that is JSON, or one block of it. They are read once.
+  function fields(row) {
+    if (row[FIELDS] === undefined) row[FIELDS] = row[STATE] === 3 ? null : members(row[WORDS].trim().replace(/^```\w*\n([^]*)```$/, "$1").trim());
+    return row[FIELDS];
+  }
+
+  // Fields rather than their JSON, and the only one, such as a label, without its name.
+  function answer(row) {
+    const named = fields(row);
+    return !named ? row[WORDS] : named.length === 1 ? named[0][1] : named.map(([name, value]) => `${name}: ${value}`).join(" · ");
   }
 
   // Without the request itself, the columns that it was made of, the longest text first. Those that repeat the id say nothing.
@@ -74,7 +88,7 @@
     const outcome = element("td", [element("span", null, `state s${row[STATE]}`), marked(STATES[row[STATE]] + (row[REASON] ? ` · ${visible(row[REASON])}` : ""))]);
     outcome.title = visible(row[REASON]);
     return [element("td", String(row[LINE])), element("td", [open]), outcome, element("td", time(row[LATENCY]), "number"),
-      element("td", count(row[OUTPUT]), "number"), element("td", [marked(preview(question(row)))], "question"), element("td", [marked(preview(row[WORDS]))], "answer")];
+      element("td", count(row[OUTPUT]), "number"), element("td", [marked(preview(question(row)))], "question"), element("td", [marked(preview(answer(row)))], "answer")];
   }
 
   function detail(row) {
@@ -96,12 +110,13 @@
     const body = [facts];
     const part = (name, words) => body.push(element("h3", name), element("pre", [marked(visible(words))]));
     if (row[QUESTION]) part("Question", row[QUESTION]);
-    const named = columns(row);
-    if (named.length) {
-      const list = element("dl", named.flatMap(([name, value]) => [element("dt", [marked(visible(name))]), element("dd", [marked(visible(value))])]), "columns");
-      body.push(element("h3", "Input row"), list);
-    } else if (row[METADATA]) part("Input row", row[METADATA]);
-    part(row[STATE] === 3 ? "Failure" : "Answer", row[WORDS] || "(no words)");
+    const list = (name, named, words) => {
+      if (!named || named.length === 0) return words && part(name, words);
+      const pairs = named.flatMap(([name, value]) => [element("dt", [marked(visible(name))]), element("dd", [marked(visible(value))])]);
+      body.push(element("h3", name), element("dl", pairs, "columns"));
+    };
+    list("Input row", columns(row), row[METADATA]);
+    list(row[STATE] === 3 ? "Failure" : "Answer", fields(row), row[WORDS] || "(no words)");
     if (row[MORE] > 0) body.push(element("p", `${number.format(row[MORE])} characters more in line ${row[LINE]} of the file.`));
     const cell = element("td", body);
     cell.colSpan = [...document.querySelectorAll(".rows th")].filter(head => head.offsetParent).length; // narrow screens show fewer
@@ -150,12 +165,16 @@
     next.disabled = first + PER_PAGE >= shown.length;
   }
 
+  // What a filter compares: a field of the answer, a whole short answer, or what the row has in a column.
+  const valueOf = (row, column, name) => column === FIELDS ? fields(row)?.find(field => field[0] === name)?.[1]
+    : column !== WORDS ? row[column] : row[STATE] !== 3 && !fields(row) && row[WORDS].length <= 60 ? row[WORDS].trim() : undefined;
+
   function choose() {
     const words = text.value.trim();
     pattern = words ? new RegExp(words.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gi") : null;
     const test = pattern && new RegExp(pattern.source, "i");
-    const [column, value] = filter.value ? JSON.parse(filter.value) : [];
-    shown = rows.filter(row => (column === undefined || row[column] === value)
+    const [column, value, name] = filter.value ? JSON.parse(filter.value) : [];
+    shown = rows.filter(row => (column === undefined || valueOf(row, column, name) === value)
       && (!test || test.test(row[WORDS]) || test.test(row[ID]) || test.test(row[REASON]) || test.test(row[MODEL]) || test.test(row[METADATA]) || test.test(row[QUESTION])));
     order();
     first = 0;
@@ -175,30 +194,40 @@
     const all = element("option", `All ${count(rows.length)} rows`);
     all.value = "";
     filter.append(all);
-    const group = (label, column, of, name) => {
+    const group = (label, column, of, named, field) => {
       const counts = new Map();
-      for (const row of rows) if (of(row) && row[column] !== "") counts.set(row[column], (counts.get(row[column]) || 0) + 1);
-      if (counts.size === 0) return;
+      for (const row of rows) {
+        const value = of(row) ? valueOf(row, column, field) : undefined;
+        if (value !== undefined && value !== "") counts.set(value, (counts.get(value) || 0) + 1);
+      }
+      // Values that hardly ever come again are no choice.
+      if (counts.size === 0 || (column >= WORDS && counts.size * 2 > rows.length)) return;
       const made = element("optgroup");
       made.label = label;
       for (const [value, n] of [...counts].sort((a, b) => b[1] - a[1]).slice(0, 50)) {
-        const option = element("option", `${visible(name(value))} (${count(n)})`);
-        option.value = JSON.stringify([column, value]);
+        const option = element("option", `${visible(named(value))} (${count(n)})`);
+        option.value = JSON.stringify([column, value, field]);
         made.append(option);
       }
       filter.append(made);
     };
+    const same = value => value;
     group("Outcome", STATE, () => true, state => STATES[state]);
-    group("Failure", REASON, row => row[STATE] === 3, reason => reason);
-    group("Finish reason", REASON, row => row[STATE] !== 3, reason => reason);
-    group("Model", MODEL, () => true, model => model);
+    const names = new Set();
+    for (const row of rows) for (const [name] of fields(row) || []) if (names.size < 50) names.add(name);
+    for (const name of names) group(visible(name), FIELDS, () => true, same, name);
+    group("Answer", WORDS, () => true, same);
+    group("Failure", REASON, row => row[STATE] === 3, same);
+    group("Finish reason", REASON, row => row[STATE] !== 3, same);
+    group("Model", MODEL, () => true, same);
   }
 
-  function show(value) {
-    const option = [...filter.options].find(o => o.value === JSON.stringify([REASON, value]) || o.value === JSON.stringify([MODEL, value]));
-    if (!option) return;
-    text.value = "";
-    filter.value = option.value;
+  // Shows the rows with one of some values, or with the words where no filter has them.
+  function show(words, ...values) {
+    const keys = values.map(value => JSON.stringify(value));
+    const option = [...filter.options].find(o => keys.includes(o.value));
+    text.value = option ? "" : words;
+    filter.value = option ? option.value : "";
     choose();
     at("rows-title").scrollIntoView();
     filter.focus({ preventScroll: true });
@@ -218,14 +247,13 @@
       at("rows-title").scrollIntoView();
     });
   }
-  for (const button of document.querySelectorAll("button[data-show]")) button.addEventListener("click", () => show(button.dataset.show));
+  for (const button of document.querySelectorAll("button[data-show]")) {
+    const value = button.dataset.show;
+    button.addEventListener("click", () => show(value, [REASON, value, undefined], [MODEL, value, undefined]));
+  }
   for (const button of document.querySelectorAll("button[data-find]")) {
-    button.addEventListener("click", () => {
-      filter.value = "";
-      text.value = button.dataset.find;
-      choose();
-      at("rows-title").scrollIntoView();
-    });
+    const { find, field } = button.dataset;
+    button.addEventListener("click", () => show(find, [field === undefined ? WORDS : FIELDS, find, field]));
   }
   for (const button of document.querySelectorAll("button[data-sort]")) {
     button.addEventListener("click", () => {

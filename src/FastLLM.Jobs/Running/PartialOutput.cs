@@ -1,3 +1,4 @@
+using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
 using FastLLM.Jobs.Tables;
@@ -61,6 +62,7 @@ internal sealed class PartialOutput(JobSetup setup)
             JobCost = resume.Cost,
             OutputFile = setup.Shape.Log,
             IsPartial = resume.Kept < setup.Index.Count,
+            Distribution = setup.Options.Answers is { } form ? OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) : null,
         };
     }
 }

@@ -77,7 +77,7 @@ internal sealed class Workbook : IDisposable
         }
         catch (InvalidDataException e)
         {
-            throw new InvalidDataException($"The workbook is damaged, or cut off: {e.Message}", e);
+            throw new InvalidDataException("The workbook is damaged or incomplete. Copy or save it again.", e);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using FastLLM.Json;
 using System.Text.RegularExpressions;
 
 namespace FastLLM.Costs;
@@ -21,14 +22,14 @@ internal static partial class PriceReader
         }
         catch (JsonException e)
         {
-            throw new FormatException($"The table of prices is no JSON: {e.Message}", e);
+            throw new FormatException(JsonFault.Describe("The table of prices", e), e);
         }
 
         using (document)
         {
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
-                throw new FormatException("The table of prices is no JSON object from model names to prices.");
+                throw new FormatException("The table of prices is not a JSON object from model names to prices.");
             }
 
             var prices = new Dictionary<string, ModelPrice>(StringComparer.Ordinal);

@@ -27,6 +27,33 @@ public sealed class EndpointTests
     }
 
     [Fact]
+    public void SendsNothing_WithoutKey_IsNoError()
+    {
+        Endpoint endpoint = Resolve(new EndpointChoice("anthropic", SendsNothing: true));
+
+        Assert.Equal((false, null), (endpoint.Preset!.KnowsSchemas, endpoint.KeyVariable));
+    }
+
+    [Theory]
+    [InlineData("anthropic", null, "anthropic")]
+    [InlineData("simulator", null, "simulator")]
+    [InlineData(null, "https://api.deepseek.com/v1", "deepseek")]
+    [InlineData("vllm", "http://10.0.0.5:8000/v1", "vllm")]
+    [InlineData(null, "http://10.0.0.5:8000/v1", null)]
+    [InlineData(null, null, null)]
+    public void PresetOf_NeedsNoKey(string? provider, string? baseUrl, string? expected) =>
+        Assert.Equal(expected, Endpoint.PresetOf(new EndpointChoice(provider, baseUrl), _ => null)?.Name);
+
+    [Theory]
+    [InlineData("localhost:8000/v1", "Did you mean http://localhost:8000/v1?")]
+    [InlineData("10.0.0.5:8000", "Did you mean http://10.0.0.5:8000?")]
+    [InlineData("api.example.com/v1", "Did you mean https://api.example.com/v1?")]
+    [InlineData("server", "Use an address such as")]
+    [InlineData("ftp://example.com", "Use an address such as")]
+    public void BaseUrl_WithoutScheme_SuggestsOne(string address, string advice) =>
+        Assert.Contains(advice, Refused(new EndpointChoice(BaseUrl: address)), StringComparison.Ordinal);
+
+    [Fact]
     public void KeyOnly_IsOpenAI()
     {
         Endpoint endpoint = Resolve(new EndpointChoice(), ("OPENAI_API_KEY", $" {Canary}\n"), ("OPENAI_ORG_ID", "org-1"));

@@ -67,6 +67,31 @@ public sealed class JsonEventsTests : IDisposable
         Assert.True(events.IsClosed);
     }
 
+    [Fact]
+    public async Task Partial_BeginsWithStart_ThenItsNotices()
+    {
+        var events = new JsonEvents(_written, _time);
+        var latest = new LatestRows(_time);
+        await using var progress = new RunProgress(events, (_, _) => ProgressDisplay.None(), TextWriter.Null, TextWriter.Null) { Latest = latest };
+        var job = new JobOptions { Input = "in.csv", Output = "out.csv" };
+        var report = new RunReport(job, progress, events, TextWriter.Null, TextWriter.Null, "again");
+        report.Observe(new RequestManagerOptions(), "https://api.example.com/v1", verbose: false);
+
+        int exit = await report.WritePartialAsync(() =>
+        {
+            job.OnNotice!("early");
+            return Task.FromResult(Result with { Pending = 8, IsPartial = true });
+        });
+
+        JsonElement[] lines = Lines();
+        Assert.Equal(3, exit);
+        Assert.Equal(["start", "notice", "notice", "done"], lines.Select(line => line.GetProperty("event").GetString()));
+        Assert.Equal((10, 2), (lines[0].GetProperty("rows").GetInt64(), lines[0].GetProperty("kept").GetInt64()));
+        Assert.False(lines[0].TryGetProperty("base_url", out _)); // nothing is sent
+        Assert.Equal("early", lines[1].GetProperty("message").GetString());
+        Assert.Equal("again", lines[3].GetProperty("resume").GetString());
+    }
+
     private static JobResult Result => new()
     {
         Rows = 10,

@@ -28,6 +28,11 @@ public sealed class MistakesTests : IDisposable
         Write("empty.csv", "");
         Write("prompt.txt", "Good or bad? {{Review Text}}");
         Write("messages.json", "{\"role\":\"user\"}");
+        Write("wrong.json", "{\"type\":\"object\",\"propertys\":{}}");
+        Write("broken.xlsx", "PK\u0003\u0004 and nothing else");
+        Write("broken.parquet", "PAR1 and nothing else");
+        Write("old.xls", "id;text\n1;Hi\n");
+        File.WriteAllBytes(_files.In("cut.csv.gz"), [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0x4B]);
         File.WriteAllText(_files.In("utf16.csv"), "q\nHi\n", Encoding.Unicode);
     }
 
@@ -88,7 +93,7 @@ public sealed class MistakesTests : IDisposable
     }
 
     private static bool IsFile(string word) => word is "." or "nowhere" || (!word.Contains(' ', StringComparison.Ordinal)
-        && Path.GetExtension(word) is ".csv" or ".jsonl" or ".json" && word[0] is not ('@' or '-'));
+        && Path.GetExtension(word) is ".csv" or ".jsonl" or ".json" or ".xlsx" or ".parquet" or ".xls" or ".gz" && word[0] is not ('@' or '-'));
 
     // Words as a shell reads them, with single quotes only.
     private static List<string> Words(string line)

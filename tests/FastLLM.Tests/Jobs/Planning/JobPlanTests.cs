@@ -54,6 +54,27 @@ public sealed class JobPlanTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_PlanWithOtherManagers_ReadsAndChecksTheInputOnce()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(1)));
+        File.WriteAllText(Input, string.Concat(Enumerable.Range(0, 6).Select(i => $$"""{"messages":[{"role":"user","content":"{{i % 5}}"}]}""" + "\n")));
+        var checks = 0;
+        JobOptions options = Options();
+        options.OnModelMissing = _ => checks++;
+        await using RequestManager planner = Manager(server.ApiBase);
+        JobPlan plan = await Job.PlanAsync(planner, options, Ended);
+        options.MaxSends = 2;
+        await using RequestManager first = Manager(server.ApiBase);
+        JobResult some = await Job.RunAsync(plan, first, options, CancellationToken.None, Ended);
+        options.MaxSends = null;
+        await using RequestManager second = Manager(server.ApiBase);
+        JobResult all = await Job.RunAsync(plan, second, options, CancellationToken.None, Ended);
+
+        Assert.Equal((1, 2L, 4L), (checks, some.Answered, some.Pending));
+        Assert.Equal((4L, 2L, 0L, 5), (all.Answered, all.Kept, all.Pending, server.Requests.Count)); // the equal row shares the answer of the preview
+    }
+
+    [Fact]
     public async Task RunAsync_PlanThatHasRun_Throws()
     {
         await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(1)));

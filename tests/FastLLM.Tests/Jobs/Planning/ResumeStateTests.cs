@@ -40,6 +40,8 @@ public sealed class ResumeStateTests : IDisposable
         { [Success(s_other)], false, -1, "1 records of LOG (1 answers) belong to earlier requests" },
         { [Success(s_other), Failure(s_other), Success(s_key)], false, 2, "2 records of LOG (1 answers) belong to earlier requests" },
         { [Success(s_key, id: "other")], false, -1, "belong to no row" },
+        { [Simulated(s_key)], false, -1, "1 answers in LOG are made up by the simulator; their rows are sent again" },
+        { [Success(s_key), Simulated(s_key)], false, 0, "" },
     };
 
     [Theory]
@@ -79,6 +81,8 @@ public sealed class ResumeStateTests : IDisposable
 
     private static string Success(RequestKey? key, string reason = "stop", string id = "a") =>
         $$$"""{"custom_id":"{{{id}}}","response":{"status_code":200,"body":{"choices":[{"finish_reason":"{{{reason}}}"}]}},"error":null{{{Own(key)}}}}""";
+
+    private static string Simulated(RequestKey key) => Success(key).Replace("\"key\"", "\"simulated\":true,\"key\"", StringComparison.Ordinal);
 
     private static string Failure(RequestKey? key) => $$$"""{"custom_id":"a","response":null,"error":{"code":"x"}{{{Own(key)}}}}""";
 

@@ -190,6 +190,30 @@ public sealed partial class OutputReportTests : IDisposable
         Assert.Equal(new ReportCount("(others)", 200, ""), report.Models[0]);
     }
 
+    [Fact]
+    public async Task WriteAsync_AnswersThatAreJson_AreCountedFieldByField()
+    {
+        string[] texts =
+        [
+            """{\"mood\":\"good\",\"stars\":5,\"why\":\"It is a sturdy kettle.\",\"tags\":[\"a\"]}""",
+            """```json\n{\"mood\":\"good\",\"stars\":4,\"why\":\"I like it.\"}\n```""",
+            """{\"mood\":\"<b>bad</b>\",\"stars\":5,\"why\":null}""",
+            "{not JSON}", "prose",
+        ];
+        (OutputReport report, string html) = await MakeAsync(
+            [.. texts.Select((text, i) => Ok.Replace("ID", $"{i}", StringComparison.Ordinal).Replace("TEXT", text, StringComparison.Ordinal))]);
+
+        Assert.Equal(["mood", "stars", "why"], report.AnswerFields.Select(field => field.Name));
+        Assert.Equal([new("good", 2), new("<b>bad</b>", 1)], report.AnswerFields[0].Values);
+        Assert.Equal([new("5", 2), new("4", 1)], report.AnswerFields[1].Values);
+        Assert.Contains("<bdi>mood</bdi> <small>3 answers</small>", html, StringComparison.Ordinal);
+        Assert.Contains("data-find=\"good\" data-field=\"mood\"", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<bdi>why</bdi> <small>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("Most frequent answers", html, StringComparison.Ordinal);
+        JsonElement json = JsonDocument.Parse(report.ToJson()).RootElement.GetProperty("answer_fields");
+        Assert.Equal("""[{"name":"5","rows":2},{"name":"4","rows":1}]""", json.GetProperty("stars").GetRawText());
+    }
+
     [GeneratedRegex("<script type=\"application/json\" id=\"rows\">(.*?)</script>", RegexOptions.Singleline)]
     private static partial Regex DataBlock();
 
