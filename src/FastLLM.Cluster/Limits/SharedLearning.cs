@@ -1,0 +1,82 @@
+using FastLLM.RateLimiting;
+
+namespace FastLLM.Cluster.Limits;
+
+/// <summary>Decides who learns limits for all, and divides what was learned by what is wanted. A pure function, as <see cref="LimitAllocator"/>.</summary>
+internal static class SharedLearning
+{
+    // A leader that has nothing to send for so long learns nothing.
+    private const double LeaderMayRest = 3;
+
+    // The leader cannot learn while its share changes: so it changes only if it has to.
+    private const double SameShare = 0.1;
+
+    /// <summary>Decides about a report.</summary>
+    /// <param name="state">What was known.</param>
+    /// <param name="others">The other members that are there.</param>
+    /// <param name="member">The member that reports.</param>
+    /// <param name="report">The report.</param>
+    /// <param name="now">The time.</param>
+    public static (LimitState State, Member Member, LearnedGrant Grant) Decide(
+        LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report, double now)
+    {
+        bool isBusy = member.Wants >= Permits.Unlimited;
+        bool leads = state.Leader == member.Id;
+        if (leads && report.Leads && Learned(state, report) is { } law)
+        {
+            state = state with { Law = law };
+        }
+
+        if (!leads && (others.All(other => other.Id != state.Leader) || (isBusy && now > state.LeaderBusyAt + LeaderMayRest)))
+        {
+            state = state with { Leader = member.Id };
+            leads = true;
+            member = member with { Share = 0 };
+        }
+
+        if (leads && isBusy)
+        {
+            state = state with { LeaderBusyAt = now };
+        }
+
+        member = member with { Share = ShareOf(state, others, member) };
+        return (state, member, new LearnedGrant(
+            leads, member.Share, state.Law is not null, state.Law?.InFlight * member.Share, state.Law?.PerSecond * member.Share,
+            state.Law?.RandomShare ?? 0, LimitAllocator.Validity));
+    }
+
+    private static LearnedLaw? Learned(LimitState state, LearnedReport report)
+    {
+        var law = new LearnedLaw(report.InFlight / report.Share, report.PerSecond / report.Share, report.RandomShare);
+        return state.Law is null && law is { InFlight: null, PerSecond: null, RandomShare: 0 } ? null : law;
+    }
+
+    private static double ShareOf(LimitState state, IReadOnlyList<Member> others, Member member)
+    {
+        double[] wants = [.. others.Append(member).Select(one => Wants(state, one))];
+        double total = state.Law?.PerSecond ?? Permits.Unlimited;
+        double[] shares = FairShares.Of(total, wants);
+
+        // What nobody wants is divided, too.
+        double rest = (1 - (shares.Sum() / total)) / shares.Length;
+        double fair = (shares[^1] / total) + rest;
+        if (member.Id == state.Leader)
+        {
+            return Math.Abs(member.Share - fair) <= SameShare * fair ? member.Share : fair;
+        }
+
+        // The others divide what the leader leaves.
+        int leader = others.ToList().FindIndex(other => other.Id == state.Leader);
+        if (leader < 0)
+        {
+            return fair;
+        }
+
+        double fairOfLeader = (shares[leader] / total) + rest;
+        return fair * (1 - others[leader].Share) / Math.Max(1 - fairOfLeader, 1e-9);
+    }
+
+    // How many it wants in flight is not known: all who send get the same.
+    private static double Wants(LimitState state, Member member) =>
+        state.Law?.PerSecond is null && member.Wants > 0 ? Permits.Unlimited : member.Wants;
+}

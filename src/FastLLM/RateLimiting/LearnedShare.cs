@@ -1,0 +1,300 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Limits the sends of one process to its share of what is learned by one process for all: the one that leads.</summary>
+/// <remarks>
+/// <para>All processes have the same limits, but for a factor. So the sends of the one that leads are a sample of all sends, and what it finds out
+/// holds for the sum. That is true only while all have the same: when it changes its limits, it learns nothing until the others have them, too.
+/// Its <see cref="LearningLimiter"/> does not notice: its time stands still meanwhile, and it does not see these sends.</para>
+/// <para>Before anything is known, and while the others cannot be reached, each process learns for itself.</para>
+/// </remarks>
+internal sealed class LearnedShare(LearningLimiter learner)
+{
+    // In this time after a grant, all others have had theirs.
+    private const double Adoption = 1.15;
+
+    // If everything is refused, the learner must see it.
+    private const int MostRefused = 16;
+
+    // More than is used is asked for, so that the use can grow.
+    private const double Room = 1.25;
+    private const long Aside = -1;
+
+    private readonly Pacer _meanwhile = new();
+    private Role _role = Role.Alone;
+    private LearnedGrant? _grant;
+    private Limits _shared;
+    private double _skipped;
+    private double _asideFrom = double.NaN;
+    private double _asideUntil;
+    private double _validUntil;
+    private double _count;
+    private double _countedFrom;
+    private int _refused;
+
+    private enum Role
+    {
+        Alone,
+        Leads,
+        Follows,
+    }
+
+    /// <summary>Gets a value indicating whether limits were learned that the others do not have yet.</summary>
+    public bool HasNews => IsAside && double.IsPositiveInfinity(_asideUntil);
+
+    private bool IsAside => !double.IsNaN(_asideFrom);
+
+    /// <inheritdoc cref="LearningLimiter.Wait"/>
+    public double Wait(double now, out BlockReason block)
+    {
+        Update(now);
+        if (!IsAside)
+        {
+            double wait = learner.Wait(Learned(now), out block);
+            Notice(now);
+            if (!IsAside)
+            {
+                return wait;
+            }
+        }
+
+        block = BlockReason.Concurrency;
+        if (learner.InFlight >= learner.Limit)
+        {
+            return double.PositiveInfinity;
+        }
+
+        double pause = _meanwhile.Wait(now);
+        block = pause > 0 ? BlockReason.Requests : BlockReason.None;
+        return pause;
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Sent"/>
+    public SendMark Sent(double now)
+    {
+        _count++;
+        if (!IsAside)
+        {
+            return learner.Sent(Learned(now));
+        }
+
+        learner.SentAside();
+        _meanwhile.Sent(now);
+        return new SendMark(Aside, now, learner.InFlight - 1);
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Answered"/>
+    private void Answered(in SendMark mark, double now)
+    {
+        _refused = 0;
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Answered(Learned(now));
+            Notice(now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Refused"/>
+    private void Refused(in SendMark mark, double now, double retryAfter)
+    {
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+            if (++_refused >= MostRefused && IsAside)
+            {
+                LearnOn(now);
+            }
+        }
+        else
+        {
+            learner.Refused(mark, Learned(now), retryAfter);
+            Notice(now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Failed"/>
+    private void Failed(in SendMark mark, double now)
+    {
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Failed(mark, Learned(now));
+        }
+    }
+
+    /// <summary>Notes how a send ended.</summary>
+    public void Ended(in SendMark mark, double now, bool isRefused, bool isAnswered, double retryAfter)
+    {
+        if (isRefused)
+        {
+            Refused(mark, now, retryAfter);
+        }
+        else if (isAnswered)
+        {
+            Answered(mark, now);
+        }
+        else
+        {
+            Failed(mark, now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Forgive"/>
+    public void Forgive(double now) => learner.Forgive(Learned(now));
+
+    /// <summary>Returns what this process knows and wants.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="isWaiting">Whether sends wait.</param>
+    public LearnedReport Report(double now, bool isWaiting)
+    {
+        Update(now);
+        double perSecond = _count / Math.Max(now - _countedFrom, 0.1);
+        (_count, _countedFrom) = (0, now);
+        double wants = isWaiting ? Permits.Unlimited : perSecond * Room;
+        if (_role != Role.Leads)
+        {
+            return new LearnedReport(false, 0, null, null, 0, wants);
+        }
+
+        _shared = learner.Limits;
+        return new LearnedReport(
+            true,
+            _grant!.Share,
+            _shared.IsInFlightLearnt ? _shared.InFlight : null,
+            double.IsPositiveInfinity(_shared.Rate) ? null : _shared.Rate,
+            learner.Law.RandomShare,
+            wants);
+    }
+
+    /// <summary>Takes the share.</summary>
+    public void Grant(double now, LearnedGrant grant)
+    {
+        _validUntil = now + grant.ValidFor;
+        LearnedGrant? before = _grant;
+        _grant = grant;
+        if (!grant.Leads)
+        {
+            Follow(now, grant, before);
+        }
+        else if (_role != Role.Leads)
+        {
+            Lead(now, grant, before);
+        }
+        else if (grant.Share != before!.Share)
+        {
+            Scale(now, grant.Share / before.Share);
+        }
+        else if (HasNews && IsSame(_shared, learner.Limits))
+        {
+            _asideUntil = now + Adoption;
+        }
+    }
+
+    // What another process has learned comes first; before that, everyone learns.
+    private void Follow(double now, LearnedGrant grant, LearnedGrant? before)
+    {
+        if (!grant.IsKnown && _role == Role.Alone)
+        {
+            return;
+        }
+
+        LearnOn(now);
+        if (_role != Role.Follows || before is null || IsOther(grant, before))
+        {
+            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, Learned(now));
+        }
+
+        _role = Role.Follows;
+    }
+
+    private void Lead(double now, LearnedGrant grant, LearnedGrant? before)
+    {
+        if (_role == Role.Follows)
+        {
+            learner.Adopt(before is null ? learner.Limits : LimitsOf(grant), grant.RandomShare, false, Learned(now));
+        }
+
+        _role = Role.Leads;
+        _shared = new Limits(0, false, double.PositiveInfinity);
+        Notice(now);
+    }
+
+    private void Scale(double now, double factor)
+    {
+        Limits limits = learner.Limits;
+        if (limits.IsInFlightLearnt || !double.IsPositiveInfinity(limits.Rate))
+        {
+            int inFlight = limits.IsInFlightLearnt ? (int)Math.Max(1, Math.Round(limits.InFlight * factor)) : limits.InFlight;
+            learner.Adopt(
+                limits with { InFlight = inFlight, Rate = limits.Rate * factor }, learner.Law.RandomShare, false, Learned(now));
+            StepAside(now);
+        }
+    }
+
+    private Limits LimitsOf(LearnedGrant grant) => new(
+        grant.InFlight is { } inFlight ? (int)Math.Max(1, Math.Round(inFlight))
+            : learner.Limits.IsInFlightLearnt ? int.MaxValue : learner.Limit,
+        grant.InFlight is not null,
+        grant.PerSecond ?? double.PositiveInfinity);
+
+    // The learner's limits have changed: nothing is learned until all have them.
+    private void Notice(double now)
+    {
+        if (_role == Role.Leads && !IsAside && !learner.IsClosed && !IsSame(_shared, learner.Limits))
+        {
+            StepAside(now);
+        }
+    }
+
+    private void StepAside(double now)
+    {
+        LearnOn(now);
+        _asideFrom = now;
+        _asideUntil = double.PositiveInfinity;
+        _refused = 0;
+        _meanwhile.Set(learner.Limits.Rate, now);
+    }
+
+    private void LearnOn(double now)
+    {
+        if (IsAside)
+        {
+            _skipped += now - _asideFrom;
+            _asideFrom = double.NaN;
+        }
+    }
+
+    private void Update(double now)
+    {
+        if (_role != Role.Alone && now > _validUntil)
+        {
+            LearnOn(now);
+            if (_role == Role.Follows)
+            {
+                learner.Adopt(learner.Limits, _grant!.RandomShare, false, Learned(now));
+            }
+
+            _role = Role.Alone;
+        }
+        else if (IsAside && now >= _asideUntil)
+        {
+            LearnOn(now);
+        }
+    }
+
+    // The learner's time: it stands still while nothing is to be learned.
+    private double Learned(double now) => (IsAside ? _asideFrom : now) - _skipped;
+
+    private static bool IsSame(in Limits one, in Limits other) =>
+        one.Rate == other.Rate && one.IsInFlightLearnt == other.IsInFlightLearnt
+        && (!one.IsInFlightLearnt || one.InFlight == other.InFlight);
+
+    private static bool IsOther(LearnedGrant one, LearnedGrant other) =>
+        one.InFlight != other.InFlight || one.PerSecond != other.PerSecond || Math.Abs(one.RandomShare - other.RandomShare) > 0.02;
+}
