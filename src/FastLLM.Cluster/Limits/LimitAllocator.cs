@@ -26,6 +26,7 @@ internal static class LimitAllocator
     // A grant may be a little late.
     private const double Ahead = 1.25;
     private const double Day = 86_400;
+    private const double LawLasts = 600;
 
     /// <summary>Decides about a report.</summary>
     /// <param name="state">What was known.</param>
@@ -37,6 +38,12 @@ internal static class LimitAllocator
     public static Decision Decide(
         LimitState state, IReadOnlyList<Member> members, string id, ModelReport report, double now, bool leaves = false)
     {
+        if (now > state.Now + LawLasts)
+        {
+            // Nothing was sent for so long that the provider may have other limits by now.
+            state = state with { Law = null, Leader = null };
+        }
+
         now = Math.Max(now, state.Now);
         if (leaves)
         {
@@ -79,8 +86,8 @@ internal static class LimitAllocator
             }
         }
 
-        var member = new Member(id, now, leaves ? now : now + Validity, permits, report.Requests, report.Learned.Wants, before?.Share ?? 0);
-        (state, member, LearnedGrant learned) = SharedLearning.Decide(state, live, member, report.Learned, now);
+        var member = new Member(id, now, leaves ? now : now + Validity, permits, report.Requests, report.Learned.Wants, before?.Share ?? 0, report.Learned.Accepted, report.Learned.Sending);
+        (state, member, LearnedGrant learned) = SharedLearning.Decide(state, live, member, report.Learned, now, leaves);
         return new Decision(
             state, member, forgotten,
             new ModelGrant(

@@ -37,8 +37,10 @@ internal sealed record LearnedLaw(double? InFlight, double? PerSecond, double Ra
 /// <param name="Requests">The requests it has reported since it began.</param>
 /// <param name="Wants">The sends a second that it wants.</param>
 /// <param name="Share">Its share of what was learned.</param>
+/// <param name="Accepted">The sends a second that were not refused lately.</param>
+/// <param name="Sending">The sends in flight.</param>
 internal sealed record Member(
-    string Id, double At, double Until, MemberPermits?[] Permits, long Requests, double Wants, double Share);
+    string Id, double At, double Until, MemberPermits?[] Permits, long Requests, double Wants, double Share, double Accepted, int Sending);
 
 /// <summary>Represents what a member has sent of one limit, and may send.</summary>
 /// <param name="Sent">What it has sent, by its age at the last report.</param>

@@ -8,6 +8,12 @@ internal static class SharedLearning
     // A leader that has nothing to send for so long learns nothing.
     private const double LeaderMayRest = 3;
 
+    // What of a measured rate is used: just below it.
+    private const double Below = 0.97;
+
+    // The sends of the leader are a sample of all, so they should be many.
+    private const double LeastOfLeader = 0.5;
+
     // The leader cannot learn while its share changes: so it changes only if it has to.
     private const double SameShare = 0.1;
 
@@ -17,17 +23,23 @@ internal static class SharedLearning
     /// <param name="member">The member that reports.</param>
     /// <param name="report">The report.</param>
     /// <param name="now">The time.</param>
+    /// <param name="leaves">Whether the member leaves.</param>
     public static (LimitState State, Member Member, LearnedGrant Grant) Decide(
-        LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report, double now)
+        LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report, double now, bool leaves)
     {
         bool isBusy = member.Wants >= Permits.Unlimited;
         bool leads = state.Leader == member.Id;
-        if (leads && report.Leads && Learned(state, report) is { } law)
+        if (leads && report.Leads && Learned(state, others, member, report) is { } law)
         {
             state = state with { Law = law };
         }
 
-        if (!leads && (others.All(other => other.Id != state.Leader) || (isBusy && now > state.LeaderBusyAt + LeaderMayRest)))
+        if (leaves)
+        {
+            leads = false;
+            state = state with { Leader = state.Leader == member.Id ? null : state.Leader };
+        }
+        else if (!leads && (others.All(other => other.Id != state.Leader) || (isBusy && now > state.LeaderBusyAt + LeaderMayRest)))
         {
             state = state with { Leader = member.Id };
             leads = true;
@@ -45,10 +57,23 @@ internal static class SharedLearning
             state.Law?.RandomShare ?? 0, LimitAllocator.Validity));
     }
 
-    private static LearnedLaw? Learned(LimitState state, LearnedReport report)
+    private static LearnedLaw? Learned(LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report)
     {
-        var law = new LearnedLaw(report.InFlight / report.Share, report.PerSecond / report.Share, report.RandomShare);
-        return state.Law is null && law is { InFlight: null, PerSecond: null, RandomShare: 0 } ? null : law;
+        if (state.Law is not null)
+        {
+            return new LearnedLaw(report.InFlight / report.Share, report.PerSecond / report.Share, report.RandomShare);
+        }
+
+        if (report is { InFlight: null, PerSecond: null, RandomShare: 0 })
+        {
+            return null;
+        }
+
+        // Until now, each has learned for itself. What was accepted of all is known; that refusals are noise must be shown by all together.
+        return new LearnedLaw(
+            report.InFlight is null ? null : others.Append(member).Sum(static one => one.Sending),
+            report.PerSecond is null ? null : others.Append(member).Sum(static one => one.Accepted) * Below,
+            0);
     }
 
     private static double ShareOf(LimitState state, IReadOnlyList<Member> others, Member member)
@@ -57,12 +82,13 @@ internal static class SharedLearning
         double total = state.Law?.PerSecond ?? Permits.Unlimited;
         double[] shares = FairShares.Of(total, wants);
 
-        // What nobody wants is divided, too.
+        // What is not wanted is divided, too.
         double rest = (1 - (shares.Sum() / total)) / shares.Length;
         double fair = (shares[^1] / total) + rest;
         if (member.Id == state.Leader)
         {
-            return Math.Abs(member.Share - fair) <= SameShare * fair ? member.Share : fair;
+            double share = others.Count == 0 ? 1 : Math.Max(fair, LeastOfLeader);
+            return Math.Abs(member.Share - share) <= SameShare * share ? member.Share : share;
         }
 
         // The others divide what the leader leaves.
@@ -76,7 +102,7 @@ internal static class SharedLearning
         return fair * (1 - others[leader].Share) / Math.Max(1 - fairOfLeader, 1e-9);
     }
 
-    // How many it wants in flight is not known: all who send get the same.
+    // How many it wants in flight is not known: all that send get the same.
     private static double Wants(LimitState state, Member member) =>
         state.Law?.PerSecond is null && member.Wants > 0 ? Permits.Unlimited : member.Wants;
 }

@@ -7,7 +7,10 @@ namespace FastLLM.RateLimiting;
 /// <param name="PerSecond">The sends a second; <see langword="null"/> where no such limit was learned.</param>
 /// <param name="RandomShare">The share of sends that is refused at random.</param>
 /// <param name="Wants">The sends a second that it wants.</param>
-internal sealed record LearnedReport(bool Leads, double Share, int? InFlight, double? PerSecond, double RandomShare, double Wants);
+/// <param name="Accepted">The sends a second that were not refused lately.</param>
+/// <param name="Sending">The sends in flight.</param>
+internal sealed record LearnedReport(
+    bool Leads, double Share, int? InFlight, double? PerSecond, double RandomShare, double Wants, double Accepted, int Sending);
 
 /// <summary>Represents the share of a process in the limits that are learned.</summary>
 /// <param name="Leads">Whether it learns for all.</param>

@@ -27,9 +27,11 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private double _asideFrom = double.NaN;
     private double _asideUntil;
     private double _validUntil;
-    private double _count;
-    private double _countedFrom;
+    private int _count;
     private int _refused;
+    private double _countedFrom;
+    private double _accepted;
+    private int _refusedInARow;
 
     private enum Role
     {
@@ -85,7 +87,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     /// <inheritdoc cref="LearningLimiter.Answered"/>
     private void Answered(in SendMark mark, double now)
     {
-        _refused = 0;
+        _refusedInARow = 0;
         if (mark.Index == Aside)
         {
             learner.EndedAside();
@@ -100,10 +102,11 @@ internal sealed class LearnedShare(LearningLimiter learner)
     /// <inheritdoc cref="LearningLimiter.Refused"/>
     private void Refused(in SendMark mark, double now, double retryAfter)
     {
+        _refused++;
         if (mark.Index == Aside)
         {
             learner.EndedAside();
-            if (++_refused >= MostRefused && IsAside)
+            if (++_refusedInARow >= MostRefused && IsAside)
             {
                 LearnOn(now);
             }
@@ -154,12 +157,14 @@ internal sealed class LearnedShare(LearningLimiter learner)
     public LearnedReport Report(double now, bool isWaiting)
     {
         Update(now);
-        double perSecond = _count / Math.Max(now - _countedFrom, 0.1);
-        (_count, _countedFrom) = (0, now);
-        double wants = isWaiting ? Permits.Unlimited : perSecond * Room;
-        if (_role != Role.Leads)
+        double time = Math.Max(now - _countedFrom, 0.1);
+        double wants = isWaiting ? Permits.Unlimited : _count / time * Room;
+        _accepted += (Math.Max(_count - _refused, 0) / time - _accepted) / 2;
+        (_count, _refused, _countedFrom) = (0, 0, now);
+        bool isKnown = _grant?.IsKnown == true || learner.IsHolding;
+        if (_role != Role.Leads || !isKnown)
         {
-            return new LearnedReport(false, 0, null, null, 0, wants);
+            return new LearnedReport(false, 0, null, null, 0, wants, _accepted, learner.InFlight);
         }
 
         _shared = learner.Limits;
@@ -169,7 +174,9 @@ internal sealed class LearnedShare(LearningLimiter learner)
             _shared.IsInFlightLearnt ? _shared.InFlight : null,
             double.IsPositiveInfinity(_shared.Rate) ? null : _shared.Rate,
             learner.Law.RandomShare,
-            wants);
+            wants,
+            _accepted,
+            learner.InFlight);
     }
 
     /// <summary>Takes the share.</summary>
@@ -185,6 +192,15 @@ internal sealed class LearnedShare(LearningLimiter learner)
         else if (_role != Role.Leads)
         {
             Lead(now, grant, before);
+        }
+        else if (grant.IsKnown && !before!.IsKnown)
+        {
+            // The first that is known is the sum of what all have found for themselves.
+            LearnOn(now);
+            learner.Adopt(LimitsOf(grant), grant.RandomShare, false, Learned(now));
+            _shared = learner.Limits;
+            StepAside(now);
+            _asideUntil = now + Adoption;
         }
         else if (grant.Share != before!.Share)
         {
@@ -246,7 +262,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // The learner's limits have changed: nothing is learned until all have them.
     private void Notice(double now)
     {
-        if (_role == Role.Leads && !IsAside && !learner.IsClosed && !IsSame(_shared, learner.Limits))
+        if (_role == Role.Leads && _grant!.IsKnown && !IsAside && !learner.IsClosed && !IsSame(_shared, learner.Limits))
         {
             StepAside(now);
         }
@@ -257,7 +273,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
         LearnOn(now);
         _asideFrom = now;
         _asideUntil = double.PositiveInfinity;
-        _refused = 0;
+        _refusedInARow = 0;
         _meanwhile.Set(learner.Limits.Rate, now);
     }
 

@@ -128,6 +128,9 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <summary>Gets the limits as they are now.</summary>
     public Limits Limits => new(_cap.Value, _cap.IsLearnt, _pacer.Rate);
 
+    /// <summary>Gets a value indicating whether nothing is being tried and nothing is closed.</summary>
+    public bool IsHolding => _search?.IsHolding ?? true;
+
     /// <summary>Gets a value indicating whether only probes are sent.</summary>
     public bool IsClosed => _search?.Closure.IsClosed ?? false;
 

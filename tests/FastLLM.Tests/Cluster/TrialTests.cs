@@ -8,9 +8,9 @@ public sealed class TrialTests(ITestOutputHelper output)
     [Fact]
     public void Trial()
     {
-        foreach (bool shared in (bool[])[false, true])
+        foreach (bool shared in (bool[])[true])
         {
-            foreach (int workers in (int[])[1, 4, 8])
+            foreach (int workers in (int[])[4, 8])
             {
                 Show(shared, workers, "bucket 50", () => new BucketLaw(50, 10), 50);
                 Show(shared, workers, "bucket 50,50", () => new BucketLaw(50, 50), 50);
