@@ -53,15 +53,15 @@ internal static class SharedLearning
 
         member = member with { Share = ShareOf(state, others, member) };
         return (state, member, new LearnedGrant(
-            leads, member.Share, state.Law is not null, state.Law?.InFlight * member.Share, state.Law?.PerSecond * member.Share,
-            state.Law?.RandomShare ?? 0, LimitAllocator.Validity));
+            leads, member.Share, state.Law is not null, InFlightOf(state, others, member), state.Law?.PerSecond * member.Share,
+            state.Law?.InFlight, state.Law?.RandomShare ?? 0, LimitAllocator.Validity));
     }
 
     private static LearnedLaw? Learned(LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report)
     {
         if (state.Law is not null)
         {
-            return new LearnedLaw(report.InFlight / report.Share, report.PerSecond / report.Share, report.RandomShare);
+            return new LearnedLaw(report.InFlight, report.PerSecond, report.RandomShare);
         }
 
         if (report is { InFlight: null, PerSecond: null, RandomShare: 0 })
@@ -100,6 +100,15 @@ internal static class SharedLearning
 
         double fairOfLeader = (shares[leader] / total) + rest;
         return fair * (1 - others[leader].Share) / Math.Max(1 - fairOfLeader, 1e-9);
+    }
+
+    // Whole numbers whose sum is what was learned, unless there are more members than that.
+    private static int? InFlightOf(LimitState state, IReadOnlyList<Member> others, Member member)
+    {
+        double before = others.Where(other => string.CompareOrdinal(other.Id, member.Id) < 0).Sum(static other => other.Share);
+        return state.Law?.InFlight is { } most
+            ? (int)Math.Max(1, Math.Floor(((before + member.Share) * most) + 1e-6) - Math.Floor((before * most) + 1e-6))
+            : null;
     }
 
     // How many it wants in flight is not known: all that send get the same.

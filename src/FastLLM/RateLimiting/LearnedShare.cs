@@ -12,6 +12,9 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // In this time after a grant, all others have had theirs.
     private const double Adoption = 1.15;
 
+    // At about this share of refusals, a try for more ends.
+    private const double Refusals = 0.05;
+
     // If everything is refused, the learner must see it.
     private const int MostRefused = 16;
 
@@ -23,6 +26,10 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private Role _role = Role.Alone;
     private LearnedGrant? _grant;
     private Limits _shared;
+    private (double? InFlight, double? PerSecond) _total;
+    private bool _isRaising;
+    private bool _isRaised;
+    private bool _isReported;
     private double _skipped;
     private double _asideFrom = double.NaN;
     private double _asideUntil;
@@ -159,24 +166,18 @@ internal sealed class LearnedShare(LearningLimiter learner)
         Update(now);
         double time = Math.Max(now - _countedFrom, 0.1);
         double wants = isWaiting ? Permits.Unlimited : _count / time * Room;
-        _accepted += (Math.Max(_count - _refused, 0) / time - _accepted) / 2;
+        _accepted += ((Math.Max(_count - _refused, 0) / time) - _accepted) / 2;
         (_count, _refused, _countedFrom) = (0, 0, now);
-        bool isKnown = _grant?.IsKnown == true || learner.IsHolding;
-        if (_role != Role.Leads || !isKnown)
+        if (_role == Role.Leads && !_grant!.IsKnown)
         {
-            return new LearnedReport(false, 0, null, null, 0, wants, _accepted, learner.InFlight);
+            _total = TotalOf(learner.Limits);
         }
 
-        _shared = learner.Limits;
-        return new LearnedReport(
-            true,
-            _grant!.Share,
-            _shared.IsInFlightLearnt ? _shared.InFlight : null,
-            double.IsPositiveInfinity(_shared.Rate) ? null : _shared.Rate,
-            learner.Law.RandomShare,
-            wants,
-            _accepted,
-            learner.InFlight);
+        bool tells = _role == Role.Leads && (_grant!.IsKnown || learner.IsHolding);
+        _isReported = tells && HasNews;
+        return tells
+            ? new LearnedReport(true, _total.InFlight, _total.PerSecond, learner.Law.RandomShare, wants, _accepted, learner.InFlight)
+            : new LearnedReport(false, null, null, 0, wants, _accepted, learner.InFlight);
     }
 
     /// <summary>Takes the share.</summary>
@@ -191,28 +192,19 @@ internal sealed class LearnedShare(LearningLimiter learner)
         }
         else if (_role != Role.Leads)
         {
-            Lead(now, grant, before);
+            Lead(now, grant);
         }
-        else if (grant.IsKnown && !before!.IsKnown)
+        else if (grant.IsKnown && (!before!.IsKnown || grant.Share != before.Share || (_isRaised && _isReported)))
         {
-            // The first that is known is the sum of what all have found for themselves.
-            LearnOn(now);
-            learner.Adopt(LimitsOf(grant), grant.RandomShare, false, Learned(now));
-            _shared = learner.Limits;
-            StepAside(now);
-            _asideUntil = now + Adoption;
+            Conform(now, grant);
         }
-        else if (grant.Share != before!.Share)
-        {
-            Scale(now, grant.Share / before.Share);
-        }
-        else if (HasNews && IsSame(_shared, learner.Limits))
+        else if (_isReported)
         {
             _asideUntil = now + Adoption;
         }
     }
 
-    // What another process has learned comes first; before that, everyone learns.
+    // What another process has learned comes first; before that, all learn.
     private void Follow(double now, LearnedGrant grant, LearnedGrant? before)
     {
         if (!grant.IsKnown && _role == Role.Alone)
@@ -229,43 +221,80 @@ internal sealed class LearnedShare(LearningLimiter learner)
         _role = Role.Follows;
     }
 
-    private void Lead(double now, LearnedGrant grant, LearnedGrant? before)
+    private void Lead(double now, LearnedGrant grant)
     {
-        if (_role == Role.Follows)
-        {
-            learner.Adopt(before is null ? learner.Limits : LimitsOf(grant), grant.RandomShare, false, Learned(now));
-        }
-
         _role = Role.Leads;
-        _shared = new Limits(0, false, double.PositiveInfinity);
-        Notice(now);
+        if (grant.IsKnown)
+        {
+            Conform(now, grant);
+        }
     }
 
-    private void Scale(double now, double factor)
+    // Continues with the share in what is known of all.
+    private void Conform(double now, LearnedGrant grant)
     {
-        Limits limits = learner.Limits;
-        if (limits.IsInFlightLearnt || !double.IsPositiveInfinity(limits.Rate))
-        {
-            int inFlight = limits.IsInFlightLearnt ? (int)Math.Max(1, Math.Round(limits.InFlight * factor)) : limits.InFlight;
-            learner.Adopt(
-                limits with { InFlight = inFlight, Rate = limits.Rate * factor }, learner.Law.RandomShare, false, Learned(now));
-            StepAside(now);
-        }
+        LearnOn(now);
+        learner.Adopt(LimitsOf(grant), grant.RandomShare, false, Learned(now));
+        _shared = learner.Limits;
+        _total = (grant.InFlightOfAll, grant.PerSecond / grant.Share);
+        StepAside(now);
+        _asideUntil = now + Adoption;
     }
 
     private Limits LimitsOf(LearnedGrant grant) => new(
-        grant.InFlight is { } inFlight ? (int)Math.Max(1, Math.Round(inFlight))
-            : learner.Limits.IsInFlightLearnt ? int.MaxValue : learner.Limit,
+        grant.InFlight ?? (learner.Limits.IsInFlightLearnt ? int.MaxValue : learner.Limit),
         grant.InFlight is not null,
         grant.PerSecond ?? double.PositiveInfinity);
 
-    // The learner's limits have changed: nothing is learned until all have them.
+    // The learner's limits have changed. It tries for more alone: what is refused then is its doing. All others changes are changes of all,
+    // so nothing is learned until all have them.
     private void Notice(double now)
     {
-        if (_role == Role.Leads && _grant!.IsKnown && !IsAside && !learner.IsClosed && !IsSame(_shared, learner.Limits))
+        if (_role != Role.Leads || !_grant!.IsKnown || IsAside || learner.IsClosed)
         {
-            StepAside(now);
+            return;
         }
+
+        Limits limits = learner.Limits;
+        bool isHolding = learner.IsHolding;
+        if (IsSame(_shared, limits))
+        {
+            _isRaising &= !isHolding;
+        }
+        else if (!isHolding && IsMore(limits, _shared))
+        {
+            _isRaising = true;
+        }
+        else
+        {
+            bool isRaised = _isRaising && isHolding;
+            _total = isRaised ? Raised(limits) : TotalOf(limits);
+            StepAside(now);
+            _isRaised = isRaised;
+            _shared = limits;
+        }
+    }
+
+    private (double? InFlight, double? PerSecond) TotalOf(in Limits limits) => (
+        limits.IsInFlightLearnt ? limits.InFlight / _grant!.Share : null,
+        double.IsPositiveInfinity(limits.Rate) ? null : limits.Rate / _grant!.Share);
+
+    // What the leader has got more, all have got more. A part of what was refused meanwhile was the others', so a little less is believed.
+    private (double? InFlight, double? PerSecond) Raised(in Limits limits)
+    {
+        (double? inFlight, double? perSecond) = TotalOf(limits);
+        if (inFlight is not null && _total.InFlight is { } most)
+        {
+            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight);
+        }
+
+        if (perSecond is not null && _total.PerSecond is { } rate)
+        {
+            double doubtful = (1 - _grant!.Share) * Refusals * rate;
+            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - doubtful);
+        }
+
+        return (inFlight, perSecond);
     }
 
     private void StepAside(double now)
@@ -273,6 +302,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
         LearnOn(now);
         _asideFrom = now;
         _asideUntil = double.PositiveInfinity;
+        _isRaising = _isRaised = _isReported = false;
         _refusedInARow = 0;
         _meanwhile.Set(learner.Limits.Rate, now);
     }
@@ -310,6 +340,9 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private static bool IsSame(in Limits one, in Limits other) =>
         one.Rate == other.Rate && one.IsInFlightLearnt == other.IsInFlightLearnt
         && (!one.IsInFlightLearnt || one.InFlight == other.InFlight);
+
+    private static bool IsMore(in Limits limits, in Limits than) =>
+        limits.Rate > than.Rate || (than.IsInFlightLearnt && (!limits.IsInFlightLearnt || limits.InFlight > than.InFlight));
 
     private static bool IsOther(LearnedGrant one, LearnedGrant other) =>
         one.InFlight != other.InFlight || one.PerSecond != other.PerSecond || Math.Abs(one.RandomShare - other.RandomShare) > 0.02;

@@ -7,7 +7,7 @@ namespace FastLLM.RateLimiting;
 /// <param name="Pending">What is about to be sent.</param>
 /// <param name="Kept">What may still be sent while the report is on its way.</param>
 /// <param name="Wants">What is wanted a second.</param>
-/// <param name="Need">What the send that waits takes; 0 if none does.</param>
+/// <param name="Need">What one send takes: less is of no use.</param>
 internal sealed record PermitReport(double Limit, double[] Sent, double Pending, double Kept, double Wants, double Need)
 {
     /// <summary>The length of a step, in seconds.</summary>

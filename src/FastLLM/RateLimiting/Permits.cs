@@ -27,18 +27,19 @@ internal sealed class Permits
     private double _need;
 
     /// <summary>Gets a value indicating whether a send waits for permits that are not granted.</summary>
-    public bool IsShort => _need > 0;
+    public bool IsShort { get; private set; }
 
     /// <summary>Returns how long until this much may be sent; infinite if more must be granted first.</summary>
     public double Wait(double now, double cost)
     {
+        _need = cost;
         if (now < _until && cost <= _left + 1e-9)
         {
             double wait = _next - now;
             return wait > 1e-9 ? wait : 0;
         }
 
-        _need = Math.Max(_need, cost);
+        IsShort = true;
         return double.PositiveInfinity;
     }
 
@@ -65,14 +66,14 @@ internal sealed class Permits
     /// <summary>Gives back what is left, but for a little.</summary>
     /// <param name="now">The time.</param>
     /// <param name="isWaiting">Whether a send waits for the pace or for permits.</param>
-    /// <returns>What is kept, what is wanted a second, and the cost of a send that waits for permits; 0 if none does.</returns>
+    /// <returns>What is kept, what is wanted a second, and what the last send takes that asked.</returns>
     public (double Kept, double Wants, double Need) GiveBack(double now, bool isWaiting)
     {
         double left = now < _until ? Math.Max(_left, 0) : 0;
         double wants = isWaiting || IsShort ? Unlimited : Math.Max(0, _used) / Math.Max(now - _usedFrom, 0.1) * Room;
         _left = wants == 0 ? 0 : Math.Min(left, Math.Max(_perSecond * Kept, _need));
         var report = (_left, wants, _need);
-        (_used, _usedFrom, _need) = (0, now, 0);
+        (_used, _usedFrom, IsShort) = (0, now, false);
         return report;
     }
 

@@ -76,7 +76,7 @@ public sealed class PostgresLimitsTests(SharedServers servers)
     }
 
     private static MemberReport Report(string worker, PermitReport? requests) =>
-        new(Endpoint, worker, new ModelReport("m", [requests], null, 0, new LearnedReport(false, 0, null, null, 0, Permits.Unlimited, 0, 0)));
+        new(Endpoint, worker, new ModelReport("m", [requests], null, 0, new LearnedReport(false, null, null, 0, Permits.Unlimited, 0, 0)));
 
     private static LlmRequest Row(int worker, int row) =>
         LlmRequest.FromJson($$"""{"model":"m","max_completion_tokens":10,"messages":[{"role":"user","content":"row {{worker}} {{row}}"}]}""");

@@ -156,7 +156,7 @@ internal sealed class VirtualPermits(long perMinute, int seed)
 
         private void Decide(double now, double from, PermitReport report)
         {
-            var whole = new ModelReport("m", [report], null, 0, new LearnedReport(false, 0, null, null, 0, 0, 0, 0));
+            var whole = new ModelReport("m", [report], null, 0, new LearnedReport(false, null, null, 0, 0, 0, 0));
             Decision decision = LimitAllocator.Decide(all._state, [.. all._members.Values], _id, whole, 5_000 + now);
             all._state = decision.State;
             all._members[_id] = decision.Member;
