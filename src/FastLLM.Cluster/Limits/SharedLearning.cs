@@ -11,6 +11,9 @@ internal static class SharedLearning
     // What of a measured rate is used: just below it.
     private const double Below = 0.97;
 
+    // Even a cut that tries whether less is refused at all is no deeper than three quarters.
+    private const double FarOff = 0.65;
+
     // The sends of the leader are a sample of all, so they should be many.
     private const double LeastOfLeader = 0.5;
 
@@ -29,8 +32,10 @@ internal static class SharedLearning
     {
         bool isBusy = member.Wants >= Permits.Unlimited;
         bool leads = state.Leader == member.Id;
+        var isCorrected = false;
         if (leads && report.Leads && Learned(state, others, member, report) is { } law)
         {
+            isCorrected = law.PerSecond != report.PerSecond;
             state = state with { Law = law };
         }
 
@@ -54,14 +59,17 @@ internal static class SharedLearning
         member = member with { Share = ShareOf(state, others, member) };
         return (state, member, new LearnedGrant(
             leads, member.Share, state.Law is not null, InFlightOf(state, others, member), state.Law?.PerSecond * member.Share,
-            state.Law?.InFlight, state.Law?.RandomShare ?? 0, LimitAllocator.Validity));
+            state.Law?.InFlight, state.Law?.RandomShare ?? 0, isCorrected, LimitAllocator.Validity));
     }
 
     private static LearnedLaw? Learned(LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report)
     {
+        double accepted = others.Append(member).Sum(static one => one.Accepted) * Below;
         if (state.Law is not null)
         {
-            return new LearnedLaw(report.InFlight, report.PerSecond, report.RandomShare);
+            // What was accepted of all is accepted: a cut far below it was misled by what the others did.
+            bool isFarOff = report.PerSecond < state.Law.PerSecond && report.PerSecond < accepted * FarOff;
+            return new LearnedLaw(report.InFlight, isFarOff ? accepted : report.PerSecond, report.RandomShare);
         }
 
         if (report is { InFlight: null, PerSecond: null, RandomShare: 0 })
@@ -72,7 +80,7 @@ internal static class SharedLearning
         // Until now, each has learned for itself. What was accepted of all is known; that refusals are noise must be shown by all together.
         return new LearnedLaw(
             report.InFlight is null ? null : others.Append(member).Sum(static one => one.Sending),
-            report.PerSecond is null ? null : others.Append(member).Sum(static one => one.Accepted) * Below,
+            report.PerSecond is { } own ? Math.Max(accepted, own * member.Share) : null,
             0);
     }
 

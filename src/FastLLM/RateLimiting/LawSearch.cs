@@ -172,7 +172,7 @@ internal sealed class LawSearch
     }
 
     /// <summary>Continues with limits that were learned elsewhere: holds them, or learns on from there.</summary>
-    public void Adopt(in Limits limits, double noise, bool follows, double now)
+    public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
     {
         Set(limits, now);
         Trust(limits);
@@ -185,7 +185,15 @@ internal sealed class LawSearch
             Floor.Forget();
         }
 
-        Schedule.Learned(limits, now, Sends.Count);
+        if (hasGrown)
+        {
+            Schedule.Tried(limits, grown: true, now, Sends.Count);
+        }
+        else
+        {
+            Schedule.Learned(limits, now, Sends.Count);
+        }
+
         Go(follows ? new Following(this) : new Holding(this), now);
     }
 

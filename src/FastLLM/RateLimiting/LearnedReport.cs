@@ -19,6 +19,8 @@ internal sealed record LearnedReport(
 /// <param name="PerSecond">Its sends a second; <see langword="null"/> where no such limit was learned.</param>
 /// <param name="InFlightOfAll">The most in flight, of all together.</param>
 /// <param name="RandomShare">The share of sends that is refused at random.</param>
+/// <param name="IsCorrected">Whether what the leader has just reported was corrected by what all have reported.</param>
 /// <param name="ValidFor">For how many seconds this is known to hold.</param>
 internal sealed record LearnedGrant(
-    bool Leads, double Share, bool IsKnown, int? InFlight, double? PerSecond, double? InFlightOfAll, double RandomShare, double ValidFor);
+    bool Leads, double Share, bool IsKnown, int? InFlight, double? PerSecond, double? InFlightOfAll, double RandomShare, bool IsCorrected,
+    double ValidFor);

@@ -15,6 +15,9 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // At about this share of refusals, a try for more ends.
     private const double Refusals = 0.05;
 
+    // If so much more was accepted, there may be still more.
+    private const double Grown = 1.2;
+
     // If everything is refused, the learner must see it.
     private const int MostRefused = 16;
 
@@ -26,6 +29,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private Role _role = Role.Alone;
     private LearnedGrant? _grant;
     private Limits _shared;
+    private double _before;
     private (double? InFlight, double? PerSecond) _total;
     private bool _isRaising;
     private bool _isRaised;
@@ -194,7 +198,8 @@ internal sealed class LearnedShare(LearningLimiter learner)
         {
             Lead(now, grant);
         }
-        else if (grant.IsKnown && (!before!.IsKnown || grant.Share != before.Share || (_isRaised && _isReported)))
+        else if (grant.IsKnown
+            && (!before!.IsKnown || grant.Share != before.Share || (_isReported && (_isRaised || grant.IsCorrected))))
         {
             Conform(now, grant);
         }
@@ -215,7 +220,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
         LearnOn(now);
         if (_role != Role.Follows || before is null || IsOther(grant, before))
         {
-            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, Learned(now));
+            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, false, Learned(now));
         }
 
         _role = Role.Follows;
@@ -234,7 +239,9 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private void Conform(double now, LearnedGrant grant)
     {
         LearnOn(now);
-        learner.Adopt(LimitsOf(grant), grant.RandomShare, false, Learned(now));
+        Limits limits = LimitsOf(grant);
+        bool hasGrown = _isRaised && limits.Rate > _before * Grown;
+        learner.Adopt(limits, grant.RandomShare, false, hasGrown, Learned(now));
         _shared = learner.Limits;
         _total = (grant.InFlightOfAll, grant.PerSecond / grant.Share);
         StepAside(now);
@@ -271,6 +278,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
             _total = isRaised ? Raised(limits) : TotalOf(limits);
             StepAside(now);
             _isRaised = isRaised;
+            _before = _shared.Rate;
             _shared = limits;
         }
     }
@@ -323,7 +331,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
             LearnOn(now);
             if (_role == Role.Follows)
             {
-                learner.Adopt(learner.Limits, _grant!.RandomShare, false, Learned(now));
+                learner.Adopt(learner.Limits, _grant!.RandomShare, false, false, Learned(now));
             }
 
             _role = Role.Alone;

@@ -138,11 +138,12 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <param name="limits">The limits.</param>
     /// <param name="noise">The share of sends that is refused at random.</param>
     /// <param name="follows">Whether to hold them, rather than learn on from there.</param>
+    /// <param name="hasGrown">Whether they are far higher than before, so that there may be still more.</param>
     /// <param name="now">The time.</param>
-    public void Adopt(in Limits limits, double noise, bool follows, double now)
+    public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
     {
         _search ??= new LawSearch(_sends, _cap, _pacer, double.IsNaN(_firstAt) ? now : _firstAt);
-        _search.Adopt(limits, noise, follows, now);
+        _search.Adopt(limits, noise, follows, hasGrown, now);
     }
 
     /// <summary>A send begins from which nothing is learned.</summary>

@@ -77,7 +77,7 @@ public sealed class SharedLimitsTests
 
         limiters.Grant(
             "m", from,
-            new ModelGrant([new PermitGrant(0, 1, 3), null, null, null], 0, 50_000, new LearnedGrant(false, 0.5, false, null, null, null, 0, 3)));
+            new ModelGrant([new PermitGrant(0, 1, 3), null, null, null], 0, 50_000, new LearnedGrant(false, 0.5, false, null, null, null, 0, false, 3)));
 
         LlmException e = await Assert.ThrowsAsync<LlmException>(() => waiting);
         Assert.Equal(FailureKind.DailyLimit, e.Kind);

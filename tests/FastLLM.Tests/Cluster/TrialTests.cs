@@ -10,7 +10,7 @@ public sealed class TrialTests(ITestOutputHelper output)
     {
         foreach (bool shared in (bool[])[true])
         {
-            foreach (int workers in (int[])[4, 8])
+            foreach (int workers in (int[])[4])
             {
                 Show(shared, workers, "bucket 50", () => new BucketLaw(50, 10), 50);
                 Show(shared, workers, "bucket 50,50", () => new BucketLaw(50, 50), 50);
