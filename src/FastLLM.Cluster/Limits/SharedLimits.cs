@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using FastLLM.RateLimiting;
-using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Cluster.Limits;
 
@@ -16,7 +15,7 @@ internal sealed class SharedLimits : IAsyncDisposable
 
     private readonly ILimitStore _store;
     private readonly TimeProvider _time;
-    private readonly ILogger _logger;
+    private readonly Action<string> _say;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
 
@@ -31,10 +30,10 @@ internal sealed class SharedLimits : IAsyncDisposable
     /// <summary>Starts to share limits.</summary>
     /// <param name="store">Decides for all workers.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="logger">Receives what happens to the database.</param>
-    public SharedLimits(ILimitStore store, TimeProvider time, ILogger logger)
+    /// <param name="say">Receives messages of one line.</param>
+    public SharedLimits(ILimitStore store, TimeProvider time, Action<string> say)
     {
-        (_store, _time, _logger) = (store, time, logger);
+        (_store, _time, _say) = (store, time, say);
         _reported = time.GetTimestamp() - (long)(time.TimestampFrequency * LimitAllocator.Interval);
         _loop = RunAsync();
     }
@@ -121,7 +120,7 @@ internal sealed class SharedLimits : IAsyncDisposable
             if (_isAway)
             {
                 _isAway = false;
-                SharedLimitsLog.Back(_logger);
+                _say("Limits are shared again.");
             }
 
             return grants;
@@ -132,7 +131,7 @@ internal sealed class SharedLimits : IAsyncDisposable
             if (!_isAway)
             {
                 _isAway = true;
-                SharedLimitsLog.Away(_logger, e.Message);
+                _say($"Limits cannot be shared ({e.Message}). Models with configured limits wait; learned limits hold.");
             }
 
             return null;

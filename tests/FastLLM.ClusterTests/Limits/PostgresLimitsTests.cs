@@ -2,7 +2,6 @@ using FastLLM.Cluster.Limits;
 using FastLLM.RateLimiting;
 using FastLLM.Simulator;
 using FastLLM.TestKit.Servers;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace FastLLM.ClusterTests.Limits;
@@ -62,7 +61,7 @@ public sealed class PostgresLimitsTests(SharedServers servers)
             var options = new RequestManagerOptions { RateLimits = new RateLimits { RequestsPerMinute = 3_000, TokensPerMinute = 10_000_000 } };
             await using var provider = new OpenAIProvider("key", simulator.ApiBase);
             await using var manager = new RequestManager(provider, options);
-            await using var limits = new SharedLimits(new PostgresLimits(store), TimeProvider.System, NullLogger.Instance);
+            await using var limits = new SharedLimits(new PostgresLimits(store), TimeProvider.System, static _ => { });
             await using IAsyncDisposable share = limits.Join(manager.Limiters, Endpoint);
             LlmRequest[] rows = [.. Enumerable.Range(0, 20).Select(row => Row(worker, row))];
             return (await manager.ProcessBatchAsync(rows, Ended)).Count(static outcome => outcome.IsSuccess);

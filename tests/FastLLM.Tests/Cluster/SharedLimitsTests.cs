@@ -2,7 +2,6 @@ using System.Threading.Channels;
 using FastLLM.Cluster.Limits;
 using FastLLM.RateLimiting;
 using FastLLM.TestKit;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace FastLLM.Tests.Cluster;
@@ -20,7 +19,7 @@ public sealed class SharedLimitsTests
     [Fact]
     public async Task FirstSend_IsGrantedAtOnce_AndOneReportASecondIsEnough()
     {
-        await using var limits = new SharedLimits(_store, _time, NullLogger.Instance);
+        await using var limits = new SharedLimits(_store, _time, static _ => { });
         using RateLimiters limiters = NewLimiters();
         await using IAsyncDisposable share = limits.Join(limiters, "endpoint");
         ModelRateLimiter limiter = limiters.Of("m");
@@ -43,7 +42,7 @@ public sealed class SharedLimitsTests
     public async Task DatabaseAway_NothingIsSent_UntilItIsBack()
     {
         _store.IsAway = true;
-        await using var limits = new SharedLimits(_store, _time, NullLogger.Instance);
+        await using var limits = new SharedLimits(_store, _time, static _ => { });
         using RateLimiters limiters = NewLimiters();
         await using IAsyncDisposable share = limits.Join(limiters, "endpoint");
         Task send = limiters.Of("m").EnterAsync(new RateLease(), false, Ended).AsTask();
@@ -58,7 +57,7 @@ public sealed class SharedLimitsTests
     public async Task NoLimitConfigured_SendsDoNotWaitForGrants()
     {
         _store.IsAway = true;
-        await using var limits = new SharedLimits(_store, _time, NullLogger.Instance);
+        await using var limits = new SharedLimits(_store, _time, static _ => { });
         using var limiters = new RateLimiters(100, false, _time);
         await using IAsyncDisposable share = limits.Join(limiters, "endpoint");
 
