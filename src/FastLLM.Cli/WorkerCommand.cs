@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using FastLLM.Cluster.Broker;
+using FastLLM.Cluster.Limits;
 using FastLLM.Cluster.Store;
 using FastLLM.Cluster.Workers;
 
@@ -55,6 +56,8 @@ internal static class WorkerCommand
         string id = $"{Environment.MachineName}-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
         await using var cache = new InMemoryCache(CacheBytes);
         TextWriter writer = TextWriter.Synchronized(messages);
+        void Say(string text) => writer.WriteLine(TerminalText.Clean(text, 1000));
+        await using var limits = new SharedLimits(new PostgresLimits(store), time, Say);
         using var worker = new Worker(
             new WorkerOptions
             {
@@ -63,8 +66,9 @@ internal static class WorkerCommand
                 Broker = broker,
                 Connect = spec => ClusterEndpoint.Connect(spec, allowed, environment),
                 Cache = cache,
+                Limits = limits,
                 Prefetch = prefetch,
-                Say = text => writer.WriteLine(TerminalText.Clean(text, 1000)),
+                Say = Say,
             },
             clusterId);
         writer.WriteLine($"Worker {id} of the cluster {clusterId} is ready.");

@@ -155,7 +155,7 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
         }
 
         JobSpec spec = await ReadSpecAsync(job).ConfigureAwait(false);
-        var engine = new WorkerEngine(spec, options.Connect(spec), options.Cache, options.Store.Time);
+        var engine = new WorkerEngine(spec, options.Connect(spec), options.Cache, options.Limits, options.Store.Time);
         var runner = new JobRunner(job, spec, engine, _lease, CompleteAsync);
         options.Say($"Working on {job}.");
         _runners.Add(runner, RunToEndAsync(runner));

@@ -1,4 +1,5 @@
 using FastLLM.Cluster.Chunks;
+using FastLLM.Cluster.Limits;
 using FastLLM.Jobs.Output;
 using FastLLM.Pipeline;
 
@@ -11,14 +12,16 @@ internal sealed class WorkerEngine : IAsyncDisposable
     private readonly AnswerForm? _answers;
     private readonly JobSpec _spec;
     private readonly TimeProvider _time;
+    private readonly IAsyncDisposable? _share;
 
     /// <summary>Creates the engine of a job.</summary>
     /// <param name="spec">What the job says.</param>
     /// <param name="provider">The provider, with the worker's own key.</param>
     /// <param name="cache">The cache that the machines share; it stays open.</param>
+    /// <param name="limits">The limits that the machines share.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="ArgumentException">The options of the job contradict each other.</exception>
-    public WorkerEngine(JobSpec spec, Provider<LlmResponse> provider, CacheProvider? cache, TimeProvider time)
+    public WorkerEngine(JobSpec spec, Provider<LlmResponse> provider, CacheProvider? cache, SharedLimits? limits, TimeProvider time)
     {
         _spec = spec;
         _time = time;
@@ -26,6 +29,9 @@ internal sealed class WorkerEngine : IAsyncDisposable
         RequestManagerOptions options = spec.ToOptions(time);
         options.Cache = cache;
         Manager = new RequestManager(provider, options);
+
+        // The variable of the key names the account.
+        _share = limits?.Join(Manager.Limiters, $"{spec.BaseUrl} {spec.KeyVariable}");
     }
 
     /// <summary>Gets the manager.</summary>
@@ -40,5 +46,13 @@ internal sealed class WorkerEngine : IAsyncDisposable
         new(_spec.IncludeMetadata, _time, limitedBy, withCosts: Manager.Options.Prices is not null);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Manager.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (_share is not null)
+        {
+            await _share.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await Manager.DisposeAsync().ConfigureAwait(false);
+    }
 }

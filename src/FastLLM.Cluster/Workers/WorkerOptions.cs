@@ -1,5 +1,6 @@
 using FastLLM.Cluster.Broker;
 using FastLLM.Cluster.Chunks;
+using FastLLM.Cluster.Limits;
 
 namespace FastLLM.Cluster.Workers;
 
@@ -20,6 +21,9 @@ internal sealed class WorkerOptions
 
     /// <summary>Gets the cache that the workers share.</summary>
     public CacheProvider? Cache { get; init; }
+
+    /// <summary>Gets the limits that the workers share.</summary>
+    public SharedLimits? Limits { get; init; }
 
     /// <summary>Gets the number of chunks in work at the same time: as many as keep the slots full.</summary>
     public int Prefetch { get; init; } = 4;

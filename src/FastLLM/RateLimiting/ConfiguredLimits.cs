@@ -4,7 +4,11 @@ namespace FastLLM.RateLimiting;
 /// <remarks>What is set aside before a send is settled when it is over. A 429 keeps its request, since OpenAI counts refused requests too,
 /// and gives its tokens back; what fails after it arrived keeps both, since Azure and OpenAI count at receipt; what never arrived gives all
 /// back (<c>docs/limits.md</c>).</remarks>
-internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, double start)
+/// <param name="limits">The limits.</param>
+/// <param name="maxDayWait">How long to wait for the next day's requests.</param>
+/// <param name="start">The time.</param>
+/// <param name="isShared">Whether other processes share the limits, so that only what is granted may be sent.</param>
+internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, double start, bool isShared = false)
 {
     private const double MaxOfIt = 0.3;
 
@@ -15,10 +19,13 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
     // in the other need such a reserve: with half a second's, each limit would wait for the other.
     private const double SplitBurst = 30;
 
-    private readonly MinuteLimit? _requests = limits.RequestsPerMinute is { } perMinute ? new MinuteLimit(perMinute, start) : null;
-    private readonly MinuteLimit? _tokens = Tokens(limits.TokensPerMinute, start, TokenBucket.HalfASecond);
-    private readonly MinuteLimit? _input = Tokens(limits.InputTokensPerMinute, start, SplitBurst);
-    private readonly MinuteLimit? _output = Tokens(limits.OutputTokensPerMinute, start, SplitBurst);
+    // Requests a day are granted to those who share them in the same way, so there must be permits for them.
+    private readonly MinuteLimit? _requests = Minute(
+        limits.RequestsPerMinute ?? (isShared ? limits.RequestsPerDay : null), start, TokenBucket.HalfASecond, 1, isShared);
+
+    private readonly MinuteLimit? _tokens = Minute(limits.TokensPerMinute, start, TokenBucket.HalfASecond, TokenShare, isShared);
+    private readonly MinuteLimit? _input = Minute(limits.InputTokensPerMinute, start, SplitBurst, TokenShare, isShared);
+    private readonly MinuteLimit? _output = Minute(limits.OutputTokensPerMinute, start, SplitBurst, TokenShare, isShared);
     private readonly DailyQuota? _day = limits.RequestsPerDay is { } perDay ? new DailyQuota(perDay) : null;
     private readonly TokenEstimate _estimate = new();
 
@@ -45,6 +52,37 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
         if (sent.Day is { } day)
         {
             _day?.Restore(now, day, age);
+        }
+    }
+
+    /// <summary>Gets a value indicating whether a send waits for permits that are not granted.</summary>
+    public bool IsShort =>
+        _requests?.Permits?.IsShort == true || _tokens?.Permits?.IsShort == true
+        || _input?.Permits?.IsShort == true || _output?.Permits?.IsShort == true;
+
+    /// <summary>Gets the requests a day, if they are limited.</summary>
+    public long? PerDay => _day?.PerDay;
+
+    /// <summary>Gets the requests that count for the day, since the process began.</summary>
+    public long OfDay => _day?.Taken ?? 0;
+
+    /// <summary>Takes what is granted of limits that others share.</summary>
+    /// <param name="from">When it was asked for.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="grant">The grant.</param>
+    public void Grant(double from, double now, ModelGrant grant)
+    {
+        for (var i = 0; i < grant.Permits.Length; i++)
+        {
+            if (grant.Permits[i] is { } permits)
+            {
+                Minutes[i]?.Permits?.Grant(from, permits.Amount, permits.PerSecond, permits.ValidFor);
+            }
+        }
+
+        if (grant.LeftOfDay <= 0)
+        {
+            _day?.Correct(now, 0, grant.DayEndsIn);
         }
     }
 
@@ -208,8 +246,8 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
         }
     }
 
-    private static MinuteLimit? Tokens(long? perMinute, double start, double burst) =>
-        perMinute is { } limit ? new MinuteLimit(limit, start, burst, TokenShare) : null;
+    private static MinuteLimit? Minute(long? perMinute, double start, double burst, double share, bool isShared) =>
+        perMinute is { } limit ? new MinuteLimit(limit, start, burst, share, isShared) : null;
 
     private static double Correct(double now, MinuteLimit? limit, LimitAxis axis) =>
         limit is not null && axis.Remaining is { } remaining ? limit.Correct(now, remaining) : 0;

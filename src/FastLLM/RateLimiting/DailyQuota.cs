@@ -10,6 +10,9 @@ internal sealed class DailyQuota(long perDay)
 
     public long PerDay { get; } = perDay;
 
+    /// <summary>Gets the requests since the process began.</summary>
+    public long Taken { get; private set; }
+
     /// <summary>How long until one may be sent; 0 for now.</summary>
     public double Wait(double now)
     {
@@ -26,6 +29,7 @@ internal sealed class DailyQuota(long perDay)
     {
         _endsAt ??= now + Day;
         _used++;
+        Taken++;
     }
 
     /// <summary>Gets what was sent of the day, with some requests that may follow.</summary>
@@ -45,7 +49,11 @@ internal sealed class DailyQuota(long perDay)
         }
     }
 
-    public void Return() => _used = Math.Max(0, _used - 1);
+    public void Return()
+    {
+        _used = Math.Max(0, _used - 1);
+        Taken--;
+    }
 
     /// <summary>Believes the provider that no more than this is left, and when there will be more.</summary>
     public void Correct(double now, double remaining, double? reset)

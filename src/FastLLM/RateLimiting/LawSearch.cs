@@ -27,6 +27,9 @@ internal sealed class LawSearch
     private const int FewestIfLate = 8;
     private const int MaxInTrial = 200;
 
+    // As exact as noise is known where another process has measured it.
+    private const int FewestForNoise = 500;
+
     // 8,000 to 1 that noise is not all there is.
     private const double Doubtless = 9;
 
@@ -77,7 +80,7 @@ internal sealed class LawSearch
     public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
 
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
-    public bool IsHolding => _phase is Holding && !Closure.IsClosed;
+    public bool IsHolding => _phase is Holding or Following && !Closure.IsClosed;
 
     /// <summary>Gets the number of sends that were not refused.</summary>
     public long Accepted => Sends.Count - Sends.Refused;
@@ -166,6 +169,32 @@ internal sealed class LawSearch
         Closure.Open();
         Set(_phase.Before ?? Limits, now);
         Hold(now);
+    }
+
+    /// <summary>Continues with limits that were learned elsewhere: holds them, or learns on from there.</summary>
+    public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
+    {
+        Set(limits, now);
+        Trust(limits);
+        if (noise > 0)
+        {
+            Floor.Show(noise, FewestForNoise, now, Sends.Count);
+        }
+        else
+        {
+            Floor.Forget();
+        }
+
+        if (hasGrown)
+        {
+            Schedule.Tried(limits, grown: true, now, Sends.Count);
+        }
+        else
+        {
+            Schedule.Learned(limits, now, Sends.Count);
+        }
+
+        Go(follows ? new Following(this) : new Holding(this), now);
     }
 
     /// <summary>Continues with the limits as they are.</summary>

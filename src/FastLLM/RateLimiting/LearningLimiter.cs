@@ -125,6 +125,33 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <summary>The provider is down: the last refusals were no limit's. What was known before holds again.</summary>
     public void Forgive(double now) => _search?.Forgive(now);
 
+    /// <summary>Gets the limits as they are now.</summary>
+    public Limits Limits => new(_cap.Value, _cap.IsLearnt, _pacer.Rate);
+
+    /// <summary>Gets a value indicating whether nothing is being tried and nothing is closed.</summary>
+    public bool IsHolding => _search?.IsHolding ?? true;
+
+    /// <summary>Gets a value indicating whether only probes are sent.</summary>
+    public bool IsClosed => _search?.Closure.IsClosed ?? false;
+
+    /// <summary>Continues with limits that were learned elsewhere.</summary>
+    /// <param name="limits">The limits.</param>
+    /// <param name="noise">The share of sends that is refused at random.</param>
+    /// <param name="follows">Whether to hold them, rather than learn on from there.</param>
+    /// <param name="hasGrown">Whether they are far higher than before, so that there may be still more.</param>
+    /// <param name="now">The time.</param>
+    public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
+    {
+        _search ??= new LawSearch(_sends, _cap, _pacer, double.IsNaN(_firstAt) ? now : _firstAt);
+        _search.Adopt(limits, noise, follows, hasGrown, now);
+    }
+
+    /// <summary>A send begins from which nothing is learned.</summary>
+    public void SentAside() => _sends.BeginAside();
+
+    /// <summary>A send ends from which nothing is learned.</summary>
+    public void EndedAside() => _sends.End();
+
     // Where answers take long, that nothing was refused for a while must do.
     private double WaitInSlowStart(double now)
     {

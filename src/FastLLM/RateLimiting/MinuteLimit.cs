@@ -3,7 +3,13 @@ namespace FastLLM.RateLimiting;
 /// <summary>Represents one configured limit a minute: a pace, and a strict count over any minute.</summary>
 /// <remarks>The pace spreads sends for providers that refill continuously; alone, it would admit a burst, and a request of more than half
 /// a minute's worth, too early.</remarks>
-internal sealed class MinuteLimit(long perMinute, double start = 0, double burst = TokenBucket.HalfASecond, double share = 1)
+/// <param name="perMinute">The limit.</param>
+/// <param name="start">The time.</param>
+/// <param name="burst">The seconds' worth that may be sent at once.</param>
+/// <param name="share">What may be used of the limit.</param>
+/// <param name="isShared">Whether other processes share the limit, so that only what is granted may be sent.</param>
+internal sealed class MinuteLimit(
+    long perMinute, double start = 0, double burst = TokenBucket.HalfASecond, double share = 1, bool isShared = false)
 {
     private readonly TokenLedger _pace = new(perMinute, burst, start);
     private readonly MinuteWindow _window = new(perMinute * share);
@@ -11,13 +17,17 @@ internal sealed class MinuteLimit(long perMinute, double start = 0, double burst
     /// <summary>Gets the limit.</summary>
     public long PerMinute => _pace.PerMinute;
 
+    /// <summary>Gets the permits of this process where others share the limit; then they take the place of the pace.</summary>
+    public Permits? Permits { get; } = isShared ? new Permits() : null;
+
     /// <summary>Returns how long until this much may be taken; infinite if sends must first be written or end.</summary>
-    public double Wait(double now, double cost) => Math.Max(_pace.Wait(now, cost), _window.Wait(now, cost));
+    public double Wait(double now, double cost) => Math.Max(Permits?.Wait(now, cost) ?? _pace.Wait(now, cost), _window.Wait(now, cost));
 
     /// <summary>Sets this much aside for a send.</summary>
     public TokenLedger.Entry Take(double now, double cost)
     {
         _window.Reserve(cost);
+        Permits?.Take(now, cost);
         return _pace.Take(now, cost);
     }
 
@@ -35,11 +45,37 @@ internal sealed class MinuteLimit(long perMinute, double start = 0, double burst
     {
         Sent(now, entry);
         _window.Change(entry.Place, cost - entry.Cost);
+        if (cost > entry.Cost)
+        {
+            // What is given back reaches others with the next report; until then it must not be used here, in case there is none.
+            Permits?.Use(cost - entry.Cost);
+        }
+
         _pace.Settle(entry, cost);
     }
 
     /// <inheritdoc cref="TokenLedger.Correct"/>
-    public double Correct(double now, double remaining) => _pace.Correct(now, remaining);
+    public double Correct(double now, double remaining)
+    {
+        Permits?.Correct(remaining);
+        return _pace.Correct(now, remaining);
+    }
+
+    /// <summary>Reports to those who share the limit, and gives permits back.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="isWaiting">Whether a send waits for this limit or another one.</param>
+    public PermitReport? Report(double now, bool isWaiting)
+    {
+        if (Permits is null)
+        {
+            return null;
+        }
+
+        var sent = new double[PermitReport.Steps];
+        double pending = _window.Copy(now, PermitReport.Step, sent);
+        (double kept, double wants, double need) = Permits.GiveBack(now, isWaiting);
+        return new PermitReport(perMinute * share, sent, pending, kept, wants, need);
+    }
 
     /// <inheritdoc cref="MinuteWindow.CopyTo"/>
     public void CopyTo(double now, Span<double> seconds) => _window.CopyTo(now, seconds);

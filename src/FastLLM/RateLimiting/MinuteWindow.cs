@@ -86,16 +86,23 @@ internal sealed class MinuteWindow(double limit)
 
     /// <summary>Returns what counts of each of the last seconds, the present one first.</summary>
     /// <remarks>What is not sent yet counts as if it were sent now.</remarks>
-    public void CopyTo(double now, Span<double> seconds)
+    public void CopyTo(double now, Span<double> seconds) => seconds[0] += Copy(now, 1, seconds);
+
+    /// <summary>Returns what was sent by its age, the youngest first.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="length">The seconds of each amount.</param>
+    /// <param name="amounts">Receives the amounts.</param>
+    /// <returns>What is not sent yet.</returns>
+    public double Copy(double now, double length, Span<double> amounts)
     {
         Expire(now);
-        seconds.Clear();
+        amounts.Clear();
         for (long slot = _oldest; slot <= SlotOf(now); slot++)
         {
-            seconds[Math.Clamp((int)(now + Before - (slot * Slot)), 0, seconds.Length - 1)] += _slots[slot % Slots];
+            amounts[Math.Clamp((int)((now + Before - (slot * Slot)) / length), 0, amounts.Length - 1)] += _slots[slot % Slots];
         }
 
-        seconds[0] += _pending;
+        return _pending;
     }
 
     private static long SlotOf(double at) => (long)((at + Before) / Slot);

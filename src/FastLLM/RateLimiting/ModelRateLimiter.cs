@@ -9,11 +9,13 @@ internal sealed class ModelRateLimiter
     // Long because everything that a send may wait for is decided and settled here.
     private readonly RateLimiters _limiters;
     private readonly LearningLimiter _learned;
+    private readonly LearnedShare? _share;
     private readonly ConfiguredLimits? _configured;
     private readonly CircuitBreaker _breaker = new();
     private readonly WaitQueue _queue = new();
     private double _closedUntil = double.NegativeInfinity;
     private int _shownLimit;
+    private bool _wasActive;
 
     public ModelRateLimiter(RateLimiters limiters, string model, bool slowStart, ConfiguredLimits? configured)
     {
@@ -21,6 +23,7 @@ internal sealed class ModelRateLimiter
         Model = model;
         _configured = configured;
         _learned = new LearningLimiter(limiters.Concurrency, slowStart);
+        _share = limiters.IsShared ? new LearnedShare(_learned) : null;
         _shownLimit = _learned.Limit;
         Timer = new WakeTimer(limiters.Time, this);
     }
@@ -67,6 +70,32 @@ internal sealed class ModelRateLimiter
         {
             return _configured.Refusal(lease.Tokens.Demand);
         }
+    }
+
+    /// <summary>Reports to those who share the limits of the model; <see langword="null"/> while nothing is sent.</summary>
+    public ModelReport? Report(double now)
+    {
+        bool isWaiting = Waiters > 0 && BlockedBy is BlockReason.Requests or BlockReason.Tokens or BlockReason.Concurrency;
+        bool isActive = Waiters > 0 || _learned.InFlight > 0;
+        if (!isActive && !_wasActive)
+        {
+            return null;
+        }
+
+        _wasActive = isActive;
+        IReadOnlyList<MinuteLimit?> minutes = _configured?.Minutes ?? [];
+        bool isLimited = isWaiting && BlockedBy != BlockReason.Concurrency;
+        return new ModelReport(
+            Model, [.. minutes.Select(limit => limit?.Report(now, isLimited))], _configured?.PerDay, _configured?.OfDay ?? 0,
+            _share!.Report(now, isWaiting));
+    }
+
+    /// <summary>Takes the share of this process.</summary>
+    public void Grant(double from, double now, ModelGrant grant)
+    {
+        _configured?.Grant(from, now, grant);
+        _share!.Grant(now, grant.Learned);
+        Show();
     }
 
     /// <summary>Waits for a lease. Does not allocate if there is nothing to wait for.</summary>
@@ -127,13 +156,13 @@ internal sealed class ModelRateLimiter
             bool wasDown = _breaker.IsOpen;
 
             // While all is well, the time need not be read.
-            bool isNews = end != LeaseEnd.Answered || wasDown || _configured is not null || _learned.NeedsTime;
+            bool isNews = end != LeaseEnd.Answered || wasDown || _configured is not null || _share is not null || _learned.NeedsTime;
             double now = isNews ? _limiters.Now : 0;
             lease.Change = _breaker.Ended(now, end, lease.MeetsOutage, lease.IsProbe);
             lease.WasDown = lease.MeetsOutage && (wasDown || _breaker.IsOpen);
             if (lease.Change == BreakerChange.Opened)
             {
-                _learned.Forgive(now);
+                Forgive(now);
             }
 
             Learn(lease, end, now, wait.TotalSeconds);
@@ -224,7 +253,7 @@ internal sealed class ModelRateLimiter
             return BlockReason.Concurrency;
         }
 
-        wait = _learned.Wait(now, out BlockReason block);
+        wait = _share is null ? _learned.Wait(now, out BlockReason block) : _share.Wait(now, out block);
         Show();
         if (_configured is not null)
         {
@@ -233,6 +262,11 @@ internal sealed class ModelRateLimiter
             {
                 wait = configured;
                 block = reason;
+            }
+
+            if (_configured.IsShort)
+            {
+                _limiters.WantPermits();
             }
         }
 
@@ -246,7 +280,7 @@ internal sealed class ModelRateLimiter
         lease.RetryAfter = null;
         lease.MeetsOutage = lease.WasDown = false;
         lease.IsProbe = _breaker.Take();
-        lease.Mark = _learned.Sent(now);
+        lease.Mark = _share?.Sent(now) ?? _learned.Sent(now);
         _limiters.Took();
         _configured?.Take(now, lease);
     }
@@ -254,7 +288,12 @@ internal sealed class ModelRateLimiter
     // An outage says nothing about how much a provider accepts.
     private void Learn(RateLease lease, LeaseEnd end, double now, double wait)
     {
-        if (end == LeaseEnd.Throttled || (end == LeaseEnd.Overloaded && !lease.WasDown))
+        bool isRefused = end == LeaseEnd.Throttled || (end == LeaseEnd.Overloaded && !lease.WasDown);
+        if (_share is not null)
+        {
+            _share.Ended(lease.Mark, now, isRefused, end == LeaseEnd.Answered, wait);
+        }
+        else if (isRefused)
         {
             _learned.Refused(lease.Mark, now, wait);
         }
@@ -269,6 +308,18 @@ internal sealed class ModelRateLimiter
 
         lease.MeetsNoise = _learned.Law.IsOnlyRandom;
         Show();
+    }
+
+    private void Forgive(double now)
+    {
+        if (_share is null)
+        {
+            _learned.Forgive(now);
+        }
+        else
+        {
+            _share.Forgive(now);
+        }
     }
 
     private void Show()

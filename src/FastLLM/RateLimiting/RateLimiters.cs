@@ -23,6 +23,7 @@ internal sealed class RateLimiters : IDisposable
     private readonly bool _adaptive;
     private readonly long _start;
     private Action<SentMinute>? _announce;
+    private Action? _wantPermits;
     private ModelRateLimiter? _last;
     private long _order;
     private int _inFlight;
@@ -180,6 +181,38 @@ internal sealed class RateLimiters : IDisposable
         AnnounceTo(announce, begins: true);
     }
 
+    /// <summary>Shares the limits of all models with other processes: from now on, only what is granted is sent. Call it before the first
+    /// send.</summary>
+    /// <param name="wantPermits">Called when a send waits for permits, under the lock of the limiters.</param>
+    public void Share(Action wantPermits) => _wantPermits = wantPermits;
+
+    /// <summary>Returns what those who share the limits must know, for each model of which something is sent.</summary>
+    /// <param name="now">The moment of the report.</param>
+    public IReadOnlyList<ModelReport> Report(out double now)
+    {
+        lock (Lock)
+        {
+            double time = now = Now;
+            return [.. _limiters.Values.Select(limiter => limiter.Report(time)).OfType<ModelReport>()];
+        }
+    }
+
+    /// <summary>Takes what is granted of limits that others share.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="from">When it was asked for.</param>
+    /// <param name="grant">The grant.</param>
+    public void Grant(string model, double from, ModelGrant grant)
+    {
+        lock (Lock)
+        {
+            if (_limiters.TryGetValue(model, out ModelRateLimiter? limiter))
+            {
+                limiter.Grant(from, Now, grant);
+                Admit();
+            }
+        }
+    }
+
     /// <summary>Ends announcements; those of other jobs continue.</summary>
     public void EndAnnouncements(Action<SentMinute> announce) => AnnounceTo(announce, begins: false);
 
@@ -236,6 +269,11 @@ internal sealed class RateLimiters : IDisposable
             return [.. _limiters.Where(static entry => entry.Value.IsDown).Select(static entry => entry.Key)];
         }
     }
+
+    /// <summary>Gets a value indicating whether other processes share the limits.</summary>
+    internal bool IsShared => _wantPermits is not null;
+
+    internal void WantPermits() => _wantPermits?.Invoke();
 
     internal long NextOrder() => ++_order;
 
@@ -314,7 +352,9 @@ internal sealed class RateLimiters : IDisposable
 
     private ModelRateLimiter Create(string model)
     {
-        ConfiguredLimits? limits = _configured is { IsConfigured: true } ? new ConfiguredLimits(_configured, _maxDayWait, Now) : null;
+        ConfiguredLimits? limits = _configured is { IsConfigured: true }
+            ? new ConfiguredLimits(_configured, _maxDayWait, Now, IsShared)
+            : null;
         limits?.AnnounceTo(Now, model, Volatile.Read(ref _announce));
         return new ModelRateLimiter(this, model, _adaptive, limits);
     }

@@ -47,6 +47,9 @@ internal sealed class SendCounter
         return new SendMark(Count++, now, InFlight++);
     }
 
+    /// <summary>Counts a send that is in flight, and nothing else of it.</summary>
+    public void BeginAside() => InFlight++;
+
     public void End() => InFlight--;
 
     public void Refuse(in SendMark mark, double now)

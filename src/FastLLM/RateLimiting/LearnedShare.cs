@@ -1,0 +1,357 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Limits the sends of one process to its share of what is learned by one process for all: the one that leads.</summary>
+/// <remarks>
+/// <para>All processes have the same limits, but for a factor. So the sends of the one that leads are a sample of all sends, and what it finds out
+/// holds for the sum. That is true only while all have the same: when it changes its limits, it learns nothing until the others have them, too.
+/// Its <see cref="LearningLimiter"/> does not notice: its time stands still meanwhile, and it does not see these sends.</para>
+/// <para>Before anything is known, and while the others cannot be reached, each process learns for itself.</para>
+/// </remarks>
+internal sealed class LearnedShare(LearningLimiter learner)
+{
+    // In this time after a grant, all others have had theirs.
+    private const double Adoption = 1.15;
+
+    // At about this share of refusals, a try for more ends.
+    private const double Refusals = 0.05;
+
+    // If so much more was accepted, there may be still more.
+    private const double Grown = 1.2;
+
+    // If everything is refused, the learner must see it.
+    private const int MostRefused = 16;
+
+    // More than is used is asked for, so that the use can grow.
+    private const double Room = 1.25;
+    private const long Aside = -1;
+
+    private readonly Pacer _meanwhile = new();
+    private Role _role = Role.Alone;
+    private LearnedGrant? _grant;
+    private Limits _shared;
+    private double _before;
+    private (double? InFlight, double? PerSecond) _total;
+    private bool _isRaising;
+    private bool _isRaised;
+    private bool _isReported;
+    private double _skipped;
+    private double _asideFrom = double.NaN;
+    private double _asideUntil;
+    private double _validUntil;
+    private int _count;
+    private int _refused;
+    private double _countedFrom;
+    private double _accepted;
+    private int _refusedInARow;
+
+    private enum Role
+    {
+        Alone,
+        Leads,
+        Follows,
+    }
+
+    /// <summary>Gets a value indicating whether limits were learned that the others do not have yet.</summary>
+    public bool HasNews => IsAside && double.IsPositiveInfinity(_asideUntil);
+
+    private bool IsAside => !double.IsNaN(_asideFrom);
+
+    /// <inheritdoc cref="LearningLimiter.Wait"/>
+    public double Wait(double now, out BlockReason block)
+    {
+        Update(now);
+        if (!IsAside)
+        {
+            double wait = learner.Wait(Learned(now), out block);
+            Notice(now);
+            if (!IsAside)
+            {
+                return wait;
+            }
+        }
+
+        block = BlockReason.Concurrency;
+        if (learner.InFlight >= learner.Limit)
+        {
+            return double.PositiveInfinity;
+        }
+
+        double pause = _meanwhile.Wait(now);
+        block = pause > 0 ? BlockReason.Requests : BlockReason.None;
+        return pause;
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Sent"/>
+    public SendMark Sent(double now)
+    {
+        _count++;
+        if (!IsAside)
+        {
+            return learner.Sent(Learned(now));
+        }
+
+        learner.SentAside();
+        _meanwhile.Sent(now);
+        return new SendMark(Aside, now, learner.InFlight - 1);
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Answered"/>
+    private void Answered(in SendMark mark, double now)
+    {
+        _refusedInARow = 0;
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Answered(Learned(now));
+            Notice(now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Refused"/>
+    private void Refused(in SendMark mark, double now, double retryAfter)
+    {
+        _refused++;
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+            if (++_refusedInARow >= MostRefused && IsAside)
+            {
+                LearnOn(now);
+            }
+        }
+        else
+        {
+            learner.Refused(mark, Learned(now), retryAfter);
+            Notice(now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Failed"/>
+    private void Failed(in SendMark mark, double now)
+    {
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Failed(mark, Learned(now));
+        }
+    }
+
+    /// <summary>Notes how a send ended.</summary>
+    public void Ended(in SendMark mark, double now, bool isRefused, bool isAnswered, double retryAfter)
+    {
+        if (isRefused)
+        {
+            Refused(mark, now, retryAfter);
+        }
+        else if (isAnswered)
+        {
+            Answered(mark, now);
+        }
+        else
+        {
+            Failed(mark, now);
+        }
+    }
+
+    /// <inheritdoc cref="LearningLimiter.Forgive"/>
+    public void Forgive(double now) => learner.Forgive(Learned(now));
+
+    /// <summary>Returns what this process knows and wants.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="isWaiting">Whether sends wait.</param>
+    public LearnedReport Report(double now, bool isWaiting)
+    {
+        Update(now);
+        double time = Math.Max(now - _countedFrom, 0.1);
+        double wants = isWaiting ? Permits.Unlimited : _count / time * Room;
+        _accepted += ((Math.Max(_count - _refused, 0) / time) - _accepted) / 2;
+        (_count, _refused, _countedFrom) = (0, 0, now);
+        if (_role == Role.Leads && !_grant!.IsKnown)
+        {
+            _total = TotalOf(learner.Limits);
+        }
+
+        bool tells = _role == Role.Leads && (_grant!.IsKnown || learner.IsHolding);
+        _isReported = tells && HasNews;
+        return tells
+            ? new LearnedReport(true, _total.InFlight, _total.PerSecond, learner.Law.RandomShare, wants, _accepted, learner.InFlight)
+            : new LearnedReport(false, null, null, 0, wants, _accepted, learner.InFlight);
+    }
+
+    /// <summary>Takes the share.</summary>
+    public void Grant(double now, LearnedGrant grant)
+    {
+        _validUntil = now + grant.ValidFor;
+        LearnedGrant? before = _grant;
+        _grant = grant;
+        if (!grant.Leads)
+        {
+            Follow(now, grant, before);
+        }
+        else if (_role != Role.Leads)
+        {
+            Lead(now, grant);
+        }
+        else if (grant.IsKnown
+            && (!before!.IsKnown || grant.Share != before.Share || (_isReported && (_isRaised || grant.IsCorrected))))
+        {
+            Conform(now, grant);
+        }
+        else if (_isReported)
+        {
+            _asideUntil = now + Adoption;
+        }
+    }
+
+    // What another process has learned comes first; before that, all learn.
+    private void Follow(double now, LearnedGrant grant, LearnedGrant? before)
+    {
+        if (!grant.IsKnown && _role == Role.Alone)
+        {
+            return;
+        }
+
+        LearnOn(now);
+        if (_role != Role.Follows || before is null || IsOther(grant, before))
+        {
+            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, false, Learned(now));
+        }
+
+        _role = Role.Follows;
+    }
+
+    private void Lead(double now, LearnedGrant grant)
+    {
+        _role = Role.Leads;
+        if (grant.IsKnown)
+        {
+            Conform(now, grant);
+        }
+    }
+
+    // Continues with the share in what is known of all.
+    private void Conform(double now, LearnedGrant grant)
+    {
+        LearnOn(now);
+        Limits limits = LimitsOf(grant);
+        bool hasGrown = _isRaised && limits.Rate > _before * Grown;
+        learner.Adopt(limits, grant.RandomShare, false, hasGrown, Learned(now));
+        _shared = learner.Limits;
+        _total = (grant.InFlightOfAll, grant.PerSecond / grant.Share);
+        StepAside(now);
+        _asideUntil = now + Adoption;
+    }
+
+    private Limits LimitsOf(LearnedGrant grant) => new(
+        grant.InFlight ?? (learner.Limits.IsInFlightLearnt ? int.MaxValue : learner.Limit),
+        grant.InFlight is not null,
+        grant.PerSecond ?? double.PositiveInfinity);
+
+    // The learner's limits have changed. It tries for more alone: what is refused then is its doing. All others changes are changes of all,
+    // so nothing is learned until all have them.
+    private void Notice(double now)
+    {
+        if (_role != Role.Leads || !_grant!.IsKnown || IsAside || learner.IsClosed)
+        {
+            return;
+        }
+
+        Limits limits = learner.Limits;
+        bool isHolding = learner.IsHolding;
+        if (IsSame(_shared, limits))
+        {
+            _isRaising &= !isHolding;
+        }
+        else if (!isHolding && IsMore(limits, _shared))
+        {
+            _isRaising = true;
+        }
+        else
+        {
+            bool isRaised = _isRaising && isHolding;
+            _total = isRaised ? Raised(limits) : TotalOf(limits);
+            StepAside(now);
+            _isRaised = isRaised;
+            _before = _shared.Rate;
+            _shared = limits;
+        }
+    }
+
+    private (double? InFlight, double? PerSecond) TotalOf(in Limits limits) => (
+        limits.IsInFlightLearnt ? limits.InFlight / _grant!.Share : null,
+        double.IsPositiveInfinity(limits.Rate) ? null : limits.Rate / _grant!.Share);
+
+    // What the leader has got more, all have got more. A part of what was refused meanwhile was the others', so a little less is believed.
+    private (double? InFlight, double? PerSecond) Raised(in Limits limits)
+    {
+        (double? inFlight, double? perSecond) = TotalOf(limits);
+        if (inFlight is not null && _total.InFlight is { } most)
+        {
+            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight);
+        }
+
+        if (perSecond is not null && _total.PerSecond is { } rate)
+        {
+            double doubtful = (1 - _grant!.Share) * Refusals * rate;
+            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - doubtful);
+        }
+
+        return (inFlight, perSecond);
+    }
+
+    private void StepAside(double now)
+    {
+        LearnOn(now);
+        _asideFrom = now;
+        _asideUntil = double.PositiveInfinity;
+        _isRaising = _isRaised = _isReported = false;
+        _refusedInARow = 0;
+        _meanwhile.Set(learner.Limits.Rate, now);
+    }
+
+    private void LearnOn(double now)
+    {
+        if (IsAside)
+        {
+            _skipped += now - _asideFrom;
+            _asideFrom = double.NaN;
+        }
+    }
+
+    private void Update(double now)
+    {
+        if (_role != Role.Alone && now > _validUntil)
+        {
+            LearnOn(now);
+            if (_role == Role.Follows)
+            {
+                learner.Adopt(learner.Limits, _grant!.RandomShare, false, false, Learned(now));
+            }
+
+            _role = Role.Alone;
+        }
+        else if (IsAside && now >= _asideUntil)
+        {
+            LearnOn(now);
+        }
+    }
+
+    // The learner's time: it stands still while nothing is to be learned.
+    private double Learned(double now) => (IsAside ? _asideFrom : now) - _skipped;
+
+    private static bool IsSame(in Limits one, in Limits other) =>
+        one.Rate == other.Rate && one.IsInFlightLearnt == other.IsInFlightLearnt
+        && (!one.IsInFlightLearnt || one.InFlight == other.InFlight);
+
+    private static bool IsMore(in Limits limits, in Limits than) =>
+        limits.Rate > than.Rate || (than.IsInFlightLearnt && (!limits.IsInFlightLearnt || limits.InFlight > than.InFlight));
+
+    private static bool IsOther(LearnedGrant one, LearnedGrant other) =>
+        one.InFlight != other.InFlight || one.PerSecond != other.PerSecond || Math.Abs(one.RandomShare - other.RandomShare) > 0.02;
+}

@@ -1,0 +1,89 @@
+using FastLLM.Cluster.Limits;
+using FastLLM.RateLimiting;
+using FastLLM.Simulator;
+using FastLLM.TestKit.Servers;
+using Xunit;
+
+namespace FastLLM.ClusterTests.Limits;
+
+/// <summary>Limits that several workers share through a real database.</summary>
+public sealed class PostgresLimitsTests(SharedServers servers)
+{
+    private const string Endpoint = "https://provider.example/v1";
+
+    private static CancellationToken Ended => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Reports_OfManyWorkersAtOnce_AreNeverGrantedMoreThanTheLimit()
+    {
+        await using ClusterStore store = await NewStoreAsync();
+        var granted = new double[8];
+        await Task.WhenAll(Enumerable.Range(0, granted.Length).Select(async worker =>
+        {
+            var limits = new PostgresLimits(store);
+            for (var i = 0; i < 5; i++)
+            {
+                // Each time, all that was granted was just sent.
+                var sent = new double[PermitReport.Steps];
+                sent[0] = granted[worker];
+                MemberReport report = Report($"worker {worker}", new PermitReport(100, sent, 0, 0, Permits.Unlimited, 1));
+                IReadOnlyList<ModelGrant> grants = await limits.ReportAsync([report], leaves: false, Ended);
+                granted[worker] += grants[0].Permits[0]!.Amount;
+            }
+        }));
+
+        Assert.InRange(granted.Sum(), 1, 100);
+    }
+
+    [Fact]
+    public async Task Leave_WorkerThatLearns_IsFollowedByAnother()
+    {
+        await using ClusterStore store = await NewStoreAsync();
+        var limits = new PostgresLimits(store);
+        Assert.True((await ReportAsync("one", false)).Leads);
+        Assert.False((await ReportAsync("two", false)).Leads);
+        Assert.False((await ReportAsync("one", true)).Leads);
+        LearnedGrant two = await ReportAsync("two", false);
+
+        Assert.Equal((true, 1.0), (two.Leads, two.Share));
+
+        async Task<LearnedGrant> ReportAsync(string worker, bool leaves) =>
+            (await limits.ReportAsync([Report(worker, null)], leaves, Ended))[0].Learned;
+    }
+
+    [Fact]
+    public async Task Managers_ThatShareALimit_SendWhatIsGranted()
+    {
+        await using ClusterStore store = await NewStoreAsync();
+        await using SimulatorServer simulator = await SimulatorServer.StartAsync(new SimulatorOptions());
+        int[] answered = await Task.WhenAll(Enumerable.Range(0, 3).Select(async worker =>
+        {
+            var options = new RequestManagerOptions { RateLimits = new RateLimits { RequestsPerMinute = 3_000, TokensPerMinute = 10_000_000 } };
+            await using var provider = new OpenAIProvider("key", simulator.ApiBase);
+            await using var manager = new RequestManager(provider, options);
+            await using var limits = new SharedLimits(new PostgresLimits(store), TimeProvider.System, static _ => { });
+            await using IAsyncDisposable share = limits.Join(manager.Limiters, Endpoint);
+            LlmRequest[] rows = [.. Enumerable.Range(0, 20).Select(row => Row(worker, row))];
+            return (await manager.ProcessBatchAsync(rows, Ended)).Count(static outcome => outcome.IsSuccess);
+        }));
+
+        Assert.All(answered, static count => Assert.Equal(20, count));
+        await using var command = store.Command("select count(*), count(distinct model) from fastllm.limit_shares");
+        await using var reader = await command.ExecuteReaderAsync(Ended);
+        Assert.True(await reader.ReadAsync(Ended));
+        Assert.Equal((3L, 1L), (reader.GetInt64(0), reader.GetInt64(1)));
+    }
+
+    private static MemberReport Report(string worker, PermitReport? requests) =>
+        new(Endpoint, worker, new ModelReport("m", [requests], null, 0, new LearnedReport(false, null, null, 0, Permits.Unlimited, 0, 0)));
+
+    private static LlmRequest Row(int worker, int row) =>
+        LlmRequest.FromJson($$"""{"model":"m","max_completion_tokens":10,"messages":[{"role":"user","content":"row {{worker}} {{row}}"}]}""");
+
+    private async Task<ClusterStore> NewStoreAsync()
+    {
+        var store = new ClusterStore(await servers.CreateDatabaseAsync());
+        await store.InitializeAsync(Ended);
+        return store;
+    }
+}
