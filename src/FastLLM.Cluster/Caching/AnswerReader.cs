@@ -1,0 +1,165 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace FastLLM.Cluster.Caching;
+
+/// <summary>Executes groups of look-ups in one round trip: claims that are released first, then the rows that are there, and claims of
+/// those that are not.</summary>
+internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
+{
+    private const string Release = """
+        with released as (
+            select c.ctid from fastllm.claims c
+            join unnest($1, $2, $3) as r (key, scope, token) on c.key = r.key and c.scope = r.scope and c.token = r.token
+            order by c.key, c.scope for update of c)
+        delete from fastllm.claims where ctid = any (array (select ctid from released))
+        """;
+
+    private const string Asked = """
+        asked as (
+            select * from unnest($1, $2, $3, $4, $5) with ordinality as a (key, scope, replaced, token, wants_body, number))
+        """;
+
+    // A limit in a lateral join makes the planner use the index for each key, whatever it believes about the table.
+    private const string Row = """
+        cross join lateral (
+            select stored, created, status, endpoint, model, digest, case when a.wants_body then body end as body
+            from fastllm.answers n
+            where n.key = a.key and (a.scope is null or n.scope = a.scope) and n.stored is distinct from a.replaced and n.created >= $6
+            limit 1) n
+        """;
+
+    private const string Find = $"""
+        with {Asked}
+        select a.number, false, clock_timestamp(), n.* from asked a {Row}
+        """;
+
+    // Keys whose claim is visibly valid are not touched: that would wait for the transaction that ends it.
+    private const string FindOrClaim = $"""
+        with {Asked},
+        found as materialized (select a.number, n.* from asked a {Row}),
+        claimed as (
+            insert into fastllm.claims as c (key, scope, token, expires)
+            select a.key, a.scope, a.token, clock_timestamp() + $7 from asked a
+            where a.token <> 0 and not exists (select from found f where f.number = a.number)
+                and not exists (
+                    select from fastllm.claims o where o.key = a.key and o.scope = a.scope and o.token <> a.token
+                        and (o.expires >= clock_timestamp() or not $8))
+            order by a.key, a.scope
+            on conflict (key, scope) do update set token = excluded.token, expires = excluded.expires
+                where c.token = excluded.token or (c.expires < clock_timestamp() and $8)
+            returning token)
+        select f.number, false, clock_timestamp(),
+            f.stored, f.created, f.status, f.endpoint, f.model, f.digest, f.body from found f
+        union all
+        select a.number, true, clock_timestamp(), null, null, null, null, null, null, null from asked a join claimed c on c.token = a.token
+        """;
+
+    // Between the snapshot of the first statement and its claim, another machine may have put its answer and ended its claim.
+    private const string FindClaimed = $"""
+        with {Asked}
+        select a.number, false, clock_timestamp(), n.* from asked a {Row}
+        where a.token <> 0 and exists (
+            select from fastllm.claims c where c.key = a.key and c.scope = a.scope and c.token = a.token)
+        """;
+
+    public async Task ExecuteAsync(IReadOnlyList<Lookup> group)
+    {
+        List<Lookup> releases = [], lookups = [];
+        HashSet<AnswerKey>? claims = null;
+        foreach (Lookup item in group)
+        {
+            if (item.Kind == LookupKind.Release)
+            {
+                releases.Add(item);
+            }
+            else if (item.Kind != LookupKind.Claim || (claims ??= []).Add(item.Key))
+            {
+                lookups.Add(item);
+            }
+            else
+            {
+                // One statement cannot claim a key twice. For the second, it is taken.
+                item.TrySetResult(default);
+            }
+        }
+
+        LookupResult[] results = await outage.RunAsync(connection => ExecuteAsync(connection, releases, lookups)).ConfigureAwait(false);
+        for (var i = 0; i < results.Length; i++)
+        {
+            lookups[i].TrySetResult(results[i]);
+        }
+
+        releases.ForEach(static release => release.TrySetResult(default));
+    }
+
+    private async Task<LookupResult[]> ExecuteAsync(NpgsqlConnection connection, List<Lookup> releases, List<Lookup> lookups)
+    {
+        long started = options.TimeProvider.GetTimestamp();
+        await using NpgsqlBatch batch = new(connection);
+        if (releases.Count > 0)
+        {
+            NpgsqlBatchCommand release = new(Release);
+            release.Parameters.Keys([.. releases.Select(item => item.RequestBytes)])
+                .Numbers(releases.Select(item => item.Key.Scope!.Value).ToArray())
+                .Numbers(releases.Select(item => item.Token).ToArray());
+            batch.BatchCommands.Add(release);
+        }
+
+        if (lookups.Count > 0)
+        {
+            bool claims = lookups.Exists(item => item.Token != 0);
+            batch.BatchCommands.Add(Command(claims ? FindOrClaim : Find, lookups, claims));
+            if (claims)
+            {
+                batch.BatchCommands.Add(Command(FindClaimed, lookups, isClaim: false));
+            }
+        }
+
+        var results = new LookupResult[lookups.Count];
+        await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        do
+        {
+            while (await reader.ReadAsync().ConfigureAwait(false))
+            {
+                ref LookupResult result = ref results[reader.GetInt64(0) - 1];
+                result = reader.GetBoolean(1) ? result with { ClaimedSince = started } : result with { Row = Read(reader) };
+            }
+        }
+        while (await reader.NextResultAsync().ConfigureAwait(false));
+
+        return results;
+    }
+
+    private NpgsqlBatchCommand Command(string sql, List<Lookup> lookups, bool isClaim)
+    {
+        long oldest = options.Ttl is { } ttl ? (options.TimeProvider.GetUtcNow() - ttl).ToUnixTimeMilliseconds() : long.MinValue;
+        NpgsqlBatchCommand command = new(sql);
+        command.Parameters.Keys([.. lookups.Select(item => item.RequestBytes)])
+            .Numbers(lookups.Select(item => item.Key.Scope).ToArray())
+            .With(
+                lookups.Select(item => item.Replaced == 0 ? (DateTime?)null : new DateTime(item.Replaced, DateTimeKind.Utc)).ToArray(),
+                NpgsqlDbType.Array | NpgsqlDbType.TimestampTz)
+            .Numbers(lookups.Select(item => item.Token).ToArray())
+            .With(lookups.Select(item => item.Kind != LookupKind.Exists).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Boolean)
+            .With(oldest, NpgsqlDbType.Bigint);
+        if (isClaim)
+        {
+            command.Parameters.With(options.ClaimExpiry, NpgsqlDbType.Interval).With(outage.MayTakeOver, NpgsqlDbType.Boolean);
+        }
+
+        return command;
+    }
+
+    private AnswerRow Read(NpgsqlDataReader reader)
+    {
+        DateTime stored = reader.GetDateTime(3);
+        TimeSpan age = reader.GetDateTime(2) - stored;
+        return new AnswerRow(
+            stored, reader.GetInt64(4), reader.GetInt32(5), reader.GetFieldValue<byte[]>(6), reader.GetString(7),
+            reader.GetFieldValue<byte[]>(8), reader.IsDBNull(9) ? [] : reader.GetFieldValue<byte[]>(9))
+        {
+            RecordedAt = options.TimeProvider.GetUtcNow() - age,
+        };
+    }
+}
