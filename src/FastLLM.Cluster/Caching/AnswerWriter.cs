@@ -64,19 +64,18 @@ internal sealed class AnswerWriter(Outage outage, HeldClaims claims)
         }
     }
 
-    private void Complete(IReadOnlyList<PutItem> group)
+    private static void Complete(IReadOnlyList<PutItem> group)
     {
         foreach (PutItem item in group)
         {
-            claims.Remove(item.Key);
             item.TrySetResult();
         }
     }
 
-    private Task<int> WriteAsync(PutItem[] items)
+    private async Task WriteAsync(PutItem[] items)
     {
-        (AnswerKey Key, long Token)[] held = [.. items.Select(item => (item.Key, claims.TokenOf(item.Key))).Where(claim => claim.Item2 != 0)];
-        return outage.RunAsync(async connection =>
+        HeldClaim[] held = [.. items.Select(item => claims.Of(item.Key)).OfType<HeldClaim>()];
+        await outage.RunAsync(async connection =>
         {
             await using NpgsqlCommand command = new(held.Length == 0 ? Put : PutAndRelease, connection);
             command.Parameters.Keys(Array.ConvertAll(items, item => item.RequestBytes))
@@ -95,7 +94,8 @@ internal sealed class AnswerWriter(Outage outage, HeldClaims claims)
             }
 
             return await command.ExecuteNonQueryAsync().ConfigureAwait(false);
-        });
+        }).ConfigureAwait(false);
+        Array.ForEach(held, claim => claims.Remove(claim));
     }
 
     private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql)

@@ -1,0 +1,27 @@
+namespace FastLLM.Cluster.Caching;
+
+/// <summary>Represents a claim that this cache holds.</summary>
+internal sealed class HeldClaim(HeldClaims claims, AnswerKey key, long token, long since) : CacheClaim
+{
+    private long _validSince = since;
+    private volatile bool _isLost;
+
+    public AnswerKey Key => key;
+
+    public long Token => token;
+
+    /// <summary>Gets a timestamp before the claim was made or renewed last.</summary>
+    public long ValidSince => Volatile.Read(ref _validSince);
+
+    /// <inheritdoc/>
+    public override bool IsLost => _isLost || claims.IsExpired(ValidSince);
+
+    /// <inheritdoc/>
+    public override void Release() => claims.Release(this);
+
+    /// <summary>Notes that the claim was renewed.</summary>
+    public void Renew(long since) => Volatile.Write(ref _validSince, since);
+
+    /// <summary>Notes that another machine has the claim.</summary>
+    public void Lose() => _isLost = true;
+}
