@@ -9,23 +9,23 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
 {
     private const string Release = """
         with released as (
-            select c.ctid from fastllm.claims c
+            select c.* from fastllm.claims c
             join unnest($1, $2, $3) as r (key, scope, token) on c.key = r.key and c.scope = r.scope and c.token = r.token
             order by c.key, c.scope for update of c)
-        delete from fastllm.claims where ctid = any (array (select ctid from released))
+        delete from fastllm.claims c using released r where c.key = r.key and c.scope = r.scope and c.token = r.token
         """;
 
     private const string Asked = """
         asked as (
-            select * from unnest($1, $2, $3, $4, $5) with ordinality as a (key, scope, replaced, token, wants_body, number))
+            select * from unnest($1, $2, $3, $4) with ordinality as a (key, scope, replaced, token, number))
         """;
 
     // A limit in a lateral join makes the planner use the index for each key, whatever it believes about the table.
     private const string Row = """
         cross join lateral (
-            select stored, created, status, endpoint, model, digest, case when a.wants_body then body end as body
+            select stored, created, status, endpoint, model, digest, body
             from fastllm.answers n
-            where n.key = a.key and (a.scope is null or n.scope = a.scope) and n.stored is distinct from a.replaced and n.created >= $6
+            where n.key = a.key and (a.scope is null or n.scope = a.scope) and n.stored is distinct from a.replaced and n.created >= $5
             limit 1) n
         """;
 
@@ -40,14 +40,14 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
         found as materialized (select a.number, n.* from asked a {Row}),
         claimed as (
             insert into fastllm.claims as c (key, scope, token, expires)
-            select a.key, a.scope, a.token, clock_timestamp() + $7 from asked a
+            select a.key, a.scope, a.token, clock_timestamp() + $6 from asked a
             where a.token <> 0 and not exists (select from found f where f.number = a.number)
                 and not exists (
                     select from fastllm.claims o where o.key = a.key and o.scope = a.scope and o.token <> a.token
-                        and (o.expires >= clock_timestamp() or not $8))
+                        and (o.expires >= clock_timestamp() or not $7))
             order by a.key, a.scope
             on conflict (key, scope) do update set token = excluded.token, expires = excluded.expires
-                where c.token = excluded.token or (c.expires < clock_timestamp() and $8)
+                where c.token = excluded.token or (c.expires < clock_timestamp() and $7)
             returning token)
         select f.number, false, clock_timestamp(),
             f.stored, f.created, f.status, f.endpoint, f.model, f.digest, f.body from found f
@@ -141,7 +141,6 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
                 lookups.Select(item => item.Replaced == 0 ? (DateTime?)null : new DateTime(item.Replaced, DateTimeKind.Utc)).ToArray(),
                 NpgsqlDbType.Array | NpgsqlDbType.TimestampTz)
             .Numbers(lookups.Select(item => item.Token).ToArray())
-            .With(lookups.Select(item => item.Kind != LookupKind.Exists).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Boolean)
             .With(oldest, NpgsqlDbType.Bigint);
         if (isClaim)
         {
@@ -157,7 +156,7 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
         TimeSpan age = reader.GetDateTime(2) - stored;
         return new AnswerRow(
             stored, reader.GetInt64(4), reader.GetInt32(5), reader.GetFieldValue<byte[]>(6), reader.GetString(7),
-            reader.GetFieldValue<byte[]>(8), reader.IsDBNull(9) ? [] : reader.GetFieldValue<byte[]>(9))
+            reader.GetFieldValue<byte[]>(8), reader.GetFieldValue<byte[]>(9))
         {
             RecordedAt = options.TimeProvider.GetUtcNow() - age,
         };

@@ -10,7 +10,7 @@ namespace FastLLM.Cluster.Caching;
 /// <param name="Endpoint">The scope in UTF-8.</param>
 /// <param name="Model">The model; empty if the request named none.</param>
 /// <param name="Digest">The digest over all other columns but <paramref name="Stored"/>.</param>
-/// <param name="Body">The packed body; empty if it was not asked for.</param>
+/// <param name="Body">The packed body.</param>
 internal sealed record AnswerRow(
     DateTime Stored, long Created, int Status, byte[] Endpoint, string Model, byte[] Digest, byte[] Body)
 {

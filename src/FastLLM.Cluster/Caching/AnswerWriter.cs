@@ -20,10 +20,10 @@ internal sealed class AnswerWriter(Outage outage, HeldClaims claims)
     private const string PutAndRelease = $"""
         with put as ({Put}),
         held as (
-            select c.ctid from fastllm.claims c
+            select c.* from fastllm.claims c
             join unnest($9, $10, $11) as h (key, scope, token) on c.key = h.key and c.scope = h.scope and c.token = h.token
             order by c.key, c.scope for update of c)
-        delete from fastllm.claims where ctid = any (array (select ctid from held))
+        delete from fastllm.claims c using held h where c.key = h.key and c.scope = h.scope and c.token = h.token
         """;
 
     public Task ExecuteAsync(IReadOnlyList<PutItem> group) => group[0].Row is null ? ClearAsync(group[0]) : PutAsync(group);

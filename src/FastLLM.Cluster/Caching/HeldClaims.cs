@@ -7,7 +7,7 @@ namespace FastLLM.Cluster.Caching;
 internal sealed class HeldClaims : IDisposable
 {
     // A claim that is missing is made again: after a crash of the database, all are missing.
-    private const string Renew = """
+    private const string Upsert = """
         insert into fastllm.claims as c (key, scope, token, expires)
         select h.key, h.scope, h.token, clock_timestamp() + $4 from unnest($1, $2, $3) as h (key, scope, token)
         order by h.key, h.scope
@@ -43,6 +43,7 @@ internal sealed class HeldClaims : IDisposable
         _options = options;
         _release = release;
         _interval = options.ClaimExpiry / 3;
+        outage.Ended = () => Renew(TimeSpan.Zero);
         using (ExecutionContext.SuppressFlow())
         {
             _timer = options.TimeProvider.CreateTimer(
@@ -122,18 +123,22 @@ internal sealed class HeldClaims : IDisposable
             }
         }
 
+        Renew(_interval / 2);
+    }
+
+    private void Renew(TimeSpan age)
+    {
         if (Interlocked.Exchange(ref _isRenewing, 1) == 0)
         {
-            _ = RenewAsync();
+            _ = RenewAsync(age);
         }
     }
 
-    private async Task RenewAsync()
+    private async Task RenewAsync(TimeSpan age)
     {
         try
         {
-            // Those that have expired are another machine's by now, or may become so at any moment.
-            HeldClaim[] due = [.. Held().Where(claim => !claim.IsLost && IsOlder(claim, _interval / 2))];
+            HeldClaim[] due = [.. Held().Where(claim => !claim.IsTaken && IsOlder(claim, age))];
             if (due.Length > 0)
             {
                 long now = _options.TimeProvider.GetTimestamp();
@@ -180,7 +185,7 @@ internal sealed class HeldClaims : IDisposable
 
     private async Task<HashSet<long>> RenewAsync(NpgsqlConnection connection, HeldClaim[] claims)
     {
-        await using NpgsqlCommand command = new(Renew, connection);
+        await using NpgsqlCommand command = new(Upsert, connection);
         command.Parameters.Keys(Array.ConvertAll(claims, claim => claim.Key.RequestBytes()))
             .Numbers(Array.ConvertAll(claims, claim => claim.Key.Scope!.Value))
             .Numbers(Array.ConvertAll(claims, claim => claim.Token))

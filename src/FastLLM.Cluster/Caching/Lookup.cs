@@ -33,9 +33,6 @@ internal enum LookupKind
     /// <summary>Reads the row.</summary>
     Get,
 
-    /// <summary>Checks whether there is a row.</summary>
-    Exists,
-
     /// <summary>Reads the row, or claims the key.</summary>
     Claim,
 

@@ -7,25 +7,29 @@ namespace FastLLM.Cluster.Caching;
 /// <summary>Repeats commands while the database is away, for a limited time, and reports that once.</summary>
 internal sealed class Outage(NpgsqlDataSource source, PostgresCacheOptions options)
 {
-    // After an outage, machines renew the claims that have expired meanwhile: no other may take them over before.
-    private static readonly TimeSpan s_calm = TimeSpan.FromSeconds(5);
-
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(1);
 
     private readonly TimeProvider _time = options.TimeProvider;
     private readonly Lock _lock = new();
     private long? _began;
     private long? _ended;
+    private bool _isAway;
     private bool _isReported;
 
-    /// <summary>Gets a value indicating whether expired claims of other machines may be taken over.</summary>
+    /// <summary>Gets or sets what is called when an outage has ended.</summary>
+    public Action? Ended { get; set; }
+
+    // After an outage, machines renew the claims that have expired meanwhile, or were lost in a crash of the database.
+    private TimeSpan Calm => options.ClaimExpiry / 2;
+
+    /// <summary>Gets a value indicating whether claims of other machines that have expired, or are missing, may be taken over.</summary>
     public bool MayTakeOver
     {
         get
         {
             lock (_lock)
             {
-                return _began is null && (_ended is not { } ended || _time.GetElapsedTime(ended) >= s_calm);
+                return _began is null && (_ended is not { } ended || _time.GetElapsedTime(ended) >= Calm);
             }
         }
     }
@@ -92,6 +96,7 @@ internal sealed class Outage(NpgsqlDataSource source, PostgresCacheOptions optio
         TimeSpan lasted;
         lock (_lock)
         {
+            _isAway = true;
             _began ??= _time.GetTimestamp();
             lasted = _time.GetElapsedTime(_began.Value);
             if (isFirst && lasted < options.MaxOutage)
@@ -104,40 +109,49 @@ internal sealed class Outage(NpgsqlDataSource source, PostgresCacheOptions optio
                 _isReported = true;
                 options.OnNotice?.Invoke(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The answers' database does not respond ({Reason(cause)}). Nothing new is sent; waiting up to {options.MaxOutage:c}."));
+                    $"The database of the answers does not respond ({Reason(cause)}). Nothing new is sent; waiting up to {options.MaxOutage:c}."));
             }
         }
 
         return lasted < options.MaxOutage ? null : new IOException(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The answers' database has not responded for {lasted.TotalSeconds:0} s ({Reason(cause)}). Start it, and run again: "
+                $"The database of the answers has not responded for {lasted.TotalSeconds:0} s ({Reason(cause)}). Start it, and run again: "
                     + $"answers that are stored are kept."),
             cause);
     }
 
     private void End()
     {
-        if (Volatile.Read(ref _isReported) || _began is not null)
+        if (!Volatile.Read(ref _isAway))
         {
-            lock (_lock)
+            return;
+        }
+
+        bool wasReported;
+        lock (_lock)
+        {
+            if (_began is not { } began)
             {
-                if (_began is not { } began)
-                {
-                    return;
-                }
-
-                if (_isReported)
-                {
-                    _ended = _time.GetTimestamp();
-                    options.OnNotice?.Invoke(string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"The answers' database responds again after {_time.GetElapsedTime(began).TotalSeconds:0.0} s."));
-                }
-
-                _began = null;
-                _isReported = false;
+                return;
             }
+
+            wasReported = _isReported;
+            if (wasReported)
+            {
+                _ended = _time.GetTimestamp();
+                options.OnNotice?.Invoke(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The database of the answers responds again after {_time.GetElapsedTime(began).TotalSeconds:0.0} s."));
+            }
+
+            _began = null;
+            _isAway = _isReported = false;
+        }
+
+        if (wasReported)
+        {
+            Ended?.Invoke();
         }
     }
 

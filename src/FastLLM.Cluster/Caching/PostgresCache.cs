@@ -79,11 +79,9 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
 
     /// <inheritdoc/>
     /// <exception cref="IOException">The database was away for too long, or has refused the command.</exception>
-    public override async ValueTask<bool> ExistsAsync(RequestKey key, string? scope = null, CancellationToken cancellationToken = default)
-    {
-        var lookup = new Lookup(AnswerKey.Of(key, scope), LookupKind.Exists);
-        return (await ExecuteAsync(lookup, cancellationToken).ConfigureAwait(false)).Row is not null;
-    }
+    public override async ValueTask<bool> ExistsAsync(
+        RequestKey key, string? scope = null, CancellationToken cancellationToken = default) =>
+        await GetAsync(key, scope, cancellationToken).ConfigureAwait(false) is not null;
 
     /// <inheritdoc/>
     /// <exception cref="IOException">The database was away for too long, or has refused the command.</exception>
@@ -142,6 +140,11 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
         while (true)
         {
             await Task.Delay(WaitSteps.After(time.GetElapsedTime(began)), time, cancellationToken).ConfigureAwait(false);
+            if (!_outage.MayTakeOver && await IsMissingAsync(key, scope, replaced, cancellationToken).ConfigureAwait(false))
+            {
+                continue; // The holder is about to renew its claim.
+            }
+
             CacheLookup found = await GetOrClaimAsync(key, scope, replaced, cancellationToken).ConfigureAwait(false);
             if (!found.IsTaken)
             {
@@ -177,15 +180,14 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
             return 0;
         }
 
-        // An entry is put after it was received: rows that were put later than that are not looked at, or are new.
-        DateTimeOffset before = _options.TimeProvider.GetUtcNow() - age;
-        Task<int> pruning = _outage.RunAsync(async connection =>
+        long before = (_options.TimeProvider.GetUtcNow() - age).ToUnixTimeMilliseconds();
+        long removed = 0;
+        for (int last = 1; last > 0; removed += last)
         {
-            await using NpgsqlCommand command = new("delete from fastllm.answers where created < $1", connection);
-            command.Parameters.With(before.ToUnixTimeMilliseconds(), NpgsqlDbType.Bigint);
-            return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        });
-        return await pruning.WaitAsync(cancellationToken).ConfigureAwait(false);
+            last = await _outage.RunAsync(connection => PruneAsync(connection, before)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return removed;
     }
 
     /// <inheritdoc/>
@@ -211,6 +213,17 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
         }
     }
 
+    // In steps: each is over long before its timeout.
+    private static async Task<int> PruneAsync(NpgsqlConnection connection, long before)
+    {
+        const string prune = """
+            delete from fastllm.answers where ctid = any (array (select ctid from fastllm.answers where created < $1 limit 10000))
+            """;
+        await using NpgsqlCommand command = new(prune, connection);
+        command.Parameters.With(before, NpgsqlDbType.Bigint);
+        return await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }
+
     private async ValueTask<LookupResult> ExecuteAsync(Lookup lookup, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
@@ -230,6 +243,12 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
             _ = ReleaseLaterAsync(lookup);
             throw;
         }
+    }
+
+    private async ValueTask<bool> IsMissingAsync(RequestKey key, string scope, long replaced, CancellationToken cancellationToken)
+    {
+        var lookup = new Lookup(AnswerKey.Of(key, scope), LookupKind.Get) { Replaced = replaced };
+        return (await ExecuteAsync(lookup, cancellationToken).ConfigureAwait(false)).Row is null;
     }
 
     // The caller has left, but the claim may be made all the same.
@@ -265,7 +284,7 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
         if (Interlocked.Increment(ref _damaged) == 1)
         {
             _options.OnNotice?.Invoke(
-                $"The response to {key.Request} in the answers' database is damaged and counts as missing. Check the disks of the database.");
+                $"The response to {key.Request} in the database is damaged and counts as missing. Check the disks of the database.");
         }
 
         return null;

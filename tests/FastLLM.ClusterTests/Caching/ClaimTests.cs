@@ -92,6 +92,7 @@ public sealed class ClaimTests(SharedServers servers) : IAsyncLifetime
 
         Assert.NotNull(found.Claim);
         Assert.True(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromMilliseconds(500));
+        await killed.CloseAsync(Ended);
     }
 
     [Fact]
@@ -203,7 +204,7 @@ public sealed class ClaimTests(SharedServers servers) : IAsyncLifetime
         await using NpgsqlDataSource source = NpgsqlDataSource.Create(_database);
         while (true)
         {
-            await using NpgsqlCommand command = source.CreateCommand($"select ({condition}) from pg_sleep(0.05)");
+            await using NpgsqlCommand command = source.CreateCommand($"select (select {condition}) from pg_sleep(0.05)");
             command.Parameters.Add(new NpgsqlParameter { Value = value });
             if (await command.ExecuteScalarAsync(Ended) is true)
             {

@@ -79,7 +79,6 @@ public sealed class OutageTests : IAsyncLifetime
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
         await using PostgresCache cache = await OpenAsync(o => o.MaxOutage = TimeSpan.FromMilliseconds(300));
-        var stopping = new Gauge();
         await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), new RequestManagerOptions
         {
             Cache = cache,
@@ -103,10 +102,10 @@ public sealed class OutageTests : IAsyncLifetime
         catch (LlmRunException e)
         {
             stopped = e;
-            all.AddRange(e.Outcomes().Cast<ResponseWrapper<LlmResponse>>());
+            all.AddRange(e.Responses.Cast<ResponseWrapper<LlmResponse>>());
         }
 
-        Assert.Equal(FailureKind.Cache, stopped!.Cause.Kind);
+        Assert.Equal(FailureKind.Cache, stopped!.Kind);
         Assert.Contains("has not responded for", stopped.Message, StringComparison.Ordinal);
         Assert.Equal(simulator.Stats.Sends, all.Count(outcome => outcome.IsSuccess));
 

@@ -213,7 +213,7 @@ public sealed class ClaimTests : EngineTest
 
         LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => here.ProcessBatchAsync([Ask(1)], Ended));
 
-        Assert.Equal((FailureKind.Cache, 0), (stopped.Cause.Kind, _here.Claims));
+        Assert.Equal((FailureKind.Cache, 0), (stopped.Kind, _here.Claims));
     }
 
     [Theory]

@@ -14,8 +14,8 @@ create table fastllm.answers (
 -- Bodies are compressed before they come here.
 alter table fastllm.answers alter column body set storage external;
 
--- For pruning by age: costs next to nothing, since rows come in the order of this column.
-create index answers_stored on fastllm.answers using brin (stored);
+-- For pruning by age: costs next to nothing, since rows come about in the order of this column.
+create index answers_created on fastllm.answers using brin (created);
 
 -- Who sends what now. Not logged: claims are renewed every few seconds, and end within seconds.
 create unlogged table fastllm.claims (
