@@ -184,7 +184,7 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
         long removed = 0;
         for (int last = 1; last > 0; removed += last)
         {
-            last = await _outage.RunAsync(connection => PruneAsync(connection, before)).WaitAsync(cancellationToken).ConfigureAwait(false);
+            last = await _outage.RunAsync(connection => RemoveAsync(connection, before)).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         return removed;
@@ -214,7 +214,7 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
     }
 
     // In steps: each is over long before its timeout.
-    private static async Task<int> PruneAsync(NpgsqlConnection connection, long before)
+    private static async Task<int> RemoveAsync(NpgsqlConnection connection, long before)
     {
         const string prune = """
             delete from fastllm.answers where ctid = any (array (select ctid from fastllm.answers where created < $1 limit 10000))

@@ -102,8 +102,8 @@ public sealed class ClaimTests(SharedServers servers) : IAsyncLifetime
         CacheClaim claim = (await ClaimAsync(here)).Claim!;
         string first = await ScalarAsync("select expires from fastllm.claims");
 
-        await UntilAsync("select expires <> $1::timestamptz and expires > clock_timestamp() from fastllm.claims", first);
-        await UntilAsync("select clock_timestamp() > $1::timestamptz + interval '0.2 s' from fastllm.claims", first);
+        await UntilAsync("expires <> $1::timestamptz and expires > clock_timestamp() from fastllm.claims", first);
+        await UntilAsync("clock_timestamp() > $1::timestamptz + interval '0.2 s' from fastllm.claims", first);
 
         Assert.True((await ClaimAsync(there)).IsTaken);
         Assert.False(claim.IsLost);
