@@ -35,7 +35,8 @@ internal static class AnswerBody
         }
 
         var body = new byte[length];
-        return BrotliDecoder.TryDecompress(packed.AsSpan(BrotliHeader), body, out int written) && written == length ? body : null;
+        return BrotliDecoder.TryDecompress(packed.AsSpan(BrotliHeader), body, out int written) && written == length
+            ? new ReadOnlyMemory<byte>(body) : null;
     }
 
     private static byte[]? Compress(ReadOnlySpan<byte> body)

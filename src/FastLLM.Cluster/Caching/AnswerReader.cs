@@ -134,17 +134,18 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
     private NpgsqlBatchCommand Command(string sql, List<Lookup> lookups, bool isClaim)
     {
         long oldest = options.Ttl is { } ttl ? (options.TimeProvider.GetUtcNow() - ttl).ToUnixTimeMilliseconds() : long.MinValue;
+        bool mayTakeOver = outage.MayTakeOver;
         NpgsqlBatchCommand command = new(sql);
         command.Parameters.Keys([.. lookups.Select(item => item.RequestBytes)])
             .Numbers(lookups.Select(item => item.Key.Scope).ToArray())
             .With(
                 lookups.Select(item => item.Replaced == 0 ? (DateTime?)null : new DateTime(item.Replaced, DateTimeKind.Utc)).ToArray(),
                 NpgsqlDbType.Array | NpgsqlDbType.TimestampTz)
-            .Numbers(lookups.Select(item => item.Token).ToArray())
+            .Numbers(lookups.Select(item => item.IsRepeated && !mayTakeOver ? 0 : item.Token).ToArray())
             .With(oldest, NpgsqlDbType.Bigint);
         if (isClaim)
         {
-            command.Parameters.With(options.ClaimExpiry, NpgsqlDbType.Interval).With(outage.MayTakeOver, NpgsqlDbType.Boolean);
+            command.Parameters.With(options.ClaimExpiry, NpgsqlDbType.Interval).With(mayTakeOver, NpgsqlDbType.Boolean);
         }
 
         return command;

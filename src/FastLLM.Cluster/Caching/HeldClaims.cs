@@ -95,7 +95,7 @@ internal sealed class HeldClaims : IDisposable
         }
     }
 
-    /// <summary>Releases all claims: no one is left who sends their requests.</summary>
+    /// <summary>Releases all claims: their requests are not sent any more.</summary>
     public void ReleaseAll() => Array.ForEach(Held(), Release);
 
     /// <summary>Returns whether a claim may have expired that was made or renewed after a timestamp.</summary>
@@ -157,7 +157,7 @@ internal sealed class HeldClaims : IDisposable
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or ObjectDisposedException)
         {
-            // Tried again in a moment. Look-ups and puts report what is wrong with the database.
+            // Tried again in a moment. Look-ups and puts report the cause.
         }
         finally
         {

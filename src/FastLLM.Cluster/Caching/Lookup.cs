@@ -17,6 +17,9 @@ internal sealed class Lookup(AnswerKey key, LookupKind kind)
     /// machine.</summary>
     public long Token { get; init; }
 
+    /// <summary>Gets a value indicating whether another machine had the claim. Just after an outage, it is about to renew it.</summary>
+    public bool IsRepeated { get; init; }
+
     /// <inheritdoc/>
     public long Bytes => 0;
 

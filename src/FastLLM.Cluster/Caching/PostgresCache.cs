@@ -106,28 +106,11 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
 
     /// <inheritdoc/>
     /// <exception cref="IOException">The database was away for too long, or has refused the command.</exception>
-    public async ValueTask<CacheLookup> GetOrClaimAsync(
+    public ValueTask<CacheLookup> GetOrClaimAsync(
         RequestKey key, string scope, long replaced = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scope);
-        while (true)
-        {
-            var lookup = new Lookup(AnswerKey.Of(key, scope), LookupKind.Claim) { Replaced = replaced, Token = NextToken() };
-            LookupResult found = await ExecuteAsync(lookup, cancellationToken).ConfigureAwait(false);
-            HeldClaim? claim = found.ClaimedSince is { } since ? _claims.Add(lookup.Key, lookup.Token, since) : null;
-            if (found.Row is not { } row)
-            {
-                return new CacheLookup(null, claim);
-            }
-
-            claim?.Release();
-            if (Read(lookup.Key, row) is { } entry)
-            {
-                return new CacheLookup(entry, null) { Version = row.Stored.Ticks, RecordedAt = row.RecordedAt };
-            }
-
-            replaced = row.Stored.Ticks;
-        }
+        return GetOrClaimAsync(AnswerKey.Of(key, scope), replaced, isRepeated: false, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -135,17 +118,14 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
     public async ValueTask<CacheLookup> WaitOrClaimAsync(
         RequestKey key, string scope, long replaced = 0, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(scope);
         TimeProvider time = _options.TimeProvider;
         long began = time.GetTimestamp();
         while (true)
         {
             await Task.Delay(WaitSteps.After(time.GetElapsedTime(began)), time, cancellationToken).ConfigureAwait(false);
-            if (!_outage.MayTakeOver && await IsMissingAsync(key, scope, replaced, cancellationToken).ConfigureAwait(false))
-            {
-                continue; // The holder is about to renew its claim.
-            }
-
-            CacheLookup found = await GetOrClaimAsync(key, scope, replaced, cancellationToken).ConfigureAwait(false);
+            CacheLookup found = await GetOrClaimAsync(
+                AnswerKey.Of(key, scope), replaced, isRepeated: true, cancellationToken).ConfigureAwait(false);
             if (!found.IsTaken)
             {
                 return found;
@@ -201,6 +181,29 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
         return new ValueTask(_closed.WaitAsync(cancellationToken));
     }
 
+    private async ValueTask<CacheLookup> GetOrClaimAsync(
+        AnswerKey key, long replaced, bool isRepeated, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var lookup = new Lookup(key, LookupKind.Claim) { Replaced = replaced, Token = NextToken(), IsRepeated = isRepeated };
+            LookupResult found = await ExecuteAsync(lookup, cancellationToken).ConfigureAwait(false);
+            HeldClaim? claim = found.ClaimedSince is { } since ? _claims.Add(key, lookup.Token, since) : null;
+            if (found.Row is not { } row)
+            {
+                return new CacheLookup(null, claim);
+            }
+
+            claim?.Release();
+            if (Read(key, row) is { } entry)
+            {
+                return new CacheLookup(entry, null) { Version = row.Stored.Ticks, RecordedAt = row.RecordedAt };
+            }
+
+            replaced = row.Stored.Ticks; // damaged
+        }
+    }
+
     private async Task CloseAllAsync()
     {
         await _puts.CloseAsync().ConfigureAwait(false);
@@ -243,12 +246,6 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
             _ = ReleaseLaterAsync(lookup);
             throw;
         }
-    }
-
-    private async ValueTask<bool> IsMissingAsync(RequestKey key, string scope, long replaced, CancellationToken cancellationToken)
-    {
-        var lookup = new Lookup(AnswerKey.Of(key, scope), LookupKind.Get) { Replaced = replaced };
-        return (await ExecuteAsync(lookup, cancellationToken).ConfigureAwait(false)).Row is null;
     }
 
     // The caller has left, but the claim may be made all the same.
