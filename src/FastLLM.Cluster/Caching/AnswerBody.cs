@@ -12,8 +12,8 @@ internal static class AnswerBody
     private const byte Brotli = 1;
     private const int BrotliHeader = 5;
 
-    // Below that, compression costs more than the bytes that it saves.
-    private const int MinLength = 512;
+    // A row below that fits a page without being divided: compression would cost more than the bytes that it saves.
+    private const int MinLength = 2000;
     private const int Quality = 1;
     private const int Window = 18;
 

@@ -20,18 +20,25 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
             select * from unnest($1, $2, $3, $4) with ordinality as a (key, scope, replaced, token, number))
         """;
 
-    // A limit in a lateral join makes the planner use the index for each key, whatever it believes about the table.
-    private const string Row = """
-        cross join lateral (
-            select stored, created, status, endpoint, model, digest, body
-            from fastllm.answers n
-            where n.key = a.key and (a.scope is null or n.scope = a.scope) and n.stored is distinct from a.replaced and n.created >= $5
-            limit 1) n
+    // With both columns of the primary key and a limit in a lateral join, the planner uses the index for each key, even if it knows
+    // nothing about the table yet.
+    private const string Row = $"""
+        cross join lateral (select {Columns} from fastllm.answers n where n.key = a.key and n.scope = a.scope and {Wanted} limit 1) n
         """;
+
+    private const string Columns = "stored, created, status, endpoint, model, digest, body";
+
+    private const string Wanted = "n.stored is distinct from a.replaced and n.created >= $5";
 
     private const string Find = $"""
         with {Asked}
         select a.number, false, clock_timestamp(), n.* from asked a {Row}
+        """;
+
+    private const string FindInAnyScope = $"""
+        with {Asked}
+        select a.number, false, clock_timestamp(), n.* from asked a
+        cross join lateral (select {Columns} from fastllm.answers n where a.scope is null and n.key = a.key and {Wanted} limit 1) n
         """;
 
     // Keys whose claim is visibly valid are not touched: that would wait for the transaction that ends it.
@@ -58,9 +65,10 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
     // Between the snapshot of the first statement and its claim, another machine may have put its answer and ended its claim.
     private const string FindClaimed = $"""
         with {Asked}
-        select a.number, false, clock_timestamp(), n.* from asked a {Row}
-        where a.token <> 0 and exists (
-            select from fastllm.claims c where c.key = a.key and c.scope = a.scope and c.token = a.token)
+        select a.number, false, clock_timestamp(), n.* from asked a
+        cross join lateral (
+            select from fastllm.claims c where c.key = a.key and c.scope = a.scope and c.token = a.token and a.token <> 0 limit 1) c
+        {Row}
         """;
 
     public async Task ExecuteAsync(IReadOnlyList<Lookup> group)
@@ -108,11 +116,18 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
 
         if (lookups.Count > 0)
         {
+            bool mayTakeOver = outage.MayTakeOver;
+            GroupArrays arrays = ArraysOf(lookups, mayTakeOver);
             bool claims = lookups.Exists(item => item.Token != 0);
-            batch.BatchCommands.Add(Command(claims ? FindOrClaim : Find, lookups, claims));
+            batch.BatchCommands.Add(claims ? Claim(arrays, mayTakeOver) : Command(Find, arrays));
             if (claims)
             {
-                batch.BatchCommands.Add(Command(FindClaimed, lookups, isClaim: false));
+                batch.BatchCommands.Add(Command(FindClaimed, arrays));
+            }
+
+            if (lookups.Exists(item => item.Key.Scope is null))
+            {
+                batch.BatchCommands.Add(Command(FindInAnyScope, arrays));
             }
         }
 
@@ -131,23 +146,37 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
         return results;
     }
 
-    private NpgsqlBatchCommand Command(string sql, List<Lookup> lookups, bool isClaim)
+    private GroupArrays ArraysOf(List<Lookup> lookups, bool mayTakeOver)
     {
-        long oldest = options.Ttl is { } ttl ? (options.TimeProvider.GetUtcNow() - ttl).ToUnixTimeMilliseconds() : long.MinValue;
-        bool mayTakeOver = outage.MayTakeOver;
-        NpgsqlBatchCommand command = new(sql);
-        command.Parameters.Keys([.. lookups.Select(item => item.RequestBytes)])
-            .Numbers(lookups.Select(item => item.Key.Scope).ToArray())
-            .With(
-                lookups.Select(item => item.Replaced == 0 ? (DateTime?)null : new DateTime(item.Replaced, DateTimeKind.Utc)).ToArray(),
-                NpgsqlDbType.Array | NpgsqlDbType.TimestampTz)
-            .Numbers(lookups.Select(item => item.IsRepeated && !mayTakeOver ? 0 : item.Token).ToArray())
-            .With(oldest, NpgsqlDbType.Bigint);
-        if (isClaim)
+        int count = lookups.Count;
+        var arrays = new GroupArrays(
+            new byte[count][], new long?[count], new DateTime?[count], new long[count],
+            options.Ttl is { } ttl ? (options.TimeProvider.GetUtcNow() - ttl).ToUnixTimeMilliseconds() : long.MinValue);
+        for (var i = 0; i < count; i++)
         {
-            command.Parameters.With(options.ClaimExpiry, NpgsqlDbType.Interval).With(mayTakeOver, NpgsqlDbType.Boolean);
+            Lookup item = lookups[i];
+            arrays.Keys[i] = item.RequestBytes;
+            arrays.Scopes[i] = item.Key.Scope;
+            arrays.Replaced[i] = item.Replaced == 0 ? null : new DateTime(item.Replaced, DateTimeKind.Utc);
+            arrays.Tokens[i] = item.IsRepeated && !mayTakeOver ? 0 : item.Token;
         }
 
+        return arrays;
+    }
+
+    private NpgsqlBatchCommand Claim(in GroupArrays arrays, bool mayTakeOver)
+    {
+        NpgsqlBatchCommand command = Command(FindOrClaim, arrays);
+        command.Parameters.With(options.ClaimExpiry, NpgsqlDbType.Interval).With(mayTakeOver, NpgsqlDbType.Boolean);
+        return command;
+    }
+
+    private static NpgsqlBatchCommand Command(string sql, in GroupArrays arrays)
+    {
+        NpgsqlBatchCommand command = new(sql);
+        command.Parameters.Keys(arrays.Keys).Numbers(arrays.Scopes)
+            .With(arrays.Replaced, NpgsqlDbType.Array | NpgsqlDbType.TimestampTz)
+            .Numbers(arrays.Tokens).With(arrays.Oldest, NpgsqlDbType.Bigint);
         return command;
     }
 
@@ -162,4 +191,7 @@ internal sealed class AnswerReader(Outage outage, PostgresCacheOptions options)
             RecordedAt = options.TimeProvider.GetUtcNow() - age,
         };
     }
+
+    // The columns of a group, as parameters of its commands.
+    private readonly record struct GroupArrays(byte[][] Keys, long?[] Scopes, DateTime?[] Replaced, long[] Tokens, long Oldest);
 }
