@@ -109,7 +109,8 @@ internal sealed class Outage(NpgsqlDataSource source, PostgresCacheOptions optio
                 _isReported = true;
                 options.OnNotice?.Invoke(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The database of the answers does not respond ({Reason(cause)}). Nothing new is sent; waiting up to {options.MaxOutage:c}."));
+                    $"The database of the answers does not respond ({Reason(cause)}). "
+                        + $"Nothing new is sent; waiting up to {options.MaxOutage:c}."));
             }
         }
 

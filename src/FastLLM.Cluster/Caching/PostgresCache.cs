@@ -8,12 +8,12 @@ namespace FastLLM;
 
 /// <summary>Stores responses in PostgreSQL, for any number of machines. Equal requests on different machines are sent once.</summary>
 /// <remarks>
-/// <para>An entry is committed before <see cref="PutAsync"/> completes, and so before the manager returns the response. Concurrent puts share
-/// a transaction, and concurrent look-ups a round trip. Before a manager sends a request, it claims its key; other machines that want the same
-/// answer wait for it. The claim of a machine that has died expires (<see cref="PostgresCacheOptions.ClaimExpiry"/>). Failures are not
-/// shared.</para>
-/// <para>While the database is away, look-ups and puts wait (<see cref="PostgresCacheOptions.MaxOutage"/>), so that nothing more is sent, and
-/// responses stay in memory. Then they fail with an <see cref="IOException"/>.</para>
+/// <para>An entry is committed before <see cref="PutAsync"/> completes, and so before the manager returns the response. Concurrent puts
+/// share a transaction, and concurrent look-ups a round trip. Before a manager sends a request, it claims its key; other machines that want
+/// the same answer wait for it. The claim of a machine that has died expires (<see cref="PostgresCacheOptions.ClaimExpiry"/>). Failures are
+/// not shared.</para>
+/// <para>While the database is away, look-ups and puts wait (<see cref="PostgresCacheOptions.MaxOutage"/>), so that nothing more is sent,
+/// and responses stay in memory. Then they fail with an <see cref="IOException"/>.</para>
 /// <para>Safe for concurrent use by any number of managers. Each entry carries a digest: a damaged entry is never returned. The cache holds
 /// no prompts, but it holds responses as received.</para>
 /// </remarks>
@@ -33,8 +33,8 @@ public sealed class PostgresCache : CacheProvider, IClaimingCache
     private long _token = BinaryPrimitives.ReadInt64LittleEndian(RandomNumberGenerator.GetBytes(sizeof(long)));
     private long _damaged;
 
-    /// <summary>Creates a cache in a store whose tables exist (<see cref="ClusterStore.InitializeAsync"/>). The store stays open when the cache is
-    /// closed.</summary>
+    /// <summary>Creates a cache in a store whose tables exist (<see cref="ClusterStore.InitializeAsync"/>). The store stays open when the
+    /// cache is closed.</summary>
     /// <param name="store">The store.</param>
     /// <param name="options">How to store entries; <see langword="null"/> for the defaults.</param>
     public PostgresCache(ClusterStore store, PostgresCacheOptions? options = null)

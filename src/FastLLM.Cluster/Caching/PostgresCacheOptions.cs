@@ -7,8 +7,8 @@ namespace FastLLM;
 public sealed class PostgresCacheOptions
 {
     /// <summary>Gets or sets how long an entry is valid after it was received.</summary>
-    /// <value>The default is <see langword="null"/>: entries never expire. An older entry is not found, and is replaced by a new entry of the
-    /// same key or removed by <see cref="PostgresCache.PruneAsync"/>.</value>
+    /// <value>The default is <see langword="null"/>: entries never expire. An older entry is not found, and is replaced by a new entry of
+    /// the same key or removed by <see cref="PostgresCache.PruneAsync"/>.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not positive.</exception>
     public TimeSpan? Ttl
     {
@@ -52,8 +52,8 @@ public sealed class PostgresCacheOptions
         }
     } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Gets or sets a callback for messages to the user, one line each: the database is away, it is back, an entry is damaged. It is
-    /// called from any thread and must not throw.</summary>
+    /// <summary>Gets or sets a callback for messages to the user, one line each: the database is away, it is back, an entry is damaged. It
+    /// is called from any thread and must not throw.</summary>
     public Action<string>? OnNotice { get; set; }
 
     /// <summary>Gets or sets the clock for waits, and for the age of entries.</summary>

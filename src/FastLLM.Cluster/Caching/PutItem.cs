@@ -1,7 +1,8 @@
 namespace FastLLM.Cluster.Caching;
 
 /// <summary>Represents an answer to be put, or the removal of all answers. The task completes when it is committed.</summary>
-internal sealed class PutItem(AnswerKey key, AnswerRow? row) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), ILaneItem
+internal sealed class PutItem(AnswerKey key, AnswerRow? row)
+    : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), ILaneItem
 {
     public AnswerKey Key => key;
 
