@@ -1,4 +1,5 @@
 using FastLLM.Benchmarks;
+using FastLLM.Benchmarks.Answers;
 using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
@@ -20,6 +21,10 @@ switch (args is [var command, ..] ? command : "")
         return await JobRuns.RunChildAsync(flags);
     case LawClient.ChildCommand:
         return await LawClient.RunChildAsync(flags);
+    case "answers":
+        return await AnswersCommand.RunAsync(flags);
+    case SharedRows.ChildCommand:
+        return await SharedRows.RunChildAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
     case "faults":
@@ -39,6 +44,10 @@ switch (args is [var command, ..] ? command : "")
             crash [--kills N] [--per-point N] [--point NAME] [--seed N] [--rows N] [--slots N] [--latency MS] [--durability power-loss|process-kill] [--no-cache] [--csv FILE]
             crash --processes N [--seed N] [...]            several processes on one cache, one of them killed
             faults [--csv FILE] [--case F04]                faults of servers and networks, and what comes of them
+            answers --store CONNECTION [--rows N] [--bytes N] [--callers N]
+                                                            the cache in PostgreSQL, in an empty database
+            answers --store CONNECTION --processes N [--rows N] [--distinct N] [--in-flight N] [--latency MS] [--kills N] [--kill-after S]
+                                                            processes with equal requests, and how often they are sent
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

@@ -85,7 +85,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         _singleFailures = SharedFailureDetector.CreateIdle(time);
         Costs = new CostMeter(Options.Prices);
         Answers = Options.Cache is { } cache
-            ? new AnswerStore<TResponse>(cache, provider, new RefreshRule(Options.RefreshFinishReasons), time, _logger)
+            ? NewStore(cache, provider)
             : null;
         var inFlight = new InFlightTable<Caller<TResponse>>(Options.Concurrency);
         ProviderIdentity identity = provider.Identity;
@@ -306,6 +306,14 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
             Check = settings.Check,
             FailureLimit = FailureLimit.Create(Options),
         };
+    }
+
+    private AnswerStore<TResponse> NewStore(CacheProvider cache, Provider<TResponse> provider)
+    {
+        var refresh = new RefreshRule(Options.RefreshFinishReasons);
+        AnswerClaims<TResponse>? claims = cache is IClaimingCache shared
+            ? new AnswerClaims<TResponse>(shared, provider, refresh, Options, _probe) : null;
+        return new AnswerStore<TResponse>(cache, provider, refresh, Options.TimeProvider, _logger, claims);
     }
 
     private SharedFailureDetector NewDetector() => new(stopsIfAlike: Options.MaxErrorShare is not >= 1, Options.TimeProvider);

@@ -16,6 +16,11 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
     /// </summary>
     public bool Applies(object? response) => _all || (!IsEmpty && response is ChatCompletion chat && Applies(chat.Choices.Select(choice => choice.FinishReason)));
 
+    /// <summary>Returns whether an answer is requested again that was recorded at <paramref name="recordedAt"/>. Answers that were recorded
+    /// since the store was opened are not, unless they are dated in the future.</summary>
+    public bool Applies(object? response, DateTimeOffset recordedAt, DateTimeOffset openedAt, DateTimeOffset now) =>
+        (recordedAt < openedAt || recordedAt > now) && Applies(response);
+
     /// <summary>Returns whether an answer whose choices ended for <paramref name="finishReasons"/> is requested again.</summary>
     public bool Applies(IEnumerable<string?> finishReasons) => _all || (!IsEmpty && finishReasons.Any(reason => reason is not null && reasons.Contains(reason)));
 }

@@ -9,7 +9,7 @@ namespace FastLLM.Pipeline;
 /// <summary>Looks answers up in the cache and records them: what is a hit, what is refreshed, and how much may be on its way to the
 /// disk.</summary>
 internal sealed class AnswerStore<TResponse>(
-    CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger)
+    CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger, AnswerClaims<TResponse>? claims = null)
 {
     private const long MaxUnrecordedBytes = 64L << 20;
 
@@ -33,10 +33,13 @@ internal sealed class AnswerStore<TResponse>(
         return lookup.IsCompletedSuccessfully ? new ValueTask<CachedAnswer<TResponse>>(Read(lookup.Result)) : WhenFoundAsync(lookup);
     }
 
-    /// <summary>Looks up the answer of a request under way.</summary>
+    /// <summary>Looks up the answer of a request under way. Where machines share the cache, a miss claims the request.</summary>
     /// <returns>The cached answer, or a failure if the cache or the callers ended the lookup; undecided on a miss.</returns>
+    public ValueTask<Outcome<TResponse>> LookUpAsync(RequestContext<TResponse> context, RequestKey key) =>
+        claims is null ? LookUpOwnAsync(context, key) : claims.LookUpAsync(context, key);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<Outcome<TResponse>> LookUpAsync(RequestContext<TResponse> context, RequestKey key)
+    private async ValueTask<Outcome<TResponse>> LookUpOwnAsync(RequestContext<TResponse> context, RequestKey key)
     {
         try
         {
@@ -122,9 +125,8 @@ internal sealed class AnswerStore<TResponse>(
         }
 
         TResponse response = provider.Read(entry.Body);
-        // An entry dated in the future was not recorded since then either.
-        bool isOlder = entry.CreatedAt < _opened || entry.CreatedAt > time.GetUtcNow();
-        return isOlder && Refresh.Applies(response) ? default : new CachedAnswer<TResponse>(true, response);
+        return Refresh.Applies(response, entry.CreatedAt, _opened, time.GetUtcNow())
+            ? default : new CachedAnswer<TResponse>(true, response);
     }
 
     // No lease is held, so another row may be sent meanwhile. But a kill loses what is not recorded: never more than a few milliseconds of

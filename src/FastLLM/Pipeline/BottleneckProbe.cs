@@ -72,6 +72,7 @@ internal sealed class BottleneckProbe(RateLimiters limiters, BudgetLedger? ledge
         return more && inFlight > 0 && inFlight >= limiters.Limit * Full ? Bottleneck.Concurrency
             : backingOff > inFlight ? Bottleneck.BackOff
             : run.IsHeldUpByConsumer ? Bottleneck.Output
+            : run.Workers.SentElsewhere > inFlight ? Bottleneck.ProviderLatency
             : more ? Bottleneck.Input
             : inFlight > 0 ? Bottleneck.ProviderLatency
             : backingOff > 0 ? Bottleneck.BackOff

@@ -13,6 +13,9 @@ internal sealed class LeftRows
     /// <summary>Notes that a request was throttled, or met an outage, for the first time.</summary>
     public void Throttle() => Interlocked.Increment(ref _throttled);
 
+    /// <summary>Notes that a request is no longer throttled.</summary>
+    public void EndThrottle() => Interlocked.Decrement(ref _throttled);
+
     /// <summary>Notes that a request has ended.</summary>
     public void End(bool wasThrottled, bool isAnswered)
     {

@@ -45,6 +45,9 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets the permission to send.</summary>
     public Lease Lease { get; } = new();
 
+    /// <summary>Gets or sets the claim of the request, if machines share the cache and this one is to send it.</summary>
+    public CacheClaim? Claim { get; set; }
+
     /// <summary>Gets or sets the number of the present send in the run's <see cref="SharedFailureDetector"/>; 0 for none.</summary>
     public long Ticket { get; set; }
 

@@ -82,6 +82,14 @@ internal sealed class RequestPipeline<TResponse>(
             await checker.CheckAsync(context).ConfigureAwait(false);
             while (!context.Outcome.IsDecided)
             {
+                if (context.Claim is { IsLost: true })
+                {
+                    // Another machine may have sent it meanwhile.
+                    context.Outcome = await answers!.LookUpAsync(context, context.Request.Key).ConfigureAwait(false);
+                    await checker.CheckAsync(context).ConfigureAwait(false);
+                    continue;
+                }
+
                 // 5 Admission: slot and rate, then money
                 if (!await admission.AcquireAsync(context).ConfigureAwait(false))
                 {
@@ -142,6 +150,11 @@ internal sealed class RequestPipeline<TResponse>(
         }
 
         // 9 Outcome
+        if (context.Claim is not null)
+        {
+            AnswerClaims<TResponse>.Release(context);
+        }
+
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
         run.LeftRows.End(context.IsThrottled, isAnswered: context.Outcome.IsNewResponse);

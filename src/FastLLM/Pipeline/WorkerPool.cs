@@ -11,9 +11,13 @@ internal sealed class WorkerPool<TResponse>(
     private int _working;
     private int _paused;
     private int _backingOff;
+    private int _sentElsewhere;
 
     /// <summary>Gets how many requests back off.</summary>
     public int BackingOff => Volatile.Read(ref _backingOff);
+
+    /// <summary>Gets how many requests wait for another machine that sends them.</summary>
+    public int SentElsewhere => Volatile.Read(ref _sentElsewhere);
 
     /// <summary>Returns how many workers may be paused at once. Beyond that, bounded memory counts more than speed.</summary>
     public static int MaxPaused(int concurrency) => Math.Max(1000, 4 * concurrency);
@@ -57,6 +61,20 @@ internal sealed class WorkerPool<TResponse>(
     public void EndBackOff()
     {
         Interlocked.Decrement(ref _backingOff);
+        Resume();
+    }
+
+    /// <summary>Pauses the calling worker while another machine sends its request.</summary>
+    public void BeginSentElsewhere()
+    {
+        Pause();
+        Interlocked.Increment(ref _sentElsewhere);
+    }
+
+    /// <summary>Ends the pause when the other machine's claim has ended.</summary>
+    public void EndSentElsewhere()
+    {
+        Interlocked.Decrement(ref _sentElsewhere);
         Resume();
     }
 
