@@ -1,6 +1,5 @@
 using FastLLM.Cluster.Store;
 using FastLLM.Costs;
-using Microsoft.Extensions.Logging;
 
 namespace FastLLM.Cluster.Budgets;
 
@@ -15,7 +14,7 @@ internal sealed class BudgetBorrower : IAsyncDisposable
 
     private readonly Func<BudgetReport, CancellationToken, Task<BudgetReply>> _exchange;
     private readonly TimeProvider _time;
-    private readonly ILogger _logger;
+    private readonly Action<string> _say;
     private readonly CancellationTokenSource _ending = new();
     private readonly Task _running;
     private TaskCompletionSource _wake = NewWake();
@@ -28,13 +27,13 @@ internal sealed class BudgetBorrower : IAsyncDisposable
     /// <param name="budget">The budget of the job.</param>
     /// <param name="exchange">Hands a report to the store.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="logger">Logs when the store cannot be reached.</param>
+    /// <param name="say">Receives messages of one line.</param>
     public BudgetBorrower(
-        decimal budget, Func<BudgetReport, CancellationToken, Task<BudgetReply>> exchange, TimeProvider time, ILogger logger)
+        decimal budget, Func<BudgetReport, CancellationToken, Task<BudgetReply>> exchange, TimeProvider time, Action<string> say)
     {
         _exchange = exchange;
         _time = time;
-        _logger = logger;
+        _say = say;
         _last = (time.GetTimestamp(), 0);
         Ledger = new BudgetLedger(budget, Wake);
         _running = RunAsync(_ending.Token);
@@ -42,6 +41,27 @@ internal sealed class BudgetBorrower : IAsyncDisposable
 
     /// <summary>Gets the ledger of the worker's sends.</summary>
     public BudgetLedger Ledger { get; }
+
+    /// <summary>Opens the budget of a job for a worker.</summary>
+    /// <returns>What borrows from it; <see langword="null"/> if the job has no budget.</returns>
+    public static async Task<BudgetBorrower?> OpenAsync(
+        ClusterStore store, string job, string worker, Action<string> say, CancellationToken cancellationToken)
+    {
+        var budgets = new BudgetStore(store);
+        if (await budgets.OpenAsync(job, worker, cancellationToken).ConfigureAwait(false) is not (var tranche, var budget))
+        {
+            return null;
+        }
+
+        return new BudgetBorrower(budget, (report, cancel) => budgets.ExchangeAsync(job, tranche, report, cancel), store.Time, say);
+    }
+
+    /// <summary>Lets a manager send with what is borrowed.</summary>
+    public void ApplyTo(RequestManagerOptions options)
+    {
+        options.Budget = Ledger.Budget;
+        options.SharedBudget = Ledger;
+    }
 
     /// <summary>Gets a task that fails if the job is gone, so that nothing can be borrowed any more.</summary>
     public Task Completion => _running;
@@ -67,7 +87,8 @@ internal sealed class BudgetBorrower : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException || StoreFault.IsAway(e))
             {
-                _logger.BudgetNotReturned(FormattableString.Invariant($"${demand.Limit - demand.Spent:0.##########}"));
+                _say(FormattableString.Invariant(
+                    $"PostgreSQL could not be reached: ${demand.Limit - demand.Spent:0.##########} of the budget count as possibly paid."));
             }
         }
 
@@ -127,11 +148,6 @@ internal sealed class BudgetBorrower : IAsyncDisposable
         }
         catch (Exception e) when (StoreFault.IsAway(e) && !ending.IsCancellationRequested)
         {
-            if (!_isAway)
-            {
-                _logger.BudgetAway(e);
-            }
-
             _isAway = true;
             return false;
         }

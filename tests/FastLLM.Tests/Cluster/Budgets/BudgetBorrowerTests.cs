@@ -1,7 +1,6 @@
 using FastLLM.Cluster.Budgets;
 using FastLLM.Costs;
 using FastLLM.TestKit;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace FastLLM.Tests.Cluster.Budgets;
@@ -19,7 +18,7 @@ public sealed class BudgetBorrowerTests
     [Fact]
     public async Task Borrower_ReportsWhenARequestWaits_ThenEverySecond_AndGivesTheRestBack()
     {
-        var borrower = new BudgetBorrower(10, ExchangeAsync, _time, NullLogger.Instance);
+        var borrower = new BudgetBorrower(10, ExchangeAsync, _time, _ => { });
         BudgetAccount account = borrower.Ledger.Open();
 
         Assert.True(await borrower.Ledger.ReserveAsync(account, 1, Cancel));
@@ -39,7 +38,7 @@ public sealed class BudgetBorrowerTests
     public async Task Borrower_WhileTheStoreIsAway_TriesOnceASecond()
     {
         _isAway = true;
-        await using var borrower = new BudgetBorrower(10, ExchangeAsync, _time, NullLogger.Instance);
+        await using var borrower = new BudgetBorrower(10, ExchangeAsync, _time, _ => { });
         Task<bool> waiting = borrower.Ledger.ReserveAsync(borrower.Ledger.Open(), 1, Cancel).AsTask();
         for (int tries = 1; tries <= 3; tries++)
         {
@@ -59,7 +58,7 @@ public sealed class BudgetBorrowerTests
     public async Task Borrower_LearnsWhatOthersSpent_AndRefuses()
     {
         _elsewhere = 9.5m;
-        await using var borrower = new BudgetBorrower(10, ExchangeAsync, _time, NullLogger.Instance);
+        await using var borrower = new BudgetBorrower(10, ExchangeAsync, _time, _ => { });
 
         Assert.False(await borrower.Ledger.ReserveAsync(borrower.Ledger.Open(), 1, Cancel));
     }

@@ -1,0 +1,4 @@
+using FastLLM.TestKit.Servers;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(SharedServers))]
