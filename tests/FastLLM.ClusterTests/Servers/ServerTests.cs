@@ -1,6 +1,7 @@
 using FastLLM.TestKit.Servers;
 using Npgsql;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using Xunit;
 
 namespace FastLLM.ClusterTests.Servers;
@@ -53,6 +54,9 @@ public sealed class ServerTests(SharedServers servers)
         {
             var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
             await channel.QueueDeclareAsync("work", durable: true, exclusive: false, autoDelete: false, quorum, cancellationToken: Cancel);
+
+            // A server that is killed within half a second after a queue was declared has forgotten the queue.
+            await server.ControlAsync("eval", "[dets:sync(Table) || Table <- dets:all()].");
             await channel.BasicPublishAsync("", "work", mandatory: true, new BasicProperties { Persistent = true }, new byte[] { 7 }, Cancel);
         }
 
@@ -62,8 +66,15 @@ public sealed class ServerTests(SharedServers servers)
         await using (IConnection connection = await new ConnectionFactory { Uri = host }.CreateConnectionAsync(Cancel))
         await using (IChannel channel = await connection.CreateChannelAsync(cancellationToken: Cancel))
         {
-            BasicGetResult? message = await channel.BasicGetAsync("work", autoAck: true, Cancel);
-            Assert.Equal([7], message!.Body.ToArray());
+            var received = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var consumer = new AsyncEventingBasicConsumer(channel);
+            consumer.ReceivedAsync += (_, message) =>
+            {
+                received.TrySetResult(message.Body.ToArray());
+                return Task.CompletedTask;
+            };
+            await channel.BasicConsumeAsync("work", autoAck: true, consumer, Cancel);
+            Assert.Equal([7], await received.Task.WaitAsync(Cancel));
         }
     }
 

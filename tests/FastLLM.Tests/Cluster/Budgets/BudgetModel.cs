@@ -166,6 +166,9 @@ internal sealed class BudgetModel(decimal budget, Random random)
 
         public bool IsDone => Refused is not null && _waiting.Count == 0 && InFlight.Count == 0;
 
+        public override string ToString() =>
+            $"paid {Paid}, in flight {InFlight.Count}, waiting {string.Join(", ", _waiting.Select(waiting => waiting.WorstCase))}, lent {_tranche.Lent}, refused {Refused}";
+
         public void Work(Random random)
         {
             foreach (var send in InFlight.Where(send => send.Until <= _model.Now).ToArray())
@@ -200,18 +203,21 @@ internal sealed class BudgetModel(decimal budget, Random random)
             _ledger.Settle(_account, send.WorstCase, cost);
         }
 
+        // First come, first served: the requests that the ledger does not list any more are the first ones. Their tasks complete on other threads.
         private void Admit(Random random)
         {
-            foreach (var waiting in _waiting.Where(waiting => waiting.Reserved.IsCompleted).ToArray())
+            decimal undecided = _ledger.Offer(demand => demand.Limit).Waiting;
+            while (_waiting.Sum(waiting => waiting.WorstCase) > undecided)
             {
-                _waiting.Remove(waiting);
-                if (waiting.Reserved.GetAwaiter().GetResult())
+                (Task<bool> reserved, decimal worstCase) = _waiting[0];
+                _waiting.RemoveAt(0);
+                if (reserved.GetAwaiter().GetResult())
                 {
-                    InFlight.Add((waiting.WorstCase, _model.Now + random.Next(1, 30)));
+                    InFlight.Add((worstCase, _model.Now + random.Next(1, 30)));
                 }
                 else
                 {
-                    Refused ??= waiting.WorstCase;
+                    Refused ??= worstCase;
                 }
             }
         }

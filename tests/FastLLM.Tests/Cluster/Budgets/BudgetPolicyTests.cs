@@ -37,7 +37,7 @@ public sealed class BudgetPolicyTests
         while (model.Workers.Count > 0)
         {
             model.Step(isRough: false);
-            Assert.True(model.Now < 40_000, "Workers wait for ever.");
+            Assert.True(model.Now < 40_000, $"Workers wait for ever: {string.Join("; ", model.Workers)}");
             foreach (BudgetModel.Worker worker in model.Workers.Where(worker => worker.IsDone).ToArray())
             {
                 leastRefused = Math.Min(leastRefused, worker.Refused!.Value);
@@ -53,7 +53,6 @@ public sealed class BudgetPolicyTests
     [InlineData(10, 4, 1, 1, 5, 1, 3.5)] // half of what is free, for one of one
     [InlineData(10, 4, 1, 5, 5, 0, 1.5)] // a tenth of it, for one of five
     [InlineData(10, 4, 1, 5, 5, 2, 2)] // but enough for the request that waits
-    [InlineData(10, 12, 1, 1, 5, 0, 1)] // a budget that was lowered
     public void Grant_DividesTheRest(decimal budget, decimal others, decimal kept, int workers, decimal wanted, decimal least, decimal expected)
     {
         var state = new BudgetState(budget, others, OthersPaid: 0, Lost: 0, workers, IsShort: false);
@@ -71,6 +70,16 @@ public sealed class BudgetPolicyTests
         BudgetGrant grant = BudgetPolicy.Grant(state, new BudgetReport(1, Paid: 0.5m, Kept: 1, Wanted: 3, Least: 2.1m));
 
         Assert.Equal(new BudgetGrant(1, IsLeftShort: true), grant);
+    }
+
+    [Fact]
+    public void Grant_OfABudgetThatWasLowered_LeavesWhatIsKept()
+    {
+        var state = new BudgetState(10, OthersLent: 12, OthersPaid: 3, Lost: 0, Workers: 2, IsShort: false);
+
+        BudgetGrant grant = BudgetPolicy.Grant(state, new BudgetReport(1, Paid: 0, Kept: 1, Wanted: 3, Least: 0));
+
+        Assert.Equal(1, grant.Lent);
     }
 
     [Fact]
