@@ -21,6 +21,17 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         root.Subcommands.Add(CacheCommand.Create(time));
         root.Subcommands.Add(SimulateCommand.Create(time));
         root.Subcommands.Add(ProvidersCommand.Create(environment));
+        root.Subcommands.Add(SubmitCommand.Create(environment, time));
+        root.Subcommands.Add(WorkerCommand.Create(environment, time));
+        root.Subcommands.Add(JobsCommand.CreateList(environment, time));
+        root.Subcommands.Add(JobsCommand.CreateStatus(environment, time));
+        root.Subcommands.Add(FetchCommand.Create(environment, time));
+        foreach (Command command in JobStateCommands.Create(environment, time))
+        {
+            root.Subcommands.Add(command);
+        }
+
+        root.Subcommands.Add(ClusterCommand.Create(environment, time));
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(HelpCommand.Create(root));
         root.AddExample("Try it without an API key:", "fastllm run samples/questions.jsonl --provider simulator");

@@ -28,6 +28,10 @@ internal sealed class CacheOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(CliCommand command) => command.Add("Cache", _folder, _none, _refresh, _durability, _network);
 
+    /// <summary>Returns whether the user chose something about this machine's cache.</summary>
+    public bool IsGiven(ParseResult result) => new Option[] { _folder, _none, _durability, _network }
+        .Any(option => result.GetResult(option) is { Implicit: false });
+
     /// <summary>Opens the cache; returns <see langword="null"/> with <c>--no-cache</c>.</summary>
     /// <exception cref="UsageException">The options contradict each other, or the cache cannot be opened.</exception>
     public DiskCache? Open(ParseResult result, Action<string> notice)

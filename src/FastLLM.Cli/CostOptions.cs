@@ -29,6 +29,12 @@ internal sealed class CostOptions
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(CliCommand command) => command.Add("Cost", _dryRun, _preview, _yes, _confirmAbove, _maxCost, _prices);
 
+    /// <summary>Adds the options of a command that neither asks nor shows rows first.</summary>
+    public void AddAmountsTo(CliCommand command) => command.Add("Cost", _maxCost, _prices);
+
+    /// <summary>Returns the file of prices, if there is one.</summary>
+    public string? PriceFile(ParseResult result) => result.GetValue(_prices);
+
     /// <summary>Returns how many rows to show first; <see langword="null"/> for the default.</summary>
     /// <exception cref="UsageException">The number is out of range.</exception>
     public int? Preview(ParseResult result) => result.GetValue(_preview) is not { } rows ? null

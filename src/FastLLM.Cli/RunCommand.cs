@@ -5,8 +5,10 @@ namespace FastLLM.Cli;
 /// <summary>Represents <c>fastllm run</c>: turns arguments into options, and the result of the job into an exit code.</summary>
 internal sealed class RunCommand
 {
+    // Many fields because each group of options has its reader.
+
     // A run waits for a throttled provider as long as it takes; the user can interrupt and resume it at any time.
-    private static readonly TimeSpan MaxThrottleWait = TimeSpan.FromDays(7);
+    internal static readonly TimeSpan MaxThrottleWait = TimeSpan.FromDays(7);
 
     private readonly Func<string, string?> _environment;
     private readonly TimeProvider _time;
@@ -20,11 +22,13 @@ internal sealed class RunCommand
     private readonly CostOptions _cost = new();
     private readonly DisplayOptions _display = new();
     private readonly TelemetryOptions _telemetry = new();
+    private readonly ClusterOptions _cluster;
 
     private RunCommand(Func<string, string?> environment, TimeProvider time)
     {
         _environment = environment;
         _time = time;
+        _cluster = new ClusterOptions(environment);
     }
 
     /// <summary>Creates the command.</summary>
@@ -40,6 +44,7 @@ internal sealed class RunCommand
         run._answers.AddTo(command);
         run._output.AddTo(command);
         run._cache.AddTo(command);
+        run._cluster.AddOptionalTo(command);
         run._limits.AddTo(command);
         run._times.AddTo(command);
         run._cost.AddTo(command);
@@ -90,7 +95,13 @@ internal sealed class RunCommand
         }
 
         Uri? collector = _telemetry.Read(result, _endpoint.Read(result).AllowHttp);
-        int? preview = ReadPreview(result, job);
+        bool isCluster = _cluster.IsUsed(result) && !isPartial;
+        if (isCluster)
+        {
+            ClusterRun.Refuse(job, options, _cost.Preview(result), _cache.IsGiven(result));
+        }
+
+        int? preview = isCluster ? 0 : ReadPreview(result, job);
         Endpoint? endpoint = isPartial ? null : ResolveEndpoint(result);
         job.Answers = _answers.Read(result, endpoint?.Preset?.KnowsSchemas ?? true);
         using var signals = new Signals(_time);
@@ -126,7 +137,7 @@ internal sealed class RunCommand
         }
 
         using TelemetryExport? export = collector is null ? null : new TelemetryExport(collector, progress.Warn);
-        await using DiskCache? cache = _cache.Open(result, progress.Notice);
+        await using DiskCache? cache = isCluster ? null : _cache.Open(result, progress.Notice);
         options.Cache = cache;
         if (_cost.IsDryRun(result))
         {
@@ -154,7 +165,7 @@ internal sealed class RunCommand
         }
 
         int concurrency = options.Concurrency;
-        bool hasKeys = !isQuiet && KeyReader.IsPossible && ProgressDisplay.IsLiveOnStandardError(_environment);
+        bool hasKeys = !isQuiet && !isCluster && KeyReader.IsPossible && ProgressDisplay.IsLiveOnStandardError(_environment);
         if (hasKeys && options is { TotalTimeout: null, AdaptiveConcurrency: false })
         {
             options.Concurrency = RunControls.HeadroomOf(concurrency);
@@ -167,6 +178,18 @@ internal sealed class RunCommand
             int highest = manager.Options.Concurrency;
             manager.Limiters.ChangeCeiling(Math.Min(concurrency, highest));
             controls = new RunControls(manager.Limiters, highest, signals.Stop) { OnlyStops = options.TotalTimeout is not null };
+        }
+
+        if (isCluster)
+        {
+            return await report.GuardAsync(async () =>
+            {
+                await using ClusterSubmit cluster = await ClusterSubmit.OpenAsync(
+                    _cluster.OpenStore(result, _time), _cluster.ReadBroker(result), endpoint!, _endpoint.Read(result).AllowHttp, job, options,
+                    _cost.PriceFile(result), signals.Drain);
+                ClusterRun.Attach(cluster.Client, job, progress);
+                return await report.CompleteAsync(() => Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort)), signals.Drain);
+            });
         }
 
         using KeyReader? keys = controls is null ? null : KeyReader.Start(controls.Press, _time);
@@ -190,7 +213,7 @@ internal sealed class RunCommand
         EndpointChoice choice = _endpoint.Read(result);
         try
         {
-            return Endpoint.Resolve(choice, _environment);
+            return _cluster.IsUsed(result) ? ClusterEndpoint.Resolve(choice, _environment) : Endpoint.Resolve(choice, _environment);
         }
         catch (UsageException) when (_cost.IsDryRun(result) && choice is { Provider: null, BaseUrl: null, ApiKeyEnv: null })
         {

@@ -1,4 +1,5 @@
 using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Running;
 using FastLLM.Jobs.Tables;
 
 namespace FastLLM;
@@ -132,6 +133,9 @@ public sealed class JobOptions
 
     /// <summary>Gets or sets the number of rows to send in this run; <see langword="null"/> for all. Further rows stay pending.</summary>
     internal long? MaxSends { get; set; }
+
+    /// <summary>Gets or sets what processes the rows in place of this machine; <see langword="null"/>: this machine does.</summary>
+    internal NewRowProcessor? NewProcessor { get; set; }
 
     /// <summary>Gets or sets a callback that is invoked with the id and the request of each row before it is sent.</summary>
     internal Action<string, LlmRequest>? OnRowSending { get; set; }

@@ -8,7 +8,8 @@ namespace FastLLM.Tests;
 /// <summary>Dependencies point one way. Reads the compiled code, so that nothing a method does is overlooked.</summary>
 /// <remarks>
 /// In the engine: Json knows nobody, Keys only Json; a feature folder knows Json, Keys, Diagnostics and the public types of others; Pipeline knows all folders;
-/// only the root knows the manager. Between projects: Cli knows Jobs and Simulator; Jobs and Extensions.AI know the engine; nothing knows Cli.
+/// only the root knows the manager. Between projects: Cli knows Jobs, Cluster and Simulator; Cluster knows Jobs; Jobs and Extensions.AI know the engine;
+/// nothing knows Cli.
 /// </remarks>
 public sealed class ArchitectureTests
 {
@@ -37,7 +38,8 @@ public sealed class ArchitectureTests
     /// <summary>Every assembly that is built from src.</summary>
     internal static IReadOnlyList<Assembly> Assemblies { get; } =
     [
-        s_engine, s_jobs, typeof(FastLLMChatClient).Assembly, typeof(SimulatorServer).Assembly, typeof(global::FastLLM.Cli.App).Assembly,
+        s_engine, s_jobs, typeof(FastLLMChatClient).Assembly, typeof(SimulatorServer).Assembly, typeof(ClusterStore).Assembly,
+        typeof(global::FastLLM.Cli.App).Assembly,
     ];
 
     [Fact]
@@ -82,6 +84,7 @@ public sealed class ArchitectureTests
         Assert.Empty(known["FastLLM.Simulator"]);
         Assert.Equal(["FastLLM"], known["FastLLM.Jobs"]);
         Assert.Equal(["FastLLM"], known["FastLLM.Extensions.AI"]);
+        Assert.Equal(["FastLLM", "FastLLM.Jobs"], known["FastLLM.Cluster"]);
         Assert.DoesNotContain(typeof(global::FastLLM.Cli.App).Assembly.GetName().Name!, known.Values.SelectMany(names => names));
     }
 

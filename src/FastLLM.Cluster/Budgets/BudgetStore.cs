@@ -33,19 +33,35 @@ internal sealed class BudgetStore(ClusterStore store)
 
     private const string NoteShort = "update fastllm.budgets set short_until = clock_timestamp() + interval '3 seconds' where job = $1";
 
+    /// <summary>Determines whether a job has stopped because its budget is used up.</summary>
+    public static bool IsUsedUp(string? reason) => reason?.StartsWith("The budget of $", StringComparison.Ordinal) == true;
+
     /// <summary>Sets the budget of a job, also of one that has a budget: it continues with the new one.</summary>
+    /// <param name="connection">The connection, with its transaction.</param>
     /// <param name="job">The job.</param>
     /// <param name="budget">The budget in US dollars.</param>
-    /// <param name="earlier">What the job had cost before it came to the cluster; ignored if it has a budget.</param>
+    /// <param name="earlier">What its rows had cost before they came to the cluster; ignored if the job has a budget.</param>
     /// <param name="cancellationToken">Cancels the command.</param>
-    public async Task SetAsync(string job, decimal budget, decimal earlier, CancellationToken cancellationToken)
+    /// <returns>Whether there is such a job.</returns>
+    public static async Task<bool> SetAsync(
+        NpgsqlConnection connection, string job, decimal budget, decimal earlier, CancellationToken cancellationToken)
     {
         const string sql = """
-            insert into fastllm.budgets (job, budget, earlier) values ($1, $2, $3)
+            insert into fastllm.budgets (job, budget, earlier) select id, $2, $3 + cost from fastllm.jobs where id = $1
             on conflict (job) do update set budget = excluded.budget, short_until = null
             """;
-        await using NpgsqlCommand command = store.Command(sql, job, budget, earlier);
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = new NpgsqlCommand(sql, connection)
+        {
+            Parameters = { new() { Value = job }, new() { Value = budget }, new() { Value = earlier } },
+        };
+        return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false) > 0;
+    }
+
+    /// <inheritdoc cref="SetAsync(NpgsqlConnection, string, decimal, decimal, CancellationToken)"/>
+    public async Task<bool> SetAsync(string job, decimal budget, decimal earlier, CancellationToken cancellationToken)
+    {
+        await using NpgsqlConnection connection = await store.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        return await SetAsync(connection, job, budget, earlier, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Lets a worker borrow from the budget of a job.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 
 namespace FastLLM.Cluster.Store;
@@ -6,8 +5,9 @@ namespace FastLLM.Cluster.Store;
 /// <summary>Reads the address of the database: an URL, or the <c>name=value</c> pairs of Npgsql or libpq.</summary>
 internal static class StoreAddress
 {
-    private const int ConnectSeconds = 10;
-    private const int CommandSeconds = 30;
+    // What stalls must be noticed: a command without an answer, and a server that is gone.
+    private const string Defaults =
+        "Timeout=10;Command Timeout=30;Keepalive=10;Cancellation Timeout=2000;Application Name=fastllm;Host=localhost;";
 
     /// <summary>Returns Npgsql's connection string.</summary>
     /// <exception cref="ArgumentException">The text is no address. The message does not repeat it: it may contain a password.</exception>
@@ -16,19 +16,7 @@ internal static class StoreAddress
         string text = address.Trim();
         try
         {
-            NpgsqlConnectionStringBuilder builder = IsUrl(text) ? FromUrl(new Uri(text)) : FromPairs(text);
-            if (string.IsNullOrEmpty(builder.Host))
-            {
-                builder.Host = "localhost";
-            }
-
-            // What stalls must be noticed: a command that gets no answer, a server that is gone, a connection that nobody answers.
-            SetDefault(builder, "Timeout", ConnectSeconds);
-            SetDefault(builder, "Command Timeout", CommandSeconds);
-            SetDefault(builder, "Keepalive", ConnectSeconds);
-            SetDefault(builder, "Cancellation Timeout", 2_000);
-            SetDefault(builder, "Application Name", "fastllm");
-            return builder.ConnectionString;
+            return (IsUrl(text) ? FromUrl(new Uri(text)) : FromPairs(text)).ConnectionString;
         }
         catch (Exception e) when (e is UriFormatException or KeyNotFoundException or FormatException or ArgumentException)
         {
@@ -58,7 +46,12 @@ internal static class StoreAddress
 
     private static NpgsqlConnectionStringBuilder FromUrl(Uri uri)
     {
-        var builder = new NpgsqlConnectionStringBuilder { Host = Uri.UnescapeDataString(uri.Host) };
+        var builder = new NpgsqlConnectionStringBuilder(Defaults);
+        if (uri.Host.Length > 0)
+        {
+            builder.Host = Uri.UnescapeDataString(uri.Host);
+        }
+
         if (uri.Port > 0)
         {
             builder.Port = uri.Port;
@@ -93,10 +86,10 @@ internal static class StoreAddress
     {
         if (text.Contains(';', StringComparison.Ordinal) || text.Count(c => c == '=') == 1)
         {
-            return new NpgsqlConnectionStringBuilder(text);
+            return new NpgsqlConnectionStringBuilder(Defaults + text); // of two values, the last one is valid
         }
 
-        var builder = new NpgsqlConnectionStringBuilder();
+        var builder = new NpgsqlConnectionStringBuilder(Defaults);
         foreach (string pair in text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             string[] parts = pair.Split('=', 2);
@@ -118,12 +111,4 @@ internal static class StoreAddress
         "application_name" => "Application Name",
         _ => name,
     }] = value.Replace("verify-full", "VerifyFull", StringComparison.Ordinal).Replace("verify-ca", "VerifyCA", StringComparison.Ordinal);
-
-    private static void SetDefault(NpgsqlConnectionStringBuilder builder, string name, object value)
-    {
-        if (!builder.ShouldSerialize(name))
-        {
-            builder[name] = Convert.ToString(value, CultureInfo.InvariantCulture);
-        }
-    }
 }

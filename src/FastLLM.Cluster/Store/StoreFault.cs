@@ -44,7 +44,7 @@ internal static class StoreFault
         }
     }
 
-    /// <summary>Runs a command for a user who waits for it: what the database reports becomes an exception with a clear message.</summary>
+    /// <summary>Runs a command whose result a user awaits: what the database reports becomes an exception with a clear message.</summary>
     /// <exception cref="IOException">The database cannot be reached, or refuses the command.</exception>
     public static async Task<T> GuardAsync<T>(Func<Task<T>> command)
     {

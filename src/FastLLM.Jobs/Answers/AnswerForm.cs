@@ -50,6 +50,9 @@ public sealed class AnswerForm
     /// <summary>Gets the members of the answers.</summary>
     internal IReadOnlyList<AnswerField> Fields { get; }
 
+    /// <summary>Gets the labels; <see langword="null"/> if the answers are JSON.</summary>
+    internal IReadOnlyList<string>? Labels => _labels?.Labels;
+
     /// <summary>Gets what was found about the schema.</summary>
     internal SchemaRules Rules { get; }
 

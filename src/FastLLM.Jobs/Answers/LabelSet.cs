@@ -13,6 +13,9 @@ internal sealed class LabelSet(string field, IReadOnlyList<string> labels)
 
     private readonly Dictionary<string, string> _byText = labels.ToDictionary(label => label, StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Gets the labels.</summary>
+    public IReadOnlyList<string> Labels => labels;
+
     /// <summary>Gets the text that describes the labels to a model.</summary>
     public string Instruction => $"Answer with exactly one of these labels and nothing else: {string.Join(", ", labels)}.";
 

@@ -95,8 +95,9 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         Shared = _shared,
     };
 
-    // A row that was not sent, or failed for a reason that is not its own, gets no record: the next run sends it.
-    private static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
+    /// <summary>Determines whether a row gets no record, so that the next run sends it: it was not sent, or failed for a reason that is not
+    /// its own.</summary>
+    public static bool StaysPending(ResponseWrapper outcome) => outcome.Error is { } error
         && (error.FailureScope == FailureScope.Run
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) == FailureAction.StopRun);

@@ -3,6 +3,7 @@ using FastLLM.Caching;
 using FastLLM.Diagnostics;
 using FastLLM.Jobs.Input;
 using FastLLM.Jobs.Output;
+using FastLLM.Jobs.Running;
 using FastLLM.Jobs.Tables;
 
 namespace FastLLM.Jobs.Planning;
@@ -86,6 +87,10 @@ internal sealed class JobSetup
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     public ResumeState NewResumeState() => new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons));
+
+    /// <summary>Creates what processes the rows.</summary>
+    public IRowProcessor NewProcessor(ResumeState resume, RowSink sink, CostAccount costs) =>
+        Options.NewProcessor is { } create ? create(this, resume, sink, costs) : new RowProcessor(this, resume, sink, costs);
 
     /// <summary>Creates the export of the output from its log.</summary>
     public TableExport NewExport()

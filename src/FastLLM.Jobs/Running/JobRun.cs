@@ -27,7 +27,7 @@ internal sealed class JobRun(JobSetup setup)
         if (_options.Output == Job.Pipe)
         {
             using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input, setup.Index.Answers);
-            var toPipe = new RowProcessor(setup, setup.NewResumeState(), pipe, new CostAccount(journal: null, recorded: 0));
+            IRowProcessor toPipe = setup.NewProcessor(setup.NewResumeState(), pipe, new CostAccount(journal: null, recorded: 0));
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
@@ -51,7 +51,7 @@ internal sealed class JobRun(JobSetup setup)
 
         var costs = new CostAccount(journal, resume.Cost);
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
-        var toFile = new RowProcessor(setup, resume, sink, costs);
+        IRowProcessor toFile = setup.NewProcessor(resume, sink, costs);
         using LimitJournal? limits = OpenLimits(output);
         JobResult result;
         try

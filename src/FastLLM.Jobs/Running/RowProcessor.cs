@@ -8,10 +8,9 @@ using FastLLM.Retries;
 namespace FastLLM.Jobs.Running;
 
 /// <summary>Sends the rows of a job that are not kept, and writes their outcomes.</summary>
-internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs)
+internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs) : IRowProcessor
 {
-    /// <summary>Sends and writes the rows.</summary>
-    /// <inheritdoc cref="Job.RunAsync(JobPlan, CancellationToken, CancellationToken)"/>
+    /// <inheritdoc/>
     public async Task<JobResult> RunAsync(CancellationToken drain, CancellationToken cancellationToken)
     {
         using var stopSending = CancellationTokenSource.CreateLinkedTokenSource(drain);

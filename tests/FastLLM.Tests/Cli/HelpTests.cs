@@ -10,7 +10,7 @@ public sealed class HelpTests
 {
 
     private static readonly string[] s_headings =
-        ["Input", "Requests", "Endpoint", "Answers", "Output", "Cache", "Limits", "Time and retries", "Cost", "Display"];
+        ["Input", "Requests", "Endpoint", "Answers", "Output", "Cache", "Cluster", "Limits", "Time and retries", "Cost", "Display"];
 
     public static TheoryData<string> Commands => [.. All().Select(HelpWriter.PathOf)];
 

@@ -8,6 +8,7 @@ public sealed class ApprovedApiTests
     [InlineData(typeof(LlmRequest), "FastLLM")]
     [InlineData(typeof(FastLLM.Simulator.SimulatorServer), "FastLLM.Simulator")]
     [InlineData(typeof(Job), "FastLLM.Jobs")]
+    [InlineData(typeof(ClusterStore), "FastLLM.Cluster")]
     [InlineData(typeof(FastLLMChatClient), "FastLLM.Extensions.AI")]
     public void PublicApi_IsApproved(Type inAssembly, string name)
     {

@@ -43,7 +43,7 @@ create table fastllm.chunks (
     number integer not null,
     rows integer not null,
     state smallint not null default 0, -- 0 waiting, 1 working, 2 done
-    token bigint not null default 0, -- raised by each worker that takes the chunk: whoever has an older one writes nothing
+    token bigint not null default 0, -- raised by each worker that takes the chunk; with an older one, nothing is written
     crashes smallint not null default 0, -- workers that ended while they had it
     worker text,
     input bytea not null,
@@ -54,3 +54,4 @@ create table fastllm.chunks (
 alter table fastllm.chunks alter column input set storage external;
 alter table fastllm.chunks alter column output set storage external;
 create index chunks_open on fastllm.chunks (job, number) where state < 2;
+create index chunks_held on fastllm.chunks (worker) where state = 1;

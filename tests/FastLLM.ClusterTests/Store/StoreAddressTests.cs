@@ -2,7 +2,7 @@ using FastLLM.Cluster.Store;
 using Npgsql;
 using Xunit;
 
-namespace FastLLM.ClusterTests;
+namespace FastLLM.ClusterTests.Store;
 
 public sealed class StoreAddressTests
 {

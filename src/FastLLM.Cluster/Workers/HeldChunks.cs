@@ -1,0 +1,25 @@
+using System.Collections.Concurrent;
+using FastLLM.Cluster.Store;
+
+namespace FastLLM.Cluster.Workers;
+
+/// <summary>Holds the chunks that a worker has taken and not completed.</summary>
+internal sealed class HeldChunks
+{
+    private readonly ConcurrentDictionary<ChunkId, ChunkWork> _chunks = new();
+
+    /// <summary>Gets all of them.</summary>
+    public ChunkWork[] All => [.. _chunks.Values];
+
+    /// <summary>Determines whether a chunk is held.</summary>
+    public bool Contains(ChunkId id) => _chunks.ContainsKey(id);
+
+    /// <summary>Gets those of a job.</summary>
+    public ChunkWork[] Of(string job) => [.. _chunks.Values.Where(chunk => chunk.Taken.Id.Job == job)];
+
+    /// <summary>Adds a chunk.</summary>
+    public void Add(ChunkWork chunk) => _chunks[chunk.Taken.Id] = chunk;
+
+    /// <summary>Removes a chunk, unless it was taken again since.</summary>
+    public void Remove(ChunkWork chunk) => _chunks.TryRemove(new KeyValuePair<ChunkId, ChunkWork>(chunk.Taken.Id, chunk));
+}
