@@ -7,14 +7,14 @@ namespace FastLLM.Cluster.Budgets;
 /// <para>The rule that keeps the budget: the loans of all workers together never exceed it, and a worker spends and reserves only what it was
 /// lent. A worker lowers its limit before it reports that it gives money back, so a report that is lost, or comes late, harms nothing; and
 /// what a worker that is gone had borrowed stays lent.</para>
-/// <para>A worker borrows two seconds and a quarter of what it has in flight ahead, so that its sends rarely wait. Near the end it gets half
+/// <para>A worker borrows half a second and a quarter of what it has in flight ahead, so that its sends rarely wait. Near the end it gets half
 /// of its share of the rest at most, so that the rest is divided ever more finely; once a request waits that the rest does not cover,
 /// nobody borrows ahead.</para>
 /// </remarks>
 internal static class BudgetPolicy
 {
     private const decimal Unit = 0.000_000_000_001m; // of the columns
-    private const decimal Seconds = 2;
+    private const decimal Seconds = 0.5m;
     private const decimal Share = 4;
 
     /// <summary>Returns what should be borrowed beyond what is used and waited for.</summary>

@@ -88,7 +88,8 @@ public sealed class BudgetPolicyTests
         var demand = new BudgetDemand(Spent: 1, Reserved: 2, Limit: 10, Waiting: 1, Next: 0.5m);
 
         Assert.Equal(4 + 0.75m, BudgetPolicy.Keep(demand, BudgetPolicy.Ahead(demand, perSecond: 0, isShort: false), isShort: false));
-        Assert.Equal(10, BudgetPolicy.Keep(demand, BudgetPolicy.Ahead(demand, perSecond: 5, isShort: false), isShort: false));
+        Assert.Equal(7.25m, BudgetPolicy.Keep(demand, BudgetPolicy.Ahead(demand, perSecond: 5, isShort: false), isShort: false));
+        Assert.Equal(10, BudgetPolicy.Keep(demand, BudgetPolicy.Ahead(demand, perSecond: 50, isShort: false), isShort: false));
         Assert.Equal(3, BudgetPolicy.Keep(demand, BudgetPolicy.Ahead(demand, perSecond: 5, isShort: true), isShort: true));
     }
 
