@@ -33,10 +33,14 @@ internal static class JobStateCommands
         if (publishes)
         {
             command.Add("Cost", maxCost);
-            command.AddExample("Continue a job whose budget is used up:", $"fastllm {name} questions-1f3a9c20 --max-cost 50");
         }
 
         command.AddExample($"{char.ToUpperInvariant(name[0])}{name[1..]} a job:", $"fastllm {name} questions-1f3a9c20");
+        if (publishes)
+        {
+            command.AddExample("Continue a job whose budget is used up:", $"fastllm {name} questions-1f3a9c20 --max-cost 50");
+        }
+
         command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
             async () =>
             {
