@@ -47,8 +47,10 @@ internal static class JobText
         Add("cost", CostText.Dollars(job.Counts.Cost));
         if (status.Budget is { } budget)
         {
-            Add("budget", $"{CostText.Dollars(budget.Budget)}: {CostText.Dollars(budget.Paid)} paid, {CostText.Dollars(budget.Lent)} lent to workers"
-                + (budget.MaybePaid > 0 ? $", {CostText.Dollars(budget.MaybePaid)} possibly paid by workers that ended without a report" : ""));
+            string lost = budget.MaybePaid == 0 ? ""
+                : $", {CostText.Dollars(budget.MaybePaid)} possibly paid by workers that ended without a report";
+            Add("budget", $"{CostText.Dollars(budget.Budget)}: {CostText.Dollars(budget.Paid)} paid, "
+                + $"{CostText.Dollars(budget.Lent)} lent to workers{lost}");
         }
 
         if (status.Workers.Count > 0)

@@ -4,8 +4,8 @@ using FastLLM.Costs;
 namespace FastLLM.Cluster.Budgets;
 
 /// <summary>Borrows money for the sends of one worker, and reports what they cost.</summary>
-/// <remarks>It reports every second while something is lent, and at once when a request waits. While the database is away, sends continue with
-/// what is lent, and then wait.</remarks>
+/// <remarks>It reports every second while something is lent, and at once when a request waits. While the database is away, sends continue
+/// with what is lent, and then wait.</remarks>
 internal sealed class BudgetBorrower : IAsyncDisposable
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
@@ -114,7 +114,8 @@ internal sealed class BudgetBorrower : IAsyncDisposable
     {
         try
         {
-            await Volatile.Read(ref _wake).Task.WaitAsync(isIdle ? Timeout.InfiniteTimeSpan : s_interval, _time, ending).ConfigureAwait(false);
+            TimeSpan longest = isIdle ? Timeout.InfiniteTimeSpan : s_interval;
+            await Volatile.Read(ref _wake).Task.WaitAsync(longest, _time, ending).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

@@ -4,12 +4,12 @@ namespace FastLLM.Cluster.Budgets;
 
 /// <summary>Decides what a worker borrows of a shared budget, and what it gives back.</summary>
 /// <remarks>
-/// <para>The rule that keeps the budget: the loans of all workers together never exceed it, and a worker spends and reserves only what it was
-/// lent. A worker lowers its limit before it reports that it gives money back, so a report that is lost, or comes late, harms nothing; and
-/// what a worker that is gone had borrowed stays lent.</para>
-/// <para>A worker borrows half a second and a quarter of what it has in flight ahead, so that its sends rarely wait. Near the end it gets half
-/// of its share of the rest at most, so that the rest is divided ever more finely; once a request waits that the rest does not cover,
-/// nobody borrows ahead.</para>
+/// <para>The rule that keeps the budget: the loans of all workers together never exceed it, and a worker spends and reserves only what
+/// it was lent. A worker lowers its limit before it reports that it gives money back, so a report that is lost, or comes late, harms
+/// nothing; and what a lost worker had borrowed stays lent.</para>
+/// <para>A worker borrows half a second and a quarter of what it has in flight ahead, so that its sends rarely wait. Near the end it gets
+/// half of its share of the rest at most, so that the rest is divided ever more finely; once a request waits that the rest does not
+/// cover, no worker borrows ahead.</para>
 /// </remarks>
 internal static class BudgetPolicy
 {
@@ -24,7 +24,7 @@ internal static class BudgetPolicy
     public static decimal Ahead(in BudgetDemand demand, decimal perSecond, bool isShort) =>
         isShort ? 0 : (perSecond * Seconds) + ((demand.Reserved + demand.Waiting) / Share);
 
-    /// <summary>Returns the limit that a worker keeps: what it used, if a request waits that the rest of the budget does not cover.</summary>
+    /// <summary>Returns the limit that a worker keeps: only what it used, if a request waits that the rest does not cover.</summary>
     public static decimal Keep(in BudgetDemand demand, decimal ahead, bool isShort) =>
         RoundUp(isShort ? demand.Used : Math.Min(demand.Limit, demand.Used + demand.Waiting + ahead));
 

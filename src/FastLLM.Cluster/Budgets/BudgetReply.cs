@@ -5,6 +5,6 @@ namespace FastLLM.Cluster.Budgets;
 /// <param name="Grant">The decision.</param>
 internal readonly record struct BudgetReply(BudgetState State, BudgetGrant Grant)
 {
-    /// <summary>Gets a value indicating whether nobody should borrow ahead.</summary>
+    /// <summary>Gets a value indicating whether no worker should borrow ahead.</summary>
     public bool IsShort => State.IsShort || Grant.IsLeftShort;
 }

@@ -96,7 +96,8 @@ internal sealed class BudgetLedger
     {
         lock (Gate)
         {
-            var demand = new BudgetDemand(_spent, _reserved, _limit, _waiters.Sum(waiter => waiter.Amount), _waiters.First?.Value.Amount ?? 0);
+            decimal waiting = _waiters.Sum(waiter => waiter.Amount);
+            var demand = new BudgetDemand(_spent, _reserved, _limit, waiting, _waiters.First?.Value.Amount ?? 0);
             _limit = Math.Max(demand.Used, Math.Min(_limit, keep(demand)));
             return demand with { Limit = _limit };
         }
@@ -107,7 +108,10 @@ internal sealed class BudgetLedger
     {
         lock (Gate)
         {
-            (Budget, _limit, _elsewhere, MaybeSpent, _low) = (loan.Budget, Math.Max(_limit, loan.Limit), loan.Elsewhere, loan.MaybeSpent, loan.Low);
+            Budget = loan.Budget;
+            _limit = Math.Max(_limit, loan.Limit);
+            _low = loan.Low;
+            (_elsewhere, MaybeSpent) = (loan.Elsewhere, loan.MaybeSpent);
             Admit();
         }
     }
