@@ -33,7 +33,7 @@ internal sealed class ClusterClient(ClusterStore store, BrokerAddress broker, st
     public IRowProcessor NewProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs)
     {
         void Say(string text) => setup.Options.OnNotice?.Invoke(text);
-        var submission = new Submission(store, broker, clusterId, Say) { EarlierCost = costs.EarlierCost };
+        var submission = new Submission(store, broker, clusterId, Say);
         var follower = new JobFollower(store, new StoreLink(store.Time, Say), Report);
         return new ClusterProcessor(new JobStore(store), new BudgetStore(store), submission, follower, spec, setup, resume, sink, costs);
     }

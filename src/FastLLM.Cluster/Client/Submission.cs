@@ -14,8 +14,8 @@ internal sealed class Submission(ClusterStore store, BrokerAddress broker, strin
 {
     private readonly ChunkStore _chunks = new(store);
 
-    /// <summary>Gets what the rows had cost before they were submitted. It counts against the budget.</summary>
-    public decimal EarlierCost { get; init; }
+    /// <summary>Gets or sets what the rows had cost before they were submitted. It counts against the budget.</summary>
+    public decimal EarlierCost { get; set; }
 
     /// <summary>Submits a job, unless it is there already.</summary>
     /// <param name="id">The id of the job.</param>
