@@ -57,13 +57,13 @@ internal sealed class ClusterSubmit : IAsyncDisposable
     }
 
     /// <summary>Refuses what the workers do not share yet: each of them would take the whole of it.</summary>
-    /// <exception cref="UsageException">There is a limit or a budget.</exception>
+    /// <exception cref="UsageException">There is a limit.</exception>
     public static void RefuseUnshared(RequestManagerOptions options)
     {
-        if (options.RateLimits is not null || options.Budget is not null)
+        if (options.RateLimits is not null)
         {
             throw new UsageException(
-                "--rpm, --tpm, --input-tpm, --output-tpm, --rpd and --max-cost hold for one machine, and each worker of a cluster would use the "
+                "--rpm, --tpm, --input-tpm, --output-tpm and --rpd hold for one machine, and each worker of a cluster would use the "
                 + "whole of them. Run without a cluster, or without them.");
         }
     }

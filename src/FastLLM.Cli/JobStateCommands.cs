@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FastLLM.Cluster.Broker;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Client;
 using FastLLM.Cluster.Store;
 
@@ -25,10 +26,21 @@ internal static class JobStateCommands
         var options = new ClusterOptions(environment);
         Argument<string> job = JobsCommand.JobArgument();
         bool publishes = state == ClusterJob.Running;
+        Option<string?> maxCost = CliOption.Text("--max-cost", "USD", "New budget of the job, with what it has cost already.");
         var command = new CliCommand(name, description);
         command.Arguments.Add(job);
         options.AddTo(command, withBroker: publishes);
+        if (publishes)
+        {
+            command.Add("Cost", maxCost);
+        }
+
         command.AddExample($"{char.ToUpperInvariant(name[0])}{name[1..]} a job:", $"fastllm {name} questions-1f3a9c20");
+        if (publishes)
+        {
+            command.AddExample("Continue a job whose budget is used up:", $"fastllm {name} questions-1f3a9c20 --max-cost 50");
+        }
+
         command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
             async () =>
             {
@@ -39,6 +51,12 @@ internal static class JobStateCommands
                 string id = result.GetValue(job)!;
                 var jobs = new JobStore(store);
                 ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)) ?? throw JobsCommand.NotFound(id);
+                if (publishes && result.GetValue(maxCost) is { } amount)
+                {
+                    decimal budget = CostText.Parse(maxCost.Name, amount);
+                    await StoreFault.GuardAsync(() => new BudgetStore(store).SetAsync(id, budget, earlier: 0, cancellationToken));
+                }
+
                 bool isChanged = await StoreFault.GuardAsync(() => jobs.ChangeStateAsync(id, state, from, reason: null, cancellationToken));
                 if (isChanged && broker is not null)
                 {

@@ -45,6 +45,14 @@ internal static class JobText
         Add("sends", Number(job.Counts.Sends));
         Add("tokens", $"{Number(job.Counts.PromptTokens)} prompt, {Number(job.Counts.CompletionTokens)} completion");
         Add("cost", CostText.Dollars(job.Counts.Cost));
+        if (status.Budget is { } budget)
+        {
+            string lost = budget.MaybePaid == 0 ? ""
+                : $", {CostText.Dollars(budget.MaybePaid)} possibly paid by workers that ended without a report";
+            Add("budget", $"{CostText.Dollars(budget.Budget)}: {CostText.Dollars(budget.Paid)} paid, "
+                + $"{CostText.Dollars(budget.Lent)} lent to workers{lost}");
+        }
+
         if (status.Workers.Count > 0)
         {
             Add("rate", $"{ProgressText.Rate(status.RowsPerSecond)} rows/s");
@@ -85,6 +93,16 @@ internal static class JobText
         WriteJob(json, status.Job);
         json.WriteNumber("rows_per_second", Math.Round(status.RowsPerSecond, 2));
         json.WriteString("limited_by", BottleneckText.Id(status.Bottleneck));
+        if (status.Budget is { } budget)
+        {
+            json.WriteStartObject("budget");
+            json.WriteNumber("max_cost", Trim(budget.Budget));
+            json.WriteNumber("paid", Trim(budget.Paid));
+            json.WriteNumber("possibly_paid", Trim(budget.MaybePaid));
+            json.WriteNumber("lent", Trim(budget.Lent));
+            json.WriteEndObject();
+        }
+
         json.WriteStartArray("workers");
         foreach (LiveWorker worker in status.Workers)
         {
@@ -116,10 +134,13 @@ internal static class JobText
         json.WriteNumber("sends", job.Counts.Sends);
         json.WriteNumber("prompt_tokens", job.Counts.PromptTokens);
         json.WriteNumber("completion_tokens", job.Counts.CompletionTokens);
-        json.WriteNumber("cost", job.Counts.Cost / 1.000000000000000000000000000m); // trims zeros
+        json.WriteNumber("cost", Trim(job.Counts.Cost));
         json.WriteNumber("chunks", job.Chunks);
         json.WriteNumber("chunks_done", job.ChunksDone);
     }
+
+    // Without zeros at the end.
+    private static decimal Trim(decimal amount) => amount / 1.000000000000000000000000000m;
 
     private static string Write(Action<Utf8JsonWriter> write)
     {

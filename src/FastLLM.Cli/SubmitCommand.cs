@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Client;
 using FastLLM.Cluster.Store;
 using FastLLM.Jobs.Planning;
@@ -104,6 +105,11 @@ internal sealed class SubmitCommand
         {
             await errors.WriteLineAsync($"{TerminalText.Clean(setup.Options.Input)} has no rows; nothing was submitted.");
             return ExitCode.Usage;
+        }
+
+        if (rows is null && cluster.Spec.Sending.Budget is { } budget)
+        {
+            await StoreFault.GuardAsync(() => new BudgetStore(cluster.Store).SetAsync(id, budget, earlier: 0, cancellationToken));
         }
 
         await errors.WriteLineAsync(rows is { } count

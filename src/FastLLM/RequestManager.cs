@@ -78,7 +78,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         _clock = new AttemptClock(time);
         _contexts = new ContextPool<TResponse>(_transport, _clock, new AttemptTimes(Options.FirstByteTimeout, Options.IdleTimeout));
         _limiters = RateLimiters.Create(Options);
-        _ledger = Options.Budget is { } budget ? new BudgetLedger(budget) : null;
+        _ledger = Options.SharedBudget ?? (Options.Budget is { } budget ? new BudgetLedger(budget) : null);
         _total = new ProgressTracker(null, bar: null, progress: null, time, State);
         _probe = new BottleneckProbe(_limiters, _ledger, _total.Bottlenecks);
         _singles = new ProgressTracker(null, bar: null, progress: null, time, state: null);

@@ -1,3 +1,4 @@
+using FastLLM.Costs;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.Retries;
@@ -206,6 +207,10 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets the source of jitter, 0 ≤ x &lt; 1.</summary>
     internal Func<double>? Jitter { get; set; }
+
+    /// <summary>Gets or sets the ledger of a budget that other managers share; otherwise the manager has one of its own. Its budget is
+    /// <see cref="Budget"/>.</summary>
+    internal BudgetLedger? SharedBudget { get; set; }
 
     /// <summary>Gets a value indicating whether <see cref="Timeout"/> was set.</summary>
     internal bool TimeoutChosen { get; private set; }

@@ -1,4 +1,5 @@
 using FastLLM.Cluster.Broker;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
 using FastLLM.Jobs.Output;
@@ -34,7 +35,7 @@ internal sealed class ClusterClient(ClusterStore store, BrokerAddress broker, st
         void Say(string text) => setup.Options.OnNotice?.Invoke(text);
         var submission = new Submission(store, broker, clusterId, Say);
         var follower = new JobFollower(store, new StoreLink(store.Time, Say), Report);
-        return new ClusterProcessor(new JobStore(store), submission, follower, spec, setup, resume, sink, costs);
+        return new ClusterProcessor(new JobStore(store), new BudgetStore(store), submission, follower, spec, setup, resume, sink, costs);
     }
 
     private void Report(TokenStats stats)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
 using FastLLM.Jobs.Output;
@@ -11,10 +12,11 @@ namespace FastLLM.Cluster.Client;
 /// <remarks>The id of a job follows from its rows, so the same command finds the job again, whatever is in the output by then. Rows that no
 /// job of that id answers (the run before was local, or is to be repeated for rows that failed) are a further job.</remarks>
 internal sealed class ClusterProcessor(
-    JobStore jobs, Submission submission, JobFollower follower, JobSpec spec, JobSetup setup, ResumeState resume, RowSink sink,
-    CostAccount costs) : IRowProcessor
+    JobStore jobs, BudgetStore budgets, Submission submission, JobFollower follower, JobSpec spec, JobSetup setup, ResumeState resume,
+    RowSink sink, CostAccount costs) : IRowProcessor
 {
     private readonly RecordCounter _counter = new(setup.Options);
+    private decimal _earlier = costs.EarlierCost;
     private string _job = "JOB";
 
     /// <inheritdoc/>
@@ -33,9 +35,12 @@ internal sealed class ClusterProcessor(
             {
                 string next = _job = JobIdentity.Of(id, generation);
                 (job, bool isLast) = await ProcessAsync(next, either.Token).ConfigureAwait(false);
+                _earlier = Math.Max(_earlier, await ReadCostAsync(next, either.Token).ConfigureAwait(false));
                 if (job is { State: ClusterJob.Stopped })
                 {
-                    stopped = RowProcessor.StoppedBy(FailureKind.Provider, $"The job {next} has stopped: {job.Reason}");
+                    stopped = RowProcessor.StoppedBy(
+                        BudgetStore.IsUsedUp(job.Reason) ? FailureKind.BudgetExhausted : FailureKind.Provider,
+                        $"The job {next} has stopped: {job.Reason}");
                 }
 
                 if (isLast)
@@ -60,6 +65,7 @@ internal sealed class ClusterProcessor(
     private async Task<(ClusterJob Job, bool IsLast)> ProcessAsync(string id, CancellationToken cancellationToken)
     {
         ClusterJob? known = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)).ConfigureAwait(false);
+        submission.EarlierCost = _earlier;
         bool isNew = known is null
             && await StoreFault.GuardAsync(() => submission.SubmitAsync(
                 id, Path.GetFileName(setup.Options.Input), spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false) is not null;
@@ -80,8 +86,20 @@ internal sealed class ClusterProcessor(
         return (job, isNew || (!hadEnded && !job.IsDone));
     }
 
+    // With what is in no record: the next job has the same budget.
+    private async Task<decimal> ReadCostAsync(string id, CancellationToken cancellationToken) =>
+        spec.Sending.Budget is not null
+            && await StoreFault.GuardAsync(() => budgets.FindAsync(id, cancellationToken)).ConfigureAwait(false) is { } budget
+            ? budget.Paid + budget.MaybePaid + budget.Lent
+            : 0;
+
     private async Task ResumeAsync(string id, CancellationToken cancellationToken)
     {
+        if (spec.Sending.Budget is { } budget)
+        {
+            await StoreFault.GuardAsync(() => budgets.SetAsync(id, budget, _earlier, cancellationToken)).ConfigureAwait(false);
+        }
+
         bool isResumed = await StoreFault.GuardAsync(() => jobs.ChangeStateAsync(
             id, ClusterJob.Running, [ClusterJob.Stopped], reason: null, cancellationToken)).ConfigureAwait(false);
         if (isResumed)
@@ -133,7 +151,7 @@ internal sealed class ClusterProcessor(
         FinishReasons = _counter.FinishReasons,
         Distribution = _counter.Distribution,
         Cost = _counter.Cost,
-        JobCost = costs.EarlierCost + _counter.Cost,
+        JobCost = Math.Max(_earlier, costs.EarlierCost + _counter.Cost),
         Budget = setup.Manager.Options.Budget,
         Stats = follower.Latest with { RequestsCompleted = _counter.Answered + _counter.Failed, Failed = _counter.Failed },
         Stopped = stopped ?? (job is { State: ClusterJob.Canceled } && Pending > 0

@@ -1,9 +1,10 @@
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Store;
 
 namespace FastLLM.Cluster.Client;
 
 /// <summary>Represents what is known of a job and of the workers that process it.</summary>
-internal sealed record JobStatus(ClusterJob Job, IReadOnlyList<LiveWorker> Workers)
+internal sealed record JobStatus(ClusterJob Job, IReadOnlyList<LiveWorker> Workers, BudgetStatus? Budget)
 {
     /// <summary>Gets the rows that get an outcome in a second.</summary>
     public double RowsPerSecond => Workers.Sum(worker => worker.Report.RowsPerSecond);
@@ -23,6 +24,7 @@ internal sealed record JobStatus(ClusterJob Job, IReadOnlyList<LiveWorker> Worke
     {
         ClusterJob? job = await new JobStore(store).FindAsync(id, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<LiveWorker> workers = await new WorkerStore(store).ListAsync(cancellationToken).ConfigureAwait(false);
-        return job is null ? null : new JobStatus(job, [.. workers.Where(worker => worker.Report.Job == id)]);
+        BudgetStatus? budget = await new BudgetStore(store).FindAsync(id, cancellationToken).ConfigureAwait(false);
+        return job is null ? null : new JobStatus(job, [.. workers.Where(worker => worker.Report.Job == id)], budget);
     }
 }

@@ -1,4 +1,5 @@
 using FastLLM.Cluster.Broker;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
 using FastLLM.Jobs.Planning;
@@ -12,6 +13,9 @@ namespace FastLLM.Cluster.Client;
 internal sealed class Submission(ClusterStore store, BrokerAddress broker, string clusterId, Action<string> say)
 {
     private readonly ChunkStore _chunks = new(store);
+
+    /// <summary>Gets or sets what the rows had cost before they were submitted. It counts against the budget.</summary>
+    public decimal EarlierCost { get; set; }
 
     /// <summary>Submits a job, unless it is there already.</summary>
     /// <param name="id">The id of the job.</param>
@@ -30,6 +34,11 @@ internal sealed class Submission(ClusterStore store, BrokerAddress broker, strin
             if (!await InsertAsync(connection, id, name, spec, cancellationToken).ConfigureAwait(false))
             {
                 return null;
+            }
+
+            if (spec.Sending.Budget is { } budget)
+            {
+                await BudgetStore.SetAsync(connection, id, budget, EarlierCost, cancellationToken).ConfigureAwait(false);
             }
 
             (count, int chunks) = await CopyAsync(connection, id, rows, cancellationToken).ConfigureAwait(false);

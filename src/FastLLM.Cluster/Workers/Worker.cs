@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using FastLLM.Cluster.Broker;
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
 
@@ -155,7 +156,9 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
         }
 
         JobSpec spec = await ReadSpecAsync(job).ConfigureAwait(false);
-        var engine = new WorkerEngine(spec, options.Connect(spec), options.Cache, options.Limits, options.Store.Time);
+        BudgetBorrower? budget = await _store.RepeatAsync(
+            () => BudgetBorrower.OpenAsync(options.Store, job, options.Id, options.Say, _abort), _abort).ConfigureAwait(false);
+        var engine = new WorkerEngine(spec, options.Connect(spec), new SharedParts(options.Cache, options.Limits, budget), options.Store.Time);
         var runner = new JobRunner(job, spec, engine, _lease, CompleteAsync);
         options.Say($"Working on {job}.");
         _runners.Add(runner, RunToEndAsync(runner));

@@ -1,3 +1,4 @@
+using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Limits;
 using FastLLM.Jobs.Output;
@@ -10,6 +11,7 @@ namespace FastLLM.Cluster.Workers;
 internal sealed class WorkerEngine : IAsyncDisposable
 {
     private readonly AnswerForm? _answers;
+    private readonly BudgetBorrower? _budget;
     private readonly JobSpec _spec;
     private readonly TimeProvider _time;
     private readonly IAsyncDisposable? _share;
@@ -17,21 +19,22 @@ internal sealed class WorkerEngine : IAsyncDisposable
     /// <summary>Creates the engine of a job.</summary>
     /// <param name="spec">What the job says.</param>
     /// <param name="provider">The provider, with the worker's own key.</param>
-    /// <param name="cache">The cache that the machines share; it stays open.</param>
-    /// <param name="limits">The limits that the machines share.</param>
+    /// <param name="shared">What the workers share.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="ArgumentException">The options of the job contradict each other.</exception>
-    public WorkerEngine(JobSpec spec, Provider<LlmResponse> provider, CacheProvider? cache, SharedLimits? limits, TimeProvider time)
+    public WorkerEngine(JobSpec spec, Provider<LlmResponse> provider, SharedParts shared, TimeProvider time)
     {
         _spec = spec;
+        _budget = shared.Budget;
         _time = time;
         _answers = spec.Answers?.ToForm();
         RequestManagerOptions options = spec.ToOptions(time);
-        options.Cache = cache;
+        options.Cache = shared.Cache;
+        _budget?.ApplyTo(options);
         Manager = new RequestManager(provider, options);
 
         // The variable of the key names the account.
-        _share = limits?.Join(Manager.Limiters, $"{spec.BaseUrl} {spec.KeyVariable}");
+        _share = shared.Limits?.Join(Manager.Limiters, $"{spec.BaseUrl} {spec.KeyVariable}");
     }
 
     /// <summary>Gets the manager.</summary>
@@ -54,5 +57,15 @@ internal sealed class WorkerEngine : IAsyncDisposable
         }
 
         await Manager.DisposeAsync().ConfigureAwait(false);
+        if (_budget is not null)
+        {
+            await _budget.DisposeAsync().ConfigureAwait(false);
+        }
     }
 }
+
+/// <summary>Represents what the workers of a cluster share about the requests of a job.</summary>
+/// <param name="Cache">The answers; the cache stays open.</param>
+/// <param name="Limits">The limits of the provider.</param>
+/// <param name="Budget">The budget of the job, if it has one; it is disposed with the engine.</param>
+internal sealed record SharedParts(CacheProvider? Cache, SharedLimits? Limits, BudgetBorrower? Budget);

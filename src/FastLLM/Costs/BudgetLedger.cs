@@ -5,17 +5,38 @@ namespace FastLLM.Costs;
 /// <para>Spent and reserved money together never exceed the budget, neither over all accounts nor for one account and its earlier costs. A
 /// request that finds too little left waits, first come first served, while sends in flight may turn out cheaper than reserved. A request
 /// that would not fit even if those sends were free is refused at once.</para>
+/// <para>A budget may be shared by several ledgers: then only what was lent to this one is spent and reserved here. See
+/// <see cref="Offer"/> and <see cref="Lend"/>.</para>
 /// <para>Safe for concurrent use. A reservation allocates only if it has to wait.</para>
 /// </remarks>
-internal sealed class BudgetLedger(decimal budget)
+internal sealed class BudgetLedger
 {
     private readonly LinkedList<Waiter> _waiters = [];
+    private readonly Action? _wanted;
+    private decimal _limit;
+    private decimal _low;
+    private decimal _elsewhere;
     private decimal _spent;
     private decimal _reserved;
     private int _waiting;
 
+    /// <summary>Creates a ledger that has the whole budget.</summary>
+    public BudgetLedger(decimal budget) => Budget = _limit = budget;
+
+    /// <summary>Creates a ledger that has nothing until it is lent.</summary>
+    /// <param name="budget">The whole budget.</param>
+    /// <param name="wanted">Called, under the lock, when a request waits or less is left than lent for: it must return at once.</param>
+    public BudgetLedger(decimal budget, Action wanted)
+    {
+        Budget = budget;
+        _wanted = wanted;
+    }
+
     /// <summary>Gets the budget in US dollars.</summary>
-    public decimal Budget { get; } = budget;
+    public decimal Budget { get; private set; }
+
+    /// <summary>Gets the part of the spent budget that ledgers which were lost may have spent.</summary>
+    public decimal MaybeSpent { get; private set; }
 
     /// <summary>Gets a value indicating whether a request waits until sends in flight turn out cheaper than reserved.</summary>
     public bool IsShort => Volatile.Read(ref _waiting) > 0;
@@ -50,6 +71,7 @@ internal sealed class BudgetLedger(decimal budget)
             waiter = new Waiter(account, amount);
             waiter.Node = _waiters.AddLast(waiter);
             _waiting++;
+            _wanted?.Invoke();
         }
 
         return new ValueTask<bool>(WaitAsync(waiter, cancellationToken));
@@ -67,18 +89,50 @@ internal sealed class BudgetLedger(decimal budget)
         }
     }
 
+    /// <summary>Gives back what is lent and not needed, and describes what is.</summary>
+    /// <param name="keep">Decides what the limit becomes. What is used stays, and nothing is added.</param>
+    /// <returns>The need, with the new limit.</returns>
+    internal BudgetDemand Offer(Func<BudgetDemand, decimal> keep)
+    {
+        lock (Gate)
+        {
+            decimal waiting = _waiters.Sum(waiter => waiter.Amount);
+            var demand = new BudgetDemand(_spent, _reserved, _limit, waiting, _waiters.First?.Value.Amount ?? 0);
+            _limit = Math.Max(demand.Used, Math.Min(_limit, keep(demand)));
+            return demand with { Limit = _limit };
+        }
+    }
+
+    /// <summary>Takes what is lent. Requests that wait and fit now are admitted; those that cannot fit any more are refused.</summary>
+    internal void Lend(in BudgetLoan loan)
+    {
+        lock (Gate)
+        {
+            Budget = loan.Budget;
+            _limit = Math.Max(_limit, loan.Limit);
+            _low = loan.Low;
+            (_elsewhere, MaybeSpent) = (loan.Elsewhere, loan.MaybeSpent);
+            Admit();
+        }
+    }
+
     /// <summary>Gets what is spent of the budget from the view of an account: by all accounts, or by its job, whichever is more.</summary>
-    internal decimal SpentFor(BudgetAccount account) => Math.Max(_spent, account.JobSpent);
+    internal decimal SpentFor(BudgetAccount account) => Math.Max(_spent + _elsewhere, account.JobSpent);
 
     private bool NeverFits(BudgetAccount account, decimal amount) => SpentFor(account) + amount > Budget;
 
     private bool Fits(BudgetAccount account, decimal amount) =>
-        _spent + _reserved + amount <= Budget && account.JobSpent + account.Reserved + amount <= Budget;
+        _spent + _reserved + amount <= _limit && account.JobSpent + account.Reserved + amount <= Budget;
 
     private void Take(BudgetAccount account, decimal amount)
     {
         account.Take(amount, Budget);
         _reserved += amount;
+        if (_wanted is not null && _limit - _spent - _reserved < _low)
+        {
+            _low = 0; // once for each loan
+            _wanted();
+        }
     }
 
     private void Admit()

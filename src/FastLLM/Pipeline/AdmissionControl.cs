@@ -241,7 +241,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             context.Outcome = Outcome<TResponse>.Stopped(new LlmException(
                 FailureKind.BudgetExhausted,
                 FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ")
-                    + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent, ")
+                    + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent{MaybeSpent(account.Ledger)}, ")
                     + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}: ")
                     + _costs.Explain(context.Request),
                 context.Sends.LastFailure));
@@ -257,6 +257,9 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
         return false;
     }
+
+    private static string MaybeSpent(BudgetLedger ledger) => ledger.MaybeSpent == 0 ? ""
+        : FormattableString.Invariant($" (${ledger.MaybeSpent:0.##########} of it may have been paid by workers that ended without a report)");
 
     // Called off, or out of time.
     private Outcome<TResponse> NotAdmitted(RequestContext<TResponse> context) => Outcome<TResponse>.Failed(context.InFlight.IsCalledOff

@@ -8,6 +8,8 @@ public sealed class BudgetLedgerTests
 {
     private readonly BudgetLedger _ledger = new(10);
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task Accounts_KnowTheirOwnCosts()
     {
@@ -73,6 +75,56 @@ public sealed class BudgetLedgerTests
         _ledger.Settle(job, 5, 0);
         await ReserveAsync(job, 7);
         Assert.Equal([5m], announced);
+    }
+
+    [Fact]
+    public async Task SharedBudget_IsUsedOnlyAsFarAsItIsLent()
+    {
+        int wanted = 0;
+        var shared = new BudgetLedger(10, () => wanted++);
+        BudgetAccount account = shared.Open();
+        Task<bool> waiting = shared.ReserveAsync(account, 3, Cancel).AsTask();
+        Assert.Equal(1, wanted);
+
+        shared.Lend(new BudgetLoan(10, Limit: 4, Elsewhere: 0, MaybeSpent: 0, Low: 1.5m));
+        Assert.True(await waiting);
+        Assert.Equal(2, wanted); // less than 1.5 is left
+
+        Assert.True(await shared.ReserveAsync(account, 1, Cancel));
+        Task<bool> more = shared.ReserveAsync(account, 1, Cancel).AsTask();
+        Assert.False(more.IsCompleted);
+        shared.Settle(account, 3, 2);
+        Assert.True(await more);
+    }
+
+    [Fact]
+    public async Task SharedBudget_ThatOthersHaveSpent_IsRefused()
+    {
+        var shared = new BudgetLedger(10, () => { });
+        BudgetAccount account = shared.Open();
+        Task<bool> waiting = shared.ReserveAsync(account, 3, Cancel).AsTask();
+
+        shared.Lend(new BudgetLoan(10, Limit: 0, Elsewhere: 7, MaybeSpent: 2, Low: 0));
+        Assert.False(waiting.IsCompleted); // sends of others may turn out cheaper
+
+        shared.Lend(new BudgetLoan(10, Limit: 0, Elsewhere: 7.5m, MaybeSpent: 2, Low: 0));
+        Assert.False(await waiting);
+        Assert.Equal((7.5m, 2m), (account.SpentOfBudget, shared.MaybeSpent));
+    }
+
+    [Fact]
+    public async Task Offer_GivesBackWhatIsNotKept_ButNothingThatIsUsed()
+    {
+        var shared = new BudgetLedger(10, () => { });
+        BudgetAccount account = shared.Open();
+        shared.Lend(new BudgetLoan(10, Limit: 8, Elsewhere: 0, MaybeSpent: 0, Low: 0));
+        await shared.ReserveAsync(account, 4, Cancel);
+        shared.Settle(account, 4, 1);
+        await shared.ReserveAsync(account, 2, Cancel);
+
+        Assert.Equal(new BudgetDemand(1, 2, 5, 0, 0), shared.Offer(demand => demand.Used + 2));
+        Assert.Equal(new BudgetDemand(1, 2, 5, 0, 0), shared.Offer(_ => 100));
+        Assert.Equal(new BudgetDemand(1, 2, 3, 0, 0), shared.Offer(_ => 0));
     }
 
     private async Task<bool> ReserveAsync(BudgetAccount account, decimal amount) => await _ledger.ReserveAsync(account, amount, TestContext.Current.CancellationToken);
