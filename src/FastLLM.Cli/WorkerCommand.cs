@@ -11,7 +11,6 @@ namespace FastLLM.Cli;
 internal static class WorkerCommand
 {
     private const int MaxPrefetch = 1_000;
-    private const long CacheBytes = 256 << 20;
 
     /// <summary>Creates the command.</summary>
     public static Command Create(Func<string, string?> environment, TimeProvider time)
@@ -54,9 +53,9 @@ internal static class WorkerCommand
         await store.CheckAsync(signals.Drain);
         string clusterId = await new JobStore(store).ReadClusterIdAsync(signals.Drain);
         string id = $"{Environment.MachineName}-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
-        await using var cache = new InMemoryCache(CacheBytes);
         TextWriter writer = TextWriter.Synchronized(messages);
         void Say(string text) => writer.WriteLine(TerminalText.Clean(text, 1000));
+        await using var cache = new PostgresCache(store, new PostgresCacheOptions { OnNotice = Say, TimeProvider = time });
         await using var limits = new SharedLimits(new PostgresLimits(store), time, Say);
         using var worker = new Worker(
             new WorkerOptions
