@@ -16,7 +16,11 @@ namespace FastLLM.Cluster.Workers;
 internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposable
 {
     /// <summary>The number of workers that a chunk may end before its rows fail.</summary>
-    public const int MaxCrashes = 4;
+    /// <remarks>Most workers end for a reason that is not in any chunk. A chunk that was there several times by chance must not fail.</remarks>
+    public const int MaxCrashes = 8;
+
+    // From so many on, a worker has the chunk without others, so that these are not suspected with it.
+    private const int SuspectCrashes = 2;
 
     private static readonly TimeSpan s_renewal = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(1);
@@ -31,6 +35,7 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
     private readonly FailedRows _failures = new(options.Store.Time);
     private readonly SemaphoreSlim _taking = new(1);
     private CancellationToken _abort;
+    private CancellationToken _stopTaking;
     private volatile bool _isDraining;
 
     /// <summary>Works until drained.</summary>
@@ -39,6 +44,8 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
     public async Task RunAsync(CancellationToken drain, CancellationToken abort)
     {
         _abort = abort;
+        using var stopTaking = CancellationTokenSource.CreateLinkedTokenSource(drain, abort);
+        _stopTaking = stopTaking.Token;
         TimeProvider time = options.Store.Time;
         var workers = new WorkerStore(options.Store);
         var heartbeat = new Heartbeat(options.Id, workers, _lease, _store, time);
@@ -126,6 +133,12 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
                 return;
             }
 
+            bool isSuspect = taken.Crashes >= SuspectCrashes;
+            if (isSuspect)
+            {
+                await _held.WaitUntilAsync(most: 1, _stopTaking).ConfigureAwait(false);
+            }
+
             JobRunner runner = await RunnerOfAsync(taken.Id.Job).ConfigureAwait(false);
             _failures.AddInvalid(chunk, runner.Spec);
             while (!runner.Add(chunk))
@@ -138,8 +151,13 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
 
                 runner = await RunnerOfAsync(taken.Id.Job).ConfigureAwait(false);
             }
+
+            if (isSuspect)
+            {
+                await _held.WaitUntilAsync(most: 0, _stopTaking).ConfigureAwait(false);
+            }
         }
-        catch (OperationCanceledException) when (_abort.IsCancellationRequested)
+        catch (OperationCanceledException) when (_stopTaking.IsCancellationRequested)
         {
         }
         catch (Exception e)
