@@ -50,7 +50,8 @@ internal static class JobStateCommands
                 await store.CheckAsync(cancellationToken);
                 string id = result.GetValue(job)!;
                 var jobs = new JobStore(store);
-                ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)) ?? throw JobsCommand.NotFound(id);
+                ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken))
+                    ?? throw JobsCommand.NotFound(id);
                 if (publishes && result.GetValue(maxCost) is { } amount)
                 {
                     decimal budget = CostText.Parse(maxCost.Name, amount);

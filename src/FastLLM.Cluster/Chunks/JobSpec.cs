@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace FastLLM.Cluster.Chunks;
 
@@ -90,8 +89,3 @@ internal sealed record AnswerSpec(IReadOnlyList<string>? Labels, string? Schema,
         return IsInPrompt ? form.InPrompt() : form;
     }
 }
-
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(JobSpec))]
-internal sealed partial class SpecJson : JsonSerializerContext;

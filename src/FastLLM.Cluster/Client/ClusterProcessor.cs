@@ -49,6 +49,10 @@ internal sealed class ClusterProcessor(
                 }
             }
         }
+        catch (LlmRunException e)
+        {
+            stopped = e; // the output cannot be written
+        }
         catch (OperationCanceledException) when (drain.IsCancellationRequested || cancellationToken.IsCancellationRequested)
         {
             isInterrupted = true;
@@ -66,9 +70,10 @@ internal sealed class ClusterProcessor(
     {
         ClusterJob? known = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)).ConfigureAwait(false);
         submission.EarlierCost = _earlier;
-        bool isNew = known is null
-            && await StoreFault.GuardAsync(() => submission.SubmitAsync(
-                id, Path.GetFileName(setup.Options.Input), spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false) is not null;
+        string name = Path.GetFileName(setup.Options.Input);
+        long? submitted = known is not null ? null : await StoreFault.GuardAsync(
+            () => submission.SubmitAsync(id, name, spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false);
+        bool isNew = submitted is not null;
         if (isNew)
         {
             setup.Say($"Submitted as {id}.");
@@ -118,7 +123,16 @@ internal sealed class ClusterProcessor(
             return;
         }
 
-        sink.Write(place, line.Span);
+        try
+        {
+            sink.Write(place, line.Span);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string message = $"Writing {setup.Shape.Log} failed: {e.Message} The job continues on the workers; run the command again.";
+            throw RowProcessor.StoppedBy(FailureKind.Output, message, e);
+        }
+
         costs.Written(entry.Cost ?? 0);
         _counter.Add(line, entry);
     }
