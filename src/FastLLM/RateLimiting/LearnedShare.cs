@@ -13,8 +13,8 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // In this time after a grant, all others have had theirs.
     private const double Adoption = 1.15;
 
-    // At about this share of refusals, a try for more ends.
-    private const double Refusals = 0.05;
+    // So much of what the others send may be refused, or be what may be sent at once, before a try for more notices.
+    private const double Doubtful = 0.1;
 
     // If so much more was accepted, there may be still more.
     private const double Grown = 1.2;
@@ -285,23 +285,24 @@ internal sealed class LearnedShare(LearningLimiter learner)
         limits.IsInFlightLearnt ? limits.InFlight / _grant!.Share : null,
         double.IsPositiveInfinity(limits.Rate) ? null : limits.Rate / _grant!.Share);
 
-    // What the leader has got more, all have got more. A part of what was refused meanwhile was the others', so a little less is believed.
+    // What the leader has gained is added to what all have.
     private (double? InFlight, double? PerSecond) Raised(in Limits limits)
     {
         (double? inFlight, double? perSecond) = TotalOf(limits);
         if (inFlight is not null && _total.InFlight is { } most)
         {
-            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight);
+            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight - DoubtfulOf(most));
         }
 
         if (perSecond is not null && _total.PerSecond is { } rate)
         {
-            double doubtful = (1 - _grant!.Share) * Refusals * rate;
-            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - doubtful);
+            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - DoubtfulOf(rate));
         }
 
         return (inFlight, perSecond);
     }
+
+    private double DoubtfulOf(double total) => (1 - _grant!.Share) * Doubtful * total;
 
     private void StepAside(double now)
     {

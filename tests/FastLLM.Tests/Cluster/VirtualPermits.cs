@@ -166,9 +166,8 @@ internal sealed class VirtualPermits(long perMinute, int seed)
                 all._members.Remove(forgotten);
             }
 
-            if (all._random.NextDouble() >= all.Lost)
+            if (all._random.NextDouble() >= all.Lost && decision.Grant.Permits[0] is { } grant)
             {
-                PermitGrant grant = decision.Grant.Permits[0]!;
                 all._events.Enqueue(
                     _ => _limit.Permits!.Grant(from, grant.Amount, grant.PerSecond, grant.ValidFor),
                     now + (all.Delay * all._random.NextDouble()));
