@@ -13,7 +13,8 @@ internal static class ClusterEndpoint
     public static Endpoint Resolve(EndpointChoice choice, Func<string, string?> environment)
     {
         bool isNamed = choice.Provider is not null || choice.BaseUrl is not null;
-        Endpoint endpoint = Endpoint.Resolve(choice, name => environment(name) ?? (isNamed && IsNeeded(name, choice) ? OnTheWorkers : null));
+        Endpoint endpoint = Endpoint.Resolve(
+            choice, name => environment(name) ?? (isNamed && IsNeeded(name, choice) ? OnTheWorkers : null));
         return endpoint.IsSimulator
             ? throw new UsageException(
                 "--provider simulator would start one simulator on each worker. Start one for all: fastllm simulate --port 8080, and use "
@@ -39,8 +40,8 @@ internal static class ClusterEndpoint
         return isOwner || allowed.Contains(variable)
             ? Endpoint.Resolve(new EndpointChoice(null, spec.BaseUrl, variable, spec.AllowHttp), environment).CreateProvider()
             : throw new UsageException(
-                $"The job sends the key in {variable} to {uri?.Host}, which is not a known host of that key. To allow it, start the workers with "
-                + $"--api-key-env {variable}.");
+                $"The job sends the key in {variable} to {uri?.Host}, which is not a known host of that key. To allow it, start the "
+                + $"workers with --api-key-env {variable}.");
     }
 
     private static bool IsNeeded(string name, EndpointChoice choice) =>

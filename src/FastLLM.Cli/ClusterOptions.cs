@@ -105,8 +105,8 @@ internal sealed class ClusterOptions(Func<string, string?> environment)
         }
 
         return !hasPassword(given) ? given : throw new UsageException(
-            $"{option.Name} contains a password, which others can read in the list of processes. Put it in {passwords}, or the whole address "
-            + $"in {variable} or in a file ({option.Name} @FILE).");
+            $"{option.Name} contains a password, which others can read in the list of processes. Put it in {passwords}, or the whole "
+            + $"address in {variable} or in a file ({option.Name} @FILE).");
     }
 
     private static string ReadFile(string option, string path)

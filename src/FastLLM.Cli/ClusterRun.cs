@@ -22,7 +22,8 @@ internal static class ClusterRun
         if (hasCacheOptions)
         {
             throw new UsageException(
-                "--cache, --no-cache, --durability and --cache-on-network concern the cache of this machine, which a cluster does not use.");
+                "--cache, --no-cache, --durability and --cache-on-network concern the cache of this machine, which a cluster does not "
+                + "use.");
         }
 
         ClusterSubmit.RefuseUnshared(options);

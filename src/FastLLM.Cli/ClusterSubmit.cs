@@ -63,8 +63,8 @@ internal sealed class ClusterSubmit : IAsyncDisposable
         if (options.RateLimits is not null || options.Budget is not null)
         {
             throw new UsageException(
-                "--rpm, --tpm, --input-tpm, --output-tpm, --rpd and --max-cost hold for one machine, and each worker of a cluster would use the "
-                + "whole of them. Run without a cluster, or without them.");
+                "--rpm, --tpm, --input-tpm, --output-tpm, --rpd and --max-cost hold for one machine, and each worker of a cluster would "
+                + "use the whole of them. Run without a cluster, or without them.");
         }
     }
 

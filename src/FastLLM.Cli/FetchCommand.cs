@@ -52,7 +52,8 @@ internal static class FetchCommand
         if (!path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) && Path.HasExtension(path))
         {
             throw new UsageException(
-                $"{TerminalText.Clean(path)}: fetch writes .jsonl. For a table, use: fastllm run INPUT --cluster -o {TerminalText.Clean(path)}");
+                $"{TerminalText.Clean(path)}: fetch writes .jsonl. For a table, use: fastllm run INPUT --cluster -o "
+                + TerminalText.Clean(path));
         }
 
         if (File.Exists(path) && !force)

@@ -38,7 +38,8 @@ internal static class JobStateCommands
                 await store.CheckAsync(cancellationToken);
                 string id = result.GetValue(job)!;
                 var jobs = new JobStore(store);
-                ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)) ?? throw JobsCommand.NotFound(id);
+                ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken))
+                    ?? throw JobsCommand.NotFound(id);
                 bool isChanged = await StoreFault.GuardAsync(() => jobs.ChangeStateAsync(id, state, from, reason: null, cancellationToken));
                 if (isChanged && broker is not null)
                 {

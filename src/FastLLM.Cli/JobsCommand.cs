@@ -61,7 +61,8 @@ internal static class JobsCommand
     }
 
     /// <summary>Creates the argument that names a job.</summary>
-    public static Argument<string> JobArgument() => new("JOB") { Description = "ID of the job, as fastllm submit and fastllm jobs print it." };
+    public static Argument<string> JobArgument() =>
+        new("JOB") { Description = "ID of the job, as fastllm submit and fastllm jobs print it." };
 
     /// <summary>Creates the error for a job that is not there.</summary>
     public static UsageException NotFound(string id) =>

@@ -185,10 +185,11 @@ internal sealed class RunCommand
             return await report.GuardAsync(async () =>
             {
                 await using ClusterSubmit cluster = await ClusterSubmit.OpenAsync(
-                    _cluster.OpenStore(result, _time), _cluster.ReadBroker(result), endpoint!, _endpoint.Read(result).AllowHttp, job, options,
-                    _cost.PriceFile(result), signals.Drain);
+                    _cluster.OpenStore(result, _time), _cluster.ReadBroker(result), endpoint!, _endpoint.Read(result).AllowHttp, job,
+                    options, _cost.PriceFile(result), signals.Drain);
                 ClusterRun.Attach(cluster.Client, job, progress);
-                return await report.CompleteAsync(() => Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort)), signals.Drain);
+                return await report.CompleteAsync(
+                    () => Checked(() => Job.RunAsync(manager, job, signals.Drain, signals.Abort)), signals.Drain);
             });
         }
 

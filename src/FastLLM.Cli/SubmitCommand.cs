@@ -62,7 +62,12 @@ internal sealed class SubmitCommand
         job.IncludeMetadata = !result.GetValue(_noMetadata);
         void Say(string text) => errors.WriteLine(TerminalText.Clean(text, 1000));
         job.OnNotice = Say;
-        var options = new RequestManagerOptions { MaxThrottleWait = RunCommand.MaxThrottleWait, ShowProgress = false, TimeProvider = _time };
+        var options = new RequestManagerOptions
+        {
+            MaxThrottleWait = RunCommand.MaxThrottleWait,
+            ShowProgress = false,
+            TimeProvider = _time,
+        };
         _limits.Apply(result, options);
         _times.Apply(result, options);
         _cost.Apply(result, options);
@@ -78,8 +83,8 @@ internal sealed class SubmitCommand
 
         using var signals = new Signals(_time);
         await using ClusterSubmit cluster = await ClusterSubmit.OpenAsync(
-            _cluster.OpenStore(result, _time), _cluster.ReadBroker(result), endpoint, choice.AllowHttp, job, options, _cost.PriceFile(result),
-            signals.Drain);
+            _cluster.OpenStore(result, _time), _cluster.ReadBroker(result), endpoint, choice.AllowHttp, job, options,
+            _cost.PriceFile(result), signals.Drain);
         await using var manager = new RequestManager(endpoint.CreateProvider(), options);
         JobSetup setup = await RunCommand.Checked(() => ReadAsync(manager, job, signals.Drain));
         return await SubmitAsync(cluster, setup, result.InvocationConfiguration.Output, errors, signals.Drain);

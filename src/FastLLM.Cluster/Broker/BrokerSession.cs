@@ -41,7 +41,8 @@ internal sealed class BrokerSession : IAsyncDisposable
     private string DeadLetters => _queue + ".dead";
 
     /// <summary>Connects, and declares the queues of a cluster.</summary>
-    public static async Task<BrokerSession> OpenAsync(BrokerAddress address, string clusterId, string name, CancellationToken cancellationToken)
+    public static async Task<BrokerSession> OpenAsync(
+        BrokerAddress address, string clusterId, string name, CancellationToken cancellationToken)
     {
         var factory = new ConnectionFactory
         {

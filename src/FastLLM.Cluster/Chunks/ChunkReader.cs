@@ -17,7 +17,8 @@ internal static class ChunkReader
             byte version = reader.ReadByte();
             if (version != ChunkWriter.Version)
             {
-                throw new InvalidDataException($"A chunk has the format {version}, which a newer version of FastLLM writes. Install that one.");
+                throw new InvalidDataException(
+                    $"A chunk has the format {version}, which a newer version of FastLLM writes. Install that one.");
             }
 
             var rows = new ChunkRow[reader.Read7BitEncodedInt()];

@@ -1,5 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using FastLLM.Json;
 using FastLLM.Jobs.Planning;
 
 namespace FastLLM.Cluster.Chunks;
@@ -7,6 +7,7 @@ namespace FastLLM.Cluster.Chunks;
 /// <summary>Collects rows until they fill a chunk: 500 rows or 2 MB, whichever comes first. A row that is larger is a chunk of its
 /// own.</summary>
 /// <remarks>Format: a version, the number of rows and, for each row, texts and bytes with their lengths in front. Brotli.</remarks>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds only memory.")]
 internal sealed class ChunkWriter
 {
     public const int MaxRows = 500;

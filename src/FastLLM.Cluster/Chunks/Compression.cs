@@ -2,7 +2,7 @@ using System.IO.Compression;
 
 namespace FastLLM.Cluster.Chunks;
 
-/// <summary>Packs what the store holds: Brotli at its fastest level, which is faster than the database and saves most of its room.</summary>
+/// <summary>Packs what the store holds: Brotli at its fastest level, faster than the database, and it saves most of the room.</summary>
 internal static class Compression
 {
     /// <summary>Returns the packed form of what is written to a stream.</summary>

@@ -44,6 +44,10 @@ internal sealed class ClusterProcessor(
                 }
             }
         }
+        catch (LlmRunException e)
+        {
+            stopped = e; // the output cannot be written
+        }
         catch (OperationCanceledException) when (drain.IsCancellationRequested || cancellationToken.IsCancellationRequested)
         {
             isInterrupted = true;
@@ -60,9 +64,10 @@ internal sealed class ClusterProcessor(
     private async Task<(ClusterJob Job, bool IsLast)> ProcessAsync(string id, CancellationToken cancellationToken)
     {
         ClusterJob? known = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken)).ConfigureAwait(false);
-        bool isNew = known is null
-            && await StoreFault.GuardAsync(() => submission.SubmitAsync(
-                id, Path.GetFileName(setup.Options.Input), spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false) is not null;
+        string name = Path.GetFileName(setup.Options.Input);
+        long? submitted = known is not null ? null : await StoreFault.GuardAsync(
+            () => submission.SubmitAsync(id, name, spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false);
+        bool isNew = submitted is not null;
         if (isNew)
         {
             setup.Say($"Submitted as {id}.");
@@ -100,7 +105,16 @@ internal sealed class ClusterProcessor(
             return;
         }
 
-        sink.Write(place, line.Span);
+        try
+        {
+            sink.Write(place, line.Span);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string message = $"Writing {setup.Shape.Log} failed: {e.Message} The job continues on the workers; run the command again.";
+            throw RowProcessor.StoppedBy(FailureKind.Output, message, e);
+        }
+
         costs.Written(entry.Cost ?? 0);
         _counter.Add(line, entry);
     }

@@ -19,8 +19,8 @@ internal static class JobIdentity
     public static string Of(string input, RowIndex rows, JobSpec spec)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string asked = (spec with { Sending = new SendingSpec { RefreshFinishReasons = spec.Sending.RefreshFinishReasons }, Prices = null }).ToJson();
-        hash.AppendData(Encoding.UTF8.GetBytes(asked));
+        var sending = new SendingSpec { RefreshFinishReasons = spec.Sending.RefreshFinishReasons };
+        hash.AppendData(Encoding.UTF8.GetBytes((spec with { Sending = sending, Prices = null }).ToJson()));
         Span<byte> row = stackalloc byte[16];
         for (var i = 0; i < rows.Count; i++)
         {

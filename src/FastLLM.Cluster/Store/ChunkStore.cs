@@ -26,8 +26,8 @@ internal sealed class ChunkStore(ClusterStore store)
             : null;
     }
 
-    /// <summary>Writes the output of a chunk and raises the counts of its job, in one transaction, unless another worker has taken the chunk
-    /// since.</summary>
+    /// <summary>Writes the output of a chunk and raises the counts of its job, in one transaction, unless another worker has taken the
+    /// chunk since.</summary>
     /// <returns>Whether the output is written, by this call or an earlier one.</returns>
     public async Task<bool> CompleteAsync(TakenChunk chunk, byte[] output, ChunkCounts counts, CancellationToken cancellationToken)
     {

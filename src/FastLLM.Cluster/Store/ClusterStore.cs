@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace FastLLM;
 
-/// <summary>Represents the PostgreSQL database that holds the truth of a cluster: jobs, chunks of rows, answers, limits and budgets.</summary>
+/// <summary>Represents the PostgreSQL database that holds the truth of a cluster: jobs, rows, answers, limits and budgets.</summary>
 /// <remarks>Safe for concurrent use. Owns its pool of connections. Every command has a timeout.</remarks>
 public sealed class ClusterStore : IAsyncDisposable
 {

@@ -21,7 +21,7 @@ internal static class StoreAddress
         catch (Exception e) when (e is UriFormatException or KeyNotFoundException or FormatException or ArgumentException)
         {
             throw new ArgumentException(
-                "The store is not an address of a PostgreSQL database. Use postgres://user@host:5432/database, or \"Host=…;Database=…\".", e);
+                "The store is not the address of a PostgreSQL database. Use postgres://user@host:5432/database, or Host=…;Database=….", e);
         }
     }
 
@@ -42,7 +42,8 @@ internal static class StoreAddress
         text.Contains("password", StringComparison.OrdinalIgnoreCase) || text.Contains("pwd", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsUrl(string text) =>
-        text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
+        text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
+        || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
 
     private static NpgsqlConnectionStringBuilder FromUrl(Uri uri)
     {

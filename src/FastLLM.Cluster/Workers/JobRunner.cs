@@ -116,7 +116,8 @@ internal sealed class JobRunner(
         Task completion = Task.Run(() => complete(chunk), CancellationToken.None);
         _completions[chunk] = completion;
         _ = completion.ContinueWith(
-            _ => _completions.TryRemove(chunk, out Task? _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ => _completions.TryRemove(chunk, out Task? _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
     }
 
     private async IAsyncEnumerable<LlmRequest> RowsAsync([EnumeratorCancellation] CancellationToken cancellationToken)

@@ -35,7 +35,8 @@ internal static class Loop
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(one, other);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using (either.Token.UnsafeRegister(static ended => ((TaskCompletionSource)ended!).TrySetResult(), ended).ConfigureAwait(false))
+        await using (either.Token.UnsafeRegister(static state => ((TaskCompletionSource)state!).TrySetResult(), ended)
+            .ConfigureAwait(false))
         {
             await ended.Task.ConfigureAwait(false);
         }

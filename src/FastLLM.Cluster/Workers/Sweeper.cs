@@ -3,7 +3,7 @@ using FastLLM.Cluster.Store;
 
 namespace FastLLM.Cluster.Workers;
 
-/// <summary>Publishes again what no message stands for: chunks of workers that ended, and chunks whose messages the broker has lost.</summary>
+/// <summary>Publishes again the chunks that have no message: those of workers that ended, and those whose messages are lost.</summary>
 internal sealed class Sweeper(ChunkStore chunks, WorkerStore workers, WorkerLease lease, Action<string> say)
 {
     private const int MaxRepublished = 1_000;
@@ -17,8 +17,8 @@ internal sealed class Sweeper(ChunkStore chunks, WorkerStore workers, WorkerLeas
             return;
         }
 
-        while (await session.TakeDeadAsync(
-            dead => workers.MarkPoisonedAsync(dead, Worker.MaxCrashes, cancellationToken), cancellationToken).ConfigureAwait(false) is { } chunk)
+        Task Bury(ChunkId dead) => workers.MarkPoisonedAsync(dead, Worker.MaxCrashes, cancellationToken);
+        while (await session.TakeDeadAsync(Bury, cancellationToken).ConfigureAwait(false) is { } chunk)
         {
             await session.PublishAsync([chunk], cancellationToken).ConfigureAwait(false);
         }

@@ -2,7 +2,7 @@ using FastLLM.Cluster.Store;
 
 namespace FastLLM.Cluster.Workers;
 
-/// <summary>Knows whether the worker's lease is current. While it is not, others may take the worker's chunks, so nothing is sent.</summary>
+/// <summary>Knows whether the worker's lease is current. While it is not, others may take its chunks, so nothing is sent.</summary>
 internal sealed class WorkerLease(TimeProvider time)
 {
     private readonly Lock _gate = new();

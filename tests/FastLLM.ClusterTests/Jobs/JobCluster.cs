@@ -56,7 +56,7 @@ internal sealed class JobCluster : IAsyncDisposable
 
     /// <summary>Writes an input of so many different rows.</summary>
     public string WriteRows(int count, string name = "in.jsonl") => Tool.Write(name, Enumerable.Range(0, count).Select(i =>
-        $$"""{"custom_id":"row {{i}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{i}}"}]}}"""));
+        $$$"""{"custom_id":"row {{{i}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{{i}}}"}]}}"""));
 
     /// <summary>Submits a file.</summary>
     /// <returns>The id of the job.</returns>

@@ -6,7 +6,7 @@ namespace FastLLM.Tests.Cli;
 public sealed class CompleterTests
 {
     [Theory]
-    [InlineData("r", "report run")]
+    [InlineData("r", "report resume run")]
     [InlineData("run", "run")]
     [InlineData("run --mod", "--model")]
     [InlineData("run in.csv --max-", "--max-cost --max-errors --max-memory")]
