@@ -1,6 +1,7 @@
 namespace FastLLM.Cluster.Limits;
 
-/// <summary>Divides what there is by what is wanted: none gets more than it wants, and those that want more get as much as each other.</summary>
+/// <summary>Divides what there is by what is wanted: none gets more than it wants, and those that want more get as much as each
+/// other.</summary>
 internal static class FairShares
 {
     /// <summary>Returns the shares (max-min fair).</summary>

@@ -2,10 +2,11 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Cluster.Limits;
 
-/// <summary>Decides what a process may send of the limits that it shares with others. A pure function: the database only stores what it returns.</summary>
+/// <summary>Decides what a process may send of the limits that it shares with others. A pure function: the database only stores what it
+/// returns.</summary>
 /// <remarks>
-/// <para>What all members have sent in the last minute, and what they may still send, is never more than the limit. What a member may send counts
-/// until it reports what it did send; if it never does, it counts as sent at the last moment at which that was allowed.</para>
+/// <para>What all members have sent in the last minute, and what they may still send, is never more than the limit. What a member may send
+/// counts until it reports what it did send; if it never does, it counts as sent at the last moment at which that was allowed.</para>
 /// <para>A member is granted a second's worth of its share ahead. Shares are fair: see <see cref="FairShares"/>.</para>
 /// </remarks>
 internal static class LimitAllocator
@@ -19,8 +20,8 @@ internal static class LimitAllocator
     // As long as a send counts on one machine: a minute, and some time for the network.
     private const double Minute = 60.8;
 
-    // The pace is a little below the limit, because what is granted counts a second early: then there is always room for the next grant, and shares
-    // stay fair.
+    // The pace is a little below the limit, because what is granted counts a second early: then there is always room for the next grant,
+    // and shares stay fair.
     private const double Pace = 0.972;
 
     // A grant may be a little late.
@@ -47,10 +48,19 @@ internal static class LimitAllocator
         now = Math.Max(now, state.Now);
         if (leaves)
         {
-            report = report with { Permits = [.. report.Permits.Select(static asked => asked is null ? null : asked with { Wants = 0, Need = 0 })] };
+            PermitReport?[] nothing = [.. report.Permits.Select(static asked => asked is null ? null : asked with { Wants = 0, Need = 0 })];
+            report = report with { Permits = nothing };
         }
 
         Member? before = members.FirstOrDefault(member => member.Id == id);
+        if (report.At <= before?.Reported)
+        {
+            // A later report has come first: this one is no news, and what is granted for it would not be used.
+            return new Decision(
+                state with { Now = now }, before, [],
+                new ModelGrant(new PermitGrant?[report.Permits.Length], null, 0, SharedLearning.Nothing));
+        }
+
         Member[] others = [.. members.Where(member => member.Id != id)];
         string[] forgotten = [.. others.Where(member => member.Until + Minute < now).Select(member => member.Id)];
         if (forgotten.Length > 0)
@@ -86,12 +96,14 @@ internal static class LimitAllocator
             }
         }
 
-        var member = new Member(id, now, leaves ? now : now + Validity, permits, report.Requests, report.Learned.Wants, before?.Share ?? 0, report.Learned.Accepted, report.Learned.Sending);
+        var member = new Member(
+            id, now, report.At, leaves ? now : now + Validity, permits, report.Requests, report.Learned.Wants, before?.Share ?? 0,
+            report.Learned.Accepted, report.Learned.Sending);
         (state, member, LearnedGrant learned) = SharedLearning.Decide(state, live, member, report.Learned, now, leaves);
-        return new Decision(
-            state, member, forgotten,
-            new ModelGrant(
-                grants, report.PerDay is null ? null : Math.Max(leftOfDay, 0), (state.DayStart ?? now) + Day - now, learned));
+
+        // What others may still send may come back: only what was sent is used up.
+        double? left = report.PerDay is null ? null : leftOfDay + others.Sum(static other => other.Permits[0]?.Held ?? 0);
+        return new Decision(state, member, forgotten, new ModelGrant(grants, left, (state.DayStart ?? now) + Day - now, learned));
     }
 
     /// <summary>Returns what counts of a limit at a moment.</summary>
@@ -116,7 +128,7 @@ internal static class LimitAllocator
     {
         double perSecond = FairShares.Of(asked.Limit / 60 * Pace, [.. othersWant, asked.Wants])[^1];
         double most = Math.Max(perSecond * Ahead, asked.Need);
-        credit = Math.Min(credit + (perSecond * passed), most);
+        credit = Math.Min(credit + (perSecond * passed), most + perSecond);
 
         // What is kept and what is about to be sent are part of an earlier grant.
         double free = room - asked.Pending - asked.Kept;

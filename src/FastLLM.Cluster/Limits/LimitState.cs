@@ -1,6 +1,7 @@
 namespace FastLLM.Cluster.Limits;
 
-/// <summary>Represents what is known of the limits of one model at one endpoint: all that <see cref="LimitAllocator"/> decides by.</summary>
+/// <summary>Represents what is known of the limits of one model at one endpoint: all that <see cref="LimitAllocator"/> decides
+/// by.</summary>
 /// <remarks>Times are seconds on the clock of the database.</remarks>
 internal sealed record LimitState
 {
@@ -32,6 +33,7 @@ internal sealed record LearnedLaw(double? InFlight, double? PerSecond, double Ra
 /// <summary>Represents a process that shares the limits of one model.</summary>
 /// <param name="Id">Its name, which no other process has ever had.</param>
 /// <param name="At">When it last reported.</param>
+/// <param name="Reported">When its last report was made, on its own clock.</param>
 /// <param name="Until">Until when it may use what it was granted.</param>
 /// <param name="Permits">What it has sent and may send, for each limit.</param>
 /// <param name="Requests">The requests it has reported since it began.</param>
@@ -40,7 +42,8 @@ internal sealed record LearnedLaw(double? InFlight, double? PerSecond, double Ra
 /// <param name="Accepted">The sends a second that were not refused lately.</param>
 /// <param name="Sending">The sends in flight.</param>
 internal sealed record Member(
-    string Id, double At, double Until, MemberPermits?[] Permits, long Requests, double Wants, double Share, double Accepted, int Sending);
+    string Id, double At, double Reported, double Until, MemberPermits?[] Permits, long Requests, double Wants, double Share,
+    double Accepted, int Sending);
 
 /// <summary>Represents what a member has sent of one limit, and may send.</summary>
 /// <param name="Sent">What it has sent, by its age at the last report.</param>

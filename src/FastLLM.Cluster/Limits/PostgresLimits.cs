@@ -52,7 +52,8 @@ internal sealed class PostgresLimits(ClusterStore store) : ILimitStore
     }
 
     private static async Task<(Dictionary<(string, string), Entry> Entries, double Now)> LoadAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<MemberReport> reports, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<MemberReport> reports,
+        CancellationToken cancellationToken)
     {
         (string Endpoint, string Model)[] keys = [.. reports.Select(report => (report.Endpoint, report.Report.Model)).Distinct().Order()];
         string[] endpoints = [.. keys.Select(static key => key.Endpoint)];

@@ -2,7 +2,8 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Cluster.Limits;
 
-/// <summary>Decides who learns limits for all, and divides what was learned by what is wanted. A pure function, as <see cref="LimitAllocator"/>.</summary>
+/// <summary>Decides who learns limits for all, and divides what was learned by what is wanted. A pure function, as <see
+/// cref="LimitAllocator"/>.</summary>
 internal static class SharedLearning
 {
     // A leader that has nothing to send for so long learns nothing.
@@ -19,6 +20,9 @@ internal static class SharedLearning
 
     // The leader cannot learn while its share changes: so it changes only if it has to.
     private const double SameShare = 0.1;
+
+    /// <summary>Gets what is granted where nothing is decided.</summary>
+    public static LearnedGrant Nothing { get; } = new(false, 0, false, null, null, null, 0, false, 0);
 
     /// <summary>Decides about a report.</summary>
     /// <param name="state">What was known.</param>
@@ -56,7 +60,7 @@ internal static class SharedLearning
             state = state with { LeaderBusyAt = now };
         }
 
-        member = member with { Share = ShareOf(state, others, member) };
+        member = member with { Share = ShareOf(state, others, member, report.IsHolding) };
         return (state, member, new LearnedGrant(
             leads, member.Share, state.Law is not null, InFlightOf(state, others, member), state.Law?.PerSecond * member.Share,
             state.Law?.InFlight, state.Law?.RandomShare ?? 0, isCorrected, LimitAllocator.Validity));
@@ -84,7 +88,7 @@ internal static class SharedLearning
             0);
     }
 
-    private static double ShareOf(LimitState state, IReadOnlyList<Member> others, Member member)
+    private static double ShareOf(LimitState state, IReadOnlyList<Member> others, Member member, bool isHolding)
     {
         double[] wants = [.. others.Append(member).Select(one => Wants(state, one))];
         double total = state.Law?.PerSecond ?? Permits.Unlimited;
@@ -95,7 +99,13 @@ internal static class SharedLearning
         double fair = (shares[^1] / total) + rest;
         if (member.Id == state.Leader)
         {
-            double share = others.Count == 0 ? 1 : Math.Max(fair, LeastOfLeader);
+            // While nothing limits them, all send the same. When it is tried whether less helps, all must send less in proportion to that:
+            // so only a limit that is known is divided in another way.
+            bool isLimited = (state.Law?.PerSecond ?? state.Law?.InFlight) is not null;
+            double share = others.Count == 0 ? 1
+                : !isLimited ? fair
+                : isHolding || member.Share == 0 ? Math.Max(fair, LeastOfLeader)
+                : member.Share;
             return Math.Abs(member.Share - share) <= SameShare * share ? member.Share : share;
         }
 

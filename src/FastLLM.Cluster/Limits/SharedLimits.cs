@@ -4,10 +4,10 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Cluster.Limits;
 
-/// <summary>Shares the limits of all managers of a worker with the other workers: reports what is sent and wanted, and takes what is granted,
-/// about once a second.</summary>
-/// <remarks>While the database is away, no manager sends more than it was granted, and configured limits hold: after
-/// <see cref="LimitAllocator.Validity"/> seconds, sends of models with such limits wait. What was learned is used on.</remarks>
+/// <summary>Shares the limits of all managers of a worker with the other workers: reports what is sent and wanted, and takes what is
+/// granted, about once a second.</summary>
+/// <remarks>While the database is away, no manager sends more than it was granted, and configured limits hold: after <see
+/// cref="LimitAllocator.Validity"/> seconds, sends of models with such limits wait. What was learned is used on.</remarks>
 internal sealed class SharedLimits : IAsyncDisposable
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(LimitAllocator.Interval);

@@ -2,6 +2,7 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Represents what a process knows of the limits that are learned, and how much it sends.</summary>
 /// <param name="Leads">Whether it learns for all, and knows anything.</param>
+/// <param name="IsHolding">Whether nothing is being tried.</param>
 /// <param name="InFlight">The most in flight, of all together; <see langword="null"/> where no such limit was learned.</param>
 /// <param name="PerSecond">The sends a second, of all together; <see langword="null"/> where no such limit was learned.</param>
 /// <param name="RandomShare">The share of sends that is refused at random.</param>
@@ -9,7 +10,7 @@ namespace FastLLM.RateLimiting;
 /// <param name="Accepted">Its sends a second that were not refused lately.</param>
 /// <param name="Sending">Its sends in flight.</param>
 internal sealed record LearnedReport(
-    bool Leads, double? InFlight, double? PerSecond, double RandomShare, double Wants, double Accepted, int Sending);
+    bool Leads, bool IsHolding, double? InFlight, double? PerSecond, double RandomShare, double Wants, double Accepted, int Sending);
 
 /// <summary>Represents the share of a process in the limits that are learned.</summary>
 /// <param name="Leads">Whether it learns for all.</param>

@@ -2,18 +2,19 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Limits the sends of one process to its share of what is learned by one process for all: the one that leads.</summary>
 /// <remarks>
-/// <para>All processes have the same limits, but for a factor. So the sends of the one that leads are a sample of all sends, and what it finds out
-/// holds for the sum. That is true only while all have the same: when it changes its limits, it learns nothing until the others have them, too.
-/// Its <see cref="LearningLimiter"/> does not notice: its time stands still meanwhile, and it does not see these sends.</para>
-/// <para>Before anything is known, and while the others cannot be reached, each process learns for itself.</para>
+/// <para>All processes have the same limits, but for a factor. So the sends of the one that leads are a sample of all sends, and what it
+/// finds out holds for the sum. That is true only while all have the same: when it changes its limits, it learns nothing until the others
+/// have them, too. Its <see cref="LearningLimiter"/> does not notice: its time stands still meanwhile, and it does not see these
+/// sends.</para>
+/// <para>Before anything is known, each process learns for itself. While the others cannot be reached, what is known holds.</para>
 /// </remarks>
 internal sealed class LearnedShare(LearningLimiter learner)
 {
     // In this time after a grant, all others have had theirs.
     private const double Adoption = 1.15;
 
-    // At about this share of refusals, a try for more ends.
-    private const double Refusals = 0.05;
+    // So much of what the others send may be refused, or be what may be sent at once, before a try for more notices.
+    private const double Doubtful = 0.1;
 
     // If so much more was accepted, there may be still more.
     private const double Grown = 1.2;
@@ -25,6 +26,10 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private const double Room = 1.25;
     private const long Aside = -1;
 
+    // Long because a share is led and followed here: what one does, the other must fit.
+    // Many fields because what was shared is compared with what is known now.
+    private readonly LearnerTime _time = new();
+    private readonly SendRate _rate = new();
     private readonly Pacer _meanwhile = new();
     private Role _role = Role.Alone;
     private LearnedGrant? _grant;
@@ -34,14 +39,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private bool _isRaising;
     private bool _isRaised;
     private bool _isReported;
-    private double _skipped;
-    private double _asideFrom = double.NaN;
-    private double _asideUntil;
     private double _validUntil;
-    private int _count;
-    private int _refused;
-    private double _countedFrom;
-    private double _accepted;
     private int _refusedInARow;
 
     private enum Role
@@ -51,20 +49,18 @@ internal sealed class LearnedShare(LearningLimiter learner)
         Follows,
     }
 
-    /// <summary>Gets a value indicating whether limits were learned that the others do not have yet.</summary>
-    public bool HasNews => IsAside && double.IsPositiveInfinity(_asideUntil);
-
-    private bool IsAside => !double.IsNaN(_asideFrom);
+    // Limits were learned that the others do not have yet.
+    private bool HasNews => _time.IsStill && double.IsPositiveInfinity(_time.Until);
 
     /// <inheritdoc cref="LearningLimiter.Wait"/>
     public double Wait(double now, out BlockReason block)
     {
         Update(now);
-        if (!IsAside)
+        if (!_time.IsStill)
         {
-            double wait = learner.Wait(Learned(now), out block);
+            double wait = learner.Wait(_time.At(now), out block);
             Notice(now);
-            if (!IsAside)
+            if (!_time.IsStill)
             {
                 return wait;
             }
@@ -84,62 +80,15 @@ internal sealed class LearnedShare(LearningLimiter learner)
     /// <inheritdoc cref="LearningLimiter.Sent"/>
     public SendMark Sent(double now)
     {
-        _count++;
-        if (!IsAside)
+        _rate.Send();
+        if (!_time.IsStill)
         {
-            return learner.Sent(Learned(now));
+            return learner.Sent(_time.At(now));
         }
 
         learner.SentAside();
         _meanwhile.Sent(now);
         return new SendMark(Aside, now, learner.InFlight - 1);
-    }
-
-    /// <inheritdoc cref="LearningLimiter.Answered"/>
-    private void Answered(in SendMark mark, double now)
-    {
-        _refusedInARow = 0;
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-        }
-        else
-        {
-            learner.Answered(Learned(now));
-            Notice(now);
-        }
-    }
-
-    /// <inheritdoc cref="LearningLimiter.Refused"/>
-    private void Refused(in SendMark mark, double now, double retryAfter)
-    {
-        _refused++;
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-            if (++_refusedInARow >= MostRefused && IsAside)
-            {
-                LearnOn(now);
-            }
-        }
-        else
-        {
-            learner.Refused(mark, Learned(now), retryAfter);
-            Notice(now);
-        }
-    }
-
-    /// <inheritdoc cref="LearningLimiter.Failed"/>
-    private void Failed(in SendMark mark, double now)
-    {
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-        }
-        else
-        {
-            learner.Failed(mark, Learned(now));
-        }
     }
 
     /// <summary>Notes how a send ended.</summary>
@@ -160,7 +109,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     }
 
     /// <inheritdoc cref="LearningLimiter.Forgive"/>
-    public void Forgive(double now) => learner.Forgive(Learned(now));
+    public void Forgive(double now) => learner.Forgive(_time.At(now));
 
     /// <summary>Returns what this process knows and wants.</summary>
     /// <param name="now">The time.</param>
@@ -168,10 +117,8 @@ internal sealed class LearnedShare(LearningLimiter learner)
     public LearnedReport Report(double now, bool isWaiting)
     {
         Update(now);
-        double time = Math.Max(now - _countedFrom, 0.1);
-        double wants = isWaiting ? Permits.Unlimited : _count / time * Room;
-        _accepted += ((Math.Max(_count - _refused, 0) / time) - _accepted) / 2;
-        (_count, _refused, _countedFrom) = (0, 0, now);
+        _rate.Next(now);
+        double wants = isWaiting ? Permits.Unlimited : _rate.Sent * Room;
         if (_role == Role.Leads && !_grant!.IsKnown)
         {
             _total = TotalOf(learner.Limits);
@@ -180,13 +127,20 @@ internal sealed class LearnedShare(LearningLimiter learner)
         bool tells = _role == Role.Leads && (_grant!.IsKnown || learner.IsHolding);
         _isReported = tells && HasNews;
         return tells
-            ? new LearnedReport(true, _total.InFlight, _total.PerSecond, learner.Law.RandomShare, wants, _accepted, learner.InFlight)
-            : new LearnedReport(false, null, null, 0, wants, _accepted, learner.InFlight);
+            ? new LearnedReport(
+                true, learner.IsHolding, _total.InFlight, _total.PerSecond, learner.Law.RandomShare, wants, _rate.Accepted,
+                learner.InFlight)
+            : new LearnedReport(false, false, null, null, 0, wants, _rate.Accepted, learner.InFlight);
     }
 
     /// <summary>Takes the share.</summary>
     public void Grant(double now, LearnedGrant grant)
     {
+        if (grant.ValidFor <= 0)
+        {
+            return; // nothing was decided
+        }
+
         _validUntil = now + grant.ValidFor;
         LearnedGrant? before = _grant;
         _grant = grant;
@@ -205,7 +159,51 @@ internal sealed class LearnedShare(LearningLimiter learner)
         }
         else if (_isReported)
         {
-            _asideUntil = now + Adoption;
+            _time.Until = now + Adoption;
+        }
+    }
+
+    private void Answered(in SendMark mark, double now)
+    {
+        _refusedInARow = 0;
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Answered(_time.At(now));
+            Notice(now);
+        }
+    }
+
+    private void Refused(in SendMark mark, double now, double retryAfter)
+    {
+        _rate.Refuse();
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+            if (++_refusedInARow >= MostRefused && _time.IsStill)
+            {
+                _time.Continue(now);
+            }
+        }
+        else
+        {
+            learner.Refused(mark, _time.At(now), retryAfter);
+            Notice(now);
+        }
+    }
+
+    private void Failed(in SendMark mark, double now)
+    {
+        if (mark.Index == Aside)
+        {
+            learner.EndedAside();
+        }
+        else
+        {
+            learner.Failed(mark, _time.At(now));
         }
     }
 
@@ -217,10 +215,10 @@ internal sealed class LearnedShare(LearningLimiter learner)
             return;
         }
 
-        LearnOn(now);
+        _time.Continue(now);
         if (_role != Role.Follows || before is null || IsOther(grant, before))
         {
-            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, false, Learned(now));
+            learner.Adopt(LimitsOf(grant), grant.RandomShare, true, false, _time.At(now));
         }
 
         _role = Role.Follows;
@@ -238,14 +236,14 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // Continues with the share in what is known of all.
     private void Conform(double now, LearnedGrant grant)
     {
-        LearnOn(now);
+        _time.Continue(now);
         Limits limits = LimitsOf(grant);
         bool hasGrown = _isRaised && limits.Rate > _before * Grown;
-        learner.Adopt(limits, grant.RandomShare, false, hasGrown, Learned(now));
+        learner.Adopt(limits, grant.RandomShare, false, hasGrown, _time.At(now));
         _shared = learner.Limits;
         _total = (grant.InFlightOfAll, grant.PerSecond / grant.Share);
         StepAside(now);
-        _asideUntil = now + Adoption;
+        _time.Until = now + Adoption;
     }
 
     private Limits LimitsOf(LearnedGrant grant) => new(
@@ -253,11 +251,11 @@ internal sealed class LearnedShare(LearningLimiter learner)
         grant.InFlight is not null,
         grant.PerSecond ?? double.PositiveInfinity);
 
-    // The learner's limits have changed. It tries for more alone: what is refused then is its doing. All others changes are changes of all,
+    // The learner's limits have changed. It tries for more alone: what is refused then is its doing. All other changes are changes of all,
     // so nothing is learned until all have them.
     private void Notice(double now)
     {
-        if (_role != Role.Leads || !_grant!.IsKnown || IsAside || learner.IsClosed)
+        if (_role != Role.Leads || !_grant!.IsKnown || _time.IsStill || learner.IsClosed)
         {
             return;
         }
@@ -287,63 +285,47 @@ internal sealed class LearnedShare(LearningLimiter learner)
         limits.IsInFlightLearnt ? limits.InFlight / _grant!.Share : null,
         double.IsPositiveInfinity(limits.Rate) ? null : limits.Rate / _grant!.Share);
 
-    // What the leader has got more, all have got more. A part of what was refused meanwhile was the others', so a little less is believed.
+    // What the leader has gained is added to what all have.
     private (double? InFlight, double? PerSecond) Raised(in Limits limits)
     {
         (double? inFlight, double? perSecond) = TotalOf(limits);
         if (inFlight is not null && _total.InFlight is { } most)
         {
-            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight);
+            inFlight = most + Math.Max(0, limits.InFlight - _shared.InFlight - DoubtfulOf(most));
         }
 
         if (perSecond is not null && _total.PerSecond is { } rate)
         {
-            double doubtful = (1 - _grant!.Share) * Refusals * rate;
-            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - doubtful);
+            perSecond = rate + Math.Max(0, limits.Rate - _shared.Rate - DoubtfulOf(rate));
         }
 
         return (inFlight, perSecond);
     }
 
+    private double DoubtfulOf(double total) => (1 - _grant!.Share) * Doubtful * total;
+
     private void StepAside(double now)
     {
-        LearnOn(now);
-        _asideFrom = now;
-        _asideUntil = double.PositiveInfinity;
+        _time.Stop(now);
         _isRaising = _isRaised = _isReported = false;
         _refusedInARow = 0;
         _meanwhile.Set(learner.Limits.Rate, now);
     }
 
-    private void LearnOn(double now)
-    {
-        if (IsAside)
-        {
-            _skipped += now - _asideFrom;
-            _asideFrom = double.NaN;
-        }
-    }
-
     private void Update(double now)
     {
-        if (_role != Role.Alone && now > _validUntil)
+        if (_role == Role.Leads && _grant!.IsKnown && now > _validUntil)
         {
-            LearnOn(now);
-            if (_role == Role.Follows)
-            {
-                learner.Adopt(learner.Limits, _grant!.RandomShare, false, false, Learned(now));
-            }
-
-            _role = Role.Alone;
+            // The others cannot follow: what is known holds.
+            _time.Continue(now);
+            learner.Adopt(LimitsOf(_grant), _grant.RandomShare, true, false, _time.At(now));
+            _role = Role.Follows;
         }
-        else if (IsAside && now >= _asideUntil)
+        else if (_time.IsStill && now >= _time.Until)
         {
-            LearnOn(now);
+            _time.Continue(now);
         }
     }
-
-    // The learner's time: it stands still while nothing is to be learned.
-    private double Learned(double now) => (IsAside ? _asideFrom : now) - _skipped;
 
     private static bool IsSame(in Limits one, in Limits other) =>
         one.Rate == other.Rate && one.IsInFlightLearnt == other.IsInFlightLearnt

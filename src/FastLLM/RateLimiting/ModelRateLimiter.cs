@@ -86,7 +86,7 @@ internal sealed class ModelRateLimiter
         IReadOnlyList<MinuteLimit?> minutes = _configured?.Minutes ?? [];
         bool isLimited = isWaiting && BlockedBy != BlockReason.Concurrency;
         return new ModelReport(
-            Model, [.. minutes.Select(limit => limit?.Report(now, isLimited))], _configured?.PerDay, _configured?.OfDay ?? 0,
+            Model, now, [.. minutes.Select(limit => limit?.Report(now, isLimited))], _configured?.PerDay, _configured?.OfDay ?? 0,
             _share!.Report(now, isWaiting));
     }
 

@@ -2,7 +2,8 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Represents what this process may still send of a limit that it shares with other processes.</summary>
 /// <remarks>
-/// <para>Permits are granted for a second or two. Each time more are asked for, what is left goes back, but for a little that is kept to send meanwhile.
+/// <para>Permits are granted for a second or two. Each time more are asked for, what is left goes back, but for a little that is kept to
+/// send meanwhile.
 /// What is granted counts from that moment, so a send in between is never counted as if there were permits for it twice.</para>
 /// <para>Sends are spread evenly. Times are seconds on the clock of <see cref="RateLimiters"/>, under whose lock it stands.</para>
 /// </remarks>
@@ -84,6 +85,11 @@ internal sealed class Permits
     /// <param name="validFor">For how many seconds.</param>
     public void Grant(double from, double amount, double perSecond, double validFor)
     {
+        if (from != _usedFrom)
+        {
+            return; // more was asked for since
+        }
+
         _left = amount - _used;
         _perSecond = perSecond;
         _until = from + validFor;

@@ -11,6 +11,8 @@ public sealed class PostgresLimitsTests(SharedServers servers)
 {
     private const string Endpoint = "https://provider.example/v1";
 
+    private static int _at;
+
     private static CancellationToken Ended => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -75,7 +77,7 @@ public sealed class PostgresLimitsTests(SharedServers servers)
     }
 
     private static MemberReport Report(string worker, PermitReport? requests) =>
-        new(Endpoint, worker, new ModelReport("m", [requests], null, 0, new LearnedReport(false, null, null, 0, Permits.Unlimited, 0, 0)));
+        new(Endpoint, worker, new ModelReport("m", Interlocked.Increment(ref _at), [requests], null, 0, new LearnedReport(false, false, null, null, 0, Permits.Unlimited, 0, 0)));
 
     private static LlmRequest Row(int worker, int row) =>
         LlmRequest.FromJson($$"""{"model":"m","max_completion_tokens":10,"messages":[{"role":"user","content":"row {{worker}} {{row}}"}]}""");

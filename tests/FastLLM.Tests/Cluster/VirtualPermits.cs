@@ -3,7 +3,8 @@ using FastLLM.RateLimiting;
 
 namespace FastLLM.Tests.Cluster;
 
-/// <summary>Workers with the real limits of a process and the real allocator, against a provider that counts strictly, on virtual time.</summary>
+/// <summary>Workers with the real limits of a process and the real allocator, against a provider that counts strictly, on virtual
+/// time.</summary>
 internal sealed class VirtualPermits(long perMinute, int seed)
 {
     private readonly PriorityQueue<Action<double>, double> _events = new();
@@ -156,7 +157,7 @@ internal sealed class VirtualPermits(long perMinute, int seed)
 
         private void Decide(double now, double from, PermitReport report)
         {
-            var whole = new ModelReport("m", [report], null, 0, new LearnedReport(false, null, null, 0, 0, 0, 0));
+            var whole = new ModelReport("m", from, [report], null, 0, new LearnedReport(false, false, null, null, 0, 0, 0, 0));
             Decision decision = LimitAllocator.Decide(all._state, [.. all._members.Values], _id, whole, 5_000 + now);
             all._state = decision.State;
             all._members[_id] = decision.Member;
@@ -165,9 +166,8 @@ internal sealed class VirtualPermits(long perMinute, int seed)
                 all._members.Remove(forgotten);
             }
 
-            if (all._random.NextDouble() >= all.Lost)
+            if (all._random.NextDouble() >= all.Lost && decision.Grant.Permits[0] is { } grant)
             {
-                PermitGrant grant = decision.Grant.Permits[0]!;
                 all._events.Enqueue(
                     _ => _limit.Permits!.Grant(from, grant.Amount, grant.PerSecond, grant.ValidFor),
                     now + (all.Delay * all._random.NextDouble()));
