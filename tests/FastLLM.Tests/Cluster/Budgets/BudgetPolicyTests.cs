@@ -53,13 +53,13 @@ public sealed class BudgetPolicyTests
     [InlineData(10, 4, 1, 1, 5, 1, 3.5)] // half of what is free, for one of one
     [InlineData(10, 4, 1, 5, 5, 0, 1.5)] // a tenth of it, for one of five
     [InlineData(10, 4, 1, 5, 5, 2, 2)] // but enough for the request that waits
-    public void Grant_DividesTheRest(decimal budget, decimal others, decimal kept, int workers, decimal wanted, decimal least, decimal expected)
+    public void Grant_DividesTheRest(double budget, double others, double kept, int workers, double wanted, double least, double expected)
     {
-        var state = new BudgetState(budget, others, OthersPaid: 0, Lost: 0, workers, IsShort: false);
+        var state = new BudgetState((decimal)budget, (decimal)others, OthersPaid: 0, Lost: 0, workers, IsShort: false);
 
-        BudgetGrant grant = BudgetPolicy.Grant(state, new BudgetReport(1, Paid: 0, kept, wanted, least));
+        BudgetGrant grant = BudgetPolicy.Grant(state, new BudgetReport(1, Paid: 0, (decimal)kept, (decimal)wanted, (decimal)least));
 
-        Assert.Equal(new BudgetGrant(expected, IsLeftShort: false), grant);
+        Assert.Equal(new BudgetGrant((decimal)expected, IsLeftShort: false), grant);
     }
 
     [Fact]
