@@ -80,7 +80,7 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
 
         if (template.FaultIn(_header.Names) is { } fault)
         {
-            throw new InvalidDataException(fault);
+            throw new InvalidDataException(_opener.Notice is { } notice ? $"{fault} Note: {notice}" : fault);
         }
 
         _unseen.Clear();

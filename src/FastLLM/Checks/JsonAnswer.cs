@@ -37,7 +37,7 @@ internal static class JsonAnswer
         catch (JsonException e)
         {
             document = null;
-            error = $"The answer is not JSON, or there is text around it: {e.Message}";
+            error = $"The answer is not JSON, or there is text around it. {Json.JsonFault.Reason(e)}";
             return false;
         }
     }

@@ -22,6 +22,7 @@ internal static class JsonFault
         ("hex digit", "A \\u must be followed by four hexadecimal digits."),
         ("invalid escapable character", "A backslash begins no valid escape: write a backslash as \\\\."),
         ("configured depth", "It is nested too deeply."),
+        ("uplicate property", "A member occurs twice."),
         ("literal", "A value is neither a number, true, false or null, nor a text in double quotes."),
     ];
 

@@ -6,6 +6,41 @@ namespace FastLLM.Tests.Cli;
 public sealed class SummaryTests
 {
     [Fact]
+    public void Write_OnATerminal_BreaksLinesButNotTheOnesToCopy()
+    {
+        using var writer = new StringWriter();
+        var result = new JobResult
+        {
+            Failures = new Dictionary<FailureKind, (long, string)> { [FailureKind.InvalidAnswer] = (7, "The answer is not one of the labels good, bad, mixed.") },
+            OutputFile = "a folder with a long name/and a table with a long name.csv",
+        };
+        string resume = "fastllm run 'a folder with a long name/and a table with a long name.csv' --model m";
+
+        new Summary(result, resume) { Width = 60 }.Write(writer);
+
+        string[] lines = writer.ToString().ReplaceLineEndings("\n").Split('\n');
+        Assert.Contains("failed:      7 × InvalidAnswer, for example: The answer is not", lines);
+        Assert.Contains("             one of the labels good, bad, mixed.", lines);
+        Assert.Contains($"output:      {result.OutputFile}", lines);
+        Assert.Contains($"resume:      {resume}", lines);
+    }
+
+    [Theory]
+    [InlineData("response_format.type must be one of: text, json_object", 400, true)]
+    [InlineData("Unsupported parameter: 'text.format'", 422, true)]
+    [InlineData("The prompt is too long.", 400, false)]
+    [InlineData("response_format", 500, false)]
+    public void SchemaHint_IsGivenWhereTheServerRefusesSchemas(string message, int status, bool isGiven)
+    {
+        var job = new JobOptions { Input = "in.csv", Output = "out.csv", Template = new RowTemplate { Prompt = "{{text}}" }, Answers = AnswerForm.OfLabels("good", "bad") };
+        var failure = new LlmException(FailureKind.InvalidRequest, message) { StatusCode = status };
+
+        Assert.Equal(isGiven, SchemaHint.On(job, failure)?.Contains("--schema-in-prompt", StringComparison.Ordinal) ?? false);
+        job.Answers = job.Answers.InPrompt();
+        Assert.Null(SchemaHint.On(job, failure));
+    }
+
+    [Fact]
     public void Write_ListsResultsFailuresAndBottlenecks()
     {
         using var writer = new StringWriter();

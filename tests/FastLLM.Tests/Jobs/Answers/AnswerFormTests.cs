@@ -88,7 +88,7 @@ public sealed class AnswerFormTests
     }
 
     [Theory]
-    [InlineData("{", "not JSON")]
+    [InlineData("{", "not valid JSON")]
     [InlineData("[]", "not a JSON object")]
     [InlineData("""{"type":"objekt"}""", "not valid")]
     [InlineData("""{"type":"object","propertys":{}}""", "#: \"propertys\" is not a keyword")]
