@@ -7,7 +7,7 @@ internal static class ClusterRun
 {
     /// <summary>Refuses options that do not go with a cluster.</summary>
     /// <exception cref="UsageException">There is one.</exception>
-    public static void Refuse(JobOptions job, RequestManagerOptions options, int? preview, bool hasCacheOptions)
+    public static void Refuse(JobOptions job, int? preview, bool hasCacheOptions)
     {
         if (job.Input == Job.Pipe || job.Output == Job.Pipe)
         {
@@ -25,8 +25,6 @@ internal static class ClusterRun
                 "--cache, --no-cache, --durability and --cache-on-network concern the cache of this machine, which a cluster does not "
                 + "use.");
         }
-
-        ClusterSubmit.RefuseUnshared(options);
     }
 
     /// <summary>Has the rows of a job processed by a cluster, and shows its progress.</summary>

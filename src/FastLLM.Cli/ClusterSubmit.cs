@@ -56,18 +56,6 @@ internal sealed class ClusterSubmit : IAsyncDisposable
         return new ClusterSubmit(store, broker, clusterId, spec);
     }
 
-    /// <summary>Refuses what the workers do not share yet: each of them would take the whole of it.</summary>
-    /// <exception cref="UsageException">There is a limit.</exception>
-    public static void RefuseUnshared(RequestManagerOptions options)
-    {
-        if (options.RateLimits is not null)
-        {
-            throw new UsageException(
-                "--rpm, --tpm, --input-tpm, --output-tpm and --rpd hold for one machine, and each worker of a cluster would use the "
-                + "whole of them. Run without a cluster, or without them.");
-        }
-    }
-
     /// <summary>Creates what writes rows to the store.</summary>
     public Submission NewSubmission(Action<string> say) => new(_store, _broker, _clusterId, say);
 

@@ -98,7 +98,7 @@ internal sealed class RunCommand
         bool isCluster = _cluster.IsUsed(result) && !isPartial;
         if (isCluster)
         {
-            ClusterRun.Refuse(job, options, _cost.Preview(result), _cache.IsGiven(result));
+            ClusterRun.Refuse(job, _cost.Preview(result), _cache.IsGiven(result));
         }
 
         int? preview = isCluster ? 0 : ReadPreview(result, job);

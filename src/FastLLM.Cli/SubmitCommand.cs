@@ -72,7 +72,6 @@ internal sealed class SubmitCommand
         _limits.Apply(result, options);
         _times.Apply(result, options);
         _cost.Apply(result, options);
-        ClusterSubmit.RefuseUnshared(options);
         EndpointChoice choice = _endpoint.Read(result);
         Endpoint endpoint = ClusterEndpoint.Resolve(choice, _environment);
         job.Answers = _answers.Read(result, endpoint.Preset?.KnowsSchemas ?? true);
