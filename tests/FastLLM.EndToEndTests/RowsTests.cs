@@ -97,7 +97,7 @@ public sealed class RowsTests : IDisposable
         { ["--template", "{{text}}", "--set", "seed=1", "--set", "seed=2"], "occurs twice" },
         { ["--template", "{{text}}", "--endpoint", "/v1/other"], "is not one of /v1/chat/completions" },
         { ["--template", "{{text}}", "--endpoint", "/v1/embeddings", "--system", "x"], "System text is for" },
-        { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "There is no column \"nr\" for the ids of the rows" },
+        { ["--template", "{{text}}", "--allow-missing", "--id-column", "nr"], "There is no column \"nr\" for the IDs of the rows" },
         { ["--template", "{{text}}", "--input-format", "openai"], "A template is for plain rows" },
         { ["--system", "x"], "--system requires --template" },
         { ["--set", "seed=1"], "--set requires --template" },

@@ -45,7 +45,7 @@ public sealed class AppTests : IDisposable
     [Theory]
     [InlineData("--max-cost much", "--max-cost \"much\" is not valid. Use an amount in US dollars")]
     [InlineData("--confirm-above -1", "--confirm-above")]
-    [InlineData("--prices nowhere.json", "--prices nowhere.json: ")]
+    [InlineData("--prices nowhere.json", "--prices: File not found: nowhere.json")]
     [InlineData("--max-cost 1 --no-fastllm-member", "A budget needs the cost of each row")]
     public async Task Run_InvalidCostOption_IsReported(string options, string message)
     {

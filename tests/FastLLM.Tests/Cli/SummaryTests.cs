@@ -19,8 +19,8 @@ public sealed class SummaryTests
         new Summary(result, resume) { Width = 60 }.Write(writer);
 
         string[] lines = writer.ToString().ReplaceLineEndings("\n").Split('\n');
-        Assert.Contains("failed:      7 × InvalidAnswer, for example: The answer is not", lines);
-        Assert.Contains("             one of the labels good, bad, mixed.", lines);
+        Assert.Contains("failed:      7 × InvalidAnswer, for example: The answer is", lines);
+        Assert.Contains("             not one of the labels good, bad, mixed.", lines);
         Assert.Contains($"output:      {result.OutputFile}", lines);
         Assert.Contains($"resume:      {resume}", lines);
     }

@@ -42,7 +42,7 @@ public sealed class RowTemplateTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{{text", "never closed")]
+    [InlineData("{{text", "without closing braces")]
     [InlineData("{{}}", "names no column")]
     [InlineData("{{ }}", "names no column")]
     [InlineData("{{a{b}}", "names no column")]
@@ -51,7 +51,7 @@ public sealed class RowTemplateTests : IDisposable
         Assert.Contains(says, Assert.Throws<ArgumentException>(() => new RowTemplate { Prompt = template }.Check()).Message, StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("effort", "high", "Text needs quotes: 'effort=\"high\"'")]
+    [InlineData("effort", "high", "Text needs quotes: --set 'effort=\"high\"'")]
     [InlineData("temperature", "0,2", "not JSON")]
     [InlineData("temperature", "", "not JSON")]
     [InlineData("response_format", "{\"a\":1,\"a\":2}", "not JSON")]

@@ -91,8 +91,8 @@ public sealed class OutputFileTests : IDisposable
     [Fact]
     public void Open_DirectoryOrMissingFolder_IsRefused()
     {
-        Assert.Contains("is a directory", Assert.Throws<IOException>(() => OutputFile.Open(_folder)).Message, StringComparison.Ordinal);
-        Assert.Contains("is a directory", Assert.Throws<IOException>(() => OutputFile.Open(Out + "/")).Message, StringComparison.Ordinal);
+        Assert.Contains("is a folder", Assert.Throws<IOException>(() => OutputFile.Open(_folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("is a folder", Assert.Throws<IOException>(() => OutputFile.Open(Out + "/")).Message, StringComparison.Ordinal);
         Assert.Contains("does not exist", Assert.Throws<DirectoryNotFoundException>(() => OutputFile.Open(Path.Combine(Out, "x"))).Message, StringComparison.Ordinal);
     }
 
