@@ -76,7 +76,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }
-        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.AtReopening >= limits.InFlight / 4)
+        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.IsByInFlight)
         {
             // A known limit on what is in flight that has become lower looks like that too.
             int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
@@ -98,9 +98,14 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     {
         Evidence evidence = Search.Evidence;
         Limits limits = Search.Limits;
+        if (Search.Floor.IsNoisy)
+        {
+            Search.Empty(now);
+        }
+
         bool isPaced = Search.Pacer.IsOn;
         var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
-        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced))
+        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced && evidence.IsByInFlight))
         {
             Search.Go(new FewerInFlight(Search, trouble), now);
             return;
