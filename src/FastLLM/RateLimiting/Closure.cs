@@ -3,9 +3,9 @@ namespace FastLLM.RateLimiting;
 /// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
 /// <remarks>
 /// A probe goes each time the closure has grown by a fifth: that finds the end of a closure of milliseconds as exactly as that of one of
-/// minutes, with few probes. Once a probe passes, the next one goes at once. If that passes too, the provider is open, as at the beginning of
-/// a window. If not, it lets sends through one by one, as a bucket that is empty does: then the probes follow its rate, until there are
-/// enough of them to tell it.
+/// minutes, with few probes. Once a probe passes, the next one goes at once, later ones in half the time that the one before took. If such
+/// an early probe passes too, the provider is open, as at the beginning of a window. If none does, it lets sends through one by one, as a
+/// bucket that is empty does: then the probes follow its rate, until there are enough of them to tell it.
 /// </remarks>
 internal sealed class Closure
 {
@@ -13,7 +13,9 @@ internal sealed class Closure
     // refusals.
     private const double Growth = 0.2;
     private const double GrowthIfTold = 0.5;
-    private const double GrowthOncePassed = 0.15;
+    private const double GrowthOncePassed = 0.1;
+    private const double Early = 0.5;
+    private const double AlmostDue = 0.95;
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
@@ -32,6 +34,7 @@ internal sealed class Closure
     private bool _answered;
     private bool _passedByTime;
     private double _interval;
+    private bool _isEarly;
     private (double First, double Last) _passedAt;
     private int _refusedBelow;
     private int _leastRefused;
@@ -54,7 +57,7 @@ internal sealed class Closure
     /// <summary>Gets how many probes were accepted.</summary>
     public int Passed { get; private set; }
 
-    /// <summary>Gets a value indicating whether a probe was accepted that went at once after another one.</summary>
+    /// <summary>Gets a value indicating whether a probe was accepted that went early.</summary>
     public bool IsWideOpen { get; private set; }
 
     /// <summary>Gets the probes that were accepted a second, one by one: nothing was left between them, so that is the rate.</summary>
@@ -89,6 +92,7 @@ internal sealed class Closure
         ClosedAt = now;
         _answered = _passedByTime = IsWideOpen = false;
         Passed = 0;
+        _isEarly = false;
         InFlight = inFlight;
         _refusedBelow = _mostPassed = 0;
         _leastRefused = int.MaxValue;
@@ -132,7 +136,8 @@ internal sealed class Closure
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
         double growth = now < _requestedUntil ? GrowthIfTold : Passed > 0 ? GrowthOncePassed : Growth;
-        double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);
+        double wait = Math.Clamp(_isEarly ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
+        _isEarly = false;
         _next = now < _requestedUntil ? Math.Min(now + wait, _requestedUntil) : now + wait;
     }
 
@@ -161,11 +166,11 @@ internal sealed class Closure
         _probe = -1;
         _passedByTime |= !_answered;
         _mostPassed = Math.Max(_mostPassed, ProbeInFlight);
-        double interval = _probeAt - _since;
-        IsWideOpen |= Passed > 0 && interval < _interval / 2;
-        _interval = interval;
+        IsWideOpen |= _isEarly;
+        _isEarly = true;
+        _interval = _probeAt - _since;
         _passedAt = (Passed++ == 0 ? _probeAt : _passedAt.First, _probeAt);
-        _next = Passed == 1 || IsWideOpen ? _probeAt : _probeAt + (interval * (1 - GrowthOncePassed));
+        _next = _probeAt + (Passed == 1 || IsWideOpen ? 0 : Early * _interval);
         _since = _probeAt;
         return true;
     }

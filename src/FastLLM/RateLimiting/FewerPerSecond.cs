@@ -24,8 +24,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override Limits? Before => trouble.Before;
 
-    // The share of noise is measured for 5 s, then for 10 s. More sends than these make it no more exact than it has to be.
-    private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 16, 32) : Math.Clamp(Search.Pacer.Rate * 10, 32, 96);
+    // The share of noise is measured for 5 s, where that is enough. More sends than these make it no more exact than it has to be.
+    private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
 
     public override void Begin(double now) =>
         Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
@@ -47,14 +47,17 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             if (change == 0)
             {
                 Limits limits = floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+                Search.Schedule.IsRough = false;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
                 EndWithNoise(trouble with { Before = limits }, now);
             }
             else if (change < 0 && last is not null)
             {
                 // Clearly less is sent than was just accepted, so no limit refuses the rest.
+                Search.Schedule.IsRough = false;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                Search.Set(trouble.Before with { Rate = Of(Slightly) }, now);
+                double accepted = trouble.IsByClosure ? rate : Math.Max(rate, trouble.Rate);
+                Search.Set(trouble.Before with { Rate = Math.Min(floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
                 Search.Learned(now);
             }
             else
@@ -86,10 +89,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             return;
         }
 
-        // What was accepted between refusals is known, and now also how much the noise adds. That is no more than what was sent before.
-        double before = trouble.Before.Rate;
-        bool wasPaced = !double.IsPositiveInfinity(before) && trouble.Rate > 0;
-        Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(Search.Floor.Before(trouble.Rate), before) : before }, now);
+        Search.Set(trouble.Before, now);
         Search.Learned(now);
     }
 

@@ -37,6 +37,7 @@ internal sealed class LawSearch
     private double _phaseAt;
     private (double At, long Accepted) _opened;
     private (double At, long Accepted) _openedBefore;
+    private (double At, long Accepted) _passed;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
@@ -73,6 +74,8 @@ internal sealed class LawSearch
     public Emptied Emptied { get; private set; }
 
     public Doubts Doubts { get; } = new();
+
+    public Doubts Outages { get; } = new();
 
     public RaiseSchedule Schedule { get; } = new();
 
@@ -227,9 +230,6 @@ internal sealed class LawSearch
     public Limits WithoutNoise(double noise, in Limits before) =>
         (_doubtful.Share > (2 * noise) + 0.1 ? _doubtful.Limits : Trusted).Since(before);
 
-    /// <summary>Nothing is left at the moment: beside noise, a single refusal does not show that.</summary>
-    public void Empty(double now) => Emptied = new Emptied(now, Accepted);
-
     public void StartEvidence()
     {
         Evidence.Start(Sends.Count);
@@ -256,7 +256,14 @@ internal sealed class LawSearch
             _opened = _openedBefore;
         }
 
-        long accepted = Accepted - _opened.Accepted;
+        if (Closure.Passed == 1)
+        {
+            _passed = (now, Accepted);
+        }
+
+        // The cycle ends with the first probe that was accepted, as it began with one; unless too few were.
+        (double At, long Accepted) end = _passed.Accepted - _opened.Accepted >= FewestForRate ? _passed : (now, Accepted);
+        long accepted = end.Accepted - _opened.Accepted;
         double closed = now - Closure.ClosedAt;
         int fewest = closed > Long ? FewestIfSlow : FewestForRate;
         if (Closure.IsAboutInFlight ? Closure.Passed < 2 : (Closure.IsWideOpen ? accepted : Closure.Passed) < fewest)
@@ -266,16 +273,16 @@ internal sealed class LawSearch
         }
 
         // What may be sent at once went before the closure, so the probes tell the rate better where they were accepted one by one.
-        double length = Math.Max(now - _opened.At, 1e-3);
+        double length = Math.Max(end.At - _opened.At, 1e-3);
         bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
         double rate = Math.Min(accepted / length, Closure.Rate);
         bool isRough = accepted < FewestIfRough && rate > Slow && double.IsPositiveInfinity(Closure.Rate);
         var cycle = new Cycle(
-            rate, Closure.InFlight, Closure.ProbeInFlight, Closure.IsByInFlight, Closure.IsAboutInFlight, isLasting, isRough);
+            rate, Closure.InFlight, Closure.ProbeInFlight, Closure.IsByInFlight, Closure.IsAboutInFlight, isLasting, closed > Long, isRough);
         Closure.Open();
         if (accepted >= FewestForRate)
         {
-            (_openedBefore, _opened) = (_opened, (now, Accepted));
+            (_openedBefore, _opened) = (_opened, end);
         }
 
         _phase.Reopened(now, cycle);

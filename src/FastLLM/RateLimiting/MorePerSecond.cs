@@ -28,12 +28,14 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private const double Fast = 32;
 
     // More was accepted than what is held back of a limit explains.
+    private const double Proof = 1.05;
     private const double Growth = 1.1;
-    private const double Proof = 1.2;
+    private const double Little = 1.2;
 
     private readonly Limits _before = search.Limits;
     private readonly bool _rough = search.Schedule.IsRough;
     private readonly Emptied _emptied = search.Emptied;
+    private Emptied _began;
     private double _step;
     private double _passed;
     private double _stepAt;
@@ -43,6 +45,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
     public override void Begin(double now)
     {
+        _began = new Emptied(now, Search.Accepted);
         _step = _rough ? RoughStep : FirstStep;
         Raise(now);
     }
@@ -115,10 +118,11 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             return;
         }
 
+        // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher. Otherwise
+        // what was accepted on the way was saved up before.
         double accepted = AcceptedRate(now);
-        if (accepted > _before.Rate * Proof)
+        if (_before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
         {
-            // The limit is higher than it was taken for, and may be higher than that. Between refusals it can be measured.
             if (evidence.Accepted < FewestForRate)
             {
                 return;
@@ -129,18 +133,17 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
         // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last step
         // that passed counts.
-        bool isStrict = evidence.Refused > 1 && _passed < _before.Rate * Proof && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
+        bool isStrict = evidence.Refused > 1 && _passed < _before.Rate * Little && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
         Keep(isStrict ? _passed : accepted, now);
     }
 
+    // From one moment at which nothing was left to the next, the limit was accepted, or less. On the way up there may have been a second's worth
+    // on top, saved up before. Beside noise, a refusal shows nothing of the kind, so only that is certain.
     private double AcceptedRate(double now)
     {
-        if (Search.Floor.IsNoisy)
-        {
-            Search.Empty(now);
-        }
-
-        return Search.Floor.Before(Search.Emptied.RateSince(_emptied));
+        double seconds = Math.Max(now - _began.At, 1);
+        double onTheWay = ((Search.Accepted - _began.Accepted) - Search.Floor.Past(_before.Rate)) / seconds;
+        return Search.Floor.Before(Search.Floor.IsNoisy ? onTheWay : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
     }
 
     private void Keep(double limit, double now)

@@ -41,6 +41,8 @@ internal abstract class SearchPhase(LawSearch search)
 /// <param name="IsAboutInFlight">Whether nothing speaks against a limit on what is in flight: an answer helped, not time.</param>
 /// <param name="IsLasting">Whether the closure was a good part of the cycle. Then the provider counts by windows, and the rate is
 /// exact.</param>
+/// <param name="IsLong">Whether the closure lasted for seconds.</param>
 /// <param name="IsRough">Whether the rate is a rough guess, worth to be raised in large steps.</param>
 internal readonly record struct Cycle(
-    double Rate, int InFlight, int AtReopening, bool IsByInFlight, bool IsAboutInFlight, bool IsLasting, bool IsRough);
+    double Rate, int InFlight, int AtReopening, bool IsByInFlight, bool IsAboutInFlight, bool IsLasting, bool IsLong,
+    bool IsRough);
