@@ -89,7 +89,10 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             return;
         }
 
-        Search.Set(trouble.Before, now);
+        // What was accepted between refusals is known, and now also how much the noise adds. That is no more than what was sent before.
+        double before = trouble.Before.Rate;
+        bool wasPaced = !double.IsPositiveInfinity(before) && trouble.Rate > 0;
+        Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(Search.Floor.Before(trouble.Rate), before) : before }, now);
         Search.Learned(now);
     }
 

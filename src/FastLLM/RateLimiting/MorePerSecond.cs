@@ -74,10 +74,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
         if (!Search.Pacer.HasHeldBack)
         {
-            // So much is not even asked for: the rate limits nothing. If only the slots of a slow start are lacking, it may once there are
-            // more.
-            bool maySoon = Search.Cap.HasHeldBack && !Search.Cap.IsLearnt && Search.Cap.Value < Search.Cap.Ceiling;
-            Search.Pacer.Set(maySoon ? Search.Pacer.Rate : double.PositiveInfinity, now);
+            // So much is not even asked for: the rate limits nothing. If only slots are lacking, it may once there are more.
+            bool maySoon = Search.Cap.HasHeldBack && Search.Cap.Value < Search.Cap.Ceiling;
+            Search.Pacer.Set(maySoon ? Search.Cap.IsLearnt ? _passed : Search.Pacer.Rate : double.PositiveInfinity, now);
             End(now, true, 0);
             return;
         }
