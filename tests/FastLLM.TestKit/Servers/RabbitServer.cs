@@ -99,7 +99,7 @@ public sealed class RabbitServer : IAsyncDisposable
         Programs.RunAsync(Path.Combine(s_programs!, "rabbitmqctl"), ["-q", .. arguments], _environment);
 
     /// <summary>Stops the server and keeps its messages.</summary>
-    /// <param name="crash">Whether it is killed.</param>
+    /// <param name="crash">Whether it is killed. Within half a second after a queue was declared, that makes the server forget the queue.</param>
     public async Task StopAsync(bool crash = false)
     {
         await _process!.StopAsync(crash ? "KILL" : "TERM");
