@@ -61,7 +61,7 @@ public sealed class PostgresLimitsTests(SharedServers servers)
         int[] answered = await Task.WhenAll(Enumerable.Range(0, 3).Select(async worker =>
         {
             var options = new RequestManagerOptions { RateLimits = new RateLimits { RequestsPerMinute = 3_000, TokensPerMinute = 10_000_000 } };
-            await using var provider = new OpenAIProvider("key", simulator.ApiBase);
+            var provider = new OpenAIProvider("key", simulator.ApiBase);
             await using var manager = new RequestManager(provider, options);
             await using var limits = new SharedLimits(new PostgresLimits(store), TimeProvider.System, static _ => { });
             await using IAsyncDisposable share = limits.Join(manager.Limiters, Endpoint);
