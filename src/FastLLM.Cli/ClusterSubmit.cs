@@ -57,14 +57,14 @@ internal sealed class ClusterSubmit : IAsyncDisposable
     }
 
     /// <summary>Refuses what the workers do not share yet: each of them would take the whole of it.</summary>
-    /// <exception cref="UsageException">There is a limit or a budget.</exception>
+    /// <exception cref="UsageException">There is a budget.</exception>
     public static void RefuseUnshared(RequestManagerOptions options)
     {
-        if (options.RateLimits is not null || options.Budget is not null)
+        if (options.Budget is not null)
         {
             throw new UsageException(
-                "--rpm, --tpm, --input-tpm, --output-tpm, --rpd and --max-cost hold for one machine, and each worker of a cluster would "
-                + "use the whole of them. Run without a cluster, or without them.");
+                "--max-cost holds for one machine, and each worker of a cluster would use the whole of it. Run without a cluster, or "
+                + "without it.");
         }
     }
 
