@@ -93,6 +93,9 @@ internal sealed class LawSearch
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
     public bool IsHolding => _phase is Holding or Following && !Closure.IsClosed;
 
+    /// <summary>Gets a value indicating whether it is tried whether more is accepted.</summary>
+    public bool IsTryingMore => _phase is MorePerSecond or MoreInFlight;
+
     /// <summary>Gets the number of sends that were not refused.</summary>
     public long Accepted => Sends.Count - Sends.Refused;
 

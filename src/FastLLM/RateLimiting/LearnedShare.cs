@@ -266,7 +266,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
         {
             _isRaising &= !isHolding;
         }
-        else if (!isHolding && IsMore(limits, _shared))
+        else if (learner.IsTryingMore && IsMore(limits, _shared))
         {
             _isRaising = true;
         }

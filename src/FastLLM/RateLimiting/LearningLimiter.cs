@@ -131,6 +131,9 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <summary>Gets a value indicating whether nothing is being tried and nothing is closed.</summary>
     public bool IsHolding => _search?.IsHolding ?? true;
 
+    /// <summary>Gets a value indicating whether it is tried whether more is accepted.</summary>
+    public bool IsTryingMore => _search?.IsTryingMore ?? false;
+
     /// <summary>Gets a value indicating whether only probes are sent.</summary>
     public bool IsClosed => _search?.Closure.IsClosed ?? false;
 

@@ -86,7 +86,11 @@ internal sealed class MinuteWindow(double limit)
 
     /// <summary>Returns what counts of each of the last seconds, the present one first.</summary>
     /// <remarks>What is not sent yet counts as if it were sent now.</remarks>
-    public void CopyTo(double now, Span<double> seconds) => seconds[0] += Copy(now, 1, seconds);
+    public void CopyTo(double now, Span<double> seconds)
+    {
+        double pending = Copy(now, 1, seconds);
+        seconds[0] += pending;
+    }
 
     /// <summary>Returns what was sent by its age, the youngest first.</summary>
     /// <param name="now">The time.</param>
