@@ -9,6 +9,8 @@ internal sealed class BackendTime : IAsyncDisposable
     private const double TicksPerSecond = 100; // USER_HZ, which is the same on every Linux
 
     private readonly NpgsqlConnection _connection;
+    private readonly Dictionary<int, double> _seen = [];
+    private double _total;
 
     private BackendTime(NpgsqlConnection connection) => _connection = connection;
 
@@ -25,33 +27,25 @@ internal sealed class BackendTime : IAsyncDisposable
         return (string)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Returns the seconds so far, also of processes that have ended.</summary>
+    /// <summary>Returns the seconds so far.</summary>
     public async Task<double> TakeAsync()
     {
         await using var command = new NpgsqlCommand("select pid from pg_stat_activity where pid is not null", _connection);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        double ticks = 0;
-        var server = 0;
         while (await reader.ReadAsync())
         {
-            if (await FieldsOfAsync(reader.GetInt32(0)) is { } fields)
+            int pid = reader.GetInt32(0);
+            string file = string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat");
+            if (File.Exists(file))
             {
-                ticks += fields[11] + fields[12];
-                server = (int)fields[1];
+                string[] fields = (await File.ReadAllTextAsync(file)).Split(") ")[^1].Split(' ');
+                double now = (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+                _total += now - _seen.GetValueOrDefault(pid);
+                _seen[pid] = now;
             }
         }
 
-        // Of those that have ended, their parent has the sum.
-        return (ticks + (await FieldsOfAsync(server) is { } parent ? parent[13] + parent[14] : 0)) / TicksPerSecond;
-    }
-
-    // The fields of /proc/PID/stat after the name; the state, which is a letter, is 0.
-    private static async Task<double[]?> FieldsOfAsync(int pid)
-    {
-        string file = string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat");
-        return pid == 0 || !File.Exists(file) ? null
-            : [.. (await File.ReadAllTextAsync(file)).Split(") ")[^1].Split(' ')
-                .Select(field => double.TryParse(field, CultureInfo.InvariantCulture, out double value) ? value : 0)];
+        return _total;
     }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();

@@ -21,19 +21,16 @@ internal static class SharedRows
         }
 
         await using ServerProcess server = await ServerProcess.StartAsync(flags.Number("--latency", 100), flags.Number("--sigma", 0.5));
-        await using BackendTime backends = await BackendTime.OpenAsync(store);
-        double before = await backends.TakeAsync();
         long began = Stopwatch.GetTimestamp();
         Task<ChildResult>[] children = [.. Enumerable.Range(0, processes).Select(StartAsync)];
         ChildResult[] results = await Task.WhenAll(children);
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        double there = (await backends.TakeAsync() - before) * 1e6 / rows;
         using var http = new HttpClient();
         using JsonDocument stats = JsonDocument.Parse(await http.GetStringAsync(new Uri(server.ApiBase.Replace("/v1", "/simulator/stats", StringComparison.Ordinal))));
         long sends = stats.RootElement.GetProperty("sends").GetInt64();
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{processes} processes, {rows:N0} rows, {distinct:N0} different requests, {kills} kills: {sends:N0} sends, {results.Sum(result => result.Answered):N0} rows answered, {results.Sum(result => result.Hits):N0} from the cache, {seconds:F1} s, {rows / seconds:N0} rows/s, CPU a row {results.Sum(result => result.Cpu) * 1e6 / rows:F0} µs in the clients and {there:F0} µs in PostgreSQL"));
+            $"{processes} processes, {rows:N0} rows, {distinct:N0} different requests, {kills} kills: {sends:N0} sends, {results.Sum(result => result.Answered):N0} rows answered, {results.Sum(result => result.Hits):N0} from the cache, {seconds:F1} s, {rows / seconds:N0} rows/s, CPU a row {results.Sum(result => result.Cpu) * 1e6 / rows:F0} µs in the clients"));
         long most = distinct + ((long)kills * inFlight);
         bool isRight = sends >= distinct && sends <= most && results.Sum(result => result.Answered) == rows;
         Console.WriteLine(isRight ? "as promised" : $"VIOLATED: not {distinct:N0} to {most:N0} sends, or not all rows");
