@@ -19,7 +19,7 @@ public sealed class ArchitectureTests
     private static readonly string[] s_internalsForJobs =
     [
         "Caching.RefreshRule", "Checks.JsonAnswer", "Costs.CostMeter", "Costs.TokenUpperBound", "Pipeline.AnswerStore", "Pipeline.CachedAnswer",
-        "Pipeline.IRecordedAnswers", "Pipeline.RunSettings", "Pipeline.StreamRun", "RateLimiting.RateLimiters", "RateLimiting.SentMinute",
+        "Pipeline.IRecordedAnswers", "Pipeline.RunSettings", "Pipeline.StreamRun", "RateLimiting.RateLimiters", "RateLimiting.SentDay", "RateLimiting.SentMinute",
         "RateLimiting.TokenDemand", "Responses.Answer", "Responses.AnswerReader", "Retries.FailureAction", "Retries.FailureScope",
         "Retries.FailureTable",
     ];

@@ -66,7 +66,6 @@ public sealed class SystemicFailureTests : EngineTest
 
     [Theory]
     [InlineData(2000, true)]
-    [InlineData(300, false)]
     public async Task UnreadableResponses_AfterAnswers_StopTheRun_UnlessAnswersFollow(int bad, bool stops)
     {
         var provider = new ScriptedProvider((request, _, _) => NumberOf(request) is < 50 or > 399 && !stops || NumberOf(request) < 50
