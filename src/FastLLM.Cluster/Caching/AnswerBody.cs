@@ -35,8 +35,8 @@ internal static class AnswerBody
         }
 
         var body = new byte[length];
-        return BrotliDecoder.TryDecompress(packed.AsSpan(BrotliHeader), body, out int written) && written == length
-            ? new ReadOnlyMemory<byte>(body) : null;
+        bool isWhole = BrotliDecoder.TryDecompress(packed.AsSpan(BrotliHeader), body, out int written) && written == length;
+        return isWhole ? body : default(ReadOnlyMemory<byte>?);
     }
 
     private static byte[]? Compress(ReadOnlySpan<byte> body)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using System.Threading.Channels;
 using FastLLM.RateLimiting;
 
@@ -44,7 +45,7 @@ internal sealed class SharedLimits : IAsyncDisposable
     /// <returns>Ends it.</returns>
     public IAsyncDisposable Join(RateLimiters limiters, string endpoint)
     {
-        var participant = new Participant(this, limiters, endpoint, Guid.NewGuid().ToString("N"));
+        var participant = new Participant(this, limiters, endpoint, RandomNumberGenerator.GetHexString(32, lowercase: true));
         limiters.Share(() => _wanted.Writer.TryWrite(true));
         ImmutableInterlocked.Update(ref _participants, static (all, one) => all.Add(one), participant);
         return participant;

@@ -25,6 +25,7 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
     private static readonly TimeSpan s_renewal = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(1);
 
+    // Many fields because everything that a worker shares with its chunks is put together here.
     private readonly ChunkStore _chunks = new(options.Store);
     private readonly JobStore _jobs = new(options.Store);
     private readonly WorkerLease _lease = new(options.Store.Time);

@@ -8,6 +8,7 @@ internal sealed class InFlightRequest<TCaller>
 {
     private int _phase = (int)InFlightPhase.Waiting;
     private InFlightRequest<TCaller>? _next;
+    private volatile bool _hasStopped;
 
     /// <summary>Gets the key.</summary>
     public RequestKey Key { get; internal set; }
@@ -36,6 +37,10 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Gets a value indicating whether the request was called off: its callers have left, or their runs have stopped.</summary>
     public bool IsCalledOff => Phase == InFlightPhase.CalledOff;
 
+    /// <summary>Gets a value indicating whether runs of callers have stopped while the request was being sent: they leave when the send has
+    /// ended.</summary>
+    internal bool HasStopped => _hasStopped;
+
     /// <summary>Gets what the request is doing.</summary>
     internal InFlightPhase Phase => (InFlightPhase)Volatile.Read(ref _phase);
 
@@ -50,6 +55,14 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Marks that an answered request waits for another send.</summary>
     internal void Reopen() => Change(InFlightPhase.Final, InFlightPhase.Waiting);
 
+    /// <summary>Notes that the run of a caller has stopped. To be followed by a look at <see cref="Phase"/>: if the request is being sent,
+    /// the end of the send sees the note.</summary>
+    internal void NoteStopped()
+    {
+        _hasStopped = true;
+        Interlocked.MemoryBarrier();
+    }
+
     internal void Prepare(RequestKey key, object? check = null)
     {
         Key = key;
@@ -58,6 +71,7 @@ internal sealed class InFlightRequest<TCaller>
         Charged = 0;
         Attempts = 0;
         Callers.Clear();
+        _hasStopped = false;
         _phase = (int)InFlightPhase.Waiting;
     }
 

@@ -148,7 +148,13 @@ internal sealed class InFlightTable<TCaller>
 
     private static void LeaveWaiting(InFlightRequest<TCaller> request, Predicate<TCaller> stopping, List<LeftCaller<TCaller>> left)
     {
-        if (request.Callers.Count == 0 || request.Phase != InFlightPhase.Waiting)
+        if (!request.Callers.Exists(stopping))
+        {
+            return;
+        }
+
+        request.NoteStopped();
+        if (request.Phase != InFlightPhase.Waiting)
         {
             return;
         }

@@ -129,7 +129,7 @@ internal sealed class OutcomeDelivery<TResponse>(
     /// of other runs.</summary>
     public bool IsCalledOff(RequestContext<TResponse> context)
     {
-        if (context.Run.IsStopping)
+        if (context.Run.IsStopping || context.InFlight.HasStopped)
         {
             var left = new List<LeftCaller<Caller<TResponse>>>();
             inFlight.LeaveWaitingOne(context.InFlight, static caller => caller.Run.IsStopping, left);

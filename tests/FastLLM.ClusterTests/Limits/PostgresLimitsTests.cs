@@ -57,7 +57,7 @@ public sealed class PostgresLimitsTests(SharedServers servers)
     public async Task Managers_ThatShareALimit_SendWhatIsGranted()
     {
         await using ClusterStore store = await NewStoreAsync();
-        await using SimulatorServer simulator = await SimulatorServer.StartAsync(new SimulatorOptions());
+        await using SimulatorServer simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         int[] answered = await Task.WhenAll(Enumerable.Range(0, 3).Select(async worker =>
         {
             var options = new RequestManagerOptions { RateLimits = new RateLimits { RequestsPerMinute = 3_000, TokensPerMinute = 10_000_000 } };

@@ -61,7 +61,9 @@ public sealed class SharedLimitsTests
         using var limiters = new RateLimiters(100, false, _time);
         await using IAsyncDisposable share = limits.Join(limiters, "endpoint");
 
-        Assert.True(limiters.Of("m").EnterAsync(new RateLease(), false, Ended).IsCompletedSuccessfully);
+        Task entering = limiters.Of("m").EnterAsync(new RateLease(), false, Ended).AsTask();
+
+        Assert.True(entering.IsCompletedSuccessfully);
     }
 
     [Fact]

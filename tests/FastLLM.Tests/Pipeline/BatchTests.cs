@@ -262,6 +262,39 @@ public sealed class BatchTests : EngineTest
     }
 
     [Fact]
+    public async Task StoppedRun_WhoseRowJoinedASendOfAnotherRun_EndsWithThatSend()
+    {
+        var sending = new TaskCompletionSource();
+        var log = new LogSignals();
+        var provider = new ScriptedProvider(async (request, _, _) =>
+        {
+            if (request == Ask(1))
+            {
+                throw new LlmException(FailureKind.Cache, "no room");
+            }
+
+            sending.TrySetResult();
+            await log.WaitForAsync("CacheFailed", Ended);
+            throw new LlmException(FailureKind.Overloaded, "503") { RetryAfter = TimeSpan.FromMinutes(10) };
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o =>
+        {
+            o.Concurrency = 2;
+            o.Logger = log;
+        }));
+        using var cancel = new CancellationTokenSource();
+        Task other = manager.ProcessBatchAsync([Ask(0)], cancel.Token);
+        await sending.Task;
+
+        var stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync([Ask(0), Ask(1)], Ended));
+
+        Assert.Equal(FailureKind.NotSent, stopped.Responses[0].Error?.Kind);
+        Assert.False(other.IsCompleted);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAsync<LlmCanceledException>(() => other);
+    }
+
+    [Fact]
     public async Task ARequestWithoutAKeyDoesNotGetInTheWayOfTheOthersResponses()
     {
         LlmRequest broken = LlmRequest.FromPrompt(null, "half a pair: \ud800");

@@ -6,12 +6,18 @@ using Xunit;
 namespace FastLLM.Tests.Pipeline;
 
 /// <summary>Machines that share a cache send equal requests once: each manager of a test is a machine.</summary>
-public sealed class ClaimTests : EngineTest
+public sealed class ClaimTests : EngineTest, IAsyncDisposable
 {
     private readonly ClaimingCache _here = new();
     private readonly ClaimingCache _there;
 
     public ClaimTests() => _there = _here.Join();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _there.DisposeAsync();
+        await _here.DisposeAsync();
+    }
 
     [Fact]
     public async Task EqualRequest_OnAnotherMachine_WaitsForTheAnswer()

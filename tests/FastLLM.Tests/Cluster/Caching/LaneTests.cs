@@ -4,11 +4,17 @@ using Xunit;
 namespace FastLLM.Tests.Cluster.Caching;
 
 /// <summary>What arrives while a group is executed shares the next group.</summary>
-public sealed class LaneTests
+public sealed class LaneTests : IDisposable
 {
     private readonly List<int[]> _groups = [];
     private readonly SemaphoreSlim _begun = new(0);
     private readonly SemaphoreSlim _end = new(0);
+
+    public void Dispose()
+    {
+        _begun.Dispose();
+        _end.Dispose();
+    }
 
     [Fact]
     public async Task ItemsThatArriveMeanwhile_ShareTheNextGroup()
