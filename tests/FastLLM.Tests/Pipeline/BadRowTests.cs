@@ -141,7 +141,9 @@ public sealed class BadRowTests : EngineTest
 
         Assert.Equal(300, outcomes.Count(outcome => outcome.IsSuccess));
         Assert.Equal(300, outcomes.Count(outcome => outcome.Error is { Kind: FailureKind.ModelNotFound, FailureScope: FailureScope.Request }));
-        Assert.InRange(provider.Sends, 310, 315);
+
+        // Ten that fail alike, at most four that were in flight beside the tenth, and three probes.
+        Assert.InRange(provider.Sends, 310, 317);
     }
 
     [Fact]

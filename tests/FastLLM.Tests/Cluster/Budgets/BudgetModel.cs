@@ -179,7 +179,15 @@ internal sealed class BudgetModel(decimal budget, Random random)
             while (Refused is null && _waiting.Count + InFlight.Count < Slots)
             {
                 decimal worstCase = random.Next(1, 40) / 100m;
-                _waiting.Add((_ledger.ReserveAsync(_account, worstCase, CancellationToken.None).AsTask(), worstCase));
+                ValueTask<bool> reserving = _ledger.ReserveAsync(_account, worstCase, CancellationToken.None);
+                if (reserving.IsCompletedSuccessfully)
+                {
+                    Decide(reserving.Result, worstCase, random);
+                }
+                else
+                {
+                    _waiting.Add((reserving.AsTask(), worstCase));
+                }
             }
 
             Admit(random);
@@ -211,14 +219,19 @@ internal sealed class BudgetModel(decimal budget, Random random)
             {
                 (Task<bool> reserved, decimal worstCase) = _waiting[0];
                 _waiting.RemoveAt(0);
-                if (reserved.GetAwaiter().GetResult())
-                {
-                    InFlight.Add((worstCase, _model.Now + random.Next(1, 30)));
-                }
-                else
-                {
-                    Refused ??= worstCase;
-                }
+                Decide(reserved.GetAwaiter().GetResult(), worstCase, random);
+            }
+        }
+
+        private void Decide(bool isReserved, decimal worstCase, Random random)
+        {
+            if (isReserved)
+            {
+                InFlight.Add((worstCase, _model.Now + random.Next(1, 30)));
+            }
+            else
+            {
+                Refused ??= worstCase;
             }
         }
 
