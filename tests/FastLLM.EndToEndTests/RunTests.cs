@@ -99,7 +99,10 @@ public sealed class RunTests : IDisposable
         Assert.Equal(20, simulator.Stats.Sends);
         Assert.Contains("resume:      fastllm run in.jsonl", stopped.Messages, StringComparison.Ordinal);
 
-        ToolResult done = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
+        ToolResult sameDay = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase, "--rpd", "20");
+        Assert.Equal((3, 20), (sameDay.Exit, simulator.Stats.Sends));
+
+        ToolResult done = await _tool.RunAsync("run", "in.jsonl", "--base-url", simulator.ApiBase);
         Assert.Equal(0, done.Exit);
         Assert.Equal(30, simulator.Stats.Sends);
     }
