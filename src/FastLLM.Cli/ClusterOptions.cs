@@ -90,6 +90,18 @@ internal sealed class ClusterOptions(Func<string, string?> environment)
         }
     }
 
+    /// <summary>Runs a command on the database of the cluster, whose tables must be those of this version.</summary>
+    public Task<int> RunAsync(
+        ParseResult result, TimeProvider time, Func<ClusterStore, Task<int>> command, CancellationToken cancellationToken) =>
+        GuardAsync(
+            async () =>
+            {
+                await using ClusterStore store = OpenStore(result, time);
+                await store.CheckAsync(cancellationToken);
+                return await command(store);
+            },
+            result.InvocationConfiguration.Error);
+
     private string Read(ParseResult result, Option<string?> option, string variable, Func<string, bool> hasPassword, string passwords)
     {
         if (result.GetValue(option) is not { } given)

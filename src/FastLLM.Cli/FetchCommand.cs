@@ -25,17 +25,15 @@ internal static class FetchCommand
         command.Add("Output", output, force);
         options.AddTo(command, withBroker: false);
         command.AddExample("Write the output of a job:", "fastllm fetch questions-1f3a9c20 -o answers.jsonl");
-        command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
-            async () =>
+        command.SetAction((result, cancellationToken) => options.RunAsync(
+            result,
+            time,
+            async store =>
             {
-                await using ClusterStore store = options.OpenStore(result, time);
-                await store.CheckAsync(cancellationToken);
-                string id = result.GetValue(job)!;
-                ClusterJob found = await StoreFault.GuardAsync(() => new JobStore(store).FindAsync(id, cancellationToken))
-                    ?? throw JobsCommand.NotFound(id);
+                ClusterJob found = await JobsCommand.FindAsync(store, result.GetValue(job)!, cancellationToken);
                 return await FetchAsync(store, found, result.GetValue(output)!, result.GetValue(force), result, cancellationToken);
             },
-            result.InvocationConfiguration.Error));
+            cancellationToken));
         return command;
     }
 

@@ -41,37 +41,47 @@ internal static class JobStateCommands
             command.AddExample("Continue a job whose budget is used up:", $"fastllm {name} questions-1f3a9c20 --max-cost 50");
         }
 
-        command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
-            async () =>
-            {
-                TextWriter errors = result.InvocationConfiguration.Error;
-                BrokerAddress? broker = publishes ? options.ReadBroker(result) : null;
-                await using ClusterStore store = options.OpenStore(result, time);
-                await store.CheckAsync(cancellationToken);
-                string id = result.GetValue(job)!;
-                var jobs = new JobStore(store);
-                ClusterJob found = await StoreFault.GuardAsync(() => jobs.FindAsync(id, cancellationToken))
-                    ?? throw JobsCommand.NotFound(id);
-                if (publishes && result.GetValue(maxCost) is { } amount)
+        command.SetAction((result, cancellationToken) =>
+        {
+            BrokerAddress? broker = publishes ? options.ReadBroker(result) : null;
+            return options.RunAsync(
+                result,
+                time,
+                async store =>
                 {
-                    decimal budget = CostText.Parse(maxCost.Name, amount);
-                    await StoreFault.GuardAsync(() => new BudgetStore(store).SetAsync(id, budget, earlier: 0, cancellationToken));
-                }
+                    string id = result.GetValue(job)!;
+                    ClusterJob found = await JobsCommand.FindAsync(store, id, cancellationToken);
+                    if (publishes && result.GetValue(maxCost) is { } amount)
+                    {
+                        decimal budget = CostText.Parse(maxCost.Name, amount);
+                        await StoreFault.GuardAsync(() => new BudgetStore(store).SetAsync(id, budget, earlier: 0, cancellationToken));
+                    }
 
-                bool isChanged = await StoreFault.GuardAsync(() => jobs.ChangeStateAsync(id, state, from, reason: null, cancellationToken));
-                if (isChanged && broker is not null)
-                {
-                    string clusterId = await StoreFault.GuardAsync(() => jobs.ReadClusterIdAsync(cancellationToken));
-                    var submission = new Submission(store, broker, clusterId, text => errors.WriteLine(TerminalText.Clean(text)));
-                    await submission.PublishAsync(id, cancellationToken);
-                }
-
-                await errors.WriteLineAsync(isChanged || found.State == state
-                    ? $"{id} is {words}."
-                    : $"{id} is {found.State}, so it cannot be {words}.");
-                return isChanged || found.State == state ? ExitCode.Ok : ExitCode.Usage;
-            },
-            result.InvocationConfiguration.Error));
+                    TextWriter errors = result.InvocationConfiguration.Error;
+                    bool isChanged = await ChangeAsync(store, id, state, from, broker, errors, cancellationToken);
+                    await errors.WriteLineAsync(isChanged || found.State == state
+                        ? $"{id} is {words}."
+                        : $"{id} is {found.State}, so it cannot be {words}.");
+                    return isChanged || found.State == state ? ExitCode.Ok : ExitCode.Usage;
+                },
+                cancellationToken);
+        });
         return command;
+    }
+
+    private static async Task<bool> ChangeAsync(
+        ClusterStore store, string id, string state, string[] from, BrokerAddress? broker, TextWriter errors,
+        CancellationToken cancellationToken)
+    {
+        var jobs = new JobStore(store);
+        bool isChanged = await StoreFault.GuardAsync(() => jobs.ChangeStateAsync(id, state, from, reason: null, cancellationToken));
+        if (isChanged && broker is not null)
+        {
+            string clusterId = await StoreFault.GuardAsync(() => jobs.ReadClusterIdAsync(cancellationToken));
+            var submission = new Submission(store, broker, clusterId, text => errors.WriteLine(TerminalText.Clean(text)));
+            await submission.PublishAsync(id, cancellationToken);
+        }
+
+        return isChanged;
     }
 }

@@ -18,18 +18,18 @@ internal static class JobsCommand
         options.AddTo(command, withBroker: false);
         command.Add("Display", json);
         command.AddExample("List the jobs:", "fastllm jobs");
-        command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
-            async () =>
+        command.SetAction((result, cancellationToken) => options.RunAsync(
+            result,
+            time,
+            async store =>
             {
-                await using ClusterStore store = options.OpenStore(result, time);
-                await store.CheckAsync(cancellationToken);
                 IReadOnlyList<ClusterJob> jobs =
                     await StoreFault.GuardAsync(() => new JobStore(store).ListAsync(MaxJobs, cancellationToken));
                 await result.InvocationConfiguration.Output.WriteLineAsync(
                     result.GetValue(json) ? JobText.Json(jobs) : JobText.Table(jobs));
                 return ExitCode.Ok;
             },
-            result.InvocationConfiguration.Error));
+            cancellationToken));
         return command;
     }
 
@@ -44,11 +44,11 @@ internal static class JobsCommand
         options.AddTo(command, withBroker: false);
         command.Add("Display", json);
         command.AddExample("Show a job:", "fastllm status questions-1f3a9c20");
-        command.SetAction((result, cancellationToken) => ClusterOptions.GuardAsync(
-            async () =>
+        command.SetAction((result, cancellationToken) => options.RunAsync(
+            result,
+            time,
+            async store =>
             {
-                await using ClusterStore store = options.OpenStore(result, time);
-                await store.CheckAsync(cancellationToken);
                 string id = result.GetValue(job)!;
                 JobStatus status = await StoreFault.GuardAsync(() => JobStatus.ReadAsync(store, id, cancellationToken))
                     ?? throw NotFound(id);
@@ -56,7 +56,7 @@ internal static class JobsCommand
                     result.GetValue(json) ? JobText.Json(status) : JobText.Of(status));
                 return ExitCode.Ok;
             },
-            result.InvocationConfiguration.Error));
+            cancellationToken));
         return command;
     }
 
@@ -64,7 +64,11 @@ internal static class JobsCommand
     public static Argument<string> JobArgument() =>
         new("JOB") { Description = "ID of the job, as fastllm submit and fastllm jobs print it." };
 
-    /// <summary>Creates the error for a job that is not there.</summary>
-    public static UsageException NotFound(string id) =>
+    /// <summary>Finds a job.</summary>
+    /// <exception cref="UsageException">It is not there.</exception>
+    public static async Task<ClusterJob> FindAsync(ClusterStore store, string id, CancellationToken cancellationToken) =>
+        await StoreFault.GuardAsync(() => new JobStore(store).FindAsync(id, cancellationToken)) ?? throw NotFound(id);
+
+    private static UsageException NotFound(string id) =>
         new($"There is no job {TerminalText.Clean(id, 80)} in this cluster. To list the jobs: fastllm jobs");
 }

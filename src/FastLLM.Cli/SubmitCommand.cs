@@ -103,8 +103,9 @@ internal sealed class SubmitCommand
     {
         string id = JobIdentity.Of(setup.Options.Input, setup.Index.Rows, cluster.Spec);
         Submission submission = cluster.NewSubmission(text => errors.WriteLine(TerminalText.Clean(text)));
+        IAsyncEnumerable<PlannedRow> all = setup.Index.ReadPendingAsync(setup.NewResumeState(), reusesRows: true, cancellationToken);
         long? rows = await StoreFault.GuardAsync(() => submission.SubmitAsync(
-            id, Path.GetFileName(setup.Options.Input), cluster.Spec, RowsOf(setup, cancellationToken), cancellationToken));
+            id, Path.GetFileName(setup.Options.Input), cluster.Spec, all, cancellationToken));
         if (rows == 0)
         {
             await errors.WriteLineAsync($"{TerminalText.Clean(setup.Options.Input)} has no rows; nothing was submitted.");
@@ -121,19 +122,5 @@ internal sealed class SubmitCommand
             : $"The job is there already. See: fastllm status {id}");
         await output.WriteLineAsync(id);
         return ExitCode.Ok;
-    }
-
-    private static async IAsyncEnumerable<PlannedRow> RowsOf(
-        JobSetup setup, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (PlannedRow row in setup.Index.ReadAsync(setup.NewResumeState(), reusesRows: true, cancellationToken))
-        {
-            if (!row.IsWithinLimit)
-            {
-                yield break;
-            }
-
-            yield return row;
-        }
     }
 }

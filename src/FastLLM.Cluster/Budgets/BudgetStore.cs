@@ -1,4 +1,5 @@
 using System.Data;
+using FastLLM.Cluster.Store;
 using Npgsql;
 
 namespace FastLLM.Cluster.Budgets;
@@ -8,12 +9,6 @@ internal sealed class BudgetStore(ClusterStore store)
 {
     // Without a report for so long, a worker is taken for lost: what it has borrowed may have been paid.
     private const string Reports = "seen > clock_timestamp() - interval '10 seconds'";
-
-    // A client that is frozen in between must not keep the others from the budget.
-    private const string Limits = """
-        select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true),
-            set_config('idle_in_transaction_session_timeout', '3s', true)
-        """;
 
     private const string ReadBudget = """
         select budget, earlier, coalesce(short_until > clock_timestamp(), false) from fastllm.budgets where job = $1 for no key update
@@ -50,10 +45,8 @@ internal sealed class BudgetStore(ClusterStore store)
             insert into fastllm.budgets (job, budget, earlier) select id, $2, $3 + cost from fastllm.jobs where id = $1
             on conflict (job) do update set budget = excluded.budget, short_until = null
             """;
-        await using var command = new NpgsqlCommand(sql, connection)
-        {
-            Parameters = { new() { Value = job }, new() { Value = budget }, new() { Value = earlier } },
-        };
+        await using var command = new NpgsqlCommand(sql, connection);
+        command.Parameters.AddValues(job, budget, earlier);
         return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false) > 0;
     }
 
@@ -88,10 +81,10 @@ internal sealed class BudgetStore(ClusterStore store)
         BudgetGrant grant = BudgetPolicy.Grant(state, report);
         await using (var batch = new NpgsqlBatch(connection, transaction))
         {
-            Add(batch, Write, tranche, report.Serial, grant.Lent, report.Paid);
+            batch.Add(Write, tranche, report.Serial, grant.Lent, report.Paid);
             if (grant.IsLeftShort)
             {
-                Add(batch, NoteShort, job);
+                batch.Add(NoteShort, job);
             }
 
             await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
@@ -120,11 +113,10 @@ internal sealed class BudgetStore(ClusterStore store)
         NpgsqlConnection connection, string job, long tranche, long serial, CancellationToken cancellationToken)
     {
         await using var batch = new NpgsqlBatch(connection);
-        Add(batch, Limits);
-        Add(batch, ReadBudget, job);
-        Add(batch, ReadTranches, job, tranche); // sees what was committed before the lock was taken
+        batch.AddTransactionLimits();
+        batch.Add(ReadBudget, job);
+        batch.Add(ReadTranches, job, tranche); // sees what was committed before the lock was taken
         await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
             throw new InvalidOperationException($"The job {job} is gone.");
@@ -145,16 +137,5 @@ internal sealed class BudgetStore(ClusterStore store)
             reader.GetDecimal(2),
             (int)reader.GetInt64(3) + 1,
             isShort);
-    }
-
-    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<object> values)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (object value in values)
-        {
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
-        }
-
-        batch.BatchCommands.Add(command);
     }
 }

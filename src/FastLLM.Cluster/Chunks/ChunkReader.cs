@@ -8,7 +8,7 @@ internal static class ChunkReader
     /// <summary>Reads the rows. Their bodies are parts of one array.</summary>
     /// <param name="packed">The bytes as <see cref="ChunkWriter"/> made them.</param>
     /// <exception cref="InvalidDataException">They are damaged, or were made by a newer version.</exception>
-    public static ChunkRow[] Read(ReadOnlyMemory<byte> packed)
+    public static ChunkRow[] Read(byte[] packed)
     {
         byte[] bytes = Compression.Unpack(packed);
         try

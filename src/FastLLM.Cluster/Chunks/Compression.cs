@@ -22,11 +22,11 @@ internal static class Compression
 
     /// <summary>Returns what was packed.</summary>
     /// <exception cref="InvalidDataException">The bytes are damaged.</exception>
-    public static byte[] Unpack(ReadOnlyMemory<byte> packed)
+    public static byte[] Unpack(byte[] packed)
     {
         try
         {
-            using var brotli = new BrotliStream(new MemoryStream(packed.ToArray()), CompressionMode.Decompress);
+            using Stream brotli = Open(packed);
             using var plain = new MemoryStream(packed.Length * 4);
             brotli.CopyTo(plain);
             return plain.ToArray();

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using FastLLM.Cluster.Budgets;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
@@ -63,7 +62,7 @@ internal sealed class ClusterProcessor(
         return Result(job, stopped, isInterrupted);
     }
 
-    private long Pending => setup.Index.Count - resume.Kept - _counter.Answered - _counter.Failed;
+    private long Pending => setup.Index.Count - resume.Kept - _counter.Counts.Answered - _counter.Counts.Failed;
 
     // A new job has all rows that were pending. A job that was canceled meanwhile is not followed by another one.
     private async Task<(ClusterJob Job, bool IsLast)> ProcessAsync(string id, CancellationToken cancellationToken)
@@ -72,7 +71,7 @@ internal sealed class ClusterProcessor(
         submission.EarlierCost = _earlier;
         string name = Path.GetFileName(setup.Options.Input);
         long? submitted = known is not null ? null : await StoreFault.GuardAsync(
-            () => submission.SubmitAsync(id, name, spec, PendingAsync(cancellationToken), cancellationToken)).ConfigureAwait(false);
+            () => submission.SubmitAsync(id, name, spec, setup.Index.ReadPendingAsync(resume, reusesRows: true, cancellationToken), cancellationToken)).ConfigureAwait(false);
         bool isNew = submitted is not null;
         if (isNew)
         {
@@ -137,37 +136,21 @@ internal sealed class ClusterProcessor(
         _counter.Add(line, entry);
     }
 
-    private async IAsyncEnumerable<PlannedRow> PendingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
-        {
-            if (!row.IsWithinLimit)
-            {
-                yield break;
-            }
-
-            if (!row.IsKept)
-            {
-                yield return row;
-            }
-        }
-    }
-
     private JobResult Result(ClusterJob? job, LlmRunException? stopped, bool isInterrupted) => new()
     {
         Rows = setup.Index.Count,
         Kept = resume.Kept,
-        Answered = _counter.Answered,
-        Failed = resume.KeptFailures + _counter.Failed,
+        Answered = _counter.Counts.Answered,
+        Failed = resume.KeptFailures + _counter.Counts.Failed,
         Pending = Math.Max(0, Pending),
         Equal = setup.Equal,
-        Failures = _counter.Failures,
-        FinishReasons = _counter.FinishReasons,
-        Distribution = _counter.Distribution,
+        Failures = _counter.Counts.Failures,
+        FinishReasons = _counter.Counts.FinishReasons,
+        Distribution = _counter.Counts.Tally?.ToDistribution(),
         Cost = _counter.Cost,
         JobCost = Math.Max(_earlier, costs.EarlierCost + _counter.Cost),
         Budget = setup.Manager.Options.Budget,
-        Stats = follower.Latest with { RequestsCompleted = _counter.Answered + _counter.Failed, Failed = _counter.Failed },
+        Stats = follower.Latest with { RequestsCompleted = _counter.Counts.Answered + _counter.Counts.Failed, Failed = _counter.Counts.Failed },
         Stopped = stopped ?? (job is { State: ClusterJob.Canceled } && Pending > 0
             ? RowProcessor.StoppedBy(FailureKind.Canceled, $"The job {job.Id} was canceled.")
             : null),

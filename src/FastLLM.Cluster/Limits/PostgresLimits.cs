@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FastLLM.Cluster.Store;
 using FastLLM.RateLimiting;
 using Npgsql;
 
@@ -59,12 +60,13 @@ internal sealed class PostgresLimits(ClusterStore store) : ILimitStore
         string[] endpoints = [.. keys.Select(static key => key.Endpoint)];
         string[] models = [.. keys.Select(static key => key.Model)];
         await using var batch = new NpgsqlBatch(connection, transaction) { Timeout = TimeoutSeconds };
-        Add(batch, Lock, endpoints, models);
-        Add(batch, Load, endpoints, models);
+        batch.AddTransactionLimits();
+        batch.Add(Lock, endpoints, models);
+        batch.Add(Load, endpoints, models);
 
         // The clock is read once the rows are locked: so no decision is older than the one before.
-        Add(batch, "select extract(epoch from clock_timestamp())::float8");
-        Add(batch, LoadShares, endpoints, models);
+        batch.Add("select extract(epoch from clock_timestamp())::float8");
+        batch.Add(LoadShares, endpoints, models);
         var entries = new Dictionary<(string, string), Entry>();
         double now = 0;
         await using NpgsqlDataReader reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -92,11 +94,10 @@ internal sealed class PostgresLimits(ClusterStore store) : ILimitStore
 
     private static void Store(NpgsqlBatch batch, (string Endpoint, string Model) key, Decision decision)
     {
-        Add(
-            batch, "update fastllm.limits set state = $3 where endpoint = $1 and model = $2",
+        batch.Add(
+            "update fastllm.limits set state = $3 where endpoint = $1 and model = $2",
             key.Endpoint, key.Model, JsonSerializer.Serialize(decision.State, LimitJson.Default.LimitState));
-        Add(
-            batch,
+        batch.Add(
             """
             insert into fastllm.limit_shares (endpoint, model, member, state) values ($1, $2, $3, $4)
                 on conflict (endpoint, model, member) do update set state = excluded.state
@@ -104,21 +105,10 @@ internal sealed class PostgresLimits(ClusterStore store) : ILimitStore
             key.Endpoint, key.Model, decision.Member.Id, JsonSerializer.Serialize(decision.Member, LimitJson.Default.Member));
         if (decision.Forgotten.Count > 0)
         {
-            Add(
-                batch, "delete from fastllm.limit_shares where endpoint = $1 and model = $2 and member = any($3)",
+            batch.Add(
+                "delete from fastllm.limit_shares where endpoint = $1 and model = $2 and member = any($3)",
                 key.Endpoint, key.Model, decision.Forgotten.ToArray());
         }
-    }
-
-    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<object> values)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (object value in values)
-        {
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
-        }
-
-        batch.BatchCommands.Add(command);
     }
 
     private sealed class Entry(LimitState state)

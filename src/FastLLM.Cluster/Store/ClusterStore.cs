@@ -50,11 +50,7 @@ public sealed class ClusterStore : IAsyncDisposable
     internal NpgsqlCommand Command(string sql, params ReadOnlySpan<object?> values)
     {
         NpgsqlCommand command = Source.CreateCommand(sql);
-        foreach (object? value in values)
-        {
-            command.Parameters.Add(new NpgsqlParameter { Value = value ?? DBNull.Value });
-        }
-
+        command.Parameters.AddValues(values);
         return command;
     }
 

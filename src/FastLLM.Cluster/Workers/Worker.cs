@@ -16,7 +16,8 @@ namespace FastLLM.Cluster.Workers;
 internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposable
 {
     /// <summary>The number of workers that a chunk may end before its rows fail.</summary>
-    /// <remarks>Most workers end for a reason that is not in any chunk. A chunk that was there several times by chance must not fail.</remarks>
+    /// <remarks>Most workers end for a reason that is not in any chunk. A chunk that was there several times by chance must not
+    /// fail.</remarks>
     public const int MaxCrashes = 8;
 
     // From so many on, a worker has the chunk without others, so that these are not suspected with it.
@@ -177,7 +178,8 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
         JobSpec spec = await ReadSpecAsync(job).ConfigureAwait(false);
         BudgetBorrower? budget = await _store.RepeatAsync(
             () => BudgetBorrower.OpenAsync(options.Store, job, options.Id, options.Say, _abort), _abort).ConfigureAwait(false);
-        var engine = new WorkerEngine(spec, options.Connect(spec), new SharedParts(options.Cache, options.Limits, budget), options.Store.Time);
+        var shared = new SharedParts(options.Cache, options.Limits, budget);
+        var engine = new WorkerEngine(spec, options.Connect(spec), shared, options.Store.Time);
         var runner = new JobRunner(job, spec, engine, _lease, CompleteAsync);
         options.Say($"Working on {job}.");
         _runners.Add(runner, RunToEndAsync(runner));

@@ -8,23 +8,16 @@ namespace FastLLM.Jobs.Output;
 
 /// <summary>Writes the outcomes of rows as they come, and counts them.</summary>
 /// <remarks>One thread at a time takes rows, and another writes outcomes.</remarks>
-internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions options, AnswerTally? tally = null)
+internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions options)
 {
     private readonly ConcurrentDictionary<long, PlannedRow> _inFlight = new();
     private readonly Lock _writing = new();
-    private readonly Dictionary<FailureKind, (long Count, string Example)> _failures = [];
-    private readonly Dictionary<string, long> _finishReasons = new(StringComparer.Ordinal);
     private long _sequence;
     private long _cached;
     private long _shared;
 
-    public long Answered { get; private set; }
-
-    public long Failed { get; private set; }
-
-    public IReadOnlyDictionary<FailureKind, (long Count, string Example)> Failures => _failures;
-
-    public IReadOnlyDictionary<string, long> FinishReasons => _finishReasons;
+    /// <summary>Gets the counts of what was written.</summary>
+    public OutcomeCounts Counts { get; } = new(options);
 
     /// <summary>Waits until the sink has room for the record of another row.</summary>
     public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => sink.WaitForRoomAsync(cancellationToken);
@@ -39,7 +32,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         lock (_writing)
         {
             sink.Write(row.Place, record.WriteInvalid(row.Id, row.Error!, row.Metadata.Span).Span);
-            CountFailure(row.Id, new LlmException(FailureKind.InvalidRequest, row.Error!));
+            Counts.AddFailure(row.Id, new LlmException(FailureKind.InvalidRequest, row.Error!));
         }
     }
 
@@ -63,21 +56,16 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
             sink.Write(row.Place, record.Write(row.Id, outcome, row.Metadata.Span).Span);
             if (outcome.Error is { } error)
             {
-                CountFailure(row.Id, error);
+                Counts.AddFailure(row.Id, error);
             }
             else
             {
-                Answered++;
                 _cached += outcome.IsCacheHit ? 1 : 0;
                 _shared += outcome.IsShared ? 1 : 0;
                 sink.Answered(row.Place, outcome.Key, outcome.Response);
                 string? reason = (outcome.Response as ChatCompletion)?.FinishReason;
-                if (reason is not null)
-                {
-                    _finishReasons[reason] = _finishReasons.GetValueOrDefault(reason) + 1;
-                }
-
-                tally?.Add(AnswerTexts.Of(outcome.Response) ?? "", reason);
+                Counts.AddAnswer(reason);
+                Counts.Tally?.Add(AnswerTexts.Of(outcome.Response) ?? "", reason);
             }
         }
 
@@ -89,8 +77,8 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
     /// not written, and failures of rows that stay pending.</summary>
     public TokenStats Count(TokenStats stats) => stats with
     {
-        RequestsCompleted = Answered + Failed,
-        Failed = Failed,
+        RequestsCompleted = Counts.Answered + Counts.Failed,
+        Failed = Counts.Failed,
         CacheHits = _cached,
         Shared = _shared,
     };
@@ -101,12 +89,4 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         && (error.FailureScope == FailureScope.Run
             || error.Kind is FailureKind.NotSent or FailureKind.Canceled
             || FailureTable.ActionOn(error.Kind) == FailureAction.StopRun);
-
-    private void CountFailure(string id, LlmException error)
-    {
-        Failed++;
-        (long count, string? example) = _failures.GetValueOrDefault(error.Kind);
-        _failures[error.Kind] = (count + 1, example ?? error.Message);
-        options.OnRowFailed?.Invoke(id, error);
-    }
 }

@@ -25,7 +25,8 @@ internal static class OutputPath
         string folder = Path.GetDirectoryName(path)!;
         return Directory.Exists(folder)
             ? path
-            : throw new DirectoryNotFoundException($"The folder {folder}, where the output belongs, does not exist. Create it, or name another output.");
+            : throw new DirectoryNotFoundException($"The folder {folder}, where the output belongs, does not exist. "
+                + "Create it, or name another output.");
     }
 
     /// <summary>Refuses a symbolic link: the sort would replace it, or a write would change a file that the user did not name.</summary>

@@ -82,6 +82,25 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
         }
     }
 
+    /// <summary>Reads the rows again that have no record yet and are within the limit.</summary>
+    /// <inheritdoc cref="ReadAsync(ResumeState, bool, CancellationToken)"/>
+    public async IAsyncEnumerable<PlannedRow> ReadPendingAsync(
+        ResumeState resume, bool reusesRows, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (PlannedRow row in ReadAsync(resume, reusesRows, cancellationToken).ConfigureAwait(false))
+        {
+            if (!row.IsWithinLimit)
+            {
+                yield break;
+            }
+
+            if (!row.IsKept)
+            {
+                yield return row;
+            }
+        }
+    }
+
     /// <summary>Reads the columns of the rows again, each with the row's id and place. The records of a pipe's rows carry both.</summary>
     public async IAsyncEnumerable<(RowColumns Columns, string Id, int Place)> ReadColumnsAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)

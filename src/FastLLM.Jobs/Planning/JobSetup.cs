@@ -95,7 +95,8 @@ internal sealed class JobSetup
         Equal = keyed - distinct;
     }
 
-    /// <summary>Returns the setup of a run over the input that this one has read and checked, which is not read and checked again.</summary>
+    /// <summary>Returns the setup of a run over the input that this one has read and checked, which is not read and checked
+    /// again.</summary>
     public JobSetup Next(RequestManager manager, JobOptions options) => new(this, manager, options);
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>

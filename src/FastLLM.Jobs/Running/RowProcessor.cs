@@ -17,8 +17,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         RequestManagerOptions sending = setup.Manager.Options;
         StreamRun<LlmResponse>? run = null;
         OutputRecord record = setup.NewRecord(() => run?.Bottleneck ?? Bottleneck.None);
-        AnswerTally? tally = setup.Options.Answers is { } form ? new AnswerTally(form) : null;
-        var writer = new JobWriter(sink, record, setup.Options, tally);
+        var writer = new JobWriter(sink, record, setup.Options);
         long? rows = setup.IsPipe ? null : setup.Index.Count;
         setup.Options.OnPlanned?.Invoke(rows, resume.Kept);
         LlmRunException? stopped = null;
@@ -39,18 +38,19 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             (stopped, isAborted) = await WriteAllAsync(run, writer, stopSending, drain, cancellationToken).ConfigureAwait(false);
         }
 
+        OutcomeCounts counts = writer.Counts;
         decimal cost = run?.Cost(withReserved: isAborted) ?? 0;
         return new JobResult
         {
             Rows = setup.Index.Count,
             Kept = resume.Kept,
-            Answered = writer.Answered,
-            Failed = resume.KeptFailures + writer.Failed,
-            Pending = Math.Max(0, setup.Index.Count - resume.Kept - writer.Answered - writer.Failed),
+            Answered = counts.Answered,
+            Failed = resume.KeptFailures + counts.Failed,
+            Pending = Math.Max(0, setup.Index.Count - resume.Kept - counts.Answered - counts.Failed),
             Equal = setup.Equal,
-            Failures = writer.Failures,
-            FinishReasons = writer.FinishReasons,
-            Distribution = tally?.ToDistribution(),
+            Failures = counts.Failures,
+            FinishReasons = counts.FinishReasons,
+            Distribution = counts.Tally?.ToDistribution(),
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
             Budget = sending.Budget,
@@ -132,18 +132,9 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     private async IAsyncEnumerable<LlmRequest> PendingAsync(JobWriter writer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long sent = 0;
-        await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: false, cancellationToken).ConfigureAwait(false))
+        await foreach (PlannedRow row in
+            setup.Index.ReadPendingAsync(resume, reusesRows: false, cancellationToken).ConfigureAwait(false))
         {
-            if (!row.IsWithinLimit)
-            {
-                yield break;
-            }
-
-            if (row.IsKept)
-            {
-                continue;
-            }
-
             await writer.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
             if (row.Request is null)
             {

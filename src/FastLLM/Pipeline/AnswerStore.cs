@@ -9,7 +9,8 @@ namespace FastLLM.Pipeline;
 /// <summary>Looks answers up in the cache and records them: what is a hit, what is refreshed, and how much may be on its way to the
 /// disk.</summary>
 internal sealed class AnswerStore<TResponse>(
-    CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger, AnswerClaims<TResponse>? claims = null)
+    CacheProvider cache, Provider<TResponse> provider, RefreshRule refresh, TimeProvider time, ILogger logger,
+    AnswerClaims<TResponse>? claims = null)
 {
     private const long MaxUnrecordedBytes = 64L << 20;
 

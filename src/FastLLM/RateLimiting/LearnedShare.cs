@@ -91,20 +91,33 @@ internal sealed class LearnedShare(LearningLimiter learner)
         return new SendMark(Aside, now, learner.InFlight - 1);
     }
 
-    /// <summary>Notes how a send ended.</summary>
+    /// <inheritdoc cref="LearningLimiter.Ended"/>
     public void Ended(in SendMark mark, double now, bool isRefused, bool isAnswered, double retryAfter)
     {
         if (isRefused)
         {
-            Refused(mark, now, retryAfter);
+            _rate.Refuse();
         }
         else if (isAnswered)
         {
-            Answered(mark, now);
+            _refusedInARow = 0;
         }
-        else
+
+        if (mark.Index == Aside)
         {
-            Failed(mark, now);
+            learner.EndedAside();
+            if (isRefused && ++_refusedInARow >= MostRefused && _time.IsStill)
+            {
+                _time.Continue(now);
+            }
+
+            return;
+        }
+
+        learner.Ended(mark, _time.At(now), isRefused, isAnswered, retryAfter);
+        if (isRefused || isAnswered)
+        {
+            Notice(now);
         }
     }
 
@@ -160,50 +173,6 @@ internal sealed class LearnedShare(LearningLimiter learner)
         else if (_isReported)
         {
             _time.Until = now + Adoption;
-        }
-    }
-
-    private void Answered(in SendMark mark, double now)
-    {
-        _refusedInARow = 0;
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-        }
-        else
-        {
-            learner.Answered(_time.At(now));
-            Notice(now);
-        }
-    }
-
-    private void Refused(in SendMark mark, double now, double retryAfter)
-    {
-        _rate.Refuse();
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-            if (++_refusedInARow >= MostRefused && _time.IsStill)
-            {
-                _time.Continue(now);
-            }
-        }
-        else
-        {
-            learner.Refused(mark, _time.At(now), retryAfter);
-            Notice(now);
-        }
-    }
-
-    private void Failed(in SendMark mark, double now)
-    {
-        if (mark.Index == Aside)
-        {
-            learner.EndedAside();
-        }
-        else
-        {
-            learner.Failed(mark, _time.At(now));
         }
     }
 

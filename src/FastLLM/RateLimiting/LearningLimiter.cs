@@ -122,6 +122,23 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
         _search?.Failed(mark, now);
     }
 
+    /// <summary>A send ended: it was refused, answered, or neither.</summary>
+    public void Ended(in SendMark mark, double now, bool isRefused, bool isAnswered, double retryAfter)
+    {
+        if (isRefused)
+        {
+            Refused(mark, now, retryAfter);
+        }
+        else if (isAnswered)
+        {
+            Answered(now);
+        }
+        else
+        {
+            Failed(mark, now);
+        }
+    }
+
     /// <summary>The provider is down: the last refusals were no limit's. What was known before holds again.</summary>
     public void Forgive(double now) => _search?.Forgive(now);
 

@@ -293,17 +293,9 @@ internal sealed class ModelRateLimiter
         {
             _share.Ended(lease.Mark, now, isRefused, end == LeaseEnd.Answered, wait);
         }
-        else if (isRefused)
-        {
-            _learned.Refused(lease.Mark, now, wait);
-        }
-        else if (end == LeaseEnd.Answered)
-        {
-            _learned.Answered(now);
-        }
         else
         {
-            _learned.Failed(lease.Mark, now);
+            _learned.Ended(lease.Mark, now, isRefused, end == LeaseEnd.Answered, wait);
         }
 
         lease.MeetsNoise = _learned.Law.IsOnlyRandom;

@@ -55,7 +55,7 @@ public sealed class ChunkTests
         writer.Add(Row("a", """{"model":"m"}"""));
         byte[] packed = writer.Take();
 
-        Assert.Throws<InvalidDataException>(() => ChunkReader.Read(packed.AsMemory(0, keep)));
+        Assert.Throws<InvalidDataException>(() => ChunkReader.Read(packed[..keep]));
     }
 
     private static PlannedRow Row(

@@ -149,29 +149,27 @@ internal sealed class VirtualCluster(VirtualLaw law, int workers)
             case Step.Answer:
                 _atServer--;
                 _ends.Add((now, client, false));
-                if (IsShared)
-                {
-                    client.Share.Ended(send.Mark, now, false, true, 0);
-                }
-                else
-                {
-                    client.Learner.Answered(now);
-                }
+                End(client, send, now, isRefused: false);
 
                 break;
             case Step.Refuse:
                 _ends.Add((now, client, true));
-                if (IsShared)
-                {
-                    client.Share.Ended(send.Mark, now, true, false, 0);
-                }
-                else
-                {
-                    client.Learner.Refused(send.Mark, now, 0);
-                }
+                End(client, send, now, isRefused: true);
 
                 _events.Enqueue((Step.Retry, client, send), now + 0.001);
                 break;
+        }
+    }
+
+    private void End(Client client, Send send, double now, bool isRefused)
+    {
+        if (IsShared)
+        {
+            client.Share.Ended(send.Mark, now, isRefused, !isRefused, 0);
+        }
+        else
+        {
+            client.Learner.Ended(send.Mark, now, isRefused, !isRefused, 0);
         }
     }
 

@@ -26,10 +26,7 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         var provider = new ScriptedProvider(held.HoldAsync);
         await using RequestManager<string> here = Manager(provider, _here), there = Manager(provider, _there);
 
-        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], Ended);
-        await held.WaitForAsync(1, Ended);
-        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], Ended);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, Ended, Ended);
         held.Answer();
 
         Assert.Equal((1, false, "fine"), ((await first)[0].Attempts, (await first)[0].IsCacheHit, (await first)[0].Response));
@@ -62,10 +59,7 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         var held = new HeldSends();
         var provider = new ScriptedProvider(held.HoldAsync);
         await using RequestManager<string> here = Manager(provider, _here), there = Manager(provider, _there);
-        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], Ended);
-        await held.WaitForAsync(1, Ended);
-        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], Ended);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, Ended, Ended);
 
         held.Fail(new LlmException(FailureKind.InvalidRequest, "no"));
         await held.WaitForAsync(1, Ended);
@@ -83,10 +77,7 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         var provider = new ScriptedProvider(held.HoldAsync);
         await using RequestManager<string> here = Manager(provider, _here), there = Manager(provider, _there);
         using var cancel = new CancellationTokenSource();
-        Task first = here.ProcessBatchAsync([Ask(1)], cancel.Token);
-        await held.WaitForAsync(1, Ended);
-        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], Ended);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, cancel.Token, Ended);
 
         await cancel.CancelAsync();
 
@@ -103,11 +94,8 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         var held = new HeldSends();
         var provider = new ScriptedProvider(held.HoldAsync);
         await using RequestManager<string> here = Manager(provider, _here), there = Manager(provider, _there);
-        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], Ended);
-        await held.WaitForAsync(1, Ended);
         using var cancel = new CancellationTokenSource();
-        Task second = there.ProcessBatchAsync([Ask(1)], cancel.Token);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, Ended, cancel.Token);
 
         await cancel.CancelAsync();
 
@@ -124,10 +112,7 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         await using RequestManager<string> here = Manager(provider, _here);
         await using var there = new RequestManager<string>(
             provider, OnManualClock(o => (o.Cache, o.TotalTimeout) = (_there, TimeSpan.FromMinutes(1))));
-        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], Ended);
-        await held.WaitForAsync(1, Ended);
-        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], Ended);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, Ended, Ended);
 
         Time.Advance(TimeSpan.FromMinutes(1));
 
@@ -168,10 +153,7 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         var slow = new ScriptedProvider(held.HoldAsync);
         await using RequestManager<string> here = Refreshing(_here), there = Refreshing(_there);
 
-        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], Ended);
-        await held.WaitForAsync(1, Ended);
-        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], Ended);
-        await _here.Waiting.WaitForAsync(1, Ended);
+        var (first, second) = await AskBothAsync(held, here, there, Ended, Ended);
         held.Answer();
 
         Assert.Equal((1, "fine"), ((await first)[0].Attempts, (await first)[0].Response));
@@ -254,6 +236,17 @@ public sealed class ClaimTests : EngineTest, IAsyncDisposable
         }
 
         static async Task YieldAsync() => await Task.Yield();
+    }
+
+    // The first machine sends, the second one waits for its answer.
+    private async Task<(Task<IReadOnlyList<ResponseWrapper<string>>> First, Task<IReadOnlyList<ResponseWrapper<string>>> Second)> AskBothAsync(
+        HeldSends held, RequestManager<string> here, RequestManager<string> there, CancellationToken untilHere, CancellationToken untilThere)
+    {
+        Task<IReadOnlyList<ResponseWrapper<string>>> first = here.ProcessBatchAsync([Ask(1)], untilHere);
+        await held.WaitForAsync(1, Ended);
+        Task<IReadOnlyList<ResponseWrapper<string>>> second = there.ProcessBatchAsync([Ask(1)], untilThere);
+        await _here.Waiting.WaitForAsync(1, Ended);
+        return (first, second);
     }
 
     private static RequestManager<string> Manager(ScriptedProvider provider, ClaimingCache cache, Action<RequestManagerOptions>? change = null) =>

@@ -33,9 +33,9 @@ public sealed class JobWriterTests
 
         Assert.Equal([(8, "b"), (7, "a")], _sink.Records.Select(record => (record.Place, IdOf(record.Line))));
         Assert.Equal((0, 0.5m), (none, cost));
-        Assert.Equal((1L, 1L), (_writer.Answered, _writer.Failed));
-        Assert.Equal(1, _writer.FinishReasons["length"]);
-        Assert.Equal((1L, "no"), _writer.Failures[FailureKind.InvalidRequest]);
+        Assert.Equal((1L, 1L), (_writer.Counts.Answered, _writer.Counts.Failed));
+        Assert.Equal(1, _writer.Counts.FinishReasons["length"]);
+        Assert.Equal((1L, "no"), _writer.Counts.Failures[FailureKind.InvalidRequest]);
         Assert.Equal(["b"], _failed);
     }
 
@@ -67,7 +67,7 @@ public sealed class JobWriterTests
         _writer.Write(new ResponseWrapper<LlmResponse>(new LlmException(kind, "later"), s_key, 0));
 
         Assert.Empty(_sink.Records);
-        Assert.Equal((0L, 0L), (_writer.Answered, _writer.Failed));
+        Assert.Equal((0L, 0L), (_writer.Counts.Answered, _writer.Counts.Failed));
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class JobWriterTests
         _writer.WriteInvalid(Row(3, "(line 4)") with { Error = "broken" });
 
         Assert.Equal((3, "(line 4)"), (_sink.Records[0].Place, IdOf(_sink.Records[0].Line)));
-        Assert.Equal((1L, "broken"), _writer.Failures[FailureKind.InvalidRequest]);
+        Assert.Equal((1L, "broken"), _writer.Counts.Failures[FailureKind.InvalidRequest]);
         Assert.Equal(["(line 4)"], _failed);
     }
 
