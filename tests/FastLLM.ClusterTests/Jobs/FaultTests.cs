@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FastLLM.Cluster.Store;
+using FastLLM.Cluster.Workers;
 using FastLLM.EndToEndTests;
 using FastLLM.Simulator;
 using FastLLM.TestKit.Servers;
@@ -56,7 +57,7 @@ public sealed class FaultTests(SharedServers servers)
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
         await using JobCluster cluster = await JobCluster.CreateAsync(servers);
         string job = await cluster.SubmitAsync(cluster.WriteRows(1_500), simulator.ApiBase);
-        await cluster.ExecuteAsync("update fastllm.chunks set crashes = 4 where number = 1");
+        await cluster.ExecuteAsync($"update fastllm.chunks set crashes = {Worker.MaxCrashes} where number = 1");
         await cluster.StartWorkerAsync();
         (ClusterJob done, _) = await cluster.FollowAsync(job);
 
@@ -64,6 +65,19 @@ public sealed class FaultTests(SharedServers servers)
         string[] lines = await cluster.FetchAsync(job, exit: 1);
         JobCluster.AssertRows(lines, 1_500);
         Assert.Contains($"chunk 1 of job {job}", JsonNode.Parse(lines[500])!["error"]!["message"]!.GetValue<string>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ChunksThatWereThereWhenWorkersEnded_AreProcessed()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
+        await using JobCluster cluster = await JobCluster.CreateAsync(servers);
+        string job = await cluster.SubmitAsync(cluster.WriteRows(1_500), simulator.ApiBase);
+        await cluster.ExecuteAsync($"update fastllm.chunks set crashes = {Worker.MaxCrashes - 1}");
+        await cluster.StartWorkerAsync();
+        (ClusterJob done, _) = await cluster.FollowAsync(job);
+
+        Assert.Equal((ClusterJob.Done, 1_500L, 1_500L), (done.State, done.Counts.Answered, simulator.Stats.Sends));
     }
 
     [Fact]
