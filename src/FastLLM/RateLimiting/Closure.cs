@@ -3,7 +3,9 @@ namespace FastLLM.RateLimiting;
 /// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
 /// <remarks>
 /// A probe goes each time the closure has grown by a fifth: that finds the end of a closure of milliseconds as exactly as that of one of
-/// minutes, with few probes. Once probes pass, they follow the provider's rate, until there are enough of them to tell it.
+/// minutes, with few probes. Once a probe passes, the next one goes at once, later ones in half the time that the one before took. If such
+/// an early probe passes too, the provider is open, as at the beginning of a window. If none does, it lets sends through one by one, as a
+/// bucket that is empty does: then the probes follow its rate, until there are enough of them to tell it.
 /// </remarks>
 internal sealed class Closure
 {
@@ -11,7 +13,9 @@ internal sealed class Closure
     // refusals.
     private const double Growth = 0.2;
     private const double GrowthIfTold = 0.5;
-    private const double GrowthOncePassed = 0.15;
+    private const double GrowthOncePassed = 0.1;
+    private const double Early = 0.5;
+    private const double AlmostDue = 0.95;
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
@@ -22,15 +26,18 @@ internal sealed class Closure
     private const int FewestRefused = 8;
     private const int LongestRun = 60;
 
-    // Of sends that begin together, those within a limit pass, and there is no order to tell a limit from noise by.
-    private const double LeastShare = 0.4;
+    private const double Deviations = 5;
 
     private long _probe = -1;
     private double _probeAt;
     private bool _answered;
-    private bool _hasPassed;
     private bool _passedByTime;
+    private double _interval;
+    private bool _isEarly;
+    private (double First, double Last) _passedAt;
     private int _refusedBelow;
+    private int _leastRefused;
+    private int _mostPassed;
     private double _since;
     private double _next;
     private double _requestedUntil;
@@ -46,11 +53,23 @@ internal sealed class Closure
     /// <summary>Gets how many others were in flight when the last probe was sent.</summary>
     public int ProbeInFlight { get; private set; }
 
+    /// <summary>Gets how many probes were accepted.</summary>
+    public int Passed { get; private set; }
+
+    /// <summary>Gets a value indicating whether a probe was accepted that went early.</summary>
+    public bool IsWideOpen { get; private set; }
+
+    /// <summary>Gets the probes that were accepted a second, one by one: nothing was left between them, so that is the rate.</summary>
+    public double Rate => Passed < 2 || IsWideOpen ? double.PositiveInfinity : (Passed - 1) / (_passedAt.Last - _passedAt.First);
+
     /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight.</summary>
     /// <remarks>
     /// That is, no probe was accepted before an answer left a slot, and not two were refused with clearly fewer in flight.
     /// </remarks>
     public bool IsAboutInFlight => !_passedByTime && _refusedBelow < 2;
+
+    /// <summary>Gets a value indicating whether all refused probes met more others in flight than all accepted ones.</summary>
+    public bool IsByInFlight => _leastRefused > _mostPassed;
 
     /// <summary>Tells whether so many sends are refused that it cannot be chance.</summary>
     /// <remarks>That is a run of refusals or, among sends that began together, far more refusals than noise makes.</remarks>
@@ -63,16 +82,20 @@ internal sealed class Closure
         double run = Math.Clamp(Math.Log(ByChance) / Math.Log(Math.Max(share, 0.01)), FewestRefused, LongestRun);
         return sends.RefusedRun >= run
             || (sends.RefusedRun + refused >= run && refused >= sent)
-            || (refused >= FewestRefused && refused >= LeastShare * sent && refused > (share * sent) + (5 * Math.Sqrt(share * sent)) + 4);
+            || (refused >= FewestRefused && sends.RefusedSpan is var span
+                && refused > (share * span) + (Deviations * Math.Sqrt(share * (1 - share) * span)));
     }
 
     public void Close(double now, int inFlight)
     {
         IsClosed = true;
         ClosedAt = now;
-        _answered = _passedByTime = _hasPassed = false;
+        _answered = _passedByTime = IsWideOpen = false;
+        Passed = 0;
+        _isEarly = false;
         InFlight = inFlight;
-        _refusedBelow = 0;
+        _refusedBelow = _mostPassed = 0;
+        _leastRefused = int.MaxValue;
         _probe = -1;
         _since = now;
         _next = now + ShortestWait;
@@ -107,12 +130,14 @@ internal sealed class Closure
         }
 
         _probe = -1;
+        _leastRefused = Math.Min(_leastRefused, mark.InFlight);
         _refusedBelow += mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1) ? 1 : 0;
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double growth = now < _requestedUntil ? GrowthIfTold : _hasPassed ? GrowthOncePassed : Growth;
-        double wait = Math.Clamp(age * growth, ShortestWait, LongestWait);
+        double growth = now < _requestedUntil ? GrowthIfTold : Passed > 0 ? GrowthOncePassed : Growth;
+        double wait = Math.Clamp(_isEarly ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
+        _isEarly = false;
         _next = now < _requestedUntil ? Math.Min(now + wait, _requestedUntil) : now + wait;
     }
 
@@ -140,8 +165,12 @@ internal sealed class Closure
 
         _probe = -1;
         _passedByTime |= !_answered;
-        _hasPassed = true;
-        _next = _probeAt + ((_probeAt - _since) * (1 - GrowthOncePassed));
+        _mostPassed = Math.Max(_mostPassed, ProbeInFlight);
+        IsWideOpen |= _isEarly;
+        _isEarly = true;
+        _interval = _probeAt - _since;
+        _passedAt = (Passed++ == 0 ? _probeAt : _passedAt.First, _probeAt);
+        _next = _probeAt + (Passed == 1 || IsWideOpen ? 0 : Early * _interval);
         _since = _probeAt;
         return true;
     }

@@ -34,6 +34,14 @@ internal sealed class Evidence
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
     public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
 
+    /// <summary>Gets a value indicating whether the refused sends met more others in flight than the accepted ones.</summary>
+    /// <remarks>
+    /// A limit on what is in flight separates the two. What a limit on the rate refuses meets as many as what it accepts, however many are
+    /// allowed.
+    /// </remarks>
+    public bool IsByInFlight => Refused > 0 && _counted > Refused
+        && (_refusedLevels / Refused) - ((_levels - _refusedLevels) / (_counted - Refused)) > 0.5;
+
     public void Start(long next)
     {
         _first = next;

@@ -2,13 +2,14 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Sends less a second than was just taken, and sees whether refusals go away.</summary>
 /// <remarks>
-/// The first cut goes just below what was measured, the second one clearly below what was measured then. If as large a share is refused
-/// after it, that is no matter of the rate: the share is noise.
+/// The first cut goes just below what was measured, the second one clearly below what was measured then. A limit that has just accepted
+/// more does not refuse that: the share that is still refused is noise. If it is as large as before, all of it is.
 /// </remarks>
 /// <param name="search">The search.</param>
 /// <param name="trouble">What is looked into.</param>
 /// <param name="rate">What the provider takes a second.</param>
-/// <param name="last">What the cut before has shown; <see langword="null"/> if this is the first one.</param>
+/// <param name="last">What the cut before has shown; <see langword="null"/> if this is the first one, or what was accepted could not be
+/// measured then.</param>
 internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double rate, Cut? last = null) : SearchPhase(search)
 {
     private const double Certainty = 4;
@@ -23,11 +24,11 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override Limits? Before => trouble.Before;
 
-    // The share of noise is measured for 5 s, then for 10 s. More sends than these make it no more exact than it has to be.
-    private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 16, 32) : Math.Clamp(Search.Pacer.Rate * 10, 32, 96);
+    // The share of noise is measured for 5 s, where that is enough. More sends than these make it no more exact than it has to be.
+    private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
 
     public override void Begin(double now) =>
-        Search.Set(trouble.Before with { Rate = Of(last is { IsFirst: true } ? Clearly : Slightly) }, now);
+        Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
 
     public override void Advance(double now)
     {
@@ -38,19 +39,47 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         {
             Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, now);
         }
+        else if (level == ShareLevel.High && Search.Pattern.IsRandom)
+        {
+            var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
+            bool isAll = !trouble.IsByClosure && cut.CompareTo(new Cut(trouble.Share, 100)) >= 0;
+            Search.Schedule.IsRough = false;
+            floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+            if (isAll)
+            {
+                EndWithNoise(trouble, now);
+                return;
+            }
+
+            Search.Set(trouble.Before with { Rate = Math.Min(floor.Before(rate) * Slightly, trouble.Before.Rate) }, now);
+            Search.Schedule.IsRough = true;
+            Search.Learned(now);
+        }
         else if (level == ShareLevel.High && sent >= Needed)
         {
-            var cut = new Cut(evidence.Share(Search.Sends), sent, last is null);
-            if (last is { } before && cut.IsNoLessThan(before))
+            bool isMeasured = evidence.Accepted >= Fewest;
+            var cut = new Cut(evidence.Share(Search.Sends), sent);
+            int change = last is { } before ? cut.CompareTo(before) : -1;
+            if (change == 0)
             {
                 Limits limits = floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+                Search.Schedule.IsRough = false;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
                 EndWithNoise(trouble with { Before = limits }, now);
             }
+            else if (change < 0 && last is not null)
+            {
+                // Clearly less is sent than was just accepted, so no limit refuses the rest.
+                Search.Schedule.IsRough = false;
+                floor.Show(cut.Share, sent, now, Search.Sends.Count);
+                double accepted = trouble.IsByClosure ? rate : Math.Max(rate, trouble.Rate);
+                Search.Set(trouble.Before with { Rate = Math.Min(floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
+                Search.Learned(now);
+            }
             else
             {
-                double measured = evidence.Accepted >= Fewest ? evidence.Rate : rate * (1 - cut.Share);
-                Search.Go(new FewerPerSecond(Search, trouble, measured, cut), now);
+                double measured = isMeasured ? evidence.Rate : rate * (1 - cut.Share);
+                Search.Go(new FewerPerSecond(Search, trouble, measured, change > 0 || !isMeasured ? null : cut), now);
             }
         }
     }
@@ -90,10 +119,16 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 /// <summary>What a cut has shown.</summary>
 /// <param name="Share">The share of refusals.</param>
 /// <param name="Sent">The sends it was measured from.</param>
-/// <param name="IsFirst">Whether it was the first cut.</param>
-internal readonly record struct Cut(double Share, long Sent, bool IsFirst)
+internal readonly record struct Cut(double Share, long Sent)
 {
-    /// <summary>Tells whether the share is no lower than before, but for one standard deviation.</summary>
-    public bool IsNoLessThan(in Cut before) =>
-        Share >= before.Share - Math.Sqrt(Share * (1 - Share) * ((1.0 / Sent) + (1.0 / before.Sent)));
+    // By chance, once in a hundred times.
+    private const double Chance = 2.5;
+
+    /// <summary>Compares the share with that of an earlier cut, but for what may be chance.</summary>
+    /// <returns>-1 if it is lower, 0 if it is the same, 1 if it is higher.</returns>
+    public int CompareTo(in Cut before)
+    {
+        double deviation = Math.Sqrt(Share * (1 - Share) * ((1.0 / Sent) + (1.0 / before.Sent)));
+        return Math.Abs(Share - before.Share) <= Chance * deviation ? 0 : Share < before.Share ? -1 : 1;
+    }
 }

@@ -20,9 +20,30 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
+        if (floor.IsNoisy && now >= calmFrom && Search.Pattern.Sent >= 160)
+        {
+            if (Search.Pattern.IsRegular)
+            {
+                var trouble = new Trouble(Search.Limits, Search.Pattern.Share, false, evidence.LeastInFlight, Search.Pattern.Rate);
+                floor.Forget();
+                Search.Go(new FewerPerSecond(Search, trouble, Search.Pattern.Rate), now);
+                return;
+            }
+
+            if (Search.Pattern.IsClustered)
+            {
+                floor.Forget();
+            }
+        }
+
         if (level == ShareLevel.High && now >= calmFrom)
         {
-            if (TellsRate(evidence))
+            if (Search.Pattern.IsRandom)
+            {
+                floor.Show(Search.Pattern.Share, Search.Pattern.Sent, now, sends.Count);
+                Search.StartEvidence();
+            }
+            else if (TellsRate(evidence))
             {
                 Suspect(now);
             }
@@ -72,11 +93,16 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
             Search.Hold(now);
         }
+        else if (cycle.IsLong && limits.IsInFlightLearnt && !Search.Pacer.IsOn && !Search.Outages.Repeats(Search.Sends.Count))
+        {
+            // What is known has held until the provider was down. If it is no outage but a window, it will close again.
+            Search.Hold(now);
+        }
         else if (cycle.IsAboutInFlight)
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }
-        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.AtReopening >= limits.InFlight / 4)
+        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.IsByInFlight)
         {
             // A known limit on what is in flight that has become lower looks like that too.
             int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
@@ -100,17 +126,17 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         Limits limits = Search.Limits;
         bool isPaced = Search.Pacer.IsOn;
         var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
-        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced))
+        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced && evidence.IsByInFlight))
         {
             Search.Go(new FewerInFlight(Search, trouble), now);
             return;
         }
 
-        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then: so it is
-        // lowered a little first.
+        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then; and noise is above
+        // its mean when it raises a suspicion. So it is lowered a little first.
         double known = Search.Floor.Past(limits.Rate);
-        bool isFarOff = isPaced && evidence.Rate < known * 0.75;
-        Search.Go(new FewerPerSecond(Search, trouble, isFarOff ? known : evidence.Rate), now);
+        bool isVague = isPaced && (Search.Floor.IsNoisy || evidence.Rate < known * 0.75);
+        Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : evidence.Rate), now);
     }
 
     private void TryMore(double now)

@@ -22,6 +22,10 @@ internal sealed class LawSearch
     private const double LastingPart = 0.1;
     private const int FewestInWindow = 50;
 
+    // If fewer were accepted, most of them were what may be sent at once. Low rates are raised with care: each refusal is a large share there.
+    private const int FewestIfRough = 100;
+    private const double Slow = 30;
+
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
     private const int FewestIfLate = 8;
@@ -36,6 +40,7 @@ internal sealed class LawSearch
     private double _phaseAt;
     private (double At, long Accepted) _opened;
     private (double At, long Accepted) _openedBefore;
+    private (double At, long Accepted) _passed;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
@@ -67,7 +72,16 @@ internal sealed class LawSearch
 
     public NoiseFloor Floor { get; } = new();
 
+    /// <summary>Gets how the refusals of the present phase are spread.</summary>
+    public RefusalPattern Pattern { get; } = new();
+
+    /// <summary>Gets the last moment at which the provider had nothing left: what it accepts from there to the next such moment is its
+    /// limit.</summary>
+    public Emptied Emptied { get; private set; }
+
     public Doubts Doubts { get; } = new();
+
+    public Doubts Outages { get; } = new();
 
     public RaiseSchedule Schedule { get; } = new();
 
@@ -106,11 +120,16 @@ internal sealed class LawSearch
         _isNews = true;
         Evidence.Refuse(mark, Sends.InFlight);
         _phase.Refused(mark);
+        if (!Floor.IsNoisy)
+        {
+            Emptied = new Emptied(mark.At, mark.Index - Sends.Refused + 1);
+        }
+
         if (Closure.IsClosed)
         {
             Closure.Refuse(mark, now, retryAfter);
         }
-        else if (Closure.IsDue(Sends, Math.Max(Floor.Share, _phase.LikelyShare)))
+        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Math.Min(Pattern.Usual, 0.8)), _phase.LikelyShare)))
         {
             Closure.Close(now, Sends.InFlight);
         }
@@ -145,6 +164,7 @@ internal sealed class LawSearch
         _isNews = false;
         if (!Closure.IsClosed)
         {
+            Pattern.Follow(Sends, now);
             _phase.Advance(now);
         }
         else if (Closure.HasPassed(Sends.Settled))
@@ -163,6 +183,7 @@ internal sealed class LawSearch
         _phaseAt = now;
         _phase = phase;
         StartEvidence();
+        Pattern.Start(Sends.Count);
         phase.Begin(now);
     }
 
@@ -272,22 +293,33 @@ internal sealed class LawSearch
             _opened = _openedBefore;
         }
 
-        long accepted = Accepted - _opened.Accepted;
+        if (Closure.Passed == 1)
+        {
+            _passed = (now, Accepted);
+        }
+
+        // The cycle ends with the first probe that was accepted, as it began with one; unless too few were.
+        (double At, long Accepted) end = _passed.Accepted - _opened.Accepted >= FewestForRate ? _passed : (now, Accepted);
+        long accepted = end.Accepted - _opened.Accepted;
         double closed = now - Closure.ClosedAt;
         int fewest = closed > Long ? FewestIfSlow : FewestForRate;
-        if (!Closure.IsAboutInFlight && accepted < fewest)
+        if (Closure.IsAboutInFlight ? Closure.Passed < 2 : (Closure.IsWideOpen ? accepted : Closure.Passed) < fewest)
         {
             // Too few to tell a rate from: the probes continue.
             return;
         }
 
-        double length = Math.Max(now - _opened.At, 1e-3);
+        // What may be sent at once went before the closure, so the probes tell the rate better where they were accepted one by one.
+        double length = Math.Max(end.At - _opened.At, 1e-3);
         bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
-        var cycle = new Cycle(accepted / length, accepted, Closure.InFlight, Closure.ProbeInFlight, Closure.IsAboutInFlight, isLasting);
+        double rate = Math.Min(accepted / length, Closure.Rate);
+        bool isRough = accepted < FewestIfRough && rate > Slow && double.IsPositiveInfinity(Closure.Rate);
+        var cycle = new Cycle(
+            rate, Closure.InFlight, Closure.ProbeInFlight, Closure.IsByInFlight, Closure.IsAboutInFlight, isLasting, closed > Long, isRough);
         Closure.Open();
         if (accepted >= FewestForRate)
         {
-            (_openedBefore, _opened) = (_opened, (now, Accepted));
+            (_openedBefore, _opened) = (_opened, end);
         }
 
         _phase.Reopened(now, cycle);

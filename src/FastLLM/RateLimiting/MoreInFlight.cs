@@ -89,7 +89,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     private void Refuse(double now)
     {
-        if (!HasGrown)
+        if (!HasGrown || Search.Evidence.IsByInFlight)
         {
             Search.Cap.Set(_passed, true);
             End(now, Calm);
@@ -109,6 +109,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         Search.Cap.Set(_passed + Math.Max(1, (int)(_passed * _step)), _learnt);
         _above = _refusedAbove = 0;
         _stepAt = now;
+        Search.StartEvidence();
     }
 
     private void End(double now, double calm)

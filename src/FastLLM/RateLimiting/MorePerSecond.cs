@@ -24,24 +24,28 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private const int FewestInStep = 8;
     private const int FewestForRate = 16;
 
-    // At few sends a second each refusal is a large share: a less exact rate must do.
-    private const int FewestIfSlow = 6;
+    // At few sends a second each refusal is a large share: the first one ends the try.
     private const double Fast = 32;
+
+    // More was accepted than what is held back of a limit explains.
+    private const double Proof = 1.05;
+    private const double Growth = 1.1;
+    private const double Little = 1.2;
 
     private readonly Limits _before = search.Limits;
     private readonly bool _rough = search.Schedule.IsRough;
+    private readonly Emptied _emptied = search.Emptied;
+    private Emptied _began;
     private double _step;
     private double _passed;
     private double _stepAt;
     private long _stepIndex;
-    private double _beganAt;
-    private long _beganAccepted;
 
     public override Limits? Before => _before;
 
     public override void Begin(double now)
     {
-        (_beganAt, _beganAccepted) = (now, Search.Accepted);
+        _began = new Emptied(now, Search.Accepted);
         _step = _rough ? RoughStep : FirstStep;
         Raise(now);
     }
@@ -50,7 +54,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     {
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
         ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < Fast ? 2.5 : 4);
-        if (level == ShareLevel.High)
+        bool isEmpty = !floor.IsNoisy && evidence.Refused > 0 && _before.Rate < Fast && _passed > _before.Rate * Growth;
+        if (level == ShareLevel.High || isEmpty)
         {
             Refuse(now);
             return;
@@ -69,10 +74,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
         if (!Search.Pacer.HasHeldBack)
         {
-            // So much is not even asked for: the rate limits nothing. If only the slots of a slow start are lacking, it may once there are
-            // more.
-            bool maySoon = Search.Cap.HasHeldBack && !Search.Cap.IsLearnt && Search.Cap.Value < Search.Cap.Ceiling;
-            Search.Pacer.Set(maySoon ? Search.Pacer.Rate : double.PositiveInfinity, now);
+            // So much is not even asked for: the rate limits nothing. If only slots are lacking, it may once there are more.
+            bool maySoon = Search.Cap.HasHeldBack && Search.Cap.Value < Search.Cap.Ceiling;
+            Search.Pacer.Set(maySoon ? Search.Cap.IsLearnt ? _passed : Search.Pacer.Rate : double.PositiveInfinity, now);
             End(now, true, 0);
             return;
         }
@@ -83,9 +87,14 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        double average = Math.Max(_before.Rate, Math.Min(Average(now) * Below, Search.Pacer.Rate));
-        Search.Pacer.Set(cycle.IsLasting ? Search.Floor.Before(cycle.Rate) * Below : average, now);
-        End(now, Search.Pacer.Rate > _before.Rate * 1.25, Calm);
+        if (!cycle.IsLasting)
+        {
+            Keep(AcceptedRate(now), now);
+            return;
+        }
+
+        Search.Pacer.Set(Search.Floor.Before(cycle.Rate) * Below, now);
+        End(now, Search.Pacer.Rate > _before.Rate * Growth, Calm);
     }
 
     private void Raise(double now)
@@ -108,27 +117,40 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             return;
         }
 
-        bool hasGrown = _passed > _before.Rate * 1.2;
-        double below = !Search.Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
-        double measured = Math.Min(Search.Floor.Before(evidence.Rate) * below, Search.Pacer.Rate);
-        int fewest = _before.Rate > Fast ? FewestForRate : FewestIfSlow;
-        if (evidence.Accepted < fewest && hasGrown && _before.Rate > Fast)
+        // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher. Otherwise
+        // what was accepted on the way was saved up before.
+        double accepted = AcceptedRate(now);
+        if (_before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
         {
-            return;
+            if (evidence.Accepted < FewestForRate)
+            {
+                return;
+            }
+
+            accepted = Math.Max(accepted, Search.Floor.Before(evidence.Rate));
         }
 
-        // If even less is accepted than was held before, that is not the limit. Either nothing may be used at once, so that a little too
-        // much gets every other send refused: then the last step that passed counts. Or, after larger steps, a window is used up: then the
-        // average counts.
-        bool isOverdrawn = Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
-        double rate = !isOverdrawn ? (evidence.Accepted >= fewest ? measured : _before.Rate)
-            : _passed < _before.Rate * 1.3 ? _passed * Below
-            : Math.Min(Average(now) * Below, _passed);
-        Search.Pacer.Set(Math.Max(rate, _before.Rate), now);
-        End(now, rate > _before.Rate * 1.25, Calm);
+        // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last step
+        // that passed counts.
+        bool isStrict = evidence.Refused > 1 && _passed < _before.Rate * Little && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
+        Keep(isStrict ? _passed : accepted, now);
     }
 
-    private double Average(double now) => Search.Floor.Before((Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3));
+    // From one moment at which nothing was left to the next, the limit was accepted, or less. On the way up there may have been a second's worth
+    // on top, saved up before. Beside noise, a refusal shows nothing of the kind, so only that is certain.
+    private double AcceptedRate(double now)
+    {
+        double seconds = Math.Max(now - _began.At, 1);
+        double onTheWay = ((Search.Accepted - _began.Accepted) - Search.Floor.Past(_before.Rate)) / seconds;
+        return Search.Floor.Before(Search.Floor.IsNoisy ? onTheWay : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
+    }
+
+    private void Keep(double limit, double now)
+    {
+        double below = !Search.Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
+        Search.Pacer.Set(Math.Max(Math.Min(limit * below, Search.Pacer.Rate), _before.Rate), now);
+        End(now, Search.Pacer.Rate > _before.Rate * Growth, Calm);
+    }
 
     private void End(double now, bool grown, double calm)
     {

@@ -35,18 +35,14 @@ internal abstract class SearchPhase(LawSearch search)
 
 /// <summary>What a closure teaches, from one opening to the next.</summary>
 /// <param name="Rate">The sends accepted a second.</param>
-/// <param name="Accepted">The sends accepted.</param>
 /// <param name="InFlight">How many were accepted and still in flight when everything else was refused.</param>
 /// <param name="AtReopening">How many others were in flight when a probe was accepted.</param>
+/// <param name="IsByInFlight">Whether all refused probes met more others in flight than all accepted ones.</param>
 /// <param name="IsAboutInFlight">Whether nothing speaks against a limit on what is in flight: an answer helped, not time.</param>
 /// <param name="IsLasting">Whether the closure was a good part of the cycle. Then the provider counts by windows, and the rate is
 /// exact.</param>
-internal readonly record struct Cycle(double Rate, long Accepted, int InFlight, int AtReopening, bool IsAboutInFlight, bool IsLasting)
-{
-    /// <summary>Gets a value indicating whether the rate is a rough guess, worth to be raised in large steps.</summary>
-    /// <remarks>
-    /// If few were accepted, most of them were what may be sent at once. Low rates are raised with care: each refusal is a large share
-    /// there.
-    /// </remarks>
-    public bool IsRough => Accepted < 100 && Rate > 30;
-}
+/// <param name="IsLong">Whether the closure lasted for seconds.</param>
+/// <param name="IsRough">Whether the rate is a rough guess, worth to be raised in large steps.</param>
+internal readonly record struct Cycle(
+    double Rate, int InFlight, int AtReopening, bool IsByInFlight, bool IsAboutInFlight, bool IsLasting, bool IsLong,
+    bool IsRough);

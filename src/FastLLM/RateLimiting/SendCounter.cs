@@ -14,7 +14,15 @@ internal sealed class SendCounter
     // As many refusals as may come within one delay.
     private const int Recent = 256;
 
+    /// <summary>Sends are counted in blocks of so many.</summary>
+    public const int Block = 16;
+
+    /// <summary>So many blocks are remembered.</summary>
+    public const int Remembered = 256;
+
     private readonly Queue<long> _recent = new();
+    private readonly byte[] _refusedOfBlock = new byte[Remembered];
+    private readonly double[] _blockAt = new double[Remembered];
     private long _pending;
     private double _sliceEnds;
     private int _refusedOfSlice;
@@ -44,8 +52,20 @@ internal sealed class SendCounter
     public SendMark Begin(double now)
     {
         Settle(now);
+        if (Count % Block == 0)
+        {
+            long block = Count / Block % Remembered;
+            (_blockAt[block], _refusedOfBlock[block]) = (now, 0);
+        }
+
         return new SendMark(Count++, now, InFlight++);
     }
+
+    /// <summary>Gets how many sends of a block were refused.</summary>
+    public int RefusedOf(long block) => _refusedOfBlock[block % Remembered];
+
+    /// <summary>Gets when the first send of a block began.</summary>
+    public double BeganAt(long block) => _blockAt[block % Remembered];
 
     /// <summary>Counts a send that is in flight, and nothing else of it.</summary>
     public void BeginAside() => InFlight++;
@@ -55,6 +75,11 @@ internal sealed class SendCounter
     public void Refuse(in SendMark mark, double now)
     {
         Refused++;
+        if (mark.Index >= Count - (Block * (Remembered - 1)))
+        {
+            _refusedOfBlock[mark.Index / Block % Remembered]++;
+        }
+
         if (_recent.Count == Recent)
         {
             _recent.Dequeue();
@@ -107,6 +132,21 @@ internal sealed class SendCounter
         _pending = Count;
         _sliceEnds = now + RefusalDelay;
         return true;
+    }
+
+    /// <summary>Gets how many sends there are from the first to the last one that was refused and is not settled yet.</summary>
+    public long RefusedSpan
+    {
+        get
+        {
+            (long first, long last) = (long.MaxValue, -1);
+            foreach (long index in _recent)
+            {
+                (first, last) = index < Settled ? (first, last) : (Math.Min(first, index), Math.Max(last, index));
+            }
+
+            return Math.Max(0, last - first + 1);
+        }
     }
 
     private int CountRecent(long after)

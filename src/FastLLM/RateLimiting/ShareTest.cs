@@ -11,6 +11,7 @@ internal static class ShareTest
     /// <returns>The share that the counts speak for, or <see cref="ShareLevel.Open"/> while they are too few.</returns>
     public static ShareLevel Judge(long sent, long refused, double low, double high, double certainty)
     {
+        low = Math.Min(low, 0.95);
         high = Math.Clamp(high, low + 0.01, 0.98);
         double score = (refused * Math.Log(high / low)) + ((sent - refused) * Math.Log((1 - high) / (1 - low)));
         return score >= certainty ? ShareLevel.High : score <= -certainty ? ShareLevel.Low : ShareLevel.Open;

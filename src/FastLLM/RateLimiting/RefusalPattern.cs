@@ -1,0 +1,121 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>Tells refusals at random from those of a limit by how evenly they are spread.</summary>
+/// <remarks>
+/// Of each sixteen sends in a row, chance refuses now more, now fewer. A limit that is exceeded lets through what it allows in the time that they
+/// took; or it lets all through for a while, then none. So the variance of what was accepted is compared with that of chance: if refusals are noise,
+/// it is as large; if a limit makes them, it is clearly smaller or larger. It need not be seen what a cut does, so nothing has to be cut.
+/// </remarks>
+internal sealed class RefusalPattern
+{
+    private const int Block = SendCounter.Block;
+
+    // The latest 400 sends: enough to tell a variance from a third of it.
+    private const int Most = 25;
+    private const int Fewest = 8;
+    private const double Weight = 0.25;
+
+    private readonly (int Accepted, double Seconds)[] _blocks = new (int, double)[Most];
+    private int _count;
+    private long _next;
+
+    /// <summary>Gets the number of sends that are compared.</summary>
+    public int Sent => Count * Block;
+
+    /// <summary>Gets the share that was refused of them.</summary>
+    public double Share { get; private set; }
+
+    /// <summary>Gets the share that is usually refused while not everything is, whatever the limits are; a half before anything is known.</summary>
+    public double Usual { get; private set; } = 0.5;
+
+    /// <summary>Gets what was accepted a second.</summary>
+    public double Rate { get; private set; }
+
+    /// <summary>Gets the variance of what was accepted of each block in parts of that of chance.</summary>
+    public double BySend { get; private set; }
+
+    /// <summary>Gets the variance around what a limit lets through in the time of each block, in parts of that of chance.</summary>
+    public double ByTime { get; private set; }
+
+    /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
+    public bool IsRandom => Count >= Fewest && BySend < 1 + (2 * Deviation) && BySend > 0.4 && ByTime > 0.4 && Change > 1;
+
+    /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
+    public bool IsClustered => Count >= Fewest && BySend > 1 + (4 * Deviation);
+
+    /// <summary>Gets the mean square of the difference of neighboring blocks in parts of the variance; 2 if all is chance, less if there are trends.</summary>
+    public double Change { get; private set; }
+
+    /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
+    public bool IsRegular => Count >= Fewest && Math.Min(ByTime, BySend) < Math.Min(0.4, 1 - (2 * Deviation));
+
+    private int Count => Math.Min(_count, Most);
+
+    // The standard deviation of the variance if all is chance.
+    private double Deviation => Math.Sqrt(2.0 / Math.Max(Count - 1, 1));
+
+    /// <summary>Starts anew with the next send.</summary>
+    public void Start(long next)
+    {
+        _next = (next + Block - 1) / Block;
+        _count = 0;
+        Share = 0;
+        BySend = ByTime = 1;
+    }
+
+    /// <summary>Takes in the sends that have settled meanwhile.</summary>
+    public void Follow(SendCounter sends, double now)
+    {
+        if (!IsSettled(sends, now))
+        {
+            return;
+        }
+
+        _next = Math.Max(_next, (sends.Count / Block) - SendCounter.Remembered + 2);
+        for (; IsSettled(sends, now); _next++)
+        {
+            int refused = sends.RefusedOf(_next);
+            _blocks[_count++ % Most] = (Block - refused, sends.BeganAt(_next + 1) - sends.BeganAt(_next));
+            Usual += (((double)refused / Block) - Usual) * Weight;
+        }
+
+        Compare();
+    }
+
+    // Later refusals may still come, and at first it is not known how long they take.
+    private bool IsSettled(SendCounter sends, double now) =>
+        ((_next + 1) * Block) + 1 <= sends.Settled && sends.BeganAt(_next + 1) + (2 * sends.RefusalDelay) <= now;
+
+    private void Compare()
+    {
+        double accepted = 0;
+        double seconds = 0;
+        int count = Count;
+        for (var i = 0; i < count; i++)
+        {
+            accepted += _blocks[i].Accepted;
+            seconds += _blocks[i].Seconds;
+        }
+
+        Share = 1 - (accepted / (count * Block));
+        Rate = accepted / Math.Max(seconds, 1e-3);
+        double mean = accepted / count;
+        double bySend = 0;
+        double byTime = 0;
+        for (var i = 0; i < count; i++)
+        {
+            bySend += Math.Pow(_blocks[i].Accepted - mean, 2);
+            byTime += Math.Pow(_blocks[i].Accepted - (Rate * _blocks[i].Seconds), 2);
+        }
+
+        double chance = Block * Share * (1 - Share) * Math.Max(count - 1, 1);
+        double change = 0;
+        for (int i = 1; i < count; i++)
+        {
+            change += Math.Pow(_blocks[i].Accepted - _blocks[i - 1].Accepted, 2);
+        }
+
+        Change = bySend > 0 ? change / bySend : 2;
+        (BySend, ByTime) = chance > 0 ? (bySend / chance, byTime / chance) : (1, 1);
+    }
+}
