@@ -30,6 +30,8 @@ internal sealed class Closure
 
     private long _probe = -1;
     private double _probeAt;
+    private long _passedIndex = -1;
+    private (int Passed, double Since, bool IsEarly, bool IsWideOpen) _before;
     private bool _answered;
     private bool _passedByTime;
     private double _interval;
@@ -96,7 +98,7 @@ internal sealed class Closure
         InFlight = inFlight;
         _refusedBelow = _mostPassed = 0;
         _leastRefused = int.MaxValue;
-        _probe = -1;
+        _probe = _passedIndex = -1;
         _since = now;
         _next = now + ShortestWait;
         _requestedUntil = 0;
@@ -122,6 +124,15 @@ internal sealed class Closure
     public void Refuse(in SendMark mark, double now, double retryAfter)
     {
         _requestedUntil = retryAfter > 0 ? now + retryAfter : _requestedUntil;
+        if (mark.Index == _passedIndex)
+        {
+            // It took longer than refusals do, so the probe was taken for accepted.
+            _passedIndex = -1;
+            (Passed, _since, _isEarly, IsWideOpen) = _before;
+            _next = Math.Max(_next, now + ShortestWait);
+            return;
+        }
+
         if (mark.Index != _probe)
         {
             // Sent before the closure: it was not accepted after all.
@@ -163,14 +174,15 @@ internal sealed class Closure
             return false;
         }
 
-        _probe = -1;
+        _before = (Passed, _since, _isEarly, IsWideOpen);
+        (_probe, _passedIndex) = (-1, _probe);
         _passedByTime |= !_answered;
         _mostPassed = Math.Max(_mostPassed, ProbeInFlight);
         IsWideOpen |= _isEarly;
         _isEarly = true;
         _interval = _probeAt - _since;
         _passedAt = (Passed++ == 0 ? _probeAt : _passedAt.First, _probeAt);
-        _next = _probeAt + (Passed == 1 || IsWideOpen ? 0 : Early * _interval);
+        _next = _probeAt + (Passed == 1 || IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
         _since = _probeAt;
         return true;
     }

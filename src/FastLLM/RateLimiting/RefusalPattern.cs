@@ -15,6 +15,9 @@ internal sealed class RefusalPattern
     private const int Fewest = 8;
     private const double Weight = 0.25;
 
+    // Where hardly any are accepted, one by one looks like chance.
+    private const double MostRandom = 0.85;
+
     private readonly (int Accepted, double Seconds)[] _blocks = new (int, double)[Most];
     private int _count;
     private long _next;
@@ -38,7 +41,7 @@ internal sealed class RefusalPattern
     public double ByTime { get; private set; }
 
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
-    public bool IsRandom => Count >= Fewest && BySend < 1 + (2 * Deviation) && BySend > 0.4 && ByTime > 0.4 && Change > 1;
+    public bool IsRandom => Count >= Fewest && Share < MostRandom && BySend < 1 + (2 * Deviation) && BySend > 0.4 && ByTime > 0.4 && Change > 1;
 
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
     public bool IsClustered => Count >= Fewest && BySend > 1 + (4 * Deviation);
