@@ -20,17 +20,23 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
-        if (floor.IsNoisy && now >= calmFrom && Search.Pattern.Sent >= 160)
+        if (floor.IsNoisy && Search.Pattern.Sent >= 128)
         {
             if (Search.Pattern.IsRegular)
             {
-                var trouble = new Trouble(Search.Limits, Search.Pattern.Share, false, evidence.LeastInFlight, Search.Pattern.Rate);
-                floor.Forget();
-                Search.Go(new FewerPerSecond(Search, trouble, Search.Pattern.Rate), now);
+                // All the time, the provider accepted as much as it does: the rest is more than noise.
+                double rate = Search.Pattern.Rate;
+                if (Search.Regular.Repeats(sends.Count))
+                {
+                    floor.Forget();
+                }
+
+                Search.Pacer.Set(Math.Min(floor.Before(rate) * MorePerSecond.Below, Search.Pacer.Rate), now);
+                Search.Learned(now);
                 return;
             }
 
-            if (Search.Pattern.IsClustered)
+            if (Search.Pattern.IsClustered && now >= calmFrom)
             {
                 floor.Forget();
             }

@@ -83,6 +83,8 @@ internal sealed class LawSearch
 
     public Doubts Outages { get; } = new();
 
+    public Doubts Regular { get; } = new();
+
     public RaiseSchedule Schedule { get; } = new();
 
     /// <summary>Gets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>

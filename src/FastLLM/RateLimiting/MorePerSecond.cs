@@ -120,7 +120,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher. Otherwise
         // what was accepted on the way was saved up before.
         double accepted = AcceptedRate(now);
-        if (_before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
+        if (!Search.Floor.IsNoisy && _before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
         {
             if (evidence.Accepted < FewestForRate)
             {
@@ -142,7 +142,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     {
         double seconds = Math.Max(now - _began.At, 1);
         double onTheWay = ((Search.Accepted - _began.Accepted) - Search.Floor.Past(_before.Rate)) / seconds;
-        return Search.Floor.Before(Search.Floor.IsNoisy ? onTheWay : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
+        return Search.Floor.Before(Search.Floor.IsNoisy ? Math.Min(onTheWay, Search.Pattern.LatestRate(3)) : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
     }
 
     private void Keep(double limit, double now)

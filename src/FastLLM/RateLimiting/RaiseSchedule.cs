@@ -41,6 +41,9 @@ internal sealed class RaiseSchedule
         Restart(now, count);
     }
 
+    /// <summary>What is known is worth a new try soon.</summary>
+    public void Renew() => _held = default;
+
     private void Restart(double now, long count)
     {
         _from = now;

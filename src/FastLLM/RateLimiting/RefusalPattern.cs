@@ -89,6 +89,20 @@ internal sealed class RefusalPattern
     private bool IsSettled(SendCounter sends, double now) =>
         ((_next + 1) * Block) + 1 <= sends.Settled && sends.BeganAt(_next + 1) + (2 * sends.RefusalDelay) <= now;
 
+    /// <summary>Gets what was accepted a second of the latest blocks.</summary>
+    public double LatestRate(int blocks)
+    {
+        double accepted = 0;
+        double seconds = 0;
+        for (int i = Math.Max(0, _count - Math.Min(blocks, Most)); i < _count; i++)
+        {
+            accepted += _blocks[i % Most].Accepted;
+            seconds += _blocks[i % Most].Seconds;
+        }
+
+        return seconds > 0 ? accepted / seconds : double.PositiveInfinity;
+    }
+
     private void Compare()
     {
         double accepted = 0;
