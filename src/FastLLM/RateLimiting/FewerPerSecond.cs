@@ -109,7 +109,11 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         double before = trouble.Before.Rate;
         bool wasPaced = !double.IsPositiveInfinity(before) && trouble.Rate > 0;
         Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(Search.Floor.Before(trouble.Rate), before) : before }, now);
-        Search.Schedule.Renew();
+        if (!wasPaced || Search.Floor.Before(trouble.Rate) > before)
+        {
+            Search.Schedule.Renew();
+        }
+
         Search.Learned(now);
     }
 

@@ -167,6 +167,7 @@ internal sealed class LawSearch
         if (!Closure.IsClosed)
         {
             Pattern.Follow(Sends, now);
+            Floor.Lower(Pattern.Share, Pattern.Sent);
             _phase.Advance(now);
         }
         else if (Closure.HasPassed(Sends.Settled))

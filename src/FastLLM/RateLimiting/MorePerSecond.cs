@@ -142,7 +142,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     {
         double seconds = Math.Max(now - _began.At, 1);
         double onTheWay = ((Search.Accepted - _began.Accepted) - Search.Floor.Past(_before.Rate)) / seconds;
-        return Search.Floor.Before(Search.Floor.IsNoisy ? Math.Min(onTheWay, Search.Pattern.LatestRate(3)) : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
+        return Search.Floor.Before(Search.Floor.IsNoisy ? Math.Min((Search.Accepted - _began.Accepted) / seconds, Search.Pattern.LatestRate(3)) : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
     }
 
     private void Keep(double limit, double now)

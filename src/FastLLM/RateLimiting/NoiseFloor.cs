@@ -51,6 +51,17 @@ internal sealed class NoiseFloor
     /// <summary>Tells whether the share should be shown again, as it may have become a limit's making.</summary>
     public bool IsOld(double now, long count) => IsNoisy && now > _shownAt + _verifyAfter && count > _shownIndex + VerifyInSends;
 
+    /// <summary>Corrects the share where fewer were refused: whatever is sent, noise refuses no less.</summary>
+    public void Lower(double share, int sent)
+    {
+        double deviation = Math.Sqrt(share * (1 - share) / sent);
+        if (sent >= 200 && Share > share + (3 * deviation))
+        {
+            Share = _mean = share;
+            _most = share + (2 * deviation);
+        }
+    }
+
     /// <summary>Takes all refusals for a limit's making, until shown otherwise.</summary>
     public void Forget() => (Share, _mean, _most) = (0, 0, Tolerated);
 
