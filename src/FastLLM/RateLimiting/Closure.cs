@@ -12,7 +12,7 @@ internal sealed class Closure
     // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
     private const double Growth = 0.2;
-    private const double GrowthIfTold = 0.5;
+    private const double GrowthIfTold = 0.35;
     private const double GrowthOncePassed = 0.1;
     private const double Early = 0.5;
     private const double AlmostDue = 0.95;

@@ -20,26 +20,23 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
-        if (floor.IsNoisy && Search.Pattern.Sent >= 128)
+        RefusalPattern pattern = Search.Pattern;
+        if (pattern.IsRegular && pattern.Sent >= 128 && floor.IsNoisy)
         {
-            if (Search.Pattern.IsRegular)
-            {
-                // All the time, the provider accepted as much as it does: the rest is more than noise.
-                double rate = Search.Pattern.Rate;
-                if (Search.Regular.Repeats(sends.Count))
-                {
-                    floor.Forget();
-                }
-
-                Search.Pacer.Set(Math.Min(floor.Before(rate) * MorePerSecond.Below, Search.Pacer.Rate), now);
-                Search.Learned(now);
-                return;
-            }
-
-            if (Search.Pattern.IsClustered && now >= calmFrom)
+            // All the time, the provider accepted as much as it does: the rest is more than noise.
+            if (Search.Regular.Repeats(sends.Count))
             {
                 floor.Forget();
             }
+
+            Search.Pacer.Set(Math.Min(floor.Before(pattern.Rate) * MorePerSecond.Below, Search.Pacer.Rate), now);
+            Search.Learned(now);
+            return;
+        }
+
+        if (floor.IsNoisy && pattern.IsClustered && pattern.Sent >= 128 && now >= calmFrom)
+        {
+            floor.Forget();
         }
 
         if (level == ShareLevel.High && now >= calmFrom)
