@@ -6,12 +6,18 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
     private const double Certainty = 4;
     private const int Fewest = 8;
 
+    // Answers that come together leave slots together, so at first it may look like less than it is.
+    private const double LeastPart = 0.35;
+
+    private double _since;
+
     public override double LikelyShare => trouble.LikelyShare;
 
     public override Limits? Before => trouble.Before;
 
     public override void Begin(double now)
     {
+        _since = now;
         int inFlight = Math.Min(trouble.InFlight, trouble.Before.InFlight);
         Search.Set(trouble.Before with { InFlight = inFlight, IsInFlightLearnt = true }, now);
     }
@@ -32,6 +38,14 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
         }
         else if (level == ShareLevel.Low && evidence.Sent(Search.Sends) >= Fewest)
         {
+            double rate = trouble.Before.Rate;
+            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - _since))
+            {
+                // Far more was accepted a second before, which takes more in flight: so the cut is too deep to show anything.
+                Refute(now, trouble.Rate);
+                return;
+            }
+
             Search.Helped(trouble, Search.Limits, now);
         }
     }
