@@ -31,15 +31,10 @@ internal sealed class Closure
     private long _probe = -1;
     private double _probeAt;
     private long _passedIndex = -1;
-    private (int Passed, double Since, bool IsEarly, bool IsWideOpen) _before;
+    private (ProbeOutcomes Probes, double Since, bool IsEarly) _before;
     private bool _answered;
-    private bool _passedByTime;
     private double _interval;
     private bool _isEarly;
-    private (double First, double Last) _passedAt;
-    private int _refusedBelow;
-    private int _leastRefused;
-    private int _mostPassed;
     private double _since;
     private double _next;
     private double _requestedUntil;
@@ -55,23 +50,8 @@ internal sealed class Closure
     /// <summary>Gets how many others were in flight when the last probe was sent.</summary>
     public int ProbeInFlight { get; private set; }
 
-    /// <summary>Gets how many probes were accepted.</summary>
-    public int Passed { get; private set; }
-
-    /// <summary>Gets a value indicating whether a probe was accepted that went early.</summary>
-    public bool IsWideOpen { get; private set; }
-
-    /// <summary>Gets the probes that were accepted a second, one by one: nothing was left between them, so that is the rate.</summary>
-    public double Rate => Passed < 2 || IsWideOpen ? double.PositiveInfinity : (Passed - 1) / (_passedAt.Last - _passedAt.First);
-
-    /// <summary>Gets a value indicating whether all that happened fits a limit on what is in flight.</summary>
-    /// <remarks>
-    /// That is, no probe was accepted before an answer left a slot, and not two were refused with clearly fewer in flight.
-    /// </remarks>
-    public bool IsAboutInFlight => !_passedByTime && _refusedBelow < 2;
-
-    /// <summary>Gets a value indicating whether all refused probes met more others in flight than all accepted ones.</summary>
-    public bool IsByInFlight => _leastRefused > _mostPassed;
+    /// <summary>Gets what the probes have shown.</summary>
+    public ProbeOutcomes Probes { get; private set; }
 
     /// <summary>Tells whether so many sends are refused that it cannot be chance.</summary>
     /// <remarks>That is a run of refusals or, among sends that began together, far more refusals than noise makes.</remarks>
@@ -92,12 +72,9 @@ internal sealed class Closure
     {
         IsClosed = true;
         ClosedAt = now;
-        _answered = _passedByTime = IsWideOpen = false;
-        Passed = 0;
-        _isEarly = false;
+        _answered = _isEarly = false;
         InFlight = inFlight;
-        _refusedBelow = _mostPassed = 0;
-        _leastRefused = int.MaxValue;
+        Probes = ProbeOutcomes.None;
         _probe = _passedIndex = -1;
         _since = now;
         _next = now + ShortestWait;
@@ -128,7 +105,7 @@ internal sealed class Closure
         {
             // It took longer than refusals do, so the probe was taken for accepted.
             _passedIndex = -1;
-            (Passed, _since, _isEarly, IsWideOpen) = _before;
+            (Probes, _since, _isEarly) = _before;
             _next = Math.Max(_next, now + ShortestWait);
             return;
         }
@@ -141,12 +118,11 @@ internal sealed class Closure
         }
 
         _probe = -1;
-        _leastRefused = Math.Min(_leastRefused, mark.InFlight);
-        _refusedBelow += mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1) ? 1 : 0;
+        Probes = Probes.WithRefused(mark.InFlight, mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1));
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double growth = now < _requestedUntil ? GrowthIfTold : Passed > 0 ? GrowthOncePassed : Growth;
+        double growth = now < _requestedUntil ? GrowthIfTold : Probes.Passed > 0 ? GrowthOncePassed : Growth;
         double wait = Math.Clamp(_isEarly ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
         _isEarly = false;
         _next = now < _requestedUntil ? Math.Min(now + wait, _requestedUntil) : now + wait;
@@ -159,7 +135,7 @@ internal sealed class Closure
     public void Answered(double now)
     {
         _answered = true;
-        if (_refusedBelow < 2 && _probe < 0)
+        if (Probes.RefusedBelow < 2 && _probe < 0)
         {
             _next = Math.Min(_next, now);
         }
@@ -174,15 +150,12 @@ internal sealed class Closure
             return false;
         }
 
-        _before = (Passed, _since, _isEarly, IsWideOpen);
+        _before = (Probes, _since, _isEarly);
         (_probe, _passedIndex) = (-1, _probe);
-        _passedByTime |= !_answered;
-        _mostPassed = Math.Max(_mostPassed, ProbeInFlight);
-        IsWideOpen |= _isEarly;
+        Probes = Probes.WithPassed(_probeAt, ProbeInFlight, !_answered, _isEarly);
         _isEarly = true;
         _interval = _probeAt - _since;
-        _passedAt = (Passed++ == 0 ? _probeAt : _passedAt.First, _probeAt);
-        _next = _probeAt + (Passed == 1 || IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
+        _next = _probeAt + (Probes.Passed == 1 || Probes.IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
         _since = _probeAt;
         return true;
     }

@@ -17,6 +17,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const double Slightly = 0.97;
     private const double Clearly = 0.75;
 
+    // About so many sends raise a suspicion.
+    private const int ShareKnownFrom = 100;
+
     // A probe each 5 s.
     private const double LowestRate = 0.2;
 
@@ -41,19 +44,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
         else if (level == ShareLevel.High && Search.Pattern.IsRandom)
         {
-            var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
-            bool isAll = !trouble.IsByClosure && cut.CompareTo(new Cut(trouble.Share, 100)) >= 0;
-            Search.Schedule.IsRough = false;
-            floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
-            if (isAll)
-            {
-                EndWithNoise(trouble, now);
-                return;
-            }
-
-            Search.Set(trouble.Before with { Rate = Math.Min(floor.Before(rate) * Slightly, trouble.Before.Rate) }, now);
-            Search.Schedule.IsRough = true;
-            Search.Learned(now);
+            EndRandom(now);
         }
         else if (level == ShareLevel.High && sent >= Needed)
         {
@@ -94,6 +85,23 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
         Search.Schedule.IsRough = cycle.IsRough;
         Search.Go(new FewerPerSecond(Search, trouble with { IsByClosure = true }, cycle.Rate), now);
+    }
+
+    // What is still refused is noise. If as much was refused before the cut, all of it was.
+    private void EndRandom(double now)
+    {
+        var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
+        bool isAll = !trouble.IsByClosure && cut.CompareTo(new Cut(trouble.Share, ShareKnownFrom)) >= 0;
+        Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+        Search.Schedule.IsRough = !isAll;
+        if (isAll)
+        {
+            EndWithNoise(trouble, now);
+            return;
+        }
+
+        Search.Set(trouble.Before with { Rate = Math.Min(Search.Floor.Before(rate) * Slightly, trouble.Before.Rate) }, now);
+        Search.Learned(now);
     }
 
     // Where everything was refused, there is a limit beside the noise. What was ruled out before the noise was known deserves another look.

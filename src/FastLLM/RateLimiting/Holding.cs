@@ -13,6 +13,8 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const int FewestIfSlow = 3;
     private const double Slow = 4;
 
+    private const int FewestForPattern = 128;
+
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
@@ -21,29 +23,25 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
         RefusalPattern pattern = Search.Pattern;
-        if (pattern.IsRegular && pattern.Sent >= 128 && floor.IsNoisy)
+        if (floor.IsNoisy && pattern.Sent >= FewestForPattern)
         {
-            // All the time, the provider accepted as much as it does: the rest is more than noise.
-            if (Search.Regular.Repeats(sends.Count))
+            if (pattern.IsRegular)
+            {
+                EndRegular(now);
+                return;
+            }
+
+            if (pattern.IsClustered && now >= calmFrom)
             {
                 floor.Forget();
             }
-
-            Search.Pacer.Set(Math.Min(floor.Before(pattern.Rate) * MorePerSecond.Below, Search.Pacer.Rate), now);
-            Search.Learned(now);
-            return;
-        }
-
-        if (floor.IsNoisy && pattern.IsClustered && pattern.Sent >= 128 && now >= calmFrom)
-        {
-            floor.Forget();
         }
 
         if (level == ShareLevel.High && now >= calmFrom)
         {
-            if (Search.Pattern.IsRandom)
+            if (pattern.IsRandom)
             {
-                floor.Show(Search.Pattern.Share, Search.Pattern.Sent, now, sends.Count);
+                floor.Show(pattern.Share, pattern.Sent, now, sends.Count);
                 Search.StartEvidence();
             }
             else if (TellsRate(evidence))
@@ -119,6 +117,20 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
     }
 
+    // All the time, the provider accepted as much as it does: the rest is more than noise. If that repeats, there is less noise than it
+    // seems.
+    private void EndRegular(double now)
+    {
+        if (Search.Regular.Repeats(Search.Sends.Count))
+        {
+            Search.Floor.Forget();
+        }
+
+        double rate = Search.Floor.Before(Search.Pattern.Rate) * MorePerSecond.Below;
+        Search.Pacer.Set(Math.Min(rate, Search.Pacer.Rate), now);
+        Search.Learned(now);
+    }
+
     private bool TellsRate(Evidence evidence) =>
         (evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
         || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow);
@@ -135,8 +147,8 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             return;
         }
 
-        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then; and noise is above
-        // its mean when it raises a suspicion. So it is lowered a little first.
+        // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then; and noise is
+        // above its mean when it raises a suspicion. So it is lowered a little first.
         double known = Search.Floor.Past(limits.Rate);
         bool isVague = isPaced && (Search.Floor.IsNoisy || evidence.Rate < known * 0.75);
         Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : evidence.Rate), now);

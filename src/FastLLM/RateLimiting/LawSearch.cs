@@ -13,19 +13,6 @@ namespace FastLLM.RateLimiting;
 internal sealed class LawSearch
 {
     // Many fields because the phases share the parts that the limiter is composed of.
-    // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.
-    private const int FewestForRate = 8;
-    private const int FewestIfSlow = 4;
-    private const double Long = 5;
-
-    // Windows close for a good part of the time and take many sends at once; buckets do not.
-    private const double LastingPart = 0.1;
-    private const int FewestInWindow = 50;
-
-    // If fewer were accepted, most of them were what may be sent at once. Low rates are raised with care: each refusal is a large share there.
-    private const int FewestIfRough = 100;
-    private const double Slow = 30;
-
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
     private const int FewestIfLate = 8;
@@ -37,10 +24,8 @@ internal sealed class LawSearch
     // 8,000 to 1 that noise is not all there is.
     private const double Doubtless = 9;
 
+    private readonly CycleMeter _cycles;
     private double _phaseAt;
-    private (double At, long Accepted) _opened;
-    private (double At, long Accepted) _openedBefore;
-    private (double At, long Accepted) _passed;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
@@ -53,9 +38,7 @@ internal sealed class LawSearch
     public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt)
     {
         (Sends, Cap, Pacer) = (sends, cap, pacer);
-
-        // The first send opens the first cycle, as a probe does a later one.
-        _opened = _openedBefore = (firstAt, 1);
+        _cycles = new CycleMeter(firstAt);
         Trusted = Limits;
         _phase = new Holding(this);
     }
@@ -83,6 +66,7 @@ internal sealed class LawSearch
 
     public Doubts Outages { get; } = new();
 
+    /// <summary>Gets whether a limit was seen beside the noise a short time ago: if it is seen again, the floor is wrong.</summary>
     public Doubts Regular { get; } = new();
 
     public RaiseSchedule Schedule { get; } = new();
@@ -131,7 +115,7 @@ internal sealed class LawSearch
         {
             Closure.Refuse(mark, now, retryAfter);
         }
-        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Math.Min(Pattern.Usual, 0.8)), _phase.LikelyShare)))
+        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Pattern.Usual), _phase.LikelyShare)))
         {
             Closure.Close(now, Sends.InFlight);
         }
@@ -290,41 +274,10 @@ internal sealed class LawSearch
 
     private void Reopen(double now)
     {
-        if (Accepted - _opened.Accepted < FewestForRate)
+        if (_cycles.TryEnd(Closure, Accepted, now, out Cycle cycle))
         {
-            // It closed again at once, so perhaps it had never opened: a refusal that came late was taken for an acceptance.
-            _opened = _openedBefore;
+            Closure.Open();
+            _phase.Reopened(now, cycle);
         }
-
-        if (Closure.Passed == 1)
-        {
-            _passed = (now, Accepted);
-        }
-
-        // The cycle ends with the first probe that was accepted, as it began with one; unless too few were.
-        (double At, long Accepted) end = _passed.Accepted - _opened.Accepted >= FewestForRate ? _passed : (now, Accepted);
-        long accepted = end.Accepted - _opened.Accepted;
-        double closed = now - Closure.ClosedAt;
-        int fewest = closed > Long ? FewestIfSlow : FewestForRate;
-        if (Closure.IsAboutInFlight ? Closure.Passed < 2 : (Closure.IsWideOpen ? accepted : Closure.Passed) < fewest)
-        {
-            // Too few to tell a rate from: the probes continue.
-            return;
-        }
-
-        // What may be sent at once went before the closure, so the probes tell the rate better where they were accepted one by one.
-        double length = Math.Max(end.At - _opened.At, 1e-3);
-        bool isLasting = closed > length * LastingPart && accepted >= FewestInWindow;
-        double rate = Math.Min(accepted / length, Closure.Rate);
-        bool isRough = accepted < FewestIfRough && rate > Slow && double.IsPositiveInfinity(Closure.Rate);
-        var cycle = new Cycle(
-            rate, Closure.InFlight, Closure.ProbeInFlight, Closure.IsByInFlight, Closure.IsAboutInFlight, isLasting, closed > Long, isRough);
-        Closure.Open();
-        if (accepted >= FewestForRate)
-        {
-            (_openedBefore, _opened) = (_opened, end);
-        }
-
-        _phase.Reopened(now, cycle);
     }
 }

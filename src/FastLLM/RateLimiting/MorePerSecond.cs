@@ -9,6 +9,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     // Noise hides what is a little too much, and large steps also use up what may be sent at once.
     private const double BelowInNoise = 0.92;
     private const double BelowInNoiseIfRough = 0.85;
+    private const int LatestBlocks = 3;
 
     // What too much for a moment leaves behind: an empty bucket, a used up window.
     private const double Calm = 1;
@@ -117,8 +118,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             return;
         }
 
-        // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher. Otherwise
-        // what was accepted on the way was saved up before.
+        // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher.
+        // Otherwise what was accepted on the way was saved up before.
         double accepted = AcceptedRate(now);
         if (!Search.Floor.IsNoisy && _before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
         {
@@ -130,19 +131,21 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             accepted = Math.Max(accepted, Search.Floor.Before(evidence.Rate));
         }
 
-        // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last step
-        // that passed counts.
+        // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last
+        // step that passed counts.
         bool isStrict = evidence.Refused > 1 && _passed < _before.Rate * Little && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
         Keep(isStrict ? _passed : accepted, now);
     }
 
-    // From one moment at which nothing was left to the next, the limit was accepted, or less. On the way up there may have been a second's worth
-    // on top, saved up before. Beside noise, a refusal shows nothing of the kind, so only that is certain.
+    // From one moment at which nothing was left to the next, the limit was accepted, or less. On the way up there may have been a second's
+    // worth on top, saved up before. Beside noise, a refusal shows nothing of the kind. But the last sends have used up what there was.
     private double AcceptedRate(double now)
     {
         double seconds = Math.Max(now - _began.At, 1);
-        double onTheWay = ((Search.Accepted - _began.Accepted) - Search.Floor.Past(_before.Rate)) / seconds;
-        return Search.Floor.Before(Search.Floor.IsNoisy ? Math.Min((Search.Accepted - _began.Accepted) / seconds, Search.Pattern.LatestRate(3)) : Math.Max(onTheWay, Search.Emptied.RateSince(_emptied)));
+        long accepted = Search.Accepted - _began.Accepted;
+        return Search.Floor.Before(Search.Floor.IsNoisy
+            ? Math.Min(accepted / seconds, Search.Pattern.LatestRate(LatestBlocks))
+            : Math.Max((accepted - Search.Floor.Past(_before.Rate)) / seconds, Search.Emptied.RateSince(_emptied)));
     }
 
     private void Keep(double limit, double now)

@@ -2,9 +2,10 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Tells refusals at random from those of a limit by how evenly they are spread.</summary>
 /// <remarks>
-/// Of each sixteen sends in a row, chance refuses now more, now fewer. A limit that is exceeded lets through what it allows in the time that they
-/// took; or it lets all through for a while, then none. So the variance of what was accepted is compared with that of chance: if refusals are noise,
-/// it is as large; if a limit makes them, it is clearly smaller or larger. It need not be seen what a cut does, so nothing has to be cut.
+/// Of each sixteen sends in a row, chance refuses now more, now fewer. A limit that is exceeded lets through what it allows in the time
+/// that they took; or it lets all through for a while, then none. So the variance of what was accepted is compared with that of chance: if
+/// refusals are noise, it is as large; if a limit makes them, it is clearly smaller or larger. What a cut does need not be seen, so nothing
+/// has to be cut.
 /// </remarks>
 internal sealed class RefusalPattern
 {
@@ -14,6 +15,11 @@ internal sealed class RefusalPattern
     private const int Most = 25;
     private const int Fewest = 8;
     private const double Weight = 0.25;
+    private const double MostUsual = 0.8;
+
+    // A limit makes a tenth to a third of the variance of chance.
+    private const double MostRegular = 0.4;
+    private const double LeastChange = 1;
 
     // Where hardly any are accepted, one by one looks like chance.
     private const double MostRandom = 0.85;
@@ -21,6 +27,7 @@ internal sealed class RefusalPattern
     private readonly (int Accepted, double Seconds)[] _blocks = new (int, double)[Most];
     private int _count;
     private long _next;
+    private double _usual = 0.5;
 
     /// <summary>Gets the number of sends that are compared.</summary>
     public int Sent => Count * Block;
@@ -28,8 +35,8 @@ internal sealed class RefusalPattern
     /// <summary>Gets the share that was refused of them.</summary>
     public double Share { get; private set; }
 
-    /// <summary>Gets the share that is usually refused while not everything is, whatever the limits are; a half before anything is known.</summary>
-    public double Usual { get; private set; } = 0.5;
+    /// <summary>Gets the share that is usually refused while not everything is; a half before anything is known.</summary>
+    public double Usual => Math.Min(_usual, MostUsual);
 
     /// <summary>Gets what was accepted a second.</summary>
     public double Rate { get; private set; }
@@ -40,17 +47,19 @@ internal sealed class RefusalPattern
     /// <summary>Gets the variance around what a limit lets through in the time of each block, in parts of that of chance.</summary>
     public double ByTime { get; private set; }
 
+    /// <summary>Gets the mean square of the difference of neighboring blocks in parts of the variance: 2 if all is chance, less where
+    /// there is a trend.</summary>
+    public double Change { get; private set; }
+
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
-    public bool IsRandom => Count >= Fewest && Share < MostRandom && BySend < 1 + (2 * Deviation) && BySend > 0.4 && ByTime > 0.4 && Change > 1;
+    public bool IsRandom => Count >= Fewest && Share is > 0 and < MostRandom
+        && BySend > MostRegular && BySend < 1 + (2 * Deviation) && ByTime > MostRegular && Change > LeastChange;
+
+    /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
+    public bool IsRegular => Count >= Fewest && Math.Min(ByTime, BySend) < Math.Min(MostRegular, 1 - (2 * Deviation));
 
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
     public bool IsClustered => Count >= Fewest && BySend > 1 + (4 * Deviation);
-
-    /// <summary>Gets the mean square of the difference of neighboring blocks in parts of the variance; 2 if all is chance, less if there are trends.</summary>
-    public double Change { get; private set; }
-
-    /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
-    public bool IsRegular => Count >= Fewest && Math.Min(ByTime, BySend) < Math.Min(0.4, 1 - (2 * Deviation));
 
     private int Count => Math.Min(_count, Most);
 
@@ -79,7 +88,7 @@ internal sealed class RefusalPattern
         {
             int refused = sends.RefusedOf(_next);
             _blocks[_count++ % Most] = (Block - refused, sends.BeganAt(_next + 1) - sends.BeganAt(_next));
-            Usual += (((double)refused / Block) - Usual) * Weight;
+            _usual += (((double)refused / Block) - _usual) * Weight;
         }
 
         Compare();
