@@ -19,7 +19,7 @@ internal sealed class Closure
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
-    private const double LongestWait = 5;
+    private const double LongestWait = 4.5;
 
     // By chance, less than once in a hundred million sends.
     private const double ByChance = 1e-8;

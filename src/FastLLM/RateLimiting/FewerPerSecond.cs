@@ -87,11 +87,14 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         Search.Go(new FewerPerSecond(Search, trouble with { IsByClosure = true }, cycle.Rate), now);
     }
 
-    // What is still refused is noise. If as much was refused before the cut, all of it was.
+    // What is still refused is noise. If as much was refused before the cut, all of it was. If everything was refused, noise may have looked
+    // like that, as it was not known: only the second time it has not.
     private void EndRandom(double now)
     {
         var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
-        bool isAll = !trouble.IsByClosure && cut.CompareTo(new Cut(trouble.Share, ShareKnownFrom)) >= 0;
+        bool isAll = trouble.IsByClosure
+            ? !Search.Closures.Repeats(Search.Sends.Count)
+            : cut.CompareTo(new Cut(trouble.Share, ShareKnownFrom)) >= 0;
         Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
         Search.Schedule.IsRough = !isAll;
         if (isAll)

@@ -66,6 +66,9 @@ internal sealed class LawSearch
 
     public Doubts Outages { get; } = new();
 
+    /// <summary>Gets whether noise was found after a closure.</summary>
+    public Doubts Closures { get; } = new();
+
     /// <summary>Gets whether a limit was seen beside the noise a short time ago: if it is seen again, the floor is wrong.</summary>
     public Doubts Regular { get; } = new();
 

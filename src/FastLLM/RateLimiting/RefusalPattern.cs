@@ -11,14 +11,20 @@ internal sealed class RefusalPattern
 {
     private const int Block = SendCounter.Block;
 
-    // The latest 400 sends: enough to tell a variance from a third of it.
+    // The latest 400 sends: enough to tell a variance from a quarter of it.
     private const int Most = 25;
     private const int Fewest = 8;
     private const double Weight = 0.25;
     private const double MostUsual = 0.8;
 
-    // A limit makes a tenth to a third of the variance of chance.
-    private const double MostRegular = 0.4;
+    // A limit makes a tenth of the variance of chance, or less. Chance makes less than a quarter of its mean once in ten thousand times with
+    // all blocks, and less than a tenth once in a thousand times with the fewest.
+    private const double LeastRandom = 0.4;
+    private const double MostRegular = 0.25;
+    private const double MostRegularIfFew = 0.1;
+    private const int FewestForRegular = 18;
+
+    // Without a trend, blocks differ from their neighbors as much as from all others.
     private const double LeastChange = 1;
 
     // Where hardly any are accepted, one by one looks like chance.
@@ -41,11 +47,8 @@ internal sealed class RefusalPattern
     /// <summary>Gets what was accepted a second.</summary>
     public double Rate { get; private set; }
 
-    /// <summary>Gets the variance of what was accepted of each block in parts of that of chance.</summary>
-    public double BySend { get; private set; }
-
-    /// <summary>Gets the variance around what a limit lets through in the time of each block, in parts of that of chance.</summary>
-    public double ByTime { get; private set; }
+    /// <summary>Gets the variance of what was accepted of each block, in parts of that of chance.</summary>
+    public double Dispersion { get; private set; }
 
     /// <summary>Gets the mean square of the difference of neighboring blocks in parts of the variance: 2 if all is chance, less where
     /// there is a trend.</summary>
@@ -53,13 +56,13 @@ internal sealed class RefusalPattern
 
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
     public bool IsRandom => Count >= Fewest && Share is > 0 and < MostRandom
-        && BySend > MostRegular && BySend < 1 + (2 * Deviation) && ByTime > MostRegular && Change > LeastChange;
+        && Dispersion > LeastRandom && Dispersion < 1 + (2 * Deviation) && Change > LeastChange;
 
     /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
-    public bool IsRegular => Count >= Fewest && Math.Min(ByTime, BySend) < Math.Min(MostRegular, 1 - (2 * Deviation));
+    public bool IsRegular => Count >= Fewest && Dispersion < (Count < FewestForRegular ? MostRegularIfFew : MostRegular);
 
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
-    public bool IsClustered => Count >= Fewest && BySend > 1 + (4 * Deviation);
+    public bool IsClustered => Count >= Fewest && Dispersion > 1 + (4 * Deviation);
 
     private int Count => Math.Min(_count, Most);
 
@@ -72,7 +75,8 @@ internal sealed class RefusalPattern
         _next = (next + Block - 1) / Block;
         _count = 0;
         Share = 0;
-        BySend = ByTime = 1;
+        Dispersion = 1;
+        Change = 2;
     }
 
     /// <summary>Takes in the sends that have settled meanwhile.</summary>
@@ -123,25 +127,18 @@ internal sealed class RefusalPattern
             seconds += _blocks[i].Seconds;
         }
 
-        Share = 1 - (accepted / (count * Block));
-        Rate = accepted / Math.Max(seconds, 1e-3);
         double mean = accepted / count;
-        double bySend = 0;
-        double byTime = 0;
+        double squares = 0;
+        double changes = 0;
         for (var i = 0; i < count; i++)
         {
-            bySend += Math.Pow(_blocks[i].Accepted - mean, 2);
-            byTime += Math.Pow(_blocks[i].Accepted - (Rate * _blocks[i].Seconds), 2);
+            squares += Math.Pow(_blocks[i].Accepted - mean, 2);
+            changes += i == 0 ? 0 : Math.Pow(_blocks[i].Accepted - _blocks[i - 1].Accepted, 2);
         }
 
-        double chance = Block * Share * (1 - Share) * Math.Max(count - 1, 1);
-        double change = 0;
-        for (int i = 1; i < count; i++)
-        {
-            change += Math.Pow(_blocks[i].Accepted - _blocks[i - 1].Accepted, 2);
-        }
-
-        Change = bySend > 0 ? change / bySend : 2;
-        (BySend, ByTime) = chance > 0 ? (bySend / chance, byTime / chance) : (1, 1);
+        Share = 1 - (mean / Block);
+        Rate = accepted / Math.Max(seconds, 1e-3);
+        Dispersion = Share is > 0 and < 1 ? squares / Math.Max(count - 1, 1) / (mean * Share) : 1;
+        Change = squares > 0 ? changes / squares : 2;
     }
 }
