@@ -2,7 +2,7 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Stops sending while everything is refused, and finds out by single probes when the provider accepts again.</summary>
 /// <remarks>
-/// A probe goes each time the closure has grown by a fifth: that finds the end of a closure of milliseconds as exactly as that of one of
+/// A probe goes each time the closure has grown by a quarter: that finds the end of a closure of milliseconds as exactly as that of one of
 /// minutes, with few probes. Once a probe passes, the next one goes at once, later ones in half the time that the one before took. If such
 /// an early probe passes too, the provider is open, as at the beginning of a window. If none does, it lets sends through one by one, as a
 /// bucket that is empty does: then the probes follow its rate, until there are enough of them to tell it.
@@ -11,9 +11,9 @@ internal sealed class Closure
 {
     // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
-    private const double Growth = 0.2;
+    private const double Growth = 0.25;
     private const double GrowthIfTold = 0.35;
-    private const double GrowthOncePassed = 0.1;
+    private const double GrowthOncePassed = 0.05;
     private const double Early = 0.5;
     private const double AlmostDue = 0.95;
     private const double ShortestWait = 0.005;

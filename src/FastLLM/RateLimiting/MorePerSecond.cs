@@ -132,8 +132,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         }
 
         // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last
-        // step that passed counts.
-        bool isStrict = evidence.Refused > 1 && _passed < _before.Rate * Little && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
+        // step that passed counts. At few sends a second, chance lets the first steps pass.
+        bool isStrict = _before.Rate > Fast && evidence.Refused > 1 && _passed < _before.Rate * Little
+            && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
         Keep(isStrict ? _passed : accepted, now);
     }
 

@@ -19,7 +19,7 @@ public sealed class LearningLimiterPropertyTests
         double from = 60 + (4 * client.MeanLatency);
         double goodput = run.Goodput(from, 180) / ideal;
         double refused = run.Refused(from, 180);
-        return (goodput > 0.4 && refused - noise < 0.35)
+        return (goodput > 0.6 && refused - noise < 0.2)
             .Label($"{law}, {client}: {goodput:P0} of {ideal:F1}/s, {refused:P0} refused");
     }));
 
