@@ -16,6 +16,10 @@ internal sealed class Closure
     private const double GrowthOncePassed = 0.05;
     private const double Early = 0.5;
     private const double AlmostDue = 0.95;
+
+    // After a long closure, the longest wait makes a probe early, too. Shorter times are not known so exactly.
+    private const double NotDue = 0.9;
+
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
@@ -26,6 +30,7 @@ internal sealed class Closure
     private const int FewestRefused = 8;
     private const int LongestRun = 60;
 
+    // Of sends that were refused close to each other, chance refuses more than that once in three million times.
     private const double Deviations = 5;
 
     private long _probe = -1;
@@ -73,6 +78,7 @@ internal sealed class Closure
         IsClosed = true;
         ClosedAt = now;
         _answered = _isEarly = false;
+        _interval = 0;
         InFlight = inFlight;
         Probes = ProbeOutcomes.None;
         _probe = _passedIndex = -1;
@@ -152,9 +158,11 @@ internal sealed class Closure
 
         _before = (Probes, _since, _isEarly);
         (_probe, _passedIndex) = (-1, _probe);
-        Probes = Probes.WithPassed(_probeAt, ProbeInFlight, !_answered, _isEarly);
+        double interval = _probeAt - _since;
+        bool isEarly = _isEarly || (_interval > LongestWait && interval < _interval * NotDue);
+        Probes = Probes.WithPassed(_probeAt, ProbeInFlight, !_answered, isEarly);
         _isEarly = true;
-        _interval = _probeAt - _since;
+        _interval = interval;
         _next = _probeAt + (Probes.Passed == 1 || Probes.IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
         _since = _probeAt;
         return true;
