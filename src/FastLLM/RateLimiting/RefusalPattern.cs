@@ -33,7 +33,7 @@ internal sealed class RefusalPattern
     private readonly (int Accepted, double Seconds)[] _blocks = new (int, double)[Most];
     private int _count;
     private long _next;
-    private double _usual = 0.5;
+    private double _usual = 0.4;
 
     /// <summary>Gets the number of sends that are compared.</summary>
     public int Sent => Count * Block;
@@ -41,7 +41,7 @@ internal sealed class RefusalPattern
     /// <summary>Gets the share that was refused of them.</summary>
     public double Share { get; private set; }
 
-    /// <summary>Gets the share that is usually refused while not everything is; a half before anything is known.</summary>
+    /// <summary>Gets the share that is usually refused while not everything is: 0.4 before anything is known, as it may be noise.</summary>
     public double Usual => Math.Min(_usual, MostUsual);
 
     /// <summary>Gets what was accepted a second.</summary>
@@ -92,7 +92,11 @@ internal sealed class RefusalPattern
         {
             int refused = sends.RefusedOf(_next);
             _blocks[_count++ % Most] = (Block - refused, sends.BeganAt(_next + 1) - sends.BeganAt(_next));
-            _usual += (((double)refused / Block) - _usual) * Weight;
+            if (refused < Block)
+            {
+                _usual += (((double)refused / Block) - _usual) * Weight;
+            }
+
         }
 
         Compare();

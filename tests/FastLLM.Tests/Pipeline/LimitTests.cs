@@ -50,7 +50,7 @@ public sealed class LimitTests : EngineTest
         await using var outcomes = manager.ProcessAsync(busy.Concat(idle).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
         var answered = await TakeAsync(outcomes, 20);
 
-        Assert.InRange(provider.Sends, 21, 30);
+        Assert.InRange(provider.Sends, 21, 45); // where nothing is known yet, some refusals in a row may be chance
         Assert.All(answered.Concat(await RunClockAsync(TakeAsync(outcomes, 100))), outcome => Assert.True(outcome.IsSuccess));
     }
 
