@@ -78,11 +78,10 @@ internal sealed class WorkerPool<TResponse>(
         Resume();
     }
 
-    // A single request starts where the last one ended: that thread has kept the state of its methods for reuse. Many spread at once.
     private void StartOne()
     {
         Interlocked.Increment(ref _working);
-        ThreadPool.QueueUserWorkItem(static pool => _ = pool.WorkAsync(), this, preferLocal: !run.HasOtherRows);
+        ThreadPool.QueueUserWorkItem(static pool => _ = pool.WorkAsync(), this, preferLocal: false);
     }
 
     private async Task WorkAsync()
