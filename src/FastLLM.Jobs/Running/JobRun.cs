@@ -72,16 +72,16 @@ internal sealed class JobRun(JobSetup setup)
             }
         }
 
-        result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
-        if (resume.Kept > 0 && _options.Answers is { } form)
-        {
-            result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
-        }
-
         if (result.Rows == 0 && resume.HasRecords)
         {
             setup.Warn($"{(setup.IsPipe ? "Standard input" : setup.Input.Name)} has no rows, so {_options.Output} stays as it is.");
             return result with { OutputFile = _options.Output };
+        }
+
+        result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
+        if (resume.Kept > 0 && _options.Answers is { } form)
+        {
+            result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
         }
 
         if (table is not null)

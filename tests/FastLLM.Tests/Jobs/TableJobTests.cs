@@ -161,7 +161,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Assert.Equal((2L, 3L), (result.Answered, result.Failed));
         Assert.StartsWith("a,one,'-1+1,stop,,", lines[1], StringComparison.Ordinal);
         Assert.StartsWith("b,=two,,,", lines[2], StringComparison.Ordinal);
-        Assert.Contains("(line 5): invalid_row: The row has 1 cells", lines[4], StringComparison.Ordinal);
+        Assert.Contains("(line 5): invalid_row: The row has 1 cell,", lines[4], StringComparison.Ordinal);
         Assert.StartsWith("e,,,,", lines[5], StringComparison.Ordinal);
         refuses = false;
 
