@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.Simulator;
 
 namespace FastLLM.Cli;
@@ -20,6 +21,10 @@ internal sealed class Connection : IAsyncDisposable
 
     /// <summary>Gets the provider.</summary>
     public OpenAIProvider Provider { get; }
+
+    /// <summary>Gets how many requests may be in flight. The simulator has the other ends of their connections in this process, and the
+    /// lack of a file descriptor would end it.</summary>
+    public int MaxInFlight => _server is null ? int.MaxValue : Math.Max(1, Descriptors.CountFree() / 2);
 
     /// <summary>Gets the base URL of the provider.</summary>
     public string BaseUrl { get; }

@@ -19,6 +19,12 @@ internal static class InputFile
             return new UsageException($"{shown} is a folder. Name a file of {content} in it.");
         }
 
+        if (path.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || path.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
+        {
+            string quoted = TerminalText.Clean(TerminalText.Quote(path));
+            return new UsageException($"{shown} is an address, not a file. Download it first, such as with: curl -fLO {quoted}");
+        }
+
         if (!Directory.Exists(folder))
         {
             return new UsageException($"File not found: {shown}. There is no folder {TerminalText.Clean(folder)}.");

@@ -8,7 +8,13 @@ namespace FastLLM.Cli;
 /// stays visible, so that nothing has to be restored when the process is killed.</remarks>
 internal sealed class LiveScreen(IAnsiConsole console)
 {
+    // A terminal may be narrower than it has said, for some 200 ms in tmux. Lines are then cut instead of wrapped, so that each takes
+    // one row, and the next display begins where this one does.
+    private const string NoWrap = "\e[?7l";
+    private const string Wrap = "\e[?7h";
+
     private IReadOnlyList<IReadOnlyList<Segment>> _drawn = [];
+    private int _width;
 
     /// <summary>Gets the number of columns of the terminal.</summary>
     public int Width => console.Profile.Width;
@@ -20,7 +26,9 @@ internal sealed class LiveScreen(IAnsiConsole console)
     /// <param name="lines">The lines, none of which is wider than the terminal.</param>
     public void Show(IReadOnlyList<IReadOnlyList<Segment>> lines)
     {
-        List<Segment> all = [Segment.Control(ToTop())];
+        string erase = Width == _width ? "" : "\e[J"; // rows that a resize has joined or split
+        _width = Width;
+        List<Segment> all = [Segment.Control(ToTop() + erase + NoWrap)];
         for (var i = 0; i < lines.Count; i++)
         {
             all.AddRange(lines[i]);
@@ -31,7 +39,7 @@ internal sealed class LiveScreen(IAnsiConsole console)
             }
         }
 
-        all.Add(Segment.Control("\e[J"));
+        all.Add(Segment.Control("\e[J" + Wrap));
         _drawn = lines;
         console.Write(new Segments(all));
     }

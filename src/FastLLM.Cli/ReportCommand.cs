@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Cli;
 
@@ -18,7 +19,7 @@ internal static class ReportCommand
         var html = CliOption.Text("--output", "FILE",
             "Report file; - for standard output. Replaces an earlier report. Default: the name of OUTPUT with .report.html.", "-o");
         var input = CliOption.Text("--input", "FILE",
-            "Input of the run, for the questions of its requests. Default: the file that OUTPUT is made from by default, if it exists.",
+            "Input of the run, for the title and the questions. Default: the file of the same folder whose rows OUTPUT has.",
             "-i");
         var open = CliOption.Flag("--open", "Open the report in the browser.");
         var json = CliOption.Flag("--json", "Print the numbers of the report as a JSON object.");
@@ -101,7 +102,7 @@ internal static class ReportCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            throw new UsageException(TerminalText.Clean(e.Message, 1000), e);
+            throw new UsageException(TerminalText.Clean(FileFault.Describe(e), 1000), e);
         }
     }
 

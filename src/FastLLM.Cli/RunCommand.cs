@@ -139,6 +139,14 @@ internal sealed class RunCommand
             progress.Notice(note);
         }
 
+        int most = connection.MaxInFlight;
+        if (options.Concurrency > most)
+        {
+            options.Concurrency = most;
+            progress.Notice(FormattableString.Invariant($"At most {most:N0} requests are in flight: the simulator is in this process, so ")
+                + "that each needs two file descriptors. To allow more, raise the limit (ulimit -n).");
+        }
+
         using TelemetryExport? export = collector is null ? null : new TelemetryExport(collector, progress.Warn);
         await using DiskCache? cache = isCluster ? null : _cache.Open(result, progress.Notice);
         options.Cache = cache;
@@ -171,7 +179,7 @@ internal sealed class RunCommand
         bool hasKeys = !isQuiet && !isCluster && KeyReader.IsPossible && ProgressDisplay.IsLiveOnStandardError(_environment);
         if (hasKeys && options is { TotalTimeout: null, AdaptiveConcurrency: false })
         {
-            options.Concurrency = RunControls.HeadroomOf(concurrency);
+            options.Concurrency = Math.Min(RunControls.HeadroomOf(concurrency), most);
         }
 
         await using var manager = new RequestManager(connection.Provider, options);

@@ -66,7 +66,10 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
         long sent = shown.Stats.Sent == 0 ? 0 : _received.Count;
         long rest = Math.Max(0, plan.ToSend - sent);
         decimal? forecast = Forecast(rest);
-        string cost = forecast is { } known ? FormattableString.Invariant($" They cost about {CostText.Dollars(known)} at this rate.") : "";
+        string would = job.IsSimulated ? "would cost" : "cost";
+        string cost = forecast is { } known
+            ? FormattableString.Invariant($" They {would} about {CostText.Dollars(known)} at this rate.")
+            : "";
         string some = rest < shown.Pending ? FormattableString.Invariant($", {rest:N0} of them to send") : "";
         string left = FormattableString.Invariant($"{shown.Pending:N0} rows are left{some}.{cost}{Unknown(plan, forecast)}");
         WrappedText.Write(writer, left, HelpWriter.TerminalWidth(), indent: 0);
@@ -104,8 +107,9 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
             return;
         }
 
+        string how = job.IsSimulated ? "answered by the simulator" : "sent now";
         writer.WriteLine(FormattableString.Invariant(
-            $"Preview: the first {_received.Count:N0} of {result.Rows:N0} rows, sent now and kept."));
+            $"Preview: the first {_received.Count:N0} of {result.Rows:N0} rows, {how} and kept."));
         string? shownSystem = null;
         foreach ((string id, LlmRequest request) in _sent)
         {

@@ -1,3 +1,5 @@
+using FastLLM.Diagnostics;
+
 namespace FastLLM.Cli;
 
 /// <summary>Reports the plan, the failures and the end of a run, and determines the exit code.</summary>
@@ -117,7 +119,7 @@ internal sealed class RunReport(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return await RejectAsync(e.Message);
+            return await RejectAsync(FileFault.Describe(e));
         }
     }
 
@@ -134,7 +136,11 @@ internal sealed class RunReport(
     {
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
-        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup) { Width = Width };
+        var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup)
+        {
+            Width = Width,
+            IsSimulated = job.IsSimulated,
+        };
         if (result.Stopped is { } stopped)
         {
             errors.WriteLine(TerminalText.Clean(stopped.Message));
@@ -172,7 +178,7 @@ internal sealed class RunReport(
     {
         if (result.Rows == 0)
         {
-            return $"Nothing is left to do: {job.Input} has no rows.";
+            return $"Nothing is left to do: {(job.Input == Job.Pipe ? "standard input" : job.Input)} has no rows.";
         }
 
         string failed = result.Failed > 0

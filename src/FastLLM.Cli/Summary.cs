@@ -14,6 +14,9 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
     /// them.</summary>
     public int? Width { get; init; }
 
+    /// <summary>Gets a value indicating whether the simulator answered, so that nothing was paid.</summary>
+    public bool IsSimulated { get; init; }
+
     /// <summary>Gets the failures of this run by kind, the most frequent first, each with the message of its first row.</summary>
     public IEnumerable<(FailureKind Kind, long Count, string Example)> Failures =>
         Result.Failures.OrderByDescending(group => group.Value.Count).ThenBy(group => group.Key)
@@ -37,7 +40,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         if (Result.Cost > 0 || Result.JobCost > 0 || Result.Budget is not null)
         {
             Line(
-                "cost", CostText.Dollars(Result.Cost),
+                "cost", CostText.Dollars(Result.Cost) + (IsSimulated ? " simulated, nothing was paid" : ""),
                 Result.JobCost > Result.Cost ? $"{CostText.Dollars(Result.JobCost)} for all runs of this output" : "",
                 Result.Budget is { } budget ? $"budget {CostText.Dollars(budget)}" : "");
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FastLLM.Diagnostics;
 
 namespace FastLLM.Cli;
 
@@ -29,7 +30,7 @@ internal static class ValidateCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            throw new UsageException(e.Message, e);
+            throw new UsageException(FileFault.Describe(e), e);
         }
         catch (ArgumentException e)
         {

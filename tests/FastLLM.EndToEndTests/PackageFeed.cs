@@ -8,7 +8,7 @@ namespace FastLLM.EndToEndTests;
 public sealed class PackageFeed : IAsyncLifetime
 {
     /// <summary>The packages, without the command.</summary>
-    public static readonly string[] Libraries = ["FastLLM", "FastLLM.Jobs", "FastLLM.Extensions.AI", "FastLLM.Simulator"];
+    public static readonly string[] Libraries = ["FastLLM", "FastLLM.Jobs", "FastLLM.Cluster", "FastLLM.Extensions.AI", "FastLLM.Simulator"];
 
     private static readonly string s_root = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "..", ".."));
 

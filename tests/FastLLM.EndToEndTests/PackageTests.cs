@@ -50,6 +50,15 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
             }
         }
 
+        try
+        {
+            await PostgresCache.OpenAsync("Host=127.0.0.1;Port=1;Username=nobody;Database=none");
+        }
+        catch (IOException)
+        {
+            Console.WriteLine("cluster: no server");
+        }
+
         Console.WriteLine($"vector: {(await container.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>().GenerateVectorAsync("a")).Length}");
         """";
 
@@ -73,6 +82,7 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
         Assert.StartsWith("cache: scope 3.", printed, StringComparison.Ordinal);
         Assert.Contains(": Hello\njob: 2\n", printed, StringComparison.Ordinal);
         Assert.Contains("Parquet files are not supported by this program", printed, StringComparison.Ordinal);
+        Assert.Contains("cluster: no server\n", printed, StringComparison.Ordinal);
         Assert.EndsWith("vector: 8\n", printed, StringComparison.Ordinal);
         Assert.True(Directory.Exists(Path.Combine(feed.Packages, "fastllm")), "The package of another build was used.");
     }
@@ -92,6 +102,7 @@ public sealed class PackageTests(PackageFeed feed) : IClassFixture<PackageFeed>
     [Theory]
     [InlineData("FastLLM", "lib/net10.0/FastLLM")]
     [InlineData("FastLLM.Jobs", "lib/net10.0/FastLLM.Jobs")]
+    [InlineData("FastLLM.Cluster", "lib/net10.0/FastLLM.Cluster")]
     [InlineData("FastLLM.Extensions.AI", "lib/net10.0/FastLLM.Extensions.AI")]
     [InlineData("FastLLM.Simulator", "lib/net10.0/FastLLM.Simulator")]
     [InlineData("FastLLM.Cli", null)]

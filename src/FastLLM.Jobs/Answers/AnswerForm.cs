@@ -69,7 +69,7 @@ public sealed class AnswerForm
         Refuse(all.Length > MaxLabels, $"There are {all.Length} labels; providers allow {MaxLabels}.");
         Refuse(all.Contains(""), "A label is empty.");
         string? twice = all.GroupBy(label => label, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1)?.Key;
-        Refuse(twice is not null, $"The label \"{twice}\" occurs twice (letter case does not count).");
+        Refuse(twice is not null, $"The label \"{twice}\" occurs twice (letter case does not count). Remove one of them.");
         string schema = FieldList.SchemaOf([new FieldList.Field(LabelField, FieldList.EnumOf(all))]);
         return new AnswerForm(schema, SchemaRules.Of(schema), new LabelSet(LabelField, all), isInPrompt: false);
     }

@@ -25,7 +25,7 @@ internal static class FieldList
 
             if (fields.Exists(field => field.Name == name))
             {
-                throw new ArgumentException($"The field \"{name}\" occurs twice.");
+                throw new ArgumentException($"The field \"{name}\" occurs twice. Remove one of them.");
             }
 
             fields.Add(new Field(name, SchemaOf(name, type)));

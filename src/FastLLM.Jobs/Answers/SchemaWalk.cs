@@ -26,6 +26,8 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
         "default", "examples", "deprecated", "readOnly", "writeOnly",
     };
 
+    private static readonly string[] s_types = ["string", "number", "integer", "boolean", "array", "object", "null"];
+
     private static readonly string[] s_maps = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
     private static readonly string[] s_lists = ["anyOf", "allOf", "oneOf", "prefixItems"];
@@ -73,6 +75,7 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
             }
         }
 
+        AddUnknownTypes(schema, place);
         AddOpenObject(schema, place);
     }
 
@@ -85,6 +88,18 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
         _ when s_schemas.Contains(name) => [(name, value)],
         _ => [],
     };
+
+    private void AddUnknownTypes(JsonElement schema, string place)
+    {
+        foreach (string? type in schema.Elements("type").Select(static one => one.Text()).Append(schema.Text("type")))
+        {
+            if (type is not null && !s_types.Contains(type, StringComparer.Ordinal))
+            {
+                string hint = Suggestion.For(type, s_types) is { } meant ? $"did you mean \"{meant}\"?" : $"use {string.Join(", ", s_types)}";
+                refused.Add($"{place}: \"{type}\" is not a type of JSON Schema ({hint})");
+            }
+        }
+    }
 
     // In strict mode an object has all its members and no others.
     private void AddOpenObject(JsonElement schema, string place)

@@ -206,8 +206,9 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         int columns = _header!.Names.Length;
         if (cells is not null && cells.Length != columns)
         {
-            error = FormattableString.Invariant($"The row has {cells.Length} cells, but the header names {columns} columns. ")
-                + _table.WidthAdvice;
+            error = FormattableString.Invariant($"The row has {cells.Length} cell{(cells.Length == 1 ? "" : "s")}, ")
+                + FormattableString.Invariant($"but the header names {columns} column{(columns == 1 ? "" : "s")}. ")
+                + _table.WidthAdvice(lacksCells: cells.Length < columns);
         }
 
         if (error is not null)

@@ -84,6 +84,11 @@ internal static class InputSource
                 "The input is an old Excel workbook (.xls), or one with a password. Save it as .xlsx without a password, or as CSV.");
         }
 
+        if (NotText.Describe(begin) is { } other)
+        {
+            throw new InvalidDataException(other);
+        }
+
         ReadOnlySpan<byte> first = TextOf(begin).TrimStart(" \t\r\n"u8);
         return format switch
         {

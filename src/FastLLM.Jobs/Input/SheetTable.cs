@@ -25,7 +25,7 @@ internal sealed class SheetTable : TableSource
     public override TableForm Form { get; }
 
     /// <inheritdoc/>
-    public override string WidthAdvice => "Name every column in the first row.";
+    public override string WidthAdvice(bool lacksCells) => "Name every column in the first row.";
 
     /// <summary>Gets a message about the sheet that is read, if there are others.</summary>
     public string? Notice => _workbook.Sheets is { Count: > 1 } sheets

@@ -92,7 +92,7 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
     {
         if (_place == Place.Quoted)
         {
-            _error ??= "A quoted cell of this row is never closed.";
+            _error ??= "A quoted cell of this row is never closed. Close it, or double a quote inside a cell: \"\".";
         }
         else if (_place == Place.AfterQuote)
         {

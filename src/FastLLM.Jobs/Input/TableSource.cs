@@ -11,8 +11,10 @@ internal abstract class TableSource : IDisposable
     /// <summary>Gets the form that an output of the same kind keeps.</summary>
     public abstract TableForm Form { get; }
 
-    /// <summary>Gets what to do about a record with more or fewer cells than columns.</summary>
-    public virtual string WidthAdvice => "A cell with a separator in it needs quotes around it.";
+    /// <summary>Gets what to do about a record with more or, if <paramref name="lacksCells"/>, fewer cells than columns.</summary>
+    public virtual string WidthAdvice(bool lacksCells) => lacksCells
+        ? "Empty cells need their separators, too."
+        : "A cell with a separator in it needs quotes around it.";
 
     /// <summary>Reads the next record, without empty ones.</summary>
     /// <returns>Its cells, or its error; neither after the last record.</returns>

@@ -47,6 +47,9 @@ internal sealed class ResumeState
     /// <summary>Gets the number of records that belong to no row of the input.</summary>
     public long Foreign => _foreign.Records;
 
+    /// <summary>Gets a value indicating whether there is any record.</summary>
+    public bool HasRecords { get; private set; }
+
     /// <summary>Gets the number of lines that are no records.</summary>
     public long Damaged { get; private set; }
 
@@ -68,6 +71,7 @@ internal sealed class ResumeState
                 continue;
             }
 
+            HasRecords = true;
             if (entry.IsSimulated && !_keepsSimulated)
             {
                 _simulated++; // not an answer of a provider, and not paid

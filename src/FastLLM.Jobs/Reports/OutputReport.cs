@@ -115,8 +115,8 @@ public sealed class OutputReport
     /// <summary>Reads an output and its input, and writes the page with the questions of its requests.</summary>
     /// <param name="output">The output file; for a table or packed lines, the log beside it is read.</param>
     /// <param name="html">Receives the page; stays open.</param>
-    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, if it
-    /// exists.</param>
+    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, or else
+    /// the one file of its folder with rows of the output.</param>
     /// <param name="cancellationToken">Cancels; the page is then incomplete.</param>
     /// <inheritdoc cref="WriteAsync(string, Stream, CancellationToken)"/>
     public static Task<OutputReport> WriteAsync(string output, Stream html, string? input, CancellationToken cancellationToken = default)
@@ -139,8 +139,8 @@ public sealed class OutputReport
     /// <summary>Reads an output and its input, and writes the page with the questions of its requests to a file.</summary>
     /// <param name="output">The output file; for a table or packed lines, the log beside it is read.</param>
     /// <param name="html">The page; an earlier report is replaced, any other file is not.</param>
-    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, if it
-    /// exists.</param>
+    /// <param name="input">The input; <see langword="null"/> for the file that an output with this name is made from by default, or else
+    /// the one file of its folder with rows of the output.</param>
     /// <param name="cancellationToken">Cancels; no file is left then.</param>
     /// <inheritdoc cref="WriteAsync(string, string, CancellationToken)"/>
     public static Task<OutputReport> WriteAsync(string output, string html, string? input, CancellationToken cancellationToken = default)

@@ -68,6 +68,8 @@ internal static class ReportBody
         bool isForeign = totals.Own == 0 && report.Rows > 0;
         string fit = report.FailedInPage < report.Failed ? " that fit" : "";
         string damaged = report.Damaged == 1 ? "is no record" : "are no records";
+        string asked = totals.Simulated == 1 ? "answer is" : "answers are";
+        Note(totals.Simulated, $"<b>{totals.Simulated:N0} {asked} made up</b> by the simulator: no model was asked, and nothing was paid.");
         Note(report.Damaged, $"<b>{report.Damaged:N0} line{Plural(report.Damaged)}</b> of the file {damaged} and not counted here.");
         Note(report.Replaced, $"{report.Replaced:N0} earlier record{Plural(report.Replaced)} of rows that were resent: the last counts.");
         Note(report.MaybeBilled, $"{report.MaybeBilled:N0} send{Plural(report.MaybeBilled)} got no answer but may be billed.");
@@ -177,7 +179,8 @@ internal static class ReportBody
         string source = totals.TimesAreTheProviders ? "by the time when the provider answered, UTC" : "by the time of writing, UTC";
         Markup section = new Markup()
             .Add($"<section class=\"card\"><h2>Rows over time <small>{source}</small></h2>")
-            .Add($"<div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>");
+            .Add($"<div class=\"time\" tabindex=\"0\" role=\"region\" aria-label=\"Rows over time\">{TimeChart.Draw(totals.Times)}</div>")
+            .Add($"<div class=\"time narrow\">{TimeChart.Draw(totals.Times, TimeChart.Narrow)}</div>");
         if (all > 0)
         {
             section.Add($"<ul class=\"legend\"><li class=\"title\">The strip: the bottleneck, by rows</li>{legend}</ul>");

@@ -22,12 +22,14 @@ internal sealed class ReportInput
 
     /// <summary>Reads the questions of an input.</summary>
     /// <param name="output">The output, or its log.</param>
-    /// <param name="input">The input; <see langword="null"/> for a file that an output with this name is made from by default.</param>
+    /// <param name="input">The input; <see langword="null"/> for a file that an output with this name is made from by default, or else the
+    /// file of its folder with rows of the output.</param>
     /// <param name="cancellationToken">Cancels the reading.</param>
     public static async Task<ReportInput> ReadAsync(string output, string? input, CancellationToken cancellationToken)
     {
         string name = output.EndsWith(Log, StringComparison.OrdinalIgnoreCase) ? output[..^Log.Length] : output;
-        input ??= Guesses(name).FirstOrDefault(File.Exists);
+        input ??= Guesses(name).FirstOrDefault(File.Exists)
+            ?? await InputSearch.FindAsync(output, cancellationToken).ConfigureAwait(false);
         var read = new ReportInput(Path.GetFileName(input ?? name));
         if (input is not null)
         {

@@ -31,6 +31,9 @@ internal sealed record ReportRow(
 {
     private const decimal MaxCost = 1_000_000_000_000; // so that a sum never overflows
 
+    /// <summary>Gets a value indicating whether the simulator of the command made the answer up.</summary>
+    public bool IsSimulated { get; init; }
+
     /// <summary>Reads a line that is known to be a record.</summary>
     /// <param name="record">The line.</param>
     /// <param name="line">Its number, from 1.</param>
@@ -69,7 +72,10 @@ internal sealed record ReportRow(
             Created: (body.Whole("created") ?? body.Whole("created_at")) is { } seconds and > 0 and < 100_000_000_000
                 ? DateTimeOffset.FromUnixTimeSeconds(seconds)
                 : null,
-            LimitedBy: own.Text("limited_by"));
+            LimitedBy: own.Text("limited_by"))
+        {
+            IsSimulated = own.Member("simulated").ValueKind == JsonValueKind.True,
+        };
     }
 
     // That of the first choice. An object of /v1/responses has a status and, if it was cut off, a reason.

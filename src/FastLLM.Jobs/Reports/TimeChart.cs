@@ -5,8 +5,13 @@ namespace FastLLM.Jobs.Reports;
 /// <summary>Draws the rows over time, and the bottleneck at each time.</summary>
 internal static class TimeChart
 {
-    private const int MaxBars = 110;
-    private const int Width = 1140;
+    /// <summary>The width on a screen.</summary>
+    public const int Wide = 1140;
+
+    /// <summary>The width on a phone, where all times are to be seen at once.</summary>
+    public const int Narrow = 360;
+
+    private const int BarWidth = 10;
     private const int Left = 52;
     private const int Top = 10;
     private const int Bottom = 150;
@@ -23,21 +28,21 @@ internal static class TimeChart
     }
 
     /// <summary>Draws one bar for each interval, and a strip of bottlenecks below.</summary>
-    public static Markup Draw(Timeline timeline)
+    public static Markup Draw(Timeline timeline, int width = Wide)
     {
-        (int seconds, IReadOnlyList<Timeline.Stretch> stretches) = timeline.Bars(MaxBars);
+        (int seconds, IReadOnlyList<Timeline.Stretch> stretches) = timeline.Bars(width / BarWidth);
         int bars = stretches.Sum(stretch => stretch.Bars.Count);
-        int gap = Math.Min(Gap, Width / 3 / stretches.Count);
-        double step = (Width - Left - (gap * (stretches.Count - 1.0))) / bars;
+        int gap = Math.Min(Gap, width / 3 / stretches.Count);
+        double step = (width - Left - (gap * (stretches.Count - 1.0))) / bars;
         int most = stretches.Max(stretch => stretch.Bars.Max(bar => bar.All));
         (double scale, string unit) = most / (double)seconds >= 1 ? (1.0 / seconds, "rows/s") : (60.0 / seconds, "rows/min");
         bool hasBottlenecks = timeline.Bottlenecks.Count > 0;
 
         var svg = new Markup();
-        svg.Add($"<svg viewBox=\"0 0 {Width} {Bottom + 38}\" role=\"img\" ");
+        svg.Add($"<svg viewBox=\"0 0 {width} {Bottom + 38}\" role=\"img\" ");
         svg.Add($"aria-label=\"Rows over time: at most {most * scale:0.#} {unit}\">");
-        svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Top}\" y2=\"{Top}\"/>");
-        svg.Add($"<line class=\"axis\" x1=\"{Left}\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
+        svg.Add($"<line class=\"grid\" x1=\"{Left}\" x2=\"{width}\" y1=\"{Top}\" y2=\"{Top}\"/>");
+        svg.Add($"<line class=\"axis\" x1=\"{Left}\" x2=\"{width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
         svg.Add($"<text x=\"{Left - 6}\" y=\"{Top + 4}\" text-anchor=\"end\">{most * scale:#,0.#}</text>");
         svg.Add($"<text x=\"{Left - 6}\" y=\"{Top + 18}\" text-anchor=\"end\">{unit}</text>");
         svg.Add($"<text x=\"{Left - 6}\" y=\"{Bottom}\" text-anchor=\"end\">0</text>");
@@ -57,7 +62,7 @@ internal static class TimeChart
             x += step * stretches[i].Bars.Count;
         }
 
-        Labels(svg, stretches, seconds, step, gap, Bottom + (hasBottlenecks ? 34 : 20));
+        Labels(svg, width, stretches, seconds, step, gap, Bottom + (hasBottlenecks ? 34 : 20));
         return svg.Add($"</svg>");
     }
 
@@ -101,7 +106,8 @@ internal static class TimeChart
     }
 
     // Labels the start of each stretch and times in between, if there is room, with the date where it changes.
-    private static void Labels(Markup svg, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
+    private static void Labels(
+        Markup svg, int width, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
     {
         const double Time = 65;
         const double DayAndTime = 110;
@@ -117,7 +123,7 @@ internal static class TimeChart
                 double at = x + (i * step);
                 DateTime time = DateTimeOffset.FromUnixTimeSeconds((stretch.FirstBar + i) * seconds).UtcDateTime;
                 double room = time.Date == day ? Time : DayAndTime;
-                if (at >= free && at + room <= (i == 0 ? Width : end))
+                if (at >= free && at + room <= (i == 0 ? width : end))
                 {
                     string label = When(stretch.FirstBar + i, seconds);
                     label = time.Date == day ? label[(label.IndexOf(',', StringComparison.Ordinal) + 2)..] : label;

@@ -22,6 +22,8 @@ internal sealed class Totals
 
     public long Own { get; private set; }
 
+    public long Simulated { get; private set; }
+
     public decimal? Cost { get; private set; }
 
     public long Costed { get; private set; }
@@ -63,6 +65,7 @@ internal sealed class Totals
         Cached += row.Succeeded && row.IsCached ? 1 : 0;
         Shared += row.Succeeded && row.IsShared && !row.IsCached ? 1 : 0;
         Own += row.IsOwn ? 1 : 0;
+        Simulated += row.Succeeded && row.IsSimulated ? 1 : 0;
         Sends += row.Attempts ?? 0;
         MaybeBilled += row.MaybeBilled ?? 0;
         if (row.Cost is { } cost)

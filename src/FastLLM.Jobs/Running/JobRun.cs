@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
@@ -69,6 +70,12 @@ internal sealed class JobRun(JobSetup setup)
             {
                 setup.Manager.Limiters.EndAnnouncements(limits.Announce);
             }
+        }
+
+        if (result.Rows == 0 && resume.HasRecords)
+        {
+            setup.Warn($"{(setup.IsPipe ? "Standard input" : setup.Input.Name)} has no rows, so {_options.Output} stays as it is.");
+            return result with { OutputFile = _options.Output };
         }
 
         result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
@@ -149,7 +156,7 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"{resume.Damaged:N0} lines of {log} are no records and are skipped; {copy} is a copy of the file.");
         }
 
-        foreach ((FormattableString notice, bool isWarning) in resume.Notices(log, setup.IsSorted))
+        foreach ((FormattableString notice, bool isWarning) in resume.Notices(log, setup.IsSorted && (setup.IsPipe || setup.Index.Count > 0)))
         {
             (isWarning ? (Action<FormattableString>)setup.Warn : setup.Say)(notice);
         }
@@ -179,7 +186,9 @@ internal sealed class JobRun(JobSetup setup)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            string message = $"{setup.Shape.Log} holds every outcome, but {_options.Output} cannot be made from it: {e.Message}";
+            string held = isDone ? "every outcome" : "the outcomes so far";
+            string fault = FileFault.Describe(e);
+            string message = $"{setup.Shape.Log} holds {held}, but {_options.Output} cannot be made from it: {fault}";
             if (isDone)
             {
                 return Stopped(result, message, e);

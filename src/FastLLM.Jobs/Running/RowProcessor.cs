@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
@@ -121,7 +122,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
 
         if (fault is not null)
         {
-            string message = $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {fault.Message}";
+            string message = $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {FileFault.Describe(fault)}";
             stopped = StoppedBy(FailureKind.Output, message, fault);
         }
 

@@ -34,6 +34,12 @@ public sealed class MistakesTests : IDisposable
         Write("old.xls", "id;text\n1;Hi\n");
         File.WriteAllBytes(_files.In("cut.csv.gz"), [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0x4B]);
         File.WriteAllText(_files.In("utf16.csv"), "q\nHi\n", Encoding.Unicode);
+        File.WriteAllBytes(_files.In("nobom.csv"), Encoding.Unicode.GetBytes("id,text\n1,Hi\n2,Ho\n"));
+        Write("download.csv", "<!DOCTYPE html><title>Sign in</title>\n");
+        Write("scan.csv", "%PDF-1.7\n");
+        Write("mac.csv", "id,text\r1,Hi\r2,Ho\r");
+        Write("short.csv", "id,text\n1\n");
+        Write("type.json", "{\"type\":\"object\",\"properties\":{\"stars\":{\"type\":\"interger\"}}}");
     }
 
     public void Dispose() => _files.Dispose();

@@ -172,6 +172,18 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Live_NarrowerTerminalThanItSaid_WrapsNoLine()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Live(Terminal(ColorSystemSupport.NoColors), 1_000, _time);
+        display.Report(s_stats);
+        _time.Advance(TimeSpan.FromMilliseconds(200));
+
+        string[] frames = _written.ToString().Split("\u001b[?7l", StringSplitOptions.None);
+        Assert.InRange(frames.Length, 2, 10);
+        Assert.All(frames[1..], frame => Assert.EndsWith("\u001b[?7h", frame.Split('\r')[0], StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task FailingTerminal_IsIgnored()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(new BrokenWriter(), 10, _time);

@@ -25,6 +25,16 @@ public sealed class SummaryTests
         Assert.Contains($"resume:      {resume}", lines);
     }
 
+    [Fact]
+    public void Write_SimulatedAnswers_SaysThatNothingWasPaid()
+    {
+        using var writer = new StringWriter();
+
+        new Summary(new JobResult { Cost = 0.0211m, JobCost = 0.0212m }) { IsSimulated = true }.Write(writer);
+
+        Assert.Contains("cost:        $0.0211 simulated, nothing was paid · $0.0212 for all runs of this output", writer.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("response_format.type must be one of: text, json_object", 400, true)]
     [InlineData("Unsupported parameter: 'text.format'", 422, true)]

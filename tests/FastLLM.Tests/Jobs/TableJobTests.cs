@@ -41,6 +41,23 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Assert.Equal(table, Read("out.csv"));
     }
 
+    [Fact]
+    public async Task RunAsync_InputWithoutRows_LeavesTheOutput()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        Write("in.csv", Table);
+        await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
+        (string table, string log) = (Read("out.csv"), Read("out.csv.log.jsonl"));
+
+        Write("in.csv", "id,text\n");
+        JobResult result = await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
+
+        Assert.Equal(0, result.Rows);
+        Assert.Equal((table, log), (Read("out.csv"), Read("out.csv.log.jsonl")));
+        Assert.Equal(["in.csv", "out.csv", "out.csv.log.jsonl"], Names());
+        Assert.Contains(_notices, notice => notice.Contains("has no rows", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("out.tsv", OutputFormat.Auto, "id\ttext\tanswer")]
     [InlineData("out.csv.gz", OutputFormat.Auto, "id,text,answer")]
@@ -144,7 +161,7 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Assert.Equal((2L, 3L), (result.Answered, result.Failed));
         Assert.StartsWith("a,one,'-1+1,stop,,", lines[1], StringComparison.Ordinal);
         Assert.StartsWith("b,=two,,,", lines[2], StringComparison.Ordinal);
-        Assert.Contains("(line 5): invalid_row: The row has 1 cells", lines[4], StringComparison.Ordinal);
+        Assert.Contains("(line 5): invalid_row: The row has 1 cell,", lines[4], StringComparison.Ordinal);
         Assert.StartsWith("e,,,,", lines[5], StringComparison.Ordinal);
         refuses = false;
 

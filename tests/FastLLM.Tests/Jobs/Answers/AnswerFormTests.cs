@@ -90,7 +90,7 @@ public sealed class AnswerFormTests
     [Theory]
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "not a JSON object")]
-    [InlineData("""{"type":"objekt"}""", "not valid")]
+    [InlineData("""{"type":"objekt"}""", "did you mean \"object\"?")]
     [InlineData("""{"type":"object","propertys":{}}""", "#: \"propertys\" is not a keyword")]
     [InlineData("""{"type":"object","properties":{"a":{"$ref":"https://x.test/s"}}}""", "#/properties/a: \"$ref\" refers to another document")]
     [InlineData("""{"type":"object","properties":{"a":{"pattern":"("}}}""", "not valid")]

@@ -86,7 +86,7 @@ public sealed class RowTemplateTests : IDisposable
         { "an id without value", "{\"text\":\"a\",\"custom_id\":null}", "auto", 1, "custom_id" },
         { "a column that is not there, table", "id,body\n1,x\n", "csv", 0, "{{text}}, but there is no such column. The columns are: id, body." },
         { "an empty cell", "text,b\nx,1\n,2\n", "csv", 3, "--allow-missing" },
-        { "a row too short", "text,b\n\"x\ny\",1\nz\n", "csv", 4, "has 1 cells, but the header names 2 columns" },
+        { "a row too short", "text,b\n\"x\ny\",1\nz\n", "csv", 4, "has 1 cell, but the header names 2 columns" },
         { "a row too long", "text,b\nx,1,2\n", "csv", 2, "has 3 cells" },
         { "a column twice", "text,b, text \n", "csv", 0, "two columns are called \"text\"" },
         { "an open quote", "text,b\nx,1\n\"y,2\nz,3\n", "csv", 3, "never closed" },

@@ -156,6 +156,50 @@ public sealed partial class OutputReportTests : IDisposable
         Assert.Contains("<bdi>labels.csv.log.jsonl</bdi>", Encoding.UTF8.GetString(html.ToArray()), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("reviews.csv", "reviews.csv")]
+    [InlineData("labels.csv", "reviews.csv", "copy.csv")] // which of two is unknown
+    [InlineData("labels.csv", "other.csv")]
+    public async Task WriteAsync_OutputOfAnotherName_IsTitledByTheInputWithItsRows(string title, params string[] tables)
+    {
+        Write("labels.csv", "id,text,label", "1,The kettle broke.,bad");
+        Write("labels.csv.log.jsonl", Ok.Replace("\"attempts\"", "\"metadata\":{\"id\":\"1\",\"text\":\"The kettle broke.\"},\"attempts\"", StringComparison.Ordinal));
+        Write("broken.parquet", "PAR1");
+        foreach (string table in tables)
+        {
+            Write(table, "id,text", table == "other.csv" ? "1,The lamp broke." : "1,The kettle broke.");
+        }
+
+        using var html = new MemoryStream();
+        await OutputReport.WriteAsync(_folder.In("labels.csv"), html, Ended);
+
+        Assert.Contains($"<title>{title}", Encoding.UTF8.GetString(html.ToArray()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WriteAsync_OutputOfRequests_ShowsTheQuestionsOfTheFileWithTheirKeys()
+    {
+        const string Body = """{"model":"m","messages":[{"role":"user","content":"Why is the sky blue?"}]}""";
+        Write("requests.jsonl", Body);
+        Write("answers.jsonl", Ok.Replace("ID", "1", StringComparison.Ordinal)
+            .Replace("\"attempts\"", $"\"key\":\"{RequestKey.Compute("/v1/chat/completions", Encoding.UTF8.GetBytes(Body))}\",\"attempts\"", StringComparison.Ordinal));
+        using var html = new MemoryStream();
+
+        await OutputReport.WriteAsync(_folder.In("answers.jsonl"), html, Ended);
+
+        string page = Encoding.UTF8.GetString(html.ToArray());
+        Assert.Contains("<title>requests.jsonl", page, StringComparison.Ordinal);
+        Assert.Contains("Why is the sky blue?", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WriteAsync_SimulatedAnswers_AreNamed()
+    {
+        (_, string html) = await MakeAsync(Ok.Replace("\"attempts\"", "\"simulated\":true,\"attempts\"", StringComparison.Ordinal));
+
+        Assert.Contains("<b>1 answer is made up</b> by the simulator", html, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task WriteAsync_EmptyOutput_MakesAnEmptyPage()
     {
