@@ -64,10 +64,13 @@ internal static class ChatAnswers
             InputTokenCount = usage.PromptTokens,
             OutputTokenCount = usage.CompletionTokens,
             TotalTokenCount = usage.TotalTokens,
-            CachedInputTokenCount = usage.CachedTokens,
-            ReasoningTokenCount = usage.ReasoningTokens,
+            CachedInputTokenCount = Known(usage.CachedTokens, input),
+            ReasoningTokenCount = Known(usage.ReasoningTokens, output),
             AdditionalCounts = counts.Count > 0 ? counts : null,
         };
+
+        // Without details, nobody has said that there were none.
+        static long? Known(long count, JsonElement details) => count > 0 || details.ValueKind == JsonValueKind.Object ? count : null;
 
         void Count(string name, JsonElement details, string member)
         {

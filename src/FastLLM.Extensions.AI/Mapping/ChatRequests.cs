@@ -14,6 +14,11 @@ internal static class ChatRequests
         Refuse(options);
         var raw = new RawOptions(options.RawRepresentationFactory?.Invoke(client));
         List<Message> all = ChatMessages.ToMessages(messages, options.Instructions);
+        if (all.Count == 0)
+        {
+            throw new ArgumentException("There are no messages to send.", nameof(messages));
+        }
+
         JsonArray? tools = ChatTools.ToJson(options.Tools, ChatTools.IsStrict(options.AdditionalProperties), raw.TakeTools());
         return Build(raw.Model ?? options.ModelId ?? defaultModel, (batch, model) => batch.Chat.Completions.Create(
             model,

@@ -110,7 +110,7 @@ internal static class TimeChart
         Markup svg, int width, IReadOnlyList<Timeline.Stretch> stretches, int seconds, double step, int gap, int y)
     {
         const double Time = 65;
-        const double DayAndTime = 110;
+        const double DayAndTime = 125;
         double x = Left;
         double free = 0;
         DateTime day = default;

@@ -153,6 +153,7 @@ public sealed class ChatClientTests
         using var client = new FastLLMChatClient(manager, "m");
 
         await Assert.ThrowsAsync<ArgumentNullException>(() => client.GetResponseAsync((IEnumerable<ChatMessage>)null!, cancellationToken: Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync([], cancellationToken: Cancel));
         Assert.Contains("AIContent", (await Assert.ThrowsAsync<NotSupportedException>(() => Ask(new ChatMessage(ChatRole.User, [new AIContent()]), null))).Message, StringComparison.Ordinal);
         Assert.Contains("HostedCodeInterpreterTool", (await Assert.ThrowsAsync<NotSupportedException>(() => Ask("hi", new() { Tools = [new HostedCodeInterpreterTool()] }))).Message, StringComparison.Ordinal);
         Assert.Contains("Temperature", (await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Ask("hi", new() { Temperature = 2.5f }))).Message, StringComparison.Ordinal);

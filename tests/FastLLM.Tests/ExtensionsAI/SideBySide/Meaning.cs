@@ -38,7 +38,7 @@ internal static class Meaning
 
     // A count of zero and none mean the same.
     private static string Of(UsageDetails? usage) => usage is null ? "no usage"
-        : $"{usage.InputTokenCount} {usage.OutputTokenCount} {usage.TotalTokenCount} {usage.CachedInputTokenCount ?? 0} {usage.ReasoningTokenCount ?? 0} "
+        : $"{usage.InputTokenCount} {usage.OutputTokenCount} {usage.TotalTokenCount} {usage.CachedInputTokenCount} {usage.ReasoningTokenCount} "
             + string.Join(' ', (usage.AdditionalCounts ?? []).Where(count => count.Value != 0).OrderBy(count => count.Key, StringComparer.Ordinal).Select(count => $"{count.Key}={count.Value}"));
 
     private static JsonNode? Sorted(JsonNode? node, string name) => node switch
