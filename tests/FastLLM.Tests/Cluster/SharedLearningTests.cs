@@ -1,4 +1,5 @@
 using FastLLM.Cluster.Limits;
+using FastLLM.RateLimiting;
 using FastLLM.Tests.RateLimiting;
 using Xunit;
 
@@ -66,8 +67,24 @@ public sealed class SharedLearningTests
 
         Assert.InRange(run.Goodput(65, 90), 42, 51);
         Assert.InRange(run.Goodput(92, 95, worker: 3), 3, 51);
+        Assert.InRange(run.Refused(90, 93), 0, 0.1); // the new one does not overrun what the others keep
         Assert.InRange(run.Goodput(95, 150), 42, 51);
         Assert.InRange(run.Refused(65, 150), 0, 0.05);
+    }
+
+    [Theory]
+    [InlineData(20, false)]
+    [InlineData(80, true)]
+    public void Leader_ThatSeesNoLimit_IsRightOnlyIfItSentMoreThanItsShare(double accepted, bool isForgotten)
+    {
+        var state = new LimitState { Leader = "one", Law = new LearnedLaw(null, 100, 0) };
+        var leader = new Member("one", 10, 10, 13, [], 0, Permits.Unlimited, 0.5, accepted, 5);
+        var report = new LearnedReport(true, true, null, null, 0, Permits.Unlimited, accepted, 5);
+
+        (LimitState after, _, LearnedGrant grant) = SharedLearning.Decide(state, [], leader, report, 10, leaves: false);
+
+        Assert.Equal(isForgotten ? null : 100.0, after.Law!.PerSecond);
+        Assert.Equal(!isForgotten, grant.IsCorrected);
     }
 
     [Fact]
