@@ -15,7 +15,7 @@ internal sealed class LearnedLimitsReader(ClusterStore store)
     /// <summary>Returns where the requests of a job go, and for which account: the variable of the key names it.</summary>
     public static string EndpointOf(JobSpec spec) => $"{spec.BaseUrl} {spec.KeyVariable}";
 
-    /// <summary>Gets the limits of an endpoint, by model. What is as old as to be forgotten is left out.</summary>
+    /// <summary>Gets the limits of an endpoint, by model. What is so old that it is forgotten is omitted.</summary>
     public async Task<IReadOnlyList<LearnedLimits>> ReadAsync(string endpoint, CancellationToken cancellationToken)
     {
         await using NpgsqlCommand command = store.Command(Load, endpoint);

@@ -10,8 +10,8 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LearnedShare(LearningLimiter learner)
 {
-    // A process that starts among others waits for so long to get its share. Until then it sends one at a time: all that it may have in
-    // flight would overrun the limits that the others keep.
+    // A process that starts among others waits for so long to get its share. Until then it sends one at a time: with all that it may have
+    // in flight, it would overrun the limits that the others keep.
     private const double FirstShare = 3;
 
     // In this time after a grant, all others have had theirs.

@@ -74,7 +74,7 @@ internal sealed class ModelRateLimiter
 
     /// <summary>Reports to those who share the limits of the model; <see langword="null"/> while nothing is sent.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="isLast">Whether it is the last report, which is never left out.</param>
+    /// <param name="isLast">Whether it is the last report, which is never omitted.</param>
     public ModelReport? Report(double now, bool isLast)
     {
         bool isWaiting = Waiters > 0 && BlockedBy is BlockReason.Requests or BlockReason.Tokens or BlockReason.Concurrency;
