@@ -11,10 +11,10 @@ public sealed class SharedLearningTests
 {
     [Theory]
     [InlineData(50, 10, 4, 0.03)]
-    [InlineData(50, 50, 4, 0.06)]
+    [InlineData(50, 50, 4, 0.03)]
     [InlineData(1_000, 50, 4, 0.03)]
     [InlineData(50, 10, 1, 0.03)]
-    [InlineData(50, 10, 8, 0.05)]
+    [InlineData(50, 10, 8, 0.04)]
     public void Bucket_IsFoundAndUsedTogether(double perSecond, double burst, int workers, double refused)
     {
         Assert.All(Enumerable.Range(1, 5), seed =>
@@ -33,8 +33,8 @@ public sealed class SharedLearningTests
         {
             VirtualCluster run = new VirtualCluster(new InFlightLaw(20), 4) { Seed = seed }.Run(180);
 
-            Assert.InRange(run.Goodput(20, 180) / 196, 0.85, 1.02);
-            Assert.InRange(run.Refused(20, 180), 0, 0.05);
+            Assert.InRange(run.Goodput(20, 180) / 196, 0.88, 1.02);
+            Assert.InRange(run.Refused(20, 180), 0, 0.02);
         });
     }
 
@@ -108,9 +108,13 @@ public sealed class SharedLearningTests
     [Fact]
     public void Limit_ThatHalves_IsFollowed()
     {
-        VirtualCluster run = new VirtualCluster(new LawChange(new BucketLaw(100, 10), 60, new BucketLaw(50, 10)), 4).Run(180);
+        Assert.All(Enumerable.Range(1, 8), static seed =>
+        {
+            var change = new LawChange(new BucketLaw(100, 10), 60, new BucketLaw(50, 10));
+            VirtualCluster run = new VirtualCluster(change, 4) { Seed = seed }.Run(180);
 
-        Assert.InRange(run.Goodput(75, 180), 44, 51);
-        Assert.True(run.Refused(75, 180) <= 0.3, $"{run.Refused(75, 180):P1}\n{string.Join('\n', run.Log)}");
+            Assert.InRange(run.Goodput(75, 180), 44, 51);
+            Assert.True(run.Refused(75, 180) <= 0.06, $"{run.Refused(75, 180):P1}\n{string.Join('\n', run.Log)}");
+        });
     }
 }
