@@ -1,5 +1,6 @@
 using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Answers;
+using FastLLM.Benchmarks.ClusterLimits;
 using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
@@ -25,6 +26,8 @@ switch (args is [var command, ..] ? command : "")
         return await AnswersCommand.RunAsync(flags);
     case SharedRows.ChildCommand:
         return await SharedRows.RunChildAsync(flags);
+    case "cluster-limits":
+        return await ClusterLimitsCommand.RunAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
     case "faults":
@@ -48,6 +51,8 @@ switch (args is [var command, ..] ? command : "")
                                                             the cache in PostgreSQL, in an empty database
             answers --store CONNECTION --processes N [--rows N] [--distinct N] [--in-flight N] [--latency MS] [--kills N] [--kill-after S]
                                                             processes with equal requests, and how often they are sent
+            cluster-limits [--only configured,learned,learned-burst] [--plan 120:term,155:add,…,260:end] [--workers N] [--clocks] [--seconds]
+                                                            limits that workers on PostgreSQL and RabbitMQ share; also --throttle LAW, --ideal N, --rpm N
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

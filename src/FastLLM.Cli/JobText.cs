@@ -57,6 +57,10 @@ internal static class JobText
         {
             Add("rate", $"{ProgressText.Rate(status.RowsPerSecond)} rows/s");
             Add("bottleneck", BottleneckText.Name(status.Bottleneck));
+            foreach (LearnedLimits limits in status.Limits)
+            {
+                Add("provider", (status.Limits.Count == 1 ? "" : TerminalText.Clean(limits.Model, 40) + ": ") + limits);
+            }
         }
 
         Add("workers", Number(status.Workers.Count));
@@ -93,6 +97,7 @@ internal static class JobText
         WriteJob(json, status.Job);
         json.WriteNumber("rows_per_second", Math.Round(status.RowsPerSecond, 2));
         json.WriteString("limited_by", BottleneckText.Id(status.Bottleneck));
+        LearnedJson.Write(json, status.Limits);
         if (status.Budget is { } budget)
         {
             json.WriteStartObject("budget");

@@ -244,34 +244,8 @@ internal sealed class JsonEvents : IProgress<TokenStats>
         }
 
         json.WriteEndObject();
-        Learned(json, stats.LearnedLimits);
+        LearnedJson.Write(json, stats.LearnedLimits);
         json.WriteNumber("elapsed_s", Math.Round(stats.ElapsedTime.TotalSeconds, 3));
-    }
-
-    private static void Learned(Utf8JsonWriter json, IReadOnlyList<LearnedLimits> all)
-    {
-        if (all.Count == 0)
-        {
-            return;
-        }
-
-        json.WriteStartArray("learned_limits");
-        foreach (LearnedLimits limits in all)
-        {
-            json.WriteStartObject();
-            json.WriteString("model", limits.Model);
-            json.WriteString("description", limits.ToString());
-            json.WriteNumber("refused_at_random", Math.Round(limits.RefusedAtRandom, 3));
-            Number(json, "in_flight", limits.InFlight);
-            if (limits.RequestsPerSecond is { } rate)
-            {
-                json.WriteNumber("requests_per_second", Math.Round(rate, 3));
-            }
-
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
     }
 
     private void Write(string name, Action<Utf8JsonWriter> members)

@@ -1,4 +1,5 @@
 using System.Collections;
+using FastLLM.Cluster.Limits;
 using FastLLM.Cluster.Store;
 
 namespace FastLLM.Cluster.Client;
@@ -11,8 +12,11 @@ internal sealed class JobFollower(ClusterStore store, StoreLink link, Action<Tok
     private readonly ChunkStore _chunks = new(store);
     private readonly JobStore _jobs = new(store);
     private readonly WorkerStore _workers = new(store);
+    private readonly LearnedLimitsReader _limits = new(store);
     private readonly long _start = store.Time.GetTimestamp();
     private readonly DateTimeOffset _startTime = store.Time.GetUtcNow();
+
+    private string? _endpoint;
 
     /// <summary>Gets the latest progress.</summary>
     public TokenStats Latest { get; private set; } = new();
@@ -68,6 +72,8 @@ internal sealed class JobFollower(ClusterStore store, StoreLink link, Action<Tok
         IReadOnlyList<LiveWorker> workers =
             await link.RepeatAsync(() => _workers.ListAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
         LiveWorker[] mine = [.. workers.Where(worker => worker.Report.Job == job.Id)];
+        IReadOnlyList<LearnedLimits> learned =
+            await link.RepeatAsync(() => ReadLimitsAsync(job.Id, cancellationToken), cancellationToken).ConfigureAwait(false);
         Latest = new TokenStats
         {
             RequestsTotal = job.Rows,
@@ -82,9 +88,18 @@ internal sealed class JobFollower(ClusterStore store, StoreLink link, Action<Tok
             Cost = job.Counts.Cost,
             InFlight = mine.Sum(worker => worker.Report.InFlight),
             LimitedBy = JobStatus.BottleneckOf(mine),
+            LearnedLimits = learned,
             StartTime = _startTime,
             ElapsedTime = store.Time.GetElapsedTime(_start),
         };
         report(Latest);
+    }
+
+    private async Task<IReadOnlyList<LearnedLimits>> ReadLimitsAsync(string job, CancellationToken cancellationToken)
+    {
+        _endpoint ??= await _jobs.ReadSpecAsync(job, cancellationToken).ConfigureAwait(false) is { } spec
+            ? LearnedLimitsReader.EndpointOf(spec)
+            : null;
+        return _endpoint is null ? [] : await _limits.ReadAsync(_endpoint, cancellationToken).ConfigureAwait(false);
     }
 }

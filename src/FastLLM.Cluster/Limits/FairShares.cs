@@ -22,4 +22,24 @@ internal static class FairShares
 
         return shares;
     }
+
+    /// <summary>Returns the shares where each may be under a limit of its own: those under the same limit, or under lower ones, get no more
+    /// than that together.</summary>
+    /// <param name="limits">The limit of each.</param>
+    /// <param name="wants">What is wanted by each.</param>
+    public static double[] Nested(double[] limits, double[] wants)
+    {
+        double[] shares = [.. wants];
+        foreach (double limit in limits.Distinct().Order())
+        {
+            int[] under = [.. Enumerable.Range(0, limits.Length).Where(i => limits[i] <= limit)];
+            double[] allowed = Of(limit, [.. under.Select(i => shares[i])]);
+            for (var i = 0; i < under.Length; i++)
+            {
+                shares[under[i]] = allowed[i];
+            }
+        }
+
+        return shares;
+    }
 }

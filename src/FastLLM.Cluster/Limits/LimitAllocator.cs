@@ -7,6 +7,7 @@ namespace FastLLM.Cluster.Limits;
 /// <remarks>
 /// <para>What all members have sent in the last minute, and what they may still send, is never more than the limit. What a member may send
 /// counts until it reports what it did send; if it never does, it counts as sent at the last moment at which that was allowed.</para>
+/// <para>Members may state different limits: what a lower one allows is a part of what a higher one allows.</para>
 /// <para>A member is granted a second's worth of its share ahead. Shares are fair: see <see cref="FairShares"/>.</para>
 /// </remarks>
 internal static class LimitAllocator
@@ -89,10 +90,10 @@ internal static class LimitAllocator
             if (report.Permits[i] is { } asked)
             {
                 int limit = i;
-                double room = asked.Limit - others.Sum(member => Counted(member.Permits[limit], member, now)) - asked.Sent.Sum();
+                double room = Room(asked, [.. others.Where(other => other.PermitsOf(limit) is not null)], limit, now);
                 (permits[i], grants[i]) = Grant(
-                    asked, [.. live.Select(member => member.Permits[limit]?.Wants ?? 0)], before?.Permits[i]?.Credit ?? 0, passed,
-                    i == 0 ? Math.Min(room, leftOfDay) : room);
+                    asked, [.. live.Select(member => member.PermitsOf(limit)).OfType<MemberPermits>()], before?.PermitsOf(i)?.Credit ?? 0,
+                    passed, i == 0 ? Math.Min(room, leftOfDay) : room);
             }
         }
 
@@ -102,9 +103,13 @@ internal static class LimitAllocator
         (state, member, LearnedGrant learned) = SharedLearning.Decide(state, live, member, report.Learned, now, leaves);
 
         // What others may still send may come back: only what was sent is used up.
-        double? left = report.PerDay is null ? null : leftOfDay + others.Sum(static other => other.Permits[0]?.Held ?? 0);
+        double? left = report.PerDay is null ? null : leftOfDay + others.Sum(static other => other.PermitsOf(0)?.Held ?? 0);
         return new Decision(state, member, forgotten, new ModelGrant(grants, left, (state.DayStart ?? now) + Day - now, learned));
     }
+
+    /// <summary>Returns what is known of learned limits at a moment: after ten minutes without a decision, the provider may have
+    /// others.</summary>
+    public static LearnedLaw? KnownAt(LimitState state, double now) => now > state.Now + LawLasts ? null : state.Law;
 
     /// <summary>Returns what counts of a limit at a moment.</summary>
     public static double Counted(MemberPermits? permits, Member member, double now)
@@ -123,10 +128,28 @@ internal static class LimitAllocator
         return counted;
     }
 
-    private static (MemberPermits Permits, PermitGrant Grant) Grant(
-        PermitReport asked, double[] othersWant, double credit, double passed, double room)
+    // A limit is for those that state it, and for those that state a lower one, because these keep both.
+    private static double Room(PermitReport asked, Member[] others, int limit, double now)
     {
-        double perSecond = FairShares.Of(asked.Limit / 60 * Pace, [.. othersWant, asked.Wants])[^1];
+        double left = double.PositiveInfinity;
+        foreach (double most in others.Select(other => other.PermitsOf(limit)!.Limit).Append(asked.Limit).Distinct())
+        {
+            if (most >= asked.Limit)
+            {
+                Member[] counted = [.. others.Where(other => other.PermitsOf(limit)!.Limit <= most)];
+                left = Math.Min(left, most - counted.Sum(other => Counted(other.PermitsOf(limit), other, now)));
+            }
+        }
+
+        return left - asked.Sent.Sum();
+    }
+
+    private static (MemberPermits Permits, PermitGrant Grant) Grant(
+        PermitReport asked, MemberPermits[] others, double credit, double passed, double room)
+    {
+        double perSecond = FairShares.Nested(
+            [.. others.Select(static other => other.Limit / 60 * Pace), asked.Limit / 60 * Pace],
+            [.. others.Select(static other => other.Wants), asked.Wants])[^1];
         double most = Math.Max(perSecond * Ahead, asked.Need);
         credit = Math.Min(credit + (perSecond * passed), most + perSecond);
 
@@ -141,11 +164,11 @@ internal static class LimitAllocator
 
         double amount = asked.Kept + more;
         return (
-            new MemberPermits(asked.Sent, amount + asked.Pending, credit - more, asked.Wants),
+            new MemberPermits(asked.Sent, amount + asked.Pending, credit - more, asked.Wants, asked.Limit),
             new PermitGrant(amount, Math.Max(perSecond, amount / Interval), Validity));
     }
 
-    private static double UsedOfDay(Member member) => member.Requests + (member.Permits[0]?.Held ?? 0);
+    private static double UsedOfDay(Member member) => member.Requests + (member.PermitsOf(0)?.Held ?? 0);
 }
 
 /// <summary>Represents what was decided about a report.</summary>

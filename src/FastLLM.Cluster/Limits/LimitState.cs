@@ -43,11 +43,16 @@ internal sealed record LearnedLaw(double? InFlight, double? PerSecond, double Ra
 /// <param name="Sending">The sends in flight.</param>
 internal sealed record Member(
     string Id, double At, double Reported, double Until, MemberPermits?[] Permits, long Requests, double Wants, double Share,
-    double Accepted, int Sending);
+    double Accepted, int Sending)
+{
+    /// <summary>Gets the permits for a limit; <see langword="null"/> if the member states no such limit, or no limits at all.</summary>
+    public MemberPermits? PermitsOf(int limit) => limit < Permits.Length ? Permits[limit] : null;
+}
 
 /// <summary>Represents what a member has sent of one limit, and may send.</summary>
 /// <param name="Sent">What it has sent, by its age at the last report.</param>
 /// <param name="Held">What it may send, and what it was about to send.</param>
 /// <param name="Credit">What it is owed: its share that was not granted yet.</param>
 /// <param name="Wants">The amount a second that it wants.</param>
-internal sealed record MemberPermits(double[] Sent, double Held, double Credit, double Wants);
+/// <param name="Limit">The limit a minute that it states.</param>
+internal sealed record MemberPermits(double[] Sent, double Held, double Credit, double Wants, double Limit);

@@ -6,20 +6,25 @@ namespace FastLLM.Cluster.Limits;
 /// cref="LimitAllocator"/>.</summary>
 internal static class SharedLearning
 {
+    /// <summary>What of a measured rate is used: just below it.</summary>
+    public const double Below = 0.97;
+
     // A leader that has nothing to send for so long learns nothing.
     private const double LeaderMayRest = 3;
 
-    // What of a measured rate is used: just below it.
-    private const double Below = 0.97;
 
-    // Even a cut that tries whether less is refused at all is no deeper than three quarters.
-    private const double FarOff = 0.65;
+    // Even a cut that tries whether less is refused at all is no deeper than three quarters, of a rate that may be measured too low by an
+    // eighth while what all accept is still too high by as much: after a limit that was halved, for example.
+    private const double FarOff = 0.55;
 
     // The sends of the leader are a sample of all, so they should be many.
     private const double LeastOfLeader = 0.5;
 
     // The leader cannot learn while its share changes: so it changes only if it has to.
     private const double SameShare = 0.1;
+
+    // So much more than its share, and it has seen that there is more.
+    private const double Grown = 1.1;
 
     /// <summary>Gets what is granted where nothing is decided.</summary>
     public static LearnedGrant Nothing { get; } = new(false, 0, false, null, null, null, 0, false, 0);
@@ -39,7 +44,7 @@ internal static class SharedLearning
         var isCorrected = false;
         if (leads && report.Leads && Learned(state, others, member, report) is { } law)
         {
-            isCorrected = law.PerSecond != report.PerSecond;
+            isCorrected = law.PerSecond != report.PerSecond || law.InFlight != report.InFlight;
             state = state with { Law = law };
         }
 
@@ -71,6 +76,11 @@ internal static class SharedLearning
         double accepted = others.Append(member).Sum(static one => one.Accepted) * Below;
         if (state.Law is not null)
         {
+            if (report is { InFlight: null, PerSecond: null, RandomShare: 0 } && !IsBeyond(state.Law, member))
+            {
+                return state.Law;
+            }
+
             // What was accepted of all is accepted: a cut far below it was misled by what the others did.
             bool isFarOff = report.PerSecond < state.Law.PerSecond && report.PerSecond < accepted * FarOff;
             return new LearnedLaw(report.InFlight, isFarOff ? accepted : report.PerSecond, report.RandomShare);
@@ -87,6 +97,11 @@ internal static class SharedLearning
             report.PerSecond is { } own ? Math.Max(accepted, own * member.Share) : null,
             0);
     }
+
+    // A leader that had too little to send saw no limit. That shows nothing about the limit of all, unless it sent far more than its share.
+    private static bool IsBeyond(LearnedLaw law, Member leader) =>
+        (law.PerSecond is null || leader.Accepted > law.PerSecond * leader.Share * Grown)
+        && (law.InFlight is null || leader.Sending > law.InFlight * leader.Share * Grown);
 
     private static double ShareOf(LimitState state, IReadOnlyList<Member> others, Member member, bool isHolding)
     {

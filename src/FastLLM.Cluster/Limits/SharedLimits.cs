@@ -142,8 +142,8 @@ internal sealed class SharedLimits : IAsyncDisposable
     private async Task LeaveAsync(Participant participant)
     {
         ImmutableInterlocked.Update(ref _participants, static (all, one) => all.Remove(one), participant);
-        MemberReport[] reports =
-            [.. participant.Limiters.Report(out _).Select(report => new MemberReport(participant.Endpoint, participant.Id, report))];
+        IReadOnlyList<ModelReport> last = participant.Limiters.Report(out _, isLast: true);
+        MemberReport[] reports = [.. last.Select(report => new MemberReport(participant.Endpoint, participant.Id, report))];
         if (reports.Length > 0)
         {
             using var timeout = new CancellationTokenSource(s_farewell, _time);

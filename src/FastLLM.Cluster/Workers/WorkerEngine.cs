@@ -33,8 +33,7 @@ internal sealed class WorkerEngine : IAsyncDisposable
         _budget?.ApplyTo(options);
         Manager = new RequestManager(provider, options);
 
-        // The variable of the key names the account.
-        _share = shared.Limits?.Join(Manager.Limiters, $"{spec.BaseUrl} {spec.KeyVariable}");
+        _share = shared.Limits?.Join(Manager.Limiters, LearnedLimitsReader.EndpointOf(spec));
     }
 
     /// <summary>Gets the manager.</summary>

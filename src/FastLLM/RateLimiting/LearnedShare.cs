@@ -10,6 +10,10 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LearnedShare(LearningLimiter learner)
 {
+    // A process that starts among others waits for so long to get its share. Until then it sends one at a time: with all that it may have
+    // in flight, it would overrun the limits that the others keep.
+    private const double FirstShare = 3;
+
     // In this time after a grant, all others have had theirs.
     private const double Adoption = 1.15;
 
@@ -33,6 +37,7 @@ internal sealed class LearnedShare(LearningLimiter learner)
     private readonly Pacer _meanwhile = new();
     private Role _role = Role.Alone;
     private LearnedGrant? _grant;
+    private double _aloneFrom = double.NaN;
     private Limits _shared;
     private double _before;
     private (double? InFlight, double? PerSecond) _total;
@@ -52,9 +57,22 @@ internal sealed class LearnedShare(LearningLimiter learner)
     // Limits were learned that the others do not have yet.
     private bool HasNews => _time.IsStill && double.IsPositiveInfinity(_time.Until);
 
+    /// <summary>Gets a value indicating whether it is not known yet what the others know.</summary>
+    public bool IsNew => _grant is null;
+
     /// <inheritdoc cref="LearningLimiter.Wait"/>
     public double Wait(double now, out BlockReason block)
     {
+        if (IsNew && learner.InFlight > 0)
+        {
+            _aloneFrom = double.IsNaN(_aloneFrom) ? now + FirstShare : _aloneFrom;
+            if (now < _aloneFrom)
+            {
+                block = BlockReason.Concurrency;
+                return _aloneFrom - now;
+            }
+        }
+
         Update(now);
         if (!_time.IsStill)
         {

@@ -73,11 +73,13 @@ internal sealed class ModelRateLimiter
     }
 
     /// <summary>Reports to those who share the limits of the model; <see langword="null"/> while nothing is sent.</summary>
-    public ModelReport? Report(double now)
+    /// <param name="now">The time.</param>
+    /// <param name="isLast">Whether it is the last report, which is never omitted.</param>
+    public ModelReport? Report(double now, bool isLast)
     {
         bool isWaiting = Waiters > 0 && BlockedBy is BlockReason.Requests or BlockReason.Tokens or BlockReason.Concurrency;
         bool isActive = Waiters > 0 || _learned.InFlight > 0;
-        if (!isActive && !_wasActive)
+        if (!isActive && !_wasActive && !isLast)
         {
             return null;
         }
@@ -255,6 +257,11 @@ internal sealed class ModelRateLimiter
 
         wait = _share is null ? _learned.Wait(now, out BlockReason block) : _share.Wait(now, out block);
         Show();
+        if (_share is { IsNew: true })
+        {
+            _limiters.WantPermits();
+        }
+
         if (_configured is not null)
         {
             double configured = _configured.Wait(now, lease, out BlockReason reason);

@@ -188,12 +188,13 @@ internal sealed class RateLimiters : IDisposable
 
     /// <summary>Returns what those who share the limits must know, for each model of which something is sent.</summary>
     /// <param name="now">The moment of the report.</param>
-    public IReadOnlyList<ModelReport> Report(out double now)
+    /// <param name="isLast">Whether nothing is sent any more, so that models of which nothing was sent lately are reported too.</param>
+    public IReadOnlyList<ModelReport> Report(out double now, bool isLast = false)
     {
         lock (Lock)
         {
             double time = now = Now;
-            return [.. _limiters.Values.Select(limiter => limiter.Report(time)).OfType<ModelReport>()];
+            return [.. _limiters.Values.Select(limiter => limiter.Report(time, isLast)).OfType<ModelReport>()];
         }
     }
 

@@ -54,6 +54,25 @@ public sealed class PostgresLimitsTests(SharedServers servers)
     }
 
     [Fact]
+    public async Task Learned_OfAllWorkers_IsWhatWatchersRead()
+    {
+        await using ClusterStore store = await NewStoreAsync();
+        var limits = new PostgresLimits(store);
+        var reader = new LearnedLimitsReader(store);
+        await ReportAsync("one", new LearnedReport(false, false, null, null, 0, Permits.Unlimited, 30, 0));
+        await ReportAsync("two", new LearnedReport(false, false, null, null, 0, Permits.Unlimited, 20, 0));
+        Assert.Empty(await reader.ReadAsync(Endpoint, Ended));
+        await ReportAsync("one", new LearnedReport(true, true, null, 15, 0, Permits.Unlimited, 30, 0));
+
+        LearnedLimits learned = Assert.Single(await reader.ReadAsync(Endpoint, Ended));
+        Assert.Equal(("m", 50.0, null), (learned.Model, Math.Round(learned.RequestsPerSecond!.Value, 3), learned.InFlight));
+        Assert.Empty(await reader.ReadAsync("https://other.example/v1", Ended));
+
+        Task ReportAsync(string worker, LearnedReport report) => limits.ReportAsync(
+            [new MemberReport(Endpoint, worker, new ModelReport("m", Interlocked.Increment(ref _at), [], null, 0, report))], leaves: false, Ended);
+    }
+
+    [Fact]
     public async Task Managers_ThatShareALimit_SendWhatIsGranted()
     {
         await using ClusterStore store = await NewStoreAsync();

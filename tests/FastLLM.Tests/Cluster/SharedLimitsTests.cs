@@ -67,6 +67,55 @@ public sealed class SharedLimitsTests
     }
 
     [Fact]
+    public async Task ShareNotKnownYet_OneIsSentAtATime_UntilItIs()
+    {
+        using var limiters = new RateLimiters(100, false, _time);
+        var wanted = 0;
+        limiters.Share(() => wanted++);
+        ModelRateLimiter limiter = limiters.Of("m");
+        Task first = limiter.EnterAsync(new RateLease(), false, Ended).AsTask();
+        Task[] more = [.. Enumerable.Range(0, 20).Select(_ => limiter.EnterAsync(new RateLease(), false, Ended).AsTask())];
+        Assert.True(first.IsCompletedSuccessfully);
+        Assert.DoesNotContain(more, static send => send.IsCompleted);
+        Assert.InRange(wanted, 1, 100);
+
+        _ = limiters.Report(out double from);
+        limiters.Grant("m", from, new ModelGrant([], null, 0, new LearnedGrant(false, 0.25, true, 5, null, 20, 0, false, 3)));
+        Assert.Equal(5, limiters.InFlight);
+        await first;
+    }
+
+    [Fact]
+    public async Task ShareNotKnown_StoreAway_SendsAfterAWhile()
+    {
+        _store.IsAway = true;
+        await using var limits = new SharedLimits(_store, _time, static _ => { });
+        using var limiters = new RateLimiters(100, false, _time);
+        await using IAsyncDisposable share = limits.Join(limiters, "endpoint");
+        ModelRateLimiter limiter = limiters.Of("m");
+        Task[] sends = [.. Enumerable.Range(0, 20).Select(_ => limiter.EnterAsync(new RateLease(), false, Ended).AsTask())];
+
+        await AdvanceUntilAsync(Task.WhenAll(sends));
+        Assert.InRange(_time.Elapsed.TotalSeconds, 2.9, 5);
+    }
+
+    [Fact]
+    public async Task Leave_NothingSentLately_IsReported()
+    {
+        await using var limits = new SharedLimits(_store, _time, static _ => { });
+        using RateLimiters limiters = NewLimiters();
+        IAsyncDisposable share = limits.Join(limiters, "endpoint");
+        var lease = new RateLease();
+        await limiters.Of("m").EnterAsync(lease, false, Ended);
+        limiters.Of("m").Leave(lease, LeaseEnd.Answered);
+        _ = limiters.Report(out _);
+        Assert.Empty(limiters.Report(out _));
+
+        await share.DisposeAsync();
+        Assert.NotNull(_store.Left);
+    }
+
+    [Fact]
     public async Task DayUsedUpByOthers_IsRefused()
     {
         var limiters = new RateLimiters(100, false, _time, new RateLimits { RequestsPerDay = 50 }, TimeSpan.FromHours(1));
@@ -103,6 +152,9 @@ public sealed class SharedLimitsTests
 
         public bool IsAway { get; set; }
 
+        /// <summary>Gets the last member that has left.</summary>
+        public string? Left { get; private set; }
+
         public Channel<int> Reports { get; } = Channel.CreateUnbounded<int>();
 
         public Task<IReadOnlyList<ModelGrant>> ReportAsync(
@@ -115,6 +167,7 @@ public sealed class SharedLimitsTests
             }
 
             var grants = new List<ModelGrant>();
+            Left = leaves ? reports[^1].Member : Left;
             foreach (MemberReport report in reports)
             {
                 double now = time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;

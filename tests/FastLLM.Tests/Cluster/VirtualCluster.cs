@@ -121,7 +121,7 @@ internal sealed class VirtualCluster(VirtualLaw law, int workers)
                 _events.Enqueue((Step.Report, client, default), now + 1);
                 break;
             case Step.Granted when client.IsUp:
-                var report = new ModelReport("m", now, [null, null, null, null], null, 0, client.Report!);
+                var report = new ModelReport("m", now, [], null, 0, client.Report!);
                 Decision decision = LimitAllocator.Decide(_state, [.. _members.Values], client.Id, report, now);
                 LearnedLaw? before = _state.Law;
                 _state = decision.State;

@@ -35,9 +35,10 @@ internal sealed class VirtualPermits(long perMinute, int seed)
     /// <param name="start">When it starts.</param>
     /// <param name="end">When it is killed.</param>
     /// <param name="busy">Whether it has something to send at a time.</param>
-    public VirtualPermits Add(double start, double end = double.PositiveInfinity, Func<double, bool>? busy = null)
+    /// <param name="limit">The limit that it states, if it is another one.</param>
+    public VirtualPermits Add(double start, double end = double.PositiveInfinity, Func<double, bool>? busy = null, long? limit = null)
     {
-        var worker = new Worker(this, _started++, end, busy ?? (static _ => true));
+        var worker = new Worker(this, _started++, end, busy ?? (static _ => true), limit ?? perMinute);
         _events.Enqueue(worker.Start, start);
         return this;
     }
@@ -56,16 +57,18 @@ internal sealed class VirtualPermits(long perMinute, int seed)
     public double Used(double from, double to) => _arrivals.Where(one => one.At >= from && one.At < to).Sum(static one => one.Cost) / (to - from);
 
     /// <summary>Gets the most that arrived within any minute.</summary>
-    public double MostInAMinute()
+    /// <param name="of">Says whose sends count; if <see langword="null"/>, those of all.</param>
+    public double MostInAMinute(Func<int, bool>? of = null)
     {
         double most = 0, sum = 0;
         var first = 0;
-        foreach ((double at, double cost, _) in _arrivals)
+        (double At, double Cost, int Worker)[] arrivals = [.. _arrivals.Where(one => of?.Invoke(one.Worker) ?? true)];
+        foreach ((double at, double cost, _) in arrivals)
         {
             sum += cost;
-            while (_arrivals[first].At <= at - 60)
+            while (arrivals[first].At <= at - 60)
             {
-                sum -= _arrivals[first++].Cost;
+                sum -= arrivals[first++].Cost;
             }
 
             most = Math.Max(most, sum);
@@ -74,11 +77,11 @@ internal sealed class VirtualPermits(long perMinute, int seed)
         return most;
     }
 
-    private sealed class Worker(VirtualPermits all, int number, double end, Func<double, bool> busy)
+    private sealed class Worker(VirtualPermits all, int number, double end, Func<double, bool> busy, long perMinute)
     {
         // Each has a clock of its own.
         private readonly double _skew = all._random.NextDouble() * 1000;
-        private readonly MinuteLimit _limit = new(perMinute: all.PerMinute, isShared: true);
+        private readonly MinuteLimit _limit = new(perMinute, isShared: true);
         private readonly string _id = $"worker {number}";
         private double _next = double.PositiveInfinity;
         private double _cost = all.Cost(all._random);
@@ -174,6 +177,4 @@ internal sealed class VirtualPermits(long perMinute, int seed)
             }
         }
     }
-
-    private long PerMinute => perMinute;
 }
