@@ -1,5 +1,6 @@
 using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Answers;
+using FastLLM.Benchmarks.Cluster;
 using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Faults;
 using FastLLM.Benchmarks.Load;
@@ -25,6 +26,8 @@ switch (args is [var command, ..] ? command : "")
         return await AnswersCommand.RunAsync(flags);
     case SharedRows.ChildCommand:
         return await SharedRows.RunChildAsync(flags);
+    case "cluster":
+        return await ClusterCommand.RunAsync(flags);
     case "crash":
         return await CrashCommand.RunAsync(flags);
     case "faults":
@@ -48,6 +51,8 @@ switch (args is [var command, ..] ? command : "")
                                                             the cache in PostgreSQL, in an empty database
             answers --store CONNECTION --processes N [--rows N] [--distinct N] [--in-flight N] [--latency MS] [--kills N] [--kill-after S]
                                                             processes with equal requests, and how often they are sent
+            cluster [kills|equal|latency|overhead|servers] [--rows N] [--workers N] [--latency MS] [--every S] [--distinct N] [--seconds S]
+                                                            workers, PostgreSQL and RabbitMQ on this machine, and what they promise
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;
