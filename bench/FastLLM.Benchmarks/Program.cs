@@ -51,7 +51,7 @@ switch (args is [var command, ..] ? command : "")
                                                             the cache in PostgreSQL, in an empty database
             answers --store CONNECTION --processes N [--rows N] [--distinct N] [--in-flight N] [--latency MS] [--kills N] [--kill-after S]
                                                             processes with equal requests, and how often they are sent
-            cluster [kills|equal|latency|overhead|servers] [--rows N] [--workers N] [--latency MS] [--every S] [--distinct N] [--seconds S]
+            cluster [kills|equal|outages|latency|overhead|servers] [--rows N] [--workers N] [--latency MS] [--every S] [--distinct N] [--seconds S]
                                                             workers, PostgreSQL and RabbitMQ on this machine, and what they promise
             micro [--filter GLOB]                           the micro-benchmarks
             """);

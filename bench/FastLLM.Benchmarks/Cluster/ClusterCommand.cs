@@ -9,6 +9,7 @@ internal static class ClusterCommand
     [
         ("kills", Kills.RunAsync),
         ("equal", EqualRequests.RunAsync),
+        ("outages", Outages.RunAsync),
         ("latency", LatencyBound.RunAsync),
         ("overhead", Overhead.RunAsync),
         ("servers", ServerSpeed.RunAsync),

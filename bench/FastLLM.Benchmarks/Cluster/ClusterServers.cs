@@ -5,6 +5,10 @@ namespace FastLLM.Benchmarks.Cluster;
 /// <summary>PostgreSQL, with fsync, and RabbitMQ on this machine.</summary>
 internal sealed class ClusterServers(PostgresServer postgres, RabbitServer rabbit) : IAsyncDisposable
 {
+    public PostgresServer Postgres => postgres;
+
+    public RabbitServer Rabbit => rabbit;
+
     public static async Task<ClusterServers> StartAsync()
     {
         PostgresServer postgres = await PostgresServer.StartAsync(isDurable: true);

@@ -5,8 +5,8 @@ using RabbitMQ.Client.Events;
 namespace FastLLM.Cluster.Broker;
 
 /// <summary>Represents one connection to the broker, from its start to its loss.</summary>
-/// <remarks>The queue is a quorum queue: it survives restarts, and counts deliveries. A message that was given back 20 times goes to the
-/// queue of dead letters.</remarks>
+/// <remarks>The queues are quorum queues: they survive restarts, and count deliveries. A message that was given back 20 times goes to the
+/// queue of dead letters. Chunks that must not wait for all others have a queue of their own, since quorum queues have no priorities.</remarks>
 internal sealed class BrokerSession : IAsyncDisposable
 {
     private const int MaxDeliveries = 20;
@@ -37,6 +37,8 @@ internal sealed class BrokerSession : IAsyncDisposable
 
     /// <summary>Gets a task that ends when the connection is lost.</summary>
     public Task Closed => _closed.Task;
+
+    private string First => _queue + ".first";
 
     private string DeadLetters => _queue + ".dead";
 
@@ -72,18 +74,16 @@ internal sealed class BrokerSession : IAsyncDisposable
     }
 
     /// <summary>Publishes chunks, and waits until the broker has them on its disk.</summary>
-    public async Task PublishAsync(IEnumerable<ChunkId> chunks, CancellationToken cancellationToken)
-    {
-        var properties = new BasicProperties { Persistent = true };
-        foreach (ChunkId[] some in chunks.Chunk(Unconfirmed))
-        {
-            await Task.WhenAll(some.Select(chunk => _publish.BasicPublishAsync(
-                "", _queue, mandatory: true, properties, ChunkMessage.Write(chunk), cancellationToken).AsTask())).ConfigureAwait(false);
-        }
-    }
+    public Task PublishAsync(IEnumerable<ChunkId> chunks, CancellationToken cancellationToken) =>
+        PublishAsync(_queue, chunks, cancellationToken);
+
+    /// <summary>Publishes chunks that workers receive before all others, and waits until the broker has them on its disk.</summary>
+    public Task PublishFirstAsync(IEnumerable<ChunkId> chunks, CancellationToken cancellationToken) =>
+        PublishAsync(First, chunks, cancellationToken);
 
     /// <summary>Receives chunks.</summary>
-    /// <param name="prefetch">The number of messages that may be unacknowledged. Further calls add to it.</param>
+    /// <param name="prefetch">The number of messages that may be unacknowledged, and as many of those that come first. Further calls add
+    /// to it.</param>
     /// <param name="receive">Receives each message, one after the other.</param>
     /// <param name="cancellationToken">Ends the wait for the broker.</param>
     public async Task ConsumeAsync(int prefetch, Func<Delivery, Task> receive, CancellationToken cancellationToken)
@@ -101,7 +101,10 @@ internal sealed class BrokerSession : IAsyncDisposable
                 await _work.BasicNackAsync(message.DeliveryTag, multiple: false, requeue: false).ConfigureAwait(false); // not ours
             }
         };
-        _consumers.Add(await _work.BasicConsumeAsync(_queue, autoAck: false, consumer, cancellationToken).ConfigureAwait(false));
+        foreach (string queue in (string[])[First, _queue])
+        {
+            _consumers.Add(await _work.BasicConsumeAsync(queue, autoAck: false, consumer, cancellationToken).ConfigureAwait(false));
+        }
     }
 
     /// <summary>Receives no more chunks.</summary>
@@ -121,7 +124,8 @@ internal sealed class BrokerSession : IAsyncDisposable
 
     /// <summary>Counts the messages that wait for a worker.</summary>
     public async Task<long> CountAsync(CancellationToken cancellationToken) =>
-        await _publish.MessageCountAsync(_queue, cancellationToken).ConfigureAwait(false);
+        await _publish.MessageCountAsync(_queue, cancellationToken).ConfigureAwait(false)
+        + await _publish.MessageCountAsync(First, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Takes a dead letter, a chunk that was given back too often; <see langword="null"/> if there is none.</summary>
     /// <param name="bury">Records what is to become of the chunk, before the message is gone.</param>
@@ -170,9 +174,22 @@ internal sealed class BrokerSession : IAsyncDisposable
             ["x-dead-letter-exchange"] = "",
             ["x-dead-letter-routing-key"] = DeadLetters,
         };
-        await _publish.QueueDeclareAsync(
-            _queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken)
-            .ConfigureAwait(false);
+        foreach (string queue in (string[])[_queue, First])
+        {
+            await _publish.QueueDeclareAsync(
+                queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    private async Task PublishAsync(string queue, IEnumerable<ChunkId> chunks, CancellationToken cancellationToken)
+    {
+        var properties = new BasicProperties { Persistent = true };
+        foreach (ChunkId[] some in chunks.Chunk(Unconfirmed))
+        {
+            await Task.WhenAll(some.Select(chunk => _publish.BasicPublishAsync(
+                "", queue, mandatory: true, properties, ChunkMessage.Write(chunk), cancellationToken).AsTask())).ConfigureAwait(false);
+        }
     }
 
     private Task OnShutdownAsync(object sender, ShutdownEventArgs reason)

@@ -85,6 +85,13 @@ internal sealed class JobCluster : IAsyncDisposable
         await command.ExecuteNonQueryAsync(Ended);
     }
 
+    /// <summary>Runs a query of one value.</summary>
+    public async Task<T> QueryAsync<T>(string sql)
+    {
+        await using var command = Store.Command(sql);
+        return (T)(await command.ExecuteScalarAsync(Ended))!;
+    }
+
     /// <summary>Fetches a job.</summary>
     /// <returns>The lines.</returns>
     public async Task<string[]> FetchAsync(string job, int exit = 0)
