@@ -35,8 +35,12 @@ internal static class Overhead
         Write("fastllm fetch", fetch.Cpu, fetch.Elapsed);
         TimeSpan cpu = submit.Cpu + worker + server + fetch.Cpu, wall = submit.Elapsed + TimeSpan.FromSeconds(job.Seconds) + fetch.Elapsed;
         Write("cluster, all of it", cpu, wall);
+        List<long> sizes = await cluster.QueryAsync(
+            "select pg_total_relation_size(name::regclass) from unnest(array['fastllm.chunks', 'fastllm.answers']) as name", reader => reader.GetInt64(0));
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"\nThe cluster takes {cpu / run.Cpu:F2} times the CPU and {wall / run.Elapsed:F2} times the time. Peak memory of the worker: {cluster.Workers[0].PeakMegabytes:F0} MB."));
+            CultureInfo.InvariantCulture, $"\nIn the database: {sizes[0] / rows} bytes a row in chunks, {sizes[1] / rows} in answers."));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"The cluster takes {cpu / run.Cpu:F2} times the CPU and {wall / run.Elapsed:F2} times the time. Peak memory of the worker: {cluster.Workers[0].PeakMegabytes:F0} MB."));
         return await ClusterRows.CountWrongAsync(alone, rows) == 0 && await ClusterRows.CountWrongAsync(output, rows) == 0;
 
         void Write(string what, TimeSpan cpuTime, TimeSpan elapsed) => Console.WriteLine(string.Create(

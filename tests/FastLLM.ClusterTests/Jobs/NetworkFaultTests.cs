@@ -84,16 +84,12 @@ public sealed class NetworkFaultTests(SharedServers servers)
     {
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions { Latency = TimeSpan.FromMilliseconds(50) }, Ended);
         await using JobCluster cluster = await JobCluster.CreateAsync(servers);
-        await cluster.ExecuteAsync("""
-            create function fastllm.refuse() returns trigger language plpgsql as
-                $$ begin raise exception 'No space left on device' using errcode = '53100'; end $$;
-            create trigger full_disk before update on fastllm.chunks for each row when (new.output is not null) execute function fastllm.refuse();
-            """);
+        await cluster.FillDiskAsync();
         string job = await cluster.SubmitAsync(cluster.WriteRows(Rows), simulator.ApiBase, "--concurrency", "100");
         RunningTool worker = await cluster.StartWorkerAsync();
         await worker.WaitForMessageAsync("No space left on device");
 
-        await cluster.ExecuteAsync("drop trigger full_disk on fastllm.chunks");
+        await cluster.FreeDiskAsync();
 
         await AssertDoneAsync(cluster, job);
         Assert.Equal(Rows, simulator.Stats.Sends);
