@@ -13,6 +13,10 @@ internal sealed class BrokerSession : IAsyncDisposable
     private const int Unconfirmed = 256;
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
+    // The client's own limits do not hold where the network is silent.
+    private static readonly TimeSpan s_longestOpening = 2 * s_timeout;
+    private static readonly TimeSpan s_longestClosing = TimeSpan.FromSeconds(3);
+
     private readonly IConnection _connection;
     private readonly IChannel _work;
     private readonly IChannel _publish;
@@ -43,32 +47,20 @@ internal sealed class BrokerSession : IAsyncDisposable
     private string DeadLetters => _queue + ".dead";
 
     /// <summary>Connects, and declares the queues of a cluster.</summary>
+    /// <exception cref="TimeoutException">The broker does not answer.</exception>
     public static async Task<BrokerSession> OpenAsync(
         BrokerAddress address, string clusterId, string name, CancellationToken cancellationToken)
     {
-        var factory = new ConnectionFactory
-        {
-            Uri = address.Uri,
-            ClientProvidedName = name,
-            AutomaticRecoveryEnabled = false, // the link connects anew, and the store says what is to be done
-            TopologyRecoveryEnabled = false,
-            RequestedHeartbeat = s_timeout,
-            RequestedConnectionTimeout = s_timeout,
-            ContinuationTimeout = s_timeout,
-        };
-        IConnection connection = await factory.CreateConnectionAsync(cancellationToken).ConfigureAwait(false);
+        using CancellationTokenSource opening = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<BrokerSession> opened = ConnectAsync(address, clusterId, name, opening.Token);
         try
         {
-            var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
-            IChannel work = await connection.CreateChannelAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
-            IChannel publish = await connection.CreateChannelAsync(confirmed, cancellationToken).ConfigureAwait(false);
-            var session = new BrokerSession(connection, work, publish, $"fastllm.{clusterId}");
-            await session.DeclareAsync(cancellationToken).ConfigureAwait(false);
-            return session;
+            return await opened.WaitAsync(s_longestOpening, cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (Exception) when (!opened.IsCompleted)
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            await opening.CancelAsync().ConfigureAwait(false);
+            _ = CloseLateAsync(opened);
             throw;
         }
     }
@@ -122,10 +114,20 @@ internal sealed class BrokerSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Counts the messages that wait for a worker.</summary>
-    public async Task<long> CountAsync(CancellationToken cancellationToken) =>
-        await _publish.MessageCountAsync(_queue, cancellationToken).ConfigureAwait(false)
-        + await _publish.MessageCountAsync(First, cancellationToken).ConfigureAwait(false);
+    /// <summary>Counts the messages that wait for a worker. If the broker does not answer, the connection is lost.</summary>
+    public async Task<long> CountAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _publish.MessageCountAsync(_queue, cancellationToken).ConfigureAwait(false)
+                + await _publish.MessageCountAsync(First, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            _closed.TrySetResult();
+            throw;
+        }
+    }
 
     /// <summary>Takes a dead letter, a chunk that was given back too often; <see langword="null"/> if there is none.</summary>
     /// <param name="bury">Records what is to become of the chunk, before the message is gone.</param>
@@ -150,6 +152,51 @@ internal sealed class BrokerSession : IAsyncDisposable
     /// <summary>Closes the connection. The broker gives what is not acknowledged to others.</summary>
     public async ValueTask DisposeAsync()
     {
+        _closed.TrySetResult();
+        await CloseAsync().WaitAsync(s_longestClosing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static async Task<BrokerSession> ConnectAsync(
+        BrokerAddress address, string clusterId, string name, CancellationToken cancellationToken)
+    {
+        var factory = new ConnectionFactory
+        {
+            Uri = address.Uri,
+            ClientProvidedName = name,
+            AutomaticRecoveryEnabled = false, // the link connects anew, and the store says what is to be done
+            TopologyRecoveryEnabled = false,
+            RequestedHeartbeat = s_timeout,
+            RequestedConnectionTimeout = s_timeout,
+            ContinuationTimeout = s_timeout,
+        };
+        IConnection connection = await factory.CreateConnectionAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+            IChannel work = await connection.CreateChannelAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+            IChannel publish = await connection.CreateChannelAsync(confirmed, cancellationToken).ConfigureAwait(false);
+            var session = new BrokerSession(connection, work, publish, $"fastllm.{clusterId}");
+            await session.DeclareAsync(cancellationToken).ConfigureAwait(false);
+            return session;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async Task CloseLateAsync(Task<BrokerSession> opened)
+    {
+        await ((Task)opened).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opened.IsCompletedSuccessfully)
+        {
+            await (await opened.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task CloseAsync()
+    {
         try
         {
             await _connection.CloseAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(false);
@@ -159,7 +206,6 @@ internal sealed class BrokerSession : IAsyncDisposable
         }
 
         await _connection.DisposeAsync().ConfigureAwait(false);
-        _closed.TrySetResult();
     }
 
     private async Task DeclareAsync(CancellationToken cancellationToken)

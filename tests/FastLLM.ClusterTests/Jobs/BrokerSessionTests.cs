@@ -24,4 +24,23 @@ public sealed class BrokerSessionTests(SharedServers servers)
 
         Assert.Equal(1_000, await received.Reader.ReadAsync(Ended));
     }
+
+    [Fact]
+    public async Task StalledNetwork_IsNoticed_AndWaitsForItEnd()
+    {
+        await using StallingProxy network = StallingProxy.Start((await servers.Rabbit).Port);
+        var uri = new UriBuilder(await servers.CreateVirtualHostAsync()) { Port = network.Port };
+        BrokerAddress address = BrokerAddress.Parse(uri.Uri.ToString());
+        BrokerSession session = await BrokerSession.OpenAsync(address, "c", "test", Ended);
+        await session.ConsumeAsync(prefetch: 1, _ => Task.CompletedTask, Ended);
+
+        network.Stall();
+
+        await session.Closed.WaitAsync(Ended);
+        await session.DisposeAsync().AsTask().WaitAsync(Ended);
+        Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => BrokerSession.OpenAsync(address, "c", "test", Ended));
+        Assert.True(BrokerFault.IsAway(fault), fault.ToString());
+        network.Resume();
+        await using BrokerSession again = await BrokerSession.OpenAsync(address, "c", "test", Ended);
+    }
 }
