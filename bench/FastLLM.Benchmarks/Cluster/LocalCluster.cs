@@ -39,15 +39,15 @@ internal sealed class LocalCluster : IAsyncDisposable
         Environment.SetEnvironmentVariable("FASTLLM_BROKER", $"amqp://{user[0]}@{broker.Authority}{broker.AbsolutePath}");
         Environment.SetEnvironmentVariable("FASTLLM_BROKER_PASSWORD", user[1]);
         var cluster = new LocalCluster(connection, broker);
-        await cluster.MeasureAsync("cluster", "init");
+        await MeasureAsync("cluster", "init");
         return cluster;
     }
 
     /// <summary>Returns the path of a file that is gone with the cluster.</summary>
     public string PathOf(string name) => _folder.PathOf(name);
 
-    /// <summary>Runs a command to its end.</summary>
-    public Task<ProcessRun> MeasureAsync(params string[] arguments) => ProcessRun.MeasureAsync(() => Tool.Start(Tool.Built, arguments));
+    /// <summary>Runs a command to its end, on the cluster that was created last.</summary>
+    public static Task<ProcessRun> MeasureAsync(params string[] arguments) => ProcessRun.MeasureAsync(() => Tool.Start(Tool.Built, arguments));
 
     /// <summary>Starts workers.</summary>
     public async Task StartWorkersAsync(int count) =>
@@ -66,9 +66,9 @@ internal sealed class LocalCluster : IAsyncDisposable
         return at;
     }
 
-    /// <summary>Submits a file.</summary>
+    /// <summary>Submits a file to the cluster that was created last.</summary>
     /// <returns>The ID of the job.</returns>
-    public async Task<string> SubmitAsync(string input, string baseUrl, int inFlight) =>
+    public static async Task<string> SubmitAsync(string input, string baseUrl, int inFlight) =>
         (await MeasureAsync("submit", input, "--base-url", baseUrl, "--concurrency", $"{inFlight}")).Output.Trim();
 
     /// <summary>Waits until a job has ended.</summary>
