@@ -1,5 +1,6 @@
 using FastLLM.Benchmarks;
 using FastLLM.Benchmarks.Answers;
+using FastLLM.Benchmarks.Cluster;
 using FastLLM.Benchmarks.ClusterLimits;
 using FastLLM.Benchmarks.Crash;
 using FastLLM.Benchmarks.Faults;
@@ -26,6 +27,8 @@ switch (args is [var command, ..] ? command : "")
         return await AnswersCommand.RunAsync(flags);
     case SharedRows.ChildCommand:
         return await SharedRows.RunChildAsync(flags);
+    case "cluster":
+        return await ClusterCommand.RunAsync(flags);
     case "cluster-limits":
         return await ClusterLimitsCommand.RunAsync(flags);
     case "crash":
@@ -53,6 +56,8 @@ switch (args is [var command, ..] ? command : "")
                                                             processes with equal requests, and how often they are sent
             cluster-limits [--only configured,learned,learned-burst] [--plan 120:term,155:add,…,260:end] [--workers N] [--clocks] [--seconds]
                                                             limits that workers on PostgreSQL and RabbitMQ share; also --throttle LAW, --ideal N, --rpm N
+            cluster [kills|equal|outages|latency|overhead|servers] [--rows N] [--workers N] [--latency MS] [--every S] [--distinct N] [--seconds S]
+                                                            workers, PostgreSQL and RabbitMQ on this machine, and what they promise
             micro [--filter GLOB]                           the micro-benchmarks
             """);
         return 2;

@@ -55,7 +55,10 @@ internal static class WorkerCommand
         string id = $"{Environment.MachineName}-{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
         TextWriter writer = TextWriter.Synchronized(messages);
         void Say(string text) => writer.WriteLine(TerminalText.Clean(text, 1000));
-        await using var cache = new PostgresCache(store, new PostgresCacheOptions { OnNotice = Say, TimeProvider = time });
+
+        // A worker has nothing to do without the database, and a job must not stop because it was away.
+        await using var cache = new PostgresCache(
+            store, new PostgresCacheOptions { OnNotice = Say, TimeProvider = time, MaxOutage = TimeSpan.MaxValue });
         await using var limits = new SharedLimits(new PostgresLimits(store), time, Say);
         using var worker = new Worker(
             new WorkerOptions

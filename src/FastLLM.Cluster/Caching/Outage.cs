@@ -107,10 +107,11 @@ internal sealed class Outage(NpgsqlDataSource source, PostgresCacheOptions optio
             if (!_isReported)
             {
                 _isReported = true;
-                options.OnNotice?.Invoke(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The database of the answers does not respond ({Reason(cause)}). "
-                        + $"Nothing new is sent; waiting up to {options.MaxOutage:c}."));
+                string until = options.MaxOutage == TimeSpan.MaxValue
+                    ? "until it is back"
+                    : string.Create(CultureInfo.InvariantCulture, $"up to {options.MaxOutage:c}");
+                options.OnNotice?.Invoke(
+                    $"The database of the answers does not respond ({Reason(cause)}). Nothing new is sent; waiting {until}.");
             }
         }
 

@@ -26,7 +26,7 @@ public sealed class PostgresCacheOptions
 
     /// <summary>Gets or sets how long look-ups and puts wait for a database that is away: restarting, unreachable, or full. After that they
     /// fail, which stops the runs of a manager.</summary>
-    /// <value>The default is 2 minutes.</value>
+    /// <value>The default is 2 minutes; <see cref="TimeSpan.MaxValue"/> waits until it is back.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public TimeSpan MaxOutage
     {

@@ -67,6 +67,7 @@ internal static class StoreFault
         PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } =>
             "The database has no tables of FastLLM. Run this first: fastllm cluster init",
         PostgresException e => $"PostgreSQL: {e.MessageText} ({e.SqlState})",
-        _ => $"PostgreSQL cannot be reached: {fault.InnerException?.Message ?? fault.Message}",
+        { InnerException: { } cause } => $"PostgreSQL cannot be reached: {fault.Message} ({cause.Message})", // the first has the address
+        _ => $"PostgreSQL cannot be reached: {fault.Message}",
     };
 }

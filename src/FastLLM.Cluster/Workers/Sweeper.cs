@@ -37,7 +37,7 @@ internal sealed class Sweeper(ChunkStore chunks, WorkerStore workers, WorkerLeas
         if (left.Count > 0)
         {
             say(FormattableString.Invariant($"{left.Count:N0} chunks of workers that ended are published again."));
-            await session.PublishAsync(left, cancellationToken).ConfigureAwait(false);
+            await session.PublishFirstAsync(left, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -20,8 +20,9 @@ internal sealed class Worker(WorkerOptions options, string clusterId) : IDisposa
     /// fail.</remarks>
     public const int MaxCrashes = 8;
 
-    // From so many on, a worker has the chunk without others, so that these are not suspected with it.
-    private const int SuspectCrashes = 2;
+    // From so many on, a worker has the chunk without others, so that these are not suspected with it. It takes nothing else meanwhile, so
+    // chunks that were only there when their workers were killed should not come so far.
+    private const int SuspectCrashes = MaxCrashes / 2;
 
     private static readonly TimeSpan s_renewal = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(1);

@@ -27,6 +27,7 @@ public sealed class FaultTests(SharedServers servers)
         (ClusterJob done, _) = await cluster.FollowAsync(job);
 
         Assert.Equal((ClusterJob.Done, 3_000L), (done.State, done.Counts.Answered));
+        Assert.InRange(await cluster.QueryAsync<short>("select max(crashes) from fastllm.chunks"), 1, short.MaxValue);
         JobCluster.AssertRows(await cluster.FetchAsync(job), 3_000);
     }
 

@@ -85,6 +85,24 @@ internal sealed class JobCluster : IAsyncDisposable
         await command.ExecuteNonQueryAsync(Ended);
     }
 
+    /// <summary>Lets outputs of chunks, from a number on, find the disk of the database full.</summary>
+    public Task FillDiskAsync(int from = 0) => ExecuteAsync($"""
+        create function fastllm.refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'No space left on device' using errcode = '53100'; end $$;
+        create trigger full_disk before update on fastllm.chunks for each row
+            when (new.output is not null and new.number >= {from}) execute function fastllm.refuse();
+        """);
+
+    /// <summary>Lets there be room on the disk again.</summary>
+    public Task FreeDiskAsync() => ExecuteAsync("drop trigger full_disk on fastllm.chunks");
+
+    /// <summary>Runs a query of one value.</summary>
+    public async Task<T> QueryAsync<T>(string sql)
+    {
+        await using var command = Store.Command(sql);
+        return (T)(await command.ExecuteScalarAsync(Ended))!;
+    }
+
     /// <summary>Fetches a job.</summary>
     /// <returns>The lines.</returns>
     public async Task<string[]> FetchAsync(string job, int exit = 0)

@@ -66,10 +66,13 @@ public sealed class JobTests(SharedServers servers)
         using (RunningTool first = cluster.Tool.Start(command))
         {
             await first.WaitForMessageAsync("Submitted as");
-            await cluster.StartWorkerAsync();
+            await cluster.FillDiskAsync(from: 1); // the job cannot end before it is interrupted
+            RunningTool worker = await cluster.StartWorkerAsync();
+            await worker.WaitForMessageAsync("No space left on device");
             first.Signal("INT");
             ToolResult interrupted = await first.WaitAsync();
             Assert.Equal(130, interrupted.Exit);
+            await cluster.FreeDiskAsync();
         }
 
         ToolResult result = await cluster.Tool.RunAsync(command);

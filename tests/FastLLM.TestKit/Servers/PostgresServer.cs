@@ -4,7 +4,7 @@ namespace FastLLM.TestKit.Servers;
 
 /// <summary>A PostgreSQL server of its own on a loopback port, with an empty database for each test.</summary>
 /// <remarks>One server serves all tests of an assembly; only a test that stops it has one of its own. Tests connect as an ordinary user with a
-/// password, who owns the databases. The data survive kills of the server, but not of the machine (fsync is off).</remarks>
+/// password, who owns the databases. The data survive kills of the server, but not of the machine (fsync is off), unless it is durable.</remarks>
 public sealed class PostgresServer : IAsyncDisposable
 {
     /// <summary>The user of the tests.</summary>
@@ -21,12 +21,14 @@ public sealed class PostgresServer : IAsyncDisposable
     private static readonly string[] s_asUser = Environment.IsPrivilegedProcess ? ["runuser", "-u", Superuser, "--"] : [];
 
     private readonly string _folder;
+    private readonly bool _isDurable;
     private ServerProcess? _process;
     private int _databases;
 
-    private PostgresServer(string folder, int port)
+    private PostgresServer(string folder, int port, bool isDurable)
     {
         _folder = folder;
+        _isDurable = isDurable;
         Port = port;
     }
 
@@ -45,11 +47,15 @@ public sealed class PostgresServer : IAsyncDisposable
     private string Data => Path.Combine(_folder, "data");
 
     /// <summary>Starts a new server.</summary>
-    public static async Task<PostgresServer> StartAsync()
+    public static Task<PostgresServer> StartAsync() => StartAsync(isDurable: false);
+
+    /// <summary>Starts a new server.</summary>
+    /// <param name="isDurable">Whether commits wait for the disk.</param>
+    public static async Task<PostgresServer> StartAsync(bool isDurable)
     {
         string folder = Path.Combine(Path.GetTempPath(), $"fastllm-postgres-{Guid.NewGuid():N}");
         await Programs.RunAsync("install", Environment.IsPrivilegedProcess ? ["-d", "-o", Superuser, "-m", "700", folder] : ["-d", "-m", "700", folder]);
-        var server = new PostgresServer(folder, LoopbackPort.Take());
+        var server = new PostgresServer(folder, LoopbackPort.Take(), isDurable);
         try
         {
             await server.CreateAsync();
@@ -90,7 +96,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public async Task StartAgainAsync() => _process = await ServerProcess.StartAsync(
         new ServerStart(
             [Path.Combine(s_programs!, "postgres"), "-D", Data, "-p", Port.ToString(CultureInfo.InvariantCulture),
-                "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"],
+                "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", $"fsync={(_isDurable ? "on" : "off")}", "-c", "max_connections=200"],
             _folder,
             "INT") { Prefix = s_asUser },
         "ready to accept connections");

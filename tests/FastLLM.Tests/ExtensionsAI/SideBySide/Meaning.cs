@@ -36,7 +36,7 @@ internal static class Meaning
     private static string Of(CitationAnnotation citation) =>
         $"{citation.Title} {citation.Url} {string.Join(',', citation.AnnotatedRegions?.OfType<TextSpanAnnotatedRegion>().Select(region => $"{region.StartIndex}-{region.EndIndex}") ?? [])}";
 
-    // A count of zero and none mean the same.
+    // Of additional counts, zero and none mean the same.
     private static string Of(UsageDetails? usage) => usage is null ? "no usage"
         : $"{usage.InputTokenCount} {usage.OutputTokenCount} {usage.TotalTokenCount} {usage.CachedInputTokenCount} {usage.ReasoningTokenCount} "
             + string.Join(' ', (usage.AdditionalCounts ?? []).Where(count => count.Value != 0).OrderBy(count => count.Key, StringComparer.Ordinal).Select(count => $"{count.Key}={count.Value}"));
