@@ -103,7 +103,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }
-        else if (limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.IsByInFlight)
+        else if (Search.SeesAll && limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.IsByInFlight)
         {
             // A known limit on what is in flight that has become lower looks like that too.
             int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
@@ -141,7 +141,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         Limits limits = Search.Limits;
         bool isPaced = Search.Pacer.IsOn;
         var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
-        if (evidence.IsAboutInFlight || (limits.IsInFlightLearnt && !isPaced && evidence.IsByInFlight))
+        if (evidence.IsAboutInFlight || (Search.SeesAll && limits.IsInFlightLearnt && !isPaced && evidence.IsByInFlight))
         {
             Search.Go(new FewerInFlight(Search, trouble), now);
             return;

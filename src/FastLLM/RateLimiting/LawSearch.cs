@@ -35,15 +35,21 @@ internal sealed class LawSearch
     /// <param name="cap">The limit on what is in flight.</param>
     /// <param name="pacer">The limit on the rate.</param>
     /// <param name="firstAt">When the first send began.</param>
-    public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt)
+    /// <param name="seesAll">Whether nobody else shares the limit.</param>
+    public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt, bool seesAll)
     {
         (Sends, Cap, Pacer) = (sends, cap, pacer);
-        _cycles = new CycleMeter(firstAt);
+        _cycles = new CycleMeter(firstAt, seesAll);
+        Pattern = new RefusalPattern(seesAll);
+        SeesAll = seesAll;
         Trusted = Limits;
         _phase = new Holding(this);
     }
 
     public SendCounter Sends { get; }
+
+    /// <summary>Gets a value indicating whether nobody else shares the limit.</summary>
+    public bool SeesAll { get; }
 
     public InFlightCap Cap { get; }
 
@@ -56,7 +62,7 @@ internal sealed class LawSearch
     public NoiseFloor Floor { get; } = new();
 
     /// <summary>Gets how the refusals of the present phase are spread.</summary>
-    public RefusalPattern Pattern { get; } = new();
+    public RefusalPattern Pattern { get; }
 
     /// <summary>Gets the last moment at which the provider had nothing left: what it accepts from there to the next such moment is its
     /// limit.</summary>

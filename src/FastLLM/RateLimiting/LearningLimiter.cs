@@ -10,7 +10,8 @@ namespace FastLLM.RateLimiting;
 /// <param name="ceiling">The most in flight, never exceeded.</param>
 /// <param name="slowStart">Whether to start with few in flight and double them while nothing is refused; otherwise the ceiling is the
 /// start.</param>
-internal sealed class LearningLimiter(int ceiling, bool slowStart)
+/// <param name="seesAll">Whether nobody else shares the limit. How refusals are spread over a part of the sends shows nothing.</param>
+internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll = true)
 {
     // However few are allowed in flight: so long without a send would look like a hang. The send it allows is also a probe.
     private const double LongestPause = 5;
@@ -111,7 +112,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     {
         _sends.End();
         _sends.Refuse(mark, now);
-        _search ??= new LawSearch(_sends, _cap, _pacer, _firstAt);
+        _search ??= new LawSearch(_sends, _cap, _pacer, _firstAt, seesAll);
         _search.Refused(mark, now, retryAfter);
     }
 
@@ -162,7 +163,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart)
     /// <param name="now">The time.</param>
     public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
     {
-        _search ??= new LawSearch(_sends, _cap, _pacer, double.IsNaN(_firstAt) ? now : _firstAt);
+        _search ??= new LawSearch(_sends, _cap, _pacer, double.IsNaN(_firstAt) ? now : _firstAt, seesAll);
         _search.Adopt(limits, noise, follows, hasGrown, now);
     }
 

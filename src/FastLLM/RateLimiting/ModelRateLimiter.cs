@@ -22,7 +22,7 @@ internal sealed class ModelRateLimiter
         _limiters = limiters;
         Model = model;
         _configured = configured;
-        _learned = new LearningLimiter(limiters.Concurrency, slowStart);
+        _learned = new LearningLimiter(limiters.Concurrency, slowStart, seesAll: !limiters.IsShared);
         _share = limiters.IsShared ? new LearnedShare(_learned) : null;
         _shownLimit = _learned.Limit;
         Timer = new WakeTimer(limiters.Time, this);

@@ -89,7 +89,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     private void Refuse(double now)
     {
-        if (!HasGrown || Search.Evidence.IsByInFlight)
+        if (!HasGrown || (Search.SeesAll && Search.Evidence.IsByInFlight))
         {
             Search.Cap.Set(_passed, true);
             End(now, Calm);

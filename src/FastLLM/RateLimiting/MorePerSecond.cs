@@ -44,6 +44,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
 
     public override Limits? Before => _before;
 
+    // If others use the limit too, what was accepted here from empty to empty is only a part of it.
+    private bool SharesLimit => !Search.SeesAll;
+
     public override void Begin(double now)
     {
         _began = new Emptied(now, Search.Accepted);
@@ -77,7 +80,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         {
             // So much is not even asked for: the rate limits nothing. If only slots are lacking, it may once there are more.
             bool maySoon = Search.Cap.HasHeldBack && Search.Cap.Value < Search.Cap.Ceiling;
-            Search.Pacer.Set(maySoon ? Search.Cap.IsLearnt ? _passed : Search.Pacer.Rate : double.PositiveInfinity, now);
+            double enough = Search.Cap.IsLearnt && !SharesLimit ? _passed : Search.Pacer.Rate;
+            Search.Pacer.Set(maySoon ? enough : double.PositiveInfinity, now);
             End(now, true, 0);
             return;
         }
@@ -121,7 +125,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher.
         // Otherwise what was accepted on the way was saved up before.
         double accepted = AcceptedRate(now);
-        if (!Search.Floor.IsNoisy && _before.Rate > Fast && (accepted > _before.Rate * Proof || _passed < _before.Rate * Little))
+        bool isProved = accepted > _before.Rate * Proof || _passed < _before.Rate * Little;
+        if (!Search.Floor.IsNoisy && (SharesLimit || (_before.Rate > Fast && isProved)))
         {
             if (evidence.Accepted < FewestForRate)
             {

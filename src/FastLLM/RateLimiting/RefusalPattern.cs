@@ -7,7 +7,9 @@ namespace FastLLM.RateLimiting;
 /// refusals are noise, it is as large; if a limit makes them, it is clearly smaller or larger. What a cut does need not be seen, so nothing
 /// has to be cut.
 /// </remarks>
-internal sealed class RefusalPattern
+/// <param name="seesAll">Whether these are all sends that the provider counts. Of half of them, what a limit refuses looks
+/// half like chance.</param>
+internal sealed class RefusalPattern(bool seesAll = true)
 {
     private const int Block = SendCounter.Block;
 
@@ -20,6 +22,7 @@ internal sealed class RefusalPattern
     // A limit makes a tenth of the variance of chance, or less. Chance makes less than a quarter of its mean once in ten thousand times with
     // all blocks, and less than a tenth once in a thousand times with the fewest.
     private const double LeastRandom = 0.4;
+    private const double LeastRandomOfPart = 0.7;
     private const double MostRegular = 0.25;
     private const double MostRegularIfFew = 0.1;
     private const int FewestForRegular = 18;
@@ -55,14 +58,16 @@ internal sealed class RefusalPattern
     public double Change { get; private set; }
 
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
-    public bool IsRandom => Count >= Fewest && Share is > 0 and < MostRandom
-        && Dispersion > LeastRandom && Dispersion < 1 + (2 * Deviation) && Change > LeastChange;
+    public bool IsRandom => Count >= (seesAll ? Fewest : FewestForRegular) && Share is > 0 and < MostRandom
+        && Dispersion > (seesAll ? LeastRandom : LeastRandomOfPart) && Dispersion < 1 + (2 * Deviation) && Change > LeastChange;
 
     /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
-    public bool IsRegular => Count >= Fewest && Dispersion < (Count < FewestForRegular ? MostRegularIfFew : MostRegular);
+    public bool IsRegular => IsEnough && Dispersion < (Count < FewestForRegular ? MostRegularIfFew : MostRegular);
 
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
-    public bool IsClustered => Count >= Fewest && Dispersion > 1 + (4 * Deviation);
+    public bool IsClustered => IsEnough && Dispersion > 1 + (4 * Deviation);
+
+    private bool IsEnough => seesAll && Count >= Fewest;
 
     private int Count => Math.Min(_count, Most);
 

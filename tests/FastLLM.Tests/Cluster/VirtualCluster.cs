@@ -59,7 +59,7 @@ internal sealed class VirtualCluster(VirtualLaw law, int workers)
         _random = new Random(Seed);
         for (var i = 0; i < workers; i++)
         {
-            var client = new Client(i, new LearningLimiter(Concurrency, SlowStart));
+            var client = new Client(i, new LearningLimiter(Concurrency, SlowStart, seesAll: !IsShared));
             (double start, double stop) = Lives(i);
             _events.Enqueue((Step.Start, client, default), start + (0.01 * i));
             _events.Enqueue((Step.Stop, client, default), stop);
