@@ -69,7 +69,7 @@ internal static class ChatAnswers
             AdditionalCounts = counts.Count > 0 ? counts : null,
         };
 
-        // Without details, nobody has said that there were none.
+        // Without details, it is not known that there were none.
         static long? Known(long count, JsonElement details) => count > 0 || details.ValueKind == JsonValueKind.Object ? count : null;
 
         void Count(string name, JsonElement details, string member)

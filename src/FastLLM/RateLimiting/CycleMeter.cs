@@ -2,7 +2,7 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Measures what a provider accepts from one opening to the next, when a closure has ended.</summary>
 /// <param name="firstAt">When the first send began: it opens the first cycle, as a probe does a later one.</param>
-/// <param name="seesAll">Whether nobody else shares the limit. Others may take the slot that a second probe would show.</param>
+/// <param name="seesAll">Whether no other process shares the limit. Others may take the slot that a second probe would show.</param>
 internal sealed class CycleMeter(double firstAt, bool seesAll)
 {
     // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.

@@ -35,7 +35,7 @@ internal sealed class LawSearch
     /// <param name="cap">The limit on what is in flight.</param>
     /// <param name="pacer">The limit on the rate.</param>
     /// <param name="firstAt">When the first send began.</param>
-    /// <param name="seesAll">Whether nobody else shares the limit.</param>
+    /// <param name="seesAll">Whether no other process shares the limit.</param>
     public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt, bool seesAll)
     {
         (Sends, Cap, Pacer) = (sends, cap, pacer);
@@ -48,7 +48,7 @@ internal sealed class LawSearch
 
     public SendCounter Sends { get; }
 
-    /// <summary>Gets a value indicating whether nobody else shares the limit.</summary>
+    /// <summary>Gets a value indicating whether no other process shares the limit.</summary>
     public bool SeesAll { get; }
 
     public InFlightCap Cap { get; }

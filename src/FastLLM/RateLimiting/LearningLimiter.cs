@@ -10,7 +10,7 @@ namespace FastLLM.RateLimiting;
 /// <param name="ceiling">The most in flight, never exceeded.</param>
 /// <param name="slowStart">Whether to start with few in flight and double them while nothing is refused; otherwise the ceiling is the
 /// start.</param>
-/// <param name="seesAll">Whether nobody else shares the limit. How refusals are spread over a part of the sends shows nothing.</param>
+/// <param name="seesAll">Whether no other process shares the limit. How refusals are spread over a part of the sends shows nothing.</param>
 internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll = true)
 {
     // However few are allowed in flight: so long without a send would look like a hang. The send it allows is also a probe.

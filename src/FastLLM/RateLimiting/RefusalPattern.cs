@@ -19,8 +19,8 @@ internal sealed class RefusalPattern(bool seesAll = true)
     private const double Weight = 0.25;
     private const double MostUsual = 0.8;
 
-    // A limit makes a tenth of the variance of chance, or less. Chance makes less than a quarter of its mean once in ten thousand times with
-    // all blocks, and less than a tenth once in a thousand times with the fewest.
+    // A limit makes a tenth of the variance of chance, or less. Chance makes less than a quarter of its mean once in ten thousand times
+    // with all blocks, and less than a tenth once in a thousand times with the fewest.
     private const double LeastRandom = 0.4;
     private const double LeastRandomOfPart = 0.7;
     private const double MostRegular = 0.25;

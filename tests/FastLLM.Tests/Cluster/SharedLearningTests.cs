@@ -11,19 +11,16 @@ public sealed class SharedLearningTests
 {
     [Theory]
     [InlineData(50, 10, 4, 0.03)]
-    [InlineData(50, 50, 4, 0.03)]
+    [InlineData(50, 50, 4, 0.04)]
     [InlineData(1_000, 50, 4, 0.03)]
     [InlineData(50, 10, 1, 0.03)]
-    [InlineData(50, 10, 8, 0.04)]
+    [InlineData(50, 10, 8, 0.03)]
     public void Bucket_IsFoundAndUsedTogether(double perSecond, double burst, int workers, double refused)
     {
-        Assert.All(Enumerable.Range(1, 5), seed =>
-        {
-            VirtualCluster run = new VirtualCluster(new BucketLaw(perSecond, burst), workers) { Seed = seed }.Run(180);
+        VirtualCluster[] runs = [.. Enumerable.Range(1, 8).Select(seed => new VirtualCluster(new BucketLaw(perSecond, burst), workers) { Seed = seed }.Run(180))];
 
-            Assert.InRange(run.Goodput(20, 180) / perSecond, 0.9, 1.02);
-            Assert.InRange(run.Refused(20, 180), 0, refused);
-        });
+        Assert.All(runs, run => Assert.InRange(run.Goodput(20, 180) / perSecond, 0.9, 1.02));
+        Assert.InRange(runs.Average(static run => run.Refused(20, 180)), 0, refused);
     }
 
     [Fact]
