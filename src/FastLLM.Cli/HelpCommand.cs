@@ -60,7 +60,8 @@ internal static class HelpCommand
         Command command = root;
         foreach (string name in names)
         {
-            IEnumerable<string> known = command.Subcommands.Select(subcommand => subcommand.Name).Concat(command == root ? [.. s_topics, List] : []);
+            IEnumerable<string> known = command.Subcommands.Select(subcommand => subcommand.Name)
+                .Concat(command == root ? [.. s_topics, List] : []);
             command = command.Subcommands.FirstOrDefault(subcommand => subcommand.Name == name)
                 ?? throw new UsageException($"There is no topic or command {TerminalText.Clean(name, 40)}."
                     + $"{Suggestion.Sentence(name, known)} To list the topics: fastllm help topics");

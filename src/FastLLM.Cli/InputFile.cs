@@ -19,7 +19,8 @@ internal static class InputFile
             return new UsageException($"{shown} is a folder. Name a file of {content} in it.");
         }
 
-        if (path.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || path.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
+        if (path.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+            || path.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
         {
             string quoted = TerminalText.Clean(TerminalText.Quote(path));
             return new UsageException($"{shown} is an address, not a file. Download it first, such as with: curl -fLO {quoted}");

@@ -6,7 +6,8 @@ namespace FastLLM.Cluster.Broker;
 
 /// <summary>Represents one connection to the broker, from its start to its loss.</summary>
 /// <remarks>The queues are quorum queues: they survive restarts, and count deliveries. A message that was given back 20 times goes to the
-/// queue of dead letters. Chunks that must not wait for all others have a queue of their own, since quorum queues have no priorities.</remarks>
+/// queue of dead letters. Chunks that must not wait for all others have a queue of their own, since quorum queues have no
+/// priorities.</remarks>
 internal sealed class BrokerSession : IAsyncDisposable
 {
     private const int MaxDeliveries = 20;

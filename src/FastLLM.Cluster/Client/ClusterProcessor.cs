@@ -71,7 +71,9 @@ internal sealed class ClusterProcessor(
         submission.EarlierCost = _earlier;
         string name = Path.GetFileName(setup.Options.Input);
         long? submitted = known is not null ? null : await StoreFault.GuardAsync(
-            () => submission.SubmitAsync(id, name, spec, setup.Index.ReadPendingAsync(resume, reusesRows: true, cancellationToken), cancellationToken)).ConfigureAwait(false);
+            () => submission.SubmitAsync(
+                id, name, spec, setup.Index.ReadPendingAsync(resume, reusesRows: true, cancellationToken), cancellationToken))
+            .ConfigureAwait(false);
         bool isNew = submitted is not null;
         if (isNew)
         {
@@ -150,7 +152,11 @@ internal sealed class ClusterProcessor(
         Cost = _counter.Cost,
         JobCost = Math.Max(_earlier, costs.EarlierCost + _counter.Cost),
         Budget = setup.Manager.Options.Budget,
-        Stats = follower.Latest with { RequestsCompleted = _counter.Counts.Answered + _counter.Counts.Failed, Failed = _counter.Counts.Failed },
+        Stats = follower.Latest with
+        {
+            RequestsCompleted = _counter.Counts.Answered + _counter.Counts.Failed,
+            Failed = _counter.Counts.Failed,
+        },
         Stopped = stopped ?? (job is { State: ClusterJob.Canceled } && Pending > 0
             ? RowProcessor.StoppedBy(FailureKind.Canceled, $"The job {job.Id} was canceled.")
             : null),

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FastLLM.Cluster.Chunks;
 using FastLLM.Cluster.Store;
+using FastLLM.RateLimiting;
 using Npgsql;
 
 namespace FastLLM.Cluster.Limits;
@@ -41,6 +42,6 @@ internal sealed class LearnedLimitsReader(ClusterStore store)
             InFlight = law.InFlight is { } most ? Math.Max(1, (int)most) : null,
 
             // A rate is held just below the limit; what is refused at random comes on top.
-            RequestsPerSecond = law.PerSecond * (1 - law.RandomShare) / SharedLearning.Below,
+            RequestsPerSecond = law.PerSecond * (1 - law.RandomShare) / MorePerSecond.Below,
         };
 }

@@ -6,12 +6,8 @@ namespace FastLLM.Cluster.Limits;
 /// cref="LimitAllocator"/>.</summary>
 internal static class SharedLearning
 {
-    /// <summary>What of a measured rate is used: just below it.</summary>
-    public const double Below = 0.97;
-
     // A leader that has nothing to send for so long learns nothing.
     private const double LeaderMayRest = 3;
-
 
     // Even a cut that tries whether less is refused at all is no deeper than three quarters, of a rate that may be measured too low by an
     // eighth while what all accept is still too high by as much: after a limit that was halved, for example.
@@ -73,7 +69,7 @@ internal static class SharedLearning
 
     private static LearnedLaw? Learned(LimitState state, IReadOnlyList<Member> others, Member member, LearnedReport report)
     {
-        double accepted = others.Append(member).Sum(static one => one.Accepted) * Below;
+        double accepted = others.Append(member).Sum(static one => one.Accepted) * MorePerSecond.Below;
         if (state.Law is not null)
         {
             if (report is { InFlight: null, PerSecond: null, RandomShare: 0 } && !IsBeyond(state.Law, member))

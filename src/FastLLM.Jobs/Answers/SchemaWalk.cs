@@ -95,7 +95,9 @@ internal sealed class SchemaWalk(JsonElement root, List<string> refused, List<st
         {
             if (type is not null && !s_types.Contains(type, StringComparer.Ordinal))
             {
-                string hint = Suggestion.For(type, s_types) is { } meant ? $"did you mean \"{meant}\"?" : $"use {string.Join(", ", s_types)}";
+                string hint = Suggestion.For(type, s_types) is { } meant
+                    ? $"did you mean \"{meant}\"?"
+                    : $"use {string.Join(", ", s_types)}";
                 refused.Add($"{place}: \"{type}\" is not a type of JSON Schema ({hint})");
             }
         }

@@ -156,7 +156,8 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"{resume.Damaged:N0} lines of {log} are no records and are skipped; {copy} is a copy of the file.");
         }
 
-        foreach ((FormattableString notice, bool isWarning) in resume.Notices(log, setup.IsSorted && (setup.IsPipe || setup.Index.Count > 0)))
+        bool isSorted = setup.IsSorted && (setup.IsPipe || setup.Index.Count > 0);
+        foreach ((FormattableString notice, bool isWarning) in resume.Notices(log, isSorted))
         {
             (isWarning ? (Action<FormattableString>)setup.Warn : setup.Say)(notice);
         }

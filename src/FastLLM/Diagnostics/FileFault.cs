@@ -3,7 +3,8 @@ namespace FastLLM.Diagnostics;
 /// <summary>Describes why the system refuses to open, read or write a file.</summary>
 internal static class FileFault
 {
-    /// <summary>Returns what happened to which file, and what to do about it. Messages that are not the system's stay as they are.</summary>
+    /// <summary>Returns what happened to which file, and what to do about it. Messages that are not the system's stay as they
+    /// are.</summary>
     public static string Describe(Exception fault)
     {
         ArgumentNullException.ThrowIfNull(fault);

@@ -9,15 +9,12 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
     // Answers that come together leave slots together, so at first it may look like less than it is.
     private const double LeastPart = 0.35;
 
-    private double _since;
-
     public override double LikelyShare => trouble.LikelyShare;
 
     public override Limits? Before => trouble.Before;
 
     public override void Begin(double now)
     {
-        _since = now;
         int inFlight = Math.Min(trouble.InFlight, trouble.Before.InFlight);
         Search.Set(trouble.Before with { InFlight = inFlight, IsInFlightLearnt = true }, now);
     }
@@ -39,7 +36,7 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
         else if (level == ShareLevel.Low && evidence.Sent(Search.Sends) >= Fewest)
         {
             double rate = trouble.Before.Rate;
-            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - _since))
+            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - Search.PhaseAt))
             {
                 // Far more was accepted a second before, which takes more in flight: so the cut is too deep to show anything.
                 Refute(now, trouble.Rate);

@@ -63,9 +63,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
                 // Clearly less is sent than was just accepted, so no limit refuses the rest.
                 Search.Schedule.IsRough = false;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                double accepted = trouble.IsByClosure ? rate : Math.Max(rate, trouble.Rate);
-                Search.Set(trouble.Before with { Rate = Math.Min(floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
-                Search.Learned(now);
+                EndWithLimit(trouble.IsByClosure ? rate : Math.Max(rate, trouble.Rate), now);
             }
             else
             {
@@ -87,8 +85,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         Search.Go(new FewerPerSecond(Search, trouble with { IsByClosure = true }, cycle.Rate), now);
     }
 
-    // What is still refused is noise. If as much was refused before the cut, all of it was. If everything was refused, noise may have looked
-    // like that, as it was not known: only the second time it has not.
+    // What is still refused is noise. If as much was refused before the cut, all of it was. If everything was refused, noise may have
+    // looked like that, as it was not known: only the second time it has not.
     private void EndRandom(double now)
     {
         var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
@@ -100,10 +98,17 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         if (isAll)
         {
             EndWithNoise(trouble, now);
-            return;
         }
+        else
+        {
+            EndWithLimit(rate, now);
+        }
+    }
 
-        Search.Set(trouble.Before with { Rate = Math.Min(Search.Floor.Before(rate) * Slightly, trouble.Before.Rate) }, now);
+    // Beside the noise there is a limit: just below what it accepted.
+    private void EndWithLimit(double accepted, double now)
+    {
+        Search.Set(trouble.Before with { Rate = Math.Min(Search.Floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
         Search.Learned(now);
     }
 

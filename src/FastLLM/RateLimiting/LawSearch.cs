@@ -25,7 +25,6 @@ internal sealed class LawSearch
     private const double Doubtless = 9;
 
     private readonly CycleMeter _cycles;
-    private double _phaseAt;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
@@ -87,6 +86,9 @@ internal sealed class LawSearch
 
     /// <summary>Gets the law as it was when nothing was tried: a trial changes the limits only for a moment.</summary>
     public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
+
+    /// <summary>Gets when the present phase began.</summary>
+    public double PhaseAt { get; private set; }
 
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
     public bool IsHolding => _phase is Holding or Following && !Closure.IsClosed;
@@ -171,12 +173,12 @@ internal sealed class LawSearch
 
     /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
     public bool IsLate(double now) =>
-        Evidence.Sent(Sends) >= MaxInTrial || (now > _phaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+        Evidence.Sent(Sends) >= MaxInTrial || (now > PhaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
 
     public void Go(SearchPhase phase, double now)
     {
         _law = Law;
-        _phaseAt = now;
+        PhaseAt = now;
         _phase = phase;
         StartEvidence();
         Pattern.Start(Sends.Count);

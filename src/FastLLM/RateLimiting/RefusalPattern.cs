@@ -48,7 +48,7 @@ internal sealed class RefusalPattern(bool seesAll = true)
     public double Usual => Math.Min(_usual, MostUsual);
 
     /// <summary>Gets what was accepted a second.</summary>
-    public double Rate { get; private set; }
+    public double Rate => LatestRate(Most);
 
     /// <summary>Gets the variance of what was accepted of each block, in parts of that of chance.</summary>
     public double Dispersion { get; private set; }
@@ -101,7 +101,6 @@ internal sealed class RefusalPattern(bool seesAll = true)
             {
                 _usual += (((double)refused / Block) - _usual) * Weight;
             }
-
         }
 
         Compare();
@@ -127,13 +126,11 @@ internal sealed class RefusalPattern(bool seesAll = true)
 
     private void Compare()
     {
-        double accepted = 0;
-        double seconds = 0;
         int count = Count;
+        double accepted = 0;
         for (var i = 0; i < count; i++)
         {
             accepted += _blocks[i].Accepted;
-            seconds += _blocks[i].Seconds;
         }
 
         double mean = accepted / count;
@@ -146,7 +143,6 @@ internal sealed class RefusalPattern(bool seesAll = true)
         }
 
         Share = 1 - (mean / Block);
-        Rate = accepted / Math.Max(seconds, 1e-3);
         Dispersion = Share is > 0 and < 1 ? squares / Math.Max(count - 1, 1) / (mean * Share) : 1;
         Change = squares > 0 ? changes / squares : 2;
     }
