@@ -14,10 +14,10 @@ internal static class EqualRequests
         string input = cluster.PathOf("equal.jsonl"), output = cluster.PathOf("out.jsonl");
         await ClusterRows.WriteAsync(input, rows, distinct);
         await cluster.StartWorkersAsync(workers);
-        string id = await LocalCluster.SubmitAsync(input, provider.ApiBase, 200);
+        string id = await cluster.SubmitAsync(input, provider.ApiBase, 200);
         JobResult job = await cluster.WaitAsync(id);
         long sends = await ProviderCounts.SendsAsync(provider);
-        await LocalCluster.MeasureAsync("fetch", id, "-o", output);
+        await cluster.MeasureAsync("fetch", id, "-o", output);
         long wrong = await ClusterRows.CountWrongAsync(output, rows);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             | rows, different requests, workers | {rows:N0}, {distinct:N0}, {workers} |

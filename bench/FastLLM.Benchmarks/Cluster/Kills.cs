@@ -20,7 +20,7 @@ internal static class Kills
         string input = cluster.PathOf("kills.jsonl"), output = cluster.PathOf("out.jsonl");
         await ClusterRows.WriteAsync(input, rows, rows);
         await cluster.StartWorkersAsync(workers);
-        ProcessRun submitted = await LocalCluster.MeasureAsync("submit", input, "--base-url", provider.ApiBase, "--concurrency", $"{InFlight}");
+        ProcessRun submitted = await cluster.MeasureAsync("submit", input, "--base-url", provider.ApiBase, "--concurrency", $"{InFlight}");
         Task<JobResult> ended = cluster.WaitAsync(submitted.Output.Trim());
 
         List<(int Chunks, double Seconds)> takeovers = [];
@@ -36,7 +36,7 @@ internal static class Kills
         JobResult job = await ended;
         await Task.WhenAll(watches);
         long sends = await ProviderCounts.SendsAsync(provider);
-        ProcessRun fetched = await LocalCluster.MeasureAsync("fetch", submitted.Output.Trim(), "-o", output);
+        ProcessRun fetched = await cluster.MeasureAsync("fetch", submitted.Output.Trim(), "-o", output);
         long wrong = await ClusterRows.CountWrongAsync(output, rows);
         double slowest = takeovers.Max(takeover => takeover.Seconds, 0);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""

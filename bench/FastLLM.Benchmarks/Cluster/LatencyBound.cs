@@ -26,7 +26,7 @@ internal static class LatencyBound
             string input = cluster.PathOf("latency.jsonl");
             await ClusterRows.WriteAsync(input, rows, rows);
             await cluster.StartWorkersAsync(count);
-            JobResult job = await cluster.WaitAsync(await LocalCluster.SubmitAsync(input, provider.ApiBase, InFlight));
+            JobResult job = await cluster.WaitAsync(await cluster.SubmitAsync(input, provider.ApiBase, InFlight));
             double rate = job.Rows / job.Seconds;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"| {count} | {rows:N0} | {job.Seconds:F1} | {rate:N0} | {rate / (count * InFlight):P0} |"));

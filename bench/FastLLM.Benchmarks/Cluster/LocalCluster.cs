@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using FastLLM.Benchmarks.Load;
 using FastLLM.Benchmarks.Serving;
 using Npgsql;
@@ -12,12 +14,24 @@ internal sealed class LocalCluster : IAsyncDisposable
 
     private readonly TemporaryFolder _folder = new();
     private readonly List<WorkerProcess> _workers = [];
+    private readonly Dictionary<string, string> _environment;
     private readonly NpgsqlDataSource _source;
+    private int _started;
 
     private LocalCluster(string connection, Uri broker)
     {
         (Connection, Broker) = (connection, broker);
         _source = NpgsqlDataSource.Create(connection);
+        var names = new NpgsqlConnectionStringBuilder(connection);
+        string[] user = broker.UserInfo.Split(':');
+        _environment = new Dictionary<string, string>
+        {
+            ["FASTLLM_STORE"] = $"postgres://{names.Username}@{names.Host}:{names.Port}/{names.Database}",
+            ["PGPASSWORD"] = names.Password ?? "",
+            ["FASTLLM_BROKER"] = $"amqp://{user[0]}@{broker.Authority}{broker.AbsolutePath}",
+            ["FASTLLM_BROKER_PASSWORD"] = user[1],
+            ["XDG_CACHE_HOME"] = PathOf("caches"),
+        };
     }
 
     /// <summary>Gets how to connect to the database.</summary>
@@ -26,32 +40,33 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>Gets the address of the broker.</summary>
     public Uri Broker { get; }
 
-    /// <summary>Gets the workers.</summary>
+    /// <summary>Gets the workers, the oldest one first.</summary>
     public IReadOnlyList<WorkerProcess> Workers => _workers;
+
+    /// <summary>Gets or sets whether each worker has another clock, days apart (Linux, as root).</summary>
+    public bool HasOwnClocks { get; set; }
+
+    /// <summary>Gets what the workers have written since they were ready.</summary>
+    public ConcurrentQueue<string> Messages { get; } = new();
 
     public static async Task<LocalCluster> CreateAsync(ClusterServers servers)
     {
         (string connection, Uri broker) = await servers.CreateAsync();
-        var names = new NpgsqlConnectionStringBuilder(connection);
-        string[] user = broker.UserInfo.Split(':');
-        Environment.SetEnvironmentVariable("FASTLLM_STORE", $"postgres://{names.Username}@{names.Host}:{names.Port}/{names.Database}");
-        Environment.SetEnvironmentVariable("PGPASSWORD", names.Password);
-        Environment.SetEnvironmentVariable("FASTLLM_BROKER", $"amqp://{user[0]}@{broker.Authority}{broker.AbsolutePath}");
-        Environment.SetEnvironmentVariable("FASTLLM_BROKER_PASSWORD", user[1]);
         var cluster = new LocalCluster(connection, broker);
-        await MeasureAsync("cluster", "init");
+        await cluster.MeasureAsync("cluster", "init");
         return cluster;
     }
 
     /// <summary>Returns the path of a file that is gone with the cluster.</summary>
     public string PathOf(string name) => _folder.PathOf(name);
 
-    /// <summary>Runs a command to its end, on the cluster that was created last.</summary>
-    public static Task<ProcessRun> MeasureAsync(params string[] arguments) => ProcessRun.MeasureAsync(() => Tool.Start(Tool.Built, arguments));
+    /// <summary>Runs a command to its end.</summary>
+    public Task<ProcessRun> MeasureAsync(params IEnumerable<string> arguments) =>
+        ProcessRun.MeasureAsync(() => Process.Start(StartOf(Tool.Built, arguments))!);
 
     /// <summary>Starts workers.</summary>
     public async Task StartWorkersAsync(int count) =>
-        _workers.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(_ => WorkerProcess.StartAsync())));
+        _workers.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(_ => StartWorkerAsync())));
 
     /// <summary>Kills a worker, and starts another in its place.</summary>
     /// <returns>When it was killed.</returns>
@@ -62,14 +77,21 @@ internal sealed class LocalCluster : IAsyncDisposable
         long at = Stopwatch.GetTimestamp();
         await afterKill(killed.Id);
         killed.Dispose();
-        _workers[number] = await WorkerProcess.StartAsync();
+        _workers[number] = await StartWorkerAsync();
         return at;
     }
 
-    /// <summary>Submits a file to the cluster that was created last.</summary>
+    /// <summary>Sends a signal that ends it to the oldest worker, which is no longer one of the cluster.</summary>
+    public void End(string signal)
+    {
+        _workers[0].Signal(signal);
+        _workers.RemoveAt(0);
+    }
+
+    /// <summary>Submits a file.</summary>
     /// <returns>The ID of the job.</returns>
-    public static async Task<string> SubmitAsync(string input, string baseUrl, int inFlight) =>
-        (await MeasureAsync("submit", input, "--base-url", baseUrl, "--concurrency", $"{inFlight}")).Output.Trim();
+    public async Task<string> SubmitAsync(string input, string baseUrl, int inFlight, params IEnumerable<string> options) =>
+        (await MeasureAsync(["submit", input, "--base-url", baseUrl, "--concurrency", $"{inFlight}", .. options])).Output.Trim();
 
     /// <summary>Waits until a job has ended.</summary>
     public async Task<JobResult> WaitAsync(string job)
@@ -124,6 +146,26 @@ internal sealed class LocalCluster : IAsyncDisposable
 
         await _source.DisposeAsync();
         _folder.Dispose();
+    }
+
+    private Task<WorkerProcess> StartWorkerAsync()
+    {
+        string ahead = string.Create(CultureInfo.InvariantCulture, $"{100_000 * ++_started}");
+        ProcessStartInfo start = HasOwnClocks
+            ? StartOf("unshare", ["--time", "--monotonic", ahead, Tool.Built, "worker"]) : StartOf(Tool.Built, ["worker"]);
+        start.RedirectStandardError = true;
+        return WorkerProcess.StartAsync(start, Messages);
+    }
+
+    private ProcessStartInfo StartOf(string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
+        foreach ((string name, string value) in _environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return start;
     }
 }
 

@@ -26,7 +26,7 @@ internal static class Outages
             string input = cluster.PathOf("outage.jsonl"), output = cluster.PathOf("out.jsonl");
             await ClusterRows.WriteAsync(input, rows, rows);
             await cluster.StartWorkersAsync(workers);
-            string id = await LocalCluster.SubmitAsync(input, provider.ApiBase, inFlight: 50);
+            string id = await cluster.SubmitAsync(input, provider.ApiBase, inFlight: 50);
             await Task.Delay(s_before);
             await stop(true);
             await Task.Delay(away);
@@ -35,7 +35,7 @@ internal static class Outages
             JobResult job = await cluster.WaitAsync(id);
             double seconds = Stopwatch.GetElapsedTime(back).TotalSeconds;
             long sends = await ProviderCounts.SendsAsync(provider);
-            await LocalCluster.MeasureAsync("fetch", id, "-o", output);
+            await cluster.MeasureAsync("fetch", id, "-o", output);
             long wrong = await ClusterRows.CountWrongAsync(output, rows);
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"| {name} | {away.TotalSeconds:F0} | {rows:N0} | {wrong} | {sends - rows} | {seconds:F1} |"));

@@ -24,11 +24,11 @@ internal static class Overhead
 
         await cluster.StartWorkersAsync(1);
         (TimeSpan workerBefore, double serverBefore) = (cluster.Workers[0].Cpu, await backends.TakeAsync());
-        ProcessRun submit = await LocalCluster.MeasureAsync("submit", input, "--base-url", provider.ApiBase, "--concurrency", $"{InFlight}");
+        ProcessRun submit = await cluster.MeasureAsync("submit", input, "--base-url", provider.ApiBase, "--concurrency", $"{InFlight}");
         string id = submit.Output.Trim();
         JobResult job = await cluster.WaitAsync(id);
         (TimeSpan worker, TimeSpan server) = (cluster.Workers[0].Cpu - workerBefore, TimeSpan.FromSeconds(await backends.TakeAsync() - serverBefore));
-        ProcessRun fetch = await LocalCluster.MeasureAsync("fetch", id, "-o", output);
+        ProcessRun fetch = await cluster.MeasureAsync("fetch", id, "-o", output);
         Write("fastllm submit", submit.Cpu, submit.Elapsed);
         Write("fastllm worker", worker, TimeSpan.FromSeconds(job.Seconds));
         Write("PostgreSQL, its connections", server, TimeSpan.Zero);

@@ -24,7 +24,7 @@ internal static class ServerSpeed
         string input = cluster.PathOf("million.jsonl");
         await ClusterRows.WriteAsync(input, rows, rows);
         Console.WriteLine("| what | rows/s | peak memory, MB |\n|---|---|---|");
-        ProcessRun submit = await LocalCluster.MeasureAsync("submit", input, "--base-url", "http://127.0.0.1:9/v1");
+        ProcessRun submit = await cluster.MeasureAsync("submit", input, "--base-url", "http://127.0.0.1:9/v1");
         string job = submit.Output.Trim();
         Write($"submit, {rows:N0} rows", rows / submit.Elapsed.TotalSeconds, submit.PeakMegabytes);
 
@@ -37,7 +37,7 @@ internal static class ServerSpeed
         });
         Write("PostgreSQL: chunks taken and completed", rows / Stopwatch.GetElapsedTime(began).TotalSeconds, 0);
 
-        ProcessRun fetch = await LocalCluster.MeasureAsync("fetch", job, "-o", cluster.PathOf("out.jsonl"));
+        ProcessRun fetch = await cluster.MeasureAsync("fetch", job, "-o", cluster.PathOf("out.jsonl"));
         Write($"fetch, {rows:N0} rows", rows / fetch.Elapsed.TotalSeconds, fetch.PeakMegabytes);
         await MeasureBrokerAsync(cluster, waiting);
         return fetch.PeakMegabytes <= MaxMegabytes && File.ReadLines(cluster.PathOf("out.jsonl")).LongCount() >= rows;
@@ -49,7 +49,7 @@ internal static class ServerSpeed
         string input = cluster.PathOf("one.jsonl");
         await ClusterRows.WriteAsync(input, ChunkWriter.MaxRows, ChunkWriter.MaxRows);
         await cluster.StartWorkersAsync(1);
-        string job = await LocalCluster.SubmitAsync(input, provider.ApiBase, 100);
+        string job = await cluster.SubmitAsync(input, provider.ApiBase, 100);
         await cluster.WaitAsync(job);
         cluster.Workers[0].Kill();
         return (await chunks.ReadOutputAsync(new ChunkId(job, 0), CancellationToken.None))!;

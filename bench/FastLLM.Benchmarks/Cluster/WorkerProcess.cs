@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using FastLLM.Benchmarks.Serving;
 
 namespace FastLLM.Benchmarks.Cluster;
@@ -27,17 +29,27 @@ internal sealed class WorkerProcess : IDisposable
     public double PeakMegabytes => ProcessRun.PeakMegabytesOf(_process);
 
     /// <summary>Starts a worker, and waits until it is ready.</summary>
-    public static async Task<WorkerProcess> StartAsync()
+    /// <param name="start">How.</param>
+    /// <param name="messages">Gets what it writes afterwards.</param>
+    public static async Task<WorkerProcess> StartAsync(ProcessStartInfo start, ConcurrentQueue<string> messages)
     {
-        Process process = Process.Start(new ProcessStartInfo(Tool.Built, ["worker"]) { RedirectStandardError = true })!;
+        Process process = Process.Start(start)!;
         string? ready = await process.StandardError.ReadLineAsync();
         if (ready?.Split(' ') is not ["Worker", var id, ..])
         {
             throw new InvalidOperationException($"The worker did not start: {ready} {await process.StandardError.ReadToEndAsync()}");
         }
 
-        _ = process.StandardError.BaseStream.CopyToAsync(Stream.Null); // nobody waits for its messages
+        _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        _ = CollectAsync(process.StandardError, id, messages);
         return new WorkerProcess(process, id);
+    }
+
+    /// <summary>Sends it a signal: <c>TERM</c>, <c>STOP</c>.</summary>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
     }
 
     /// <summary>Kills it, as <c>kill -9</c> does.</summary>
@@ -55,5 +67,13 @@ internal sealed class WorkerProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private static async Task CollectAsync(StreamReader lines, string id, ConcurrentQueue<string> messages)
+    {
+        while (await lines.ReadLineAsync() is { } line)
+        {
+            messages.Enqueue($"{id}: {line}");
+        }
     }
 }

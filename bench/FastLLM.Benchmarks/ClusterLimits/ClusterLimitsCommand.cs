@@ -1,4 +1,5 @@
 using System.Globalization;
+using FastLLM.Benchmarks.Cluster;
 using FastLLM.Benchmarks.Load;
 using FastLLM.Simulator;
 
@@ -46,28 +47,24 @@ internal static class ClusterLimitsCommand
             LatencySigma = flags.Number("--sigma", 0.3),
             ThrottleLaws = [.. scenario.Laws.Select(ThrottleLaw.Parse)],
         });
-        await using WorkerProcesses cluster = await WorkerProcesses.StartAsync();
-        cluster.HaveOwnClocks = flags.Has("--clocks");
-        for (var i = 0; i < flags.Int("--workers", 4); i++)
-        {
-            await cluster.AddAsync();
-        }
-
+        await using ClusterServers servers = await ClusterServers.StartAsync();
+        await using LocalCluster cluster = await LocalCluster.CreateAsync(servers);
+        cluster.HasOwnClocks = flags.Has("--clocks");
+        await cluster.StartWorkersAsync(flags.Int("--workers", 4));
         await using var samples = new SendSamples(simulator);
         // Enough that all workers have chunks to the end.
-        string input = cluster.Folder.PathOf("rows.jsonl");
+        string input = cluster.PathOf("rows.jsonl");
         await File.WriteAllLinesAsync(input, Enumerable.Range(0, SpareRows + (int)(plan[^1].At * scenario.PerSecond)).Select(RowOf));
-        string job = await cluster.RunAsync(
-            ["submit", input, "--base-url", simulator.ApiBase, "--concurrency", flags.Text("--in-flight") ?? "100", .. scenario.Options]);
+        string job = await cluster.SubmitAsync(input, simulator.ApiBase, flags.Int("--in-flight", 100), scenario.Options);
         await samples.First.Task;
         foreach (PlannedEvent planned in plan)
         {
             await Task.Delay(TimeSpan.FromSeconds(Math.Max(0, planned.At - samples.Now)));
-            await HappenAsync(cluster, planned.What);
+            await HappenAsync(servers, cluster, planned.What);
         }
 
         bool isKept = Report(scenario, plan, samples);
-        Console.Error.WriteLine(await cluster.RunAsync("status", job));
+        Console.Error.WriteLine((await cluster.MeasureAsync("status", job)).Output);
         foreach (string message in cluster.Messages)
         {
             Console.Error.WriteLine(message);
@@ -131,36 +128,36 @@ internal static class ClusterLimitsCommand
         $$$"""{"custom_id":"{{{row}}}","method":"POST","url":"/v1/chat/completions","body":"""
         + $$$"""{"model":"m","max_tokens":16,"messages":[{"role":"user","content":"Question {{{row}}}"}]}}""";
 
-    private static async Task HappenAsync(WorkerProcesses cluster, string what)
+    private static async Task HappenAsync(ClusterServers servers, LocalCluster cluster, string what)
     {
         switch (what)
         {
             case "term":
-                cluster.Signal("TERM", ends: true);
+                cluster.End("TERM");
                 break;
             case "kill":
-                cluster.Signal("KILL", ends: true);
+                cluster.End("KILL");
                 break;
             case "freeze":
-                cluster.Signal("STOP", ends: false);
+                cluster.Workers[0].Signal("STOP");
                 break;
             case "wake":
-                cluster.Signal("CONT", ends: false);
+                cluster.Workers[0].Signal("CONT");
                 break;
             case "add":
-                await cluster.AddAsync();
+                await cluster.StartWorkersAsync(1);
                 break;
             case "store-away":
-                await cluster.Postgres.StopAsync();
+                await servers.Postgres.StopAsync();
                 break;
             case "store-back":
-                await cluster.Postgres.StartAgainAsync();
+                await servers.Postgres.StartAgainAsync();
                 break;
             case "broker-away":
-                await cluster.Rabbit.StopAsync();
+                await servers.Rabbit.StopAsync();
                 break;
             case "broker-back":
-                await cluster.Rabbit.StartAgainAsync();
+                await servers.Rabbit.StartAgainAsync();
                 break;
             case "end":
                 break;
