@@ -60,9 +60,12 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
             MaybeBilled = true,
         });
 
-    /// <summary>Checks a body that came with a 2xx status.</summary>
+    /// <summary>Checks a body that came with a 2xx status. A byte order mark, which some servers put before JSON, is no part of
+    /// it.</summary>
     public Reply<LlmResponse> Accept(in Send send, HttpResponseMessage response, ReadOnlyMemory<byte> bytes)
     {
+        ReadOnlySpan<byte> mark = "\uFEFF"u8;
+        bytes = bytes.Span.StartsWith(mark) ? bytes[mark.Length..] : bytes;
         if (send.Attempt is { WantsHeaders: true } attempt)
         {
             observe(response.Headers, attempt);

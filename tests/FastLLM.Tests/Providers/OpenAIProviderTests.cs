@@ -61,6 +61,20 @@ public sealed class OpenAIProviderTests
         Assert.Equal((1, 0, 0), (first.Requests.Count, second.Requests.Count, second.Connections));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ByteOrderMark_BeforeTheBody_IsNoPartOfIt(bool streams)
+    {
+        await using FaultServer server = FaultServer.Start(Fault.Respond(200, "\uFEFF" + Answer));
+        ResponseWrapper<LlmResponse> outcome = await SendAsync(
+            new OpenAIProvider(Canary, server.ApiBase), Ask() with { Stream = streams });
+
+        ChatCompletion completion = Assert.IsType<ChatCompletion>(outcome.Response);
+        Assert.Equal("ok", completion.Text);
+        Assert.Equal(Answer, Encoding.UTF8.GetString(completion.RawBody.Span));
+    }
+
     [Fact]
     public async Task GzipBody_IsAFailure()
     {
