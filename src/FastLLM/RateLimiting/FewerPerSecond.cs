@@ -3,7 +3,8 @@ namespace FastLLM.RateLimiting;
 /// <summary>Sends less a second than was just taken, and sees whether refusals go away.</summary>
 /// <remarks>
 /// The first cut goes just below what was measured, the second one clearly below what was measured then. A limit that has just accepted
-/// more does not refuse that: the share that is still refused is noise. If it is as large as before, all of it is.
+/// more does not refuse that: the share that is still refused is noise. If it is as large as before, all of it is. The second cut is
+/// not needed where the spread of refusals shows what they are: by chance, or regular.
 /// </remarks>
 /// <param name="search">The search.</param>
 /// <param name="trouble">What is looked into.</param>
@@ -23,12 +24,21 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     // A probe each 5 s.
     private const double LowestRate = 0.2;
 
+    // How refusals are spread is awaited for so many sends, where that takes seconds only and not nearly everything is refused.
+    private const int LongestPattern = 256;
+    private const double Fast = 32;
+    private const double MostNoise = 0.7;
+
     public override double LikelyShare => trouble.LikelyShare;
 
     public override Limits? Before => trouble.Before;
 
     // The share of noise is measured for 5 s, where that is enough. More sends than these make it no more exact than it has to be.
     private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
+
+    // The first cut costs hardly anything, a second one does.
+    private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Pattern.Sent < LongestPattern && Search.Pacer.Rate > Fast
+        && Search.Evidence.Share(Search.Sends) < MostNoise;
 
     public override void Begin(double now) =>
         Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
@@ -46,7 +56,11 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         {
             EndRandom(now);
         }
-        else if (level == ShareLevel.High && sent >= Needed)
+        else if (level == ShareLevel.High && Search.Pattern.IsRegular)
+        {
+            EndWithLimit(Search.Pattern.Rate, now);
+        }
+        else if (level == ShareLevel.High && sent >= Needed && !MaySoonBeKnown)
         {
             bool isMeasured = evidence.Accepted >= Fewest;
             var cut = new Cut(evidence.Share(Search.Sends), sent);
@@ -123,9 +137,10 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
         // What was accepted between refusals is known, and now also how much the noise adds. That is no more than what was sent before.
         double before = trouble.Before.Rate;
-        bool wasPaced = !double.IsPositiveInfinity(before) && trouble.Rate > 0;
-        Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(Search.Floor.Before(trouble.Rate), before) : before }, now);
-        if (!wasPaced || Search.Floor.Before(trouble.Rate) > before)
+        double accepted = Search.Floor.Before(Math.Max(trouble.Rate, rate));
+        bool wasPaced = !double.IsPositiveInfinity(before) && accepted > 0;
+        Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(accepted * Slightly, before) : before }, now);
+        if (!wasPaced || accepted > before)
         {
             Search.Schedule.Renew();
         }

@@ -13,8 +13,6 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const int FewestIfSlow = 3;
     private const double Slow = 4;
 
-    private const int FewestForPattern = 128;
-
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
@@ -23,18 +21,17 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
         ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
         RefusalPattern pattern = Search.Pattern;
-        if (floor.IsNoisy && pattern.Sent >= FewestForPattern)
+        bool isRegular = Search.Pacer.IsOn
+            ? pattern.IsRegular && (floor.IsNoisy || pattern.Share > floor.Bad) : floor.IsNoisy && pattern.IsCertainlyRegular;
+        if (isRegular)
         {
-            if (pattern.IsRegular)
-            {
-                EndRegular(now);
-                return;
-            }
+            EndRegular(now);
+            return;
+        }
 
-            if (pattern.IsClustered && now >= calmFrom)
-            {
-                floor.Forget();
-            }
+        if (floor.IsNoisy && pattern.IsClustered && now >= calmFrom)
+        {
+            floor.Forget();
         }
 
         if (level == ShareLevel.High && now >= calmFrom)
@@ -118,10 +115,10 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     }
 
     // All the time, the provider accepted as much as it does: the rest is more than noise. If that repeats, there is less noise than it
-    // seems.
+    // seems. Calm or not, that is certain.
     private void EndRegular(double now)
     {
-        if (Search.Regular.Repeats(Search.Sends.Count))
+        if (Search.Floor.IsNoisy && Search.Regular.Repeats(Search.Sends.Count))
         {
             Search.Floor.Forget();
         }

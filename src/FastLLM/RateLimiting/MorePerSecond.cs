@@ -59,7 +59,8 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
         ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < Fast ? 2.5 : 4);
         bool isEmpty = !floor.IsNoisy && evidence.Refused > 0 && _before.Rate < Fast && _passed > _before.Rate * Growth;
-        if (level == ShareLevel.High || isEmpty)
+        bool isReached = floor.IsNoisy && Search.Pattern.IsRegular;
+        if (level == ShareLevel.High || isEmpty || isReached)
         {
             Refuse(now);
             return;

@@ -4,6 +4,7 @@ namespace FastLLM.RateLimiting;
 internal sealed class RaiseSchedule
 {
     private const double First = 5;
+    private const double AfterRefusal = 10;
     private const double Longest = 30;
     private const int FirstSends = 40;
     private const int MaxSends = 320;
@@ -36,7 +37,7 @@ internal sealed class RaiseSchedule
     {
         IsRough = false;
         _sends = grown ? FirstSends : Math.Min(4 * _sends, MaxSends);
-        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, First), Longest);
+        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, AfterRefusal), Longest);
         _held = limits;
         Restart(now, count);
     }

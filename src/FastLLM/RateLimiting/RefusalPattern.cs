@@ -19,13 +19,18 @@ internal sealed class RefusalPattern(bool seesAll = true)
     private const double Weight = 0.25;
     private const double MostUsual = 0.8;
 
-    // A limit makes a tenth of the variance of chance, or less. Chance makes less than a quarter of its mean once in ten thousand times
-    // with all blocks, and less than a tenth once in a thousand times with the fewest.
-    private const double LeastRandom = 0.4;
+    // A limit makes a tenth of the variance of chance, or less; more where it is hardly exceeded.
+    private const double LeastRandom = 0.5;
     private const double LeastRandomOfPart = 0.7;
-    private const double MostRegular = 0.25;
-    private const double MostRegularIfFew = 0.1;
-    private const int FewestForRegular = 18;
+    private const int FewestOfPart = 18;
+
+    // What chance falls below once in a thousand times counts as a limit's making. Where no limit is known yet, that would be too often.
+    private const double Deviations = 3.1;
+    private const double DeviationsIfCertain = 4.2;
+
+    // So many blocks show what came lately. Differences of neighbors tell as much as two thirds of them would, each by itself.
+    private const int Lately = 12;
+    private const double NeighborsTell = 2.0 / 3;
 
     // Without a trend, blocks differ from their neighbors as much as from all others.
     private const double LeastChange = 1;
@@ -57,12 +62,19 @@ internal sealed class RefusalPattern(bool seesAll = true)
     /// there is a trend.</summary>
     public double Change { get; private set; }
 
+    /// <summary>Gets half the mean square of the difference of neighboring blocks, of the latest ones, in parts of the variance of chance: 1
+    /// if all is chance. A trend, such as a rate that is being raised, does not matter.</summary>
+    public double Unevenness { get; private set; }
+
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
-    public bool IsRandom => Count >= (seesAll ? Fewest : FewestForRegular) && Share is > 0 and < MostRandom
+    public bool IsRandom => Count >= (seesAll ? Fewest : FewestOfPart) && Share is > 0 and < MostRandom
         && Dispersion > (seesAll ? LeastRandom : LeastRandomOfPart) && Dispersion < 1 + (2 * Deviation) && Change > LeastChange;
 
     /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
-    public bool IsRegular => IsEnough && Dispersion < (Count < FewestForRegular ? MostRegularIfFew : MostRegular);
+    public bool IsRegular => IsMoreEven(Deviations);
+
+    /// <summary>Gets a value indicating whether what is accepted never comes so evenly by chance.</summary>
+    public bool IsCertainlyRegular => IsMoreEven(DeviationsIfCertain);
 
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
     public bool IsClustered => IsEnough && Dispersion > 1 + (4 * Deviation);
@@ -82,6 +94,7 @@ internal sealed class RefusalPattern(bool seesAll = true)
         Share = 0;
         Dispersion = 1;
         Change = 2;
+        Unevenness = 1;
     }
 
     /// <summary>Takes in the sends that have settled meanwhile.</summary>
@@ -145,5 +158,35 @@ internal sealed class RefusalPattern(bool seesAll = true)
         Share = 1 - (mean / Block);
         Dispersion = Share is > 0 and < 1 ? squares / Math.Max(count - 1, 1) / (mean * Share) : 1;
         Change = squares > 0 ? changes / squares : 2;
+        Unevenness = UnevennessOf(Math.Min(count, Lately));
+    }
+
+    private bool IsMoreEven(double deviations)
+    {
+        return IsEnough
+            && (Dispersion < LeastByChance(Count - 1) || Unevenness < LeastByChance((Math.Min(Count, Lately) - 1) * NeighborsTell));
+
+        // The quantile of a variance by its degrees of freedom (Wilson and Hilferty's approximation of chi-square).
+        double LeastByChance(double freedom) =>
+            Math.Pow(Math.Max(0, 1 - (2 / (9 * freedom)) - (deviations * Math.Sqrt(2 / (9 * freedom)))), 3);
+    }
+
+    private double UnevennessOf(int blocks)
+    {
+        double accepted = 0;
+        double changes = 0;
+        int last = At(1);
+        for (var i = 1; i <= blocks; i++)
+        {
+            accepted += At(i);
+            changes += Math.Pow(At(i) - last, 2);
+            last = At(i);
+        }
+
+        double mean = accepted / blocks;
+        double chance = mean * (1 - (mean / Block));
+        return chance > 0 && blocks > 1 ? changes / (2 * (blocks - 1)) / chance : 1;
+
+        int At(int back) => _blocks[(_count - back) % Most].Accepted;
     }
 }
