@@ -15,7 +15,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
     private const int FewestInWindow = 50;
 
     // If fewer were accepted, most of them were what may be sent at once. Low rates are raised with care: each refusal is a large share
-    // there.
+    // there. But what is closed for far longer than one send takes at that rate is a window, and most of it went before.
     private const int FewestIfRough = 100;
     private const double Slow = 30;
 
@@ -62,7 +62,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
             probes.IsAboutInFlight,
             IsLasting: closed > length * LastingPart && inCycle >= FewestInWindow,
             IsLong: closed > Long,
-            IsRough: inCycle < FewestIfRough && rate > Slow && double.IsPositiveInfinity(probes.Rate));
+            IsRough: inCycle < FewestIfRough && (rate > Slow || closed * rate > FewestIfSlow) && double.IsPositiveInfinity(probes.Rate));
         if (inCycle >= FewestForRate)
         {
             (_openedBefore, _opened) = (_opened, end);

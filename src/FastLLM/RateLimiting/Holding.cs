@@ -13,6 +13,9 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const int FewestIfSlow = 3;
     private const double Slow = 4;
 
+    // A known limit on what is in flight does not fall to less than that at once: then the rate is limited too.
+    private const double LeastPart = 0.25;
+
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
@@ -96,7 +99,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             // What is known has held until the provider was down. If it is no outage but a window, it will close again.
             Search.Hold(now);
         }
-        else if (cycle.IsAboutInFlight)
+        else if (cycle.IsAboutInFlight && !(limits.IsInFlightLearnt && cycle.InFlight < limits.InFlight * LeastPart))
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }

@@ -33,6 +33,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private const double Growth = 1.1;
     private const double Little = 1.2;
 
+    // So much more was accepted that what held before was no limit.
+    private const double Plainly = 1.5;
+
     private readonly Limits _before = search.Limits;
     private readonly bool _rough = search.Schedule.IsRough;
     private readonly Emptied _emptied = search.Emptied;
@@ -87,7 +90,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             return;
         }
 
-        _step = _rough ? RoughStep : Math.Min(Acceleration * _step, LongestStep);
+        _step = _rough || _passed > _before.Rate * Plainly ? RoughStep : Math.Min(Acceleration * _step, LongestStep);
         Raise(now);
     }
 

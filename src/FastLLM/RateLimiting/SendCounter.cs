@@ -8,8 +8,9 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class SendCounter
 {
-    // The delay follows longer refusals at once and shorter ones slowly: a send that settles too early counts as accepted by mistake.
-    private const double Decay = 0.05;
+    // The delay follows longer refusals at once and shorter ones more slowly: a send that settles too early counts as accepted by mistake.
+    // Refusals of sends that were under way together count once, so that what hundreds of them suffered at the start is soon forgotten.
+    private const double Decay = 0.5;
 
     // As many refusals as may come within one delay.
     private const int Recent = 256;
@@ -23,6 +24,7 @@ internal sealed class SendCounter
     private readonly Queue<long> _recent = new();
     private readonly byte[] _refusedOfBlock = new byte[Remembered];
     private readonly double[] _blockAt = new double[Remembered];
+    private double _shortenedAt;
     private long _pending;
     private double _sliceEnds;
     private int _refusedOfSlice;
@@ -89,7 +91,12 @@ internal sealed class SendCounter
         double delay = now - mark.At;
         if (delay <= RefusalDelay)
         {
-            RefusalDelay += (delay - RefusalDelay) * Decay;
+            if (mark.At >= _shortenedAt)
+            {
+                RefusalDelay += (delay - RefusalDelay) * Decay;
+                _shortenedAt = now;
+            }
+
             CountUnsettled(mark);
             return;
         }

@@ -92,6 +92,21 @@ public sealed class LearningLimiterTests
     }
 
     [Theory]
+    [InlineData("bucket 1", 0.85)]
+    [InlineData("bucket 10", 0.9)]
+    [InlineData("bucket 50", 0.9)]
+    [InlineData("in flight 20", 0.92)]
+    [InlineData("500 in 10 s", 0.85)]
+    [InlineData("random and bucket 50", 0.85)]
+    public void ColdStart_OfAFifthOfASecond_IsSoonForgotten(string name, double goodput)
+    {
+        (Func<VirtualLaw> law, double ideal) = Known(name);
+        VirtualRun[] runs = [.. Enumerable.Range(1, 20).Select(seed => new VirtualRun(law()) { Seed = seed, ColdStart = 0.2 }.Run(30))];
+
+        Assert.InRange(runs.Average(static run => run.Goodput(10, 30)) / ideal, goodput, 1.2);
+    }
+
+    [Theory]
     [InlineData(20, 0.1, 0, false)]
     [InlineData(20, 0.1, 0.5, false)]
     [InlineData(20, 1, 0.5, false)]

@@ -53,6 +53,9 @@ internal sealed class VirtualRun(VirtualLaw law)
     /// <summary>Gets whether the client's machine is busy: twice a second, nothing runs for 30 ms, both on average.</summary>
     public bool IsBusy { get; init; }
 
+    /// <summary>Gets how long nothing arrives at first, as when the client's code is still being compiled.</summary>
+    public double ColdStart { get; init; }
+
     public LearningLimiter Limiter { get; private set; } = null!;
 
     /// <summary>Gets what to do after each virtual second.</summary>
@@ -109,7 +112,7 @@ internal sealed class VirtualRun(VirtualLaw law)
 
             _pausedSince = Limiter.InFlight < Concurrency ? Math.Min(_pausedSince, now) : double.PositiveInfinity;
             LongestFreePause = Math.Max(LongestFreePause, Math.Min(time, seconds) - _pausedSince);
-            time = Math.Max(IsBusy ? AfterHiccup(time) : time, now);
+            time = Math.Max(Math.Max(IsBusy ? AfterHiccup(time) : time, ColdStart), now);
             atOnce = time > now ? 0 : atOnce;
             now = time;
             while (now >= second)
