@@ -62,7 +62,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
             probes.IsAboutInFlight,
             IsLasting: closed > length * LastingPart && inCycle >= FewestInWindow,
             IsLong: closed > Long,
-            IsRough: inCycle < FewestIfRough && (rate > Slow || closed * rate > FewestIfSlow) && double.IsPositiveInfinity(probes.Rate));
+            IsRough: inCycle < FewestIfRough && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)) && double.IsPositiveInfinity(probes.Rate));
         if (inCycle >= FewestForRate)
         {
             (_openedBefore, _opened) = (_opened, end);

@@ -99,7 +99,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             // What is known has held until the provider was down. If it is no outage but a window, it will close again.
             Search.Hold(now);
         }
-        else if (cycle.IsAboutInFlight && !(limits.IsInFlightLearnt && cycle.InFlight < limits.InFlight * LeastPart))
+        else if (cycle.IsAboutInFlight && !(Search.SeesAll && limits.IsInFlightLearnt && cycle.InFlight < limits.InFlight * LeastPart))
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }

@@ -16,7 +16,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     // However few are allowed in flight: so long without a send would look like a hang. The send it allows is also a probe.
     private const double LongestPause = 5;
 
-    private readonly SendCounter _sends = new();
+    private readonly SendCounter _sends = new(seesAll);
     private readonly InFlightCap _cap = new(ceiling, slowStart);
     private readonly Pacer _pacer = new();
     private LawSearch? _search;

@@ -90,7 +90,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             return;
         }
 
-        _step = _rough || _passed > _before.Rate * Plainly ? RoughStep : Math.Min(Acceleration * _step, LongestStep);
+        _step = _rough || (!SharesLimit && _passed > _before.Rate * Plainly) ? RoughStep : Math.Min(Acceleration * _step, LongestStep);
         Raise(now);
     }
 

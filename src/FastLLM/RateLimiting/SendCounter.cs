@@ -6,11 +6,13 @@ namespace FastLLM.RateLimiting;
 /// it is
 /// <em>settled</em>. Sends settle in slices of <see cref="RefusalDelay"/>, so each settles after one to two delays.
 /// </remarks>
-internal sealed class SendCounter
+/// <param name="seesAll">Whether no other process shares the limit.</param>
+internal sealed class SendCounter(bool seesAll = true)
 {
     // The delay follows longer refusals at once and shorter ones more slowly: a send that settles too early counts as accepted by mistake.
     // Refusals of sends that were under way together count once, so that what hundreds of them suffered at the start is soon forgotten.
     private const double Decay = 0.5;
+    private const double DecayOfPart = 0.05;
 
     // As many refusals as may come within one delay.
     private const int Recent = 256;
@@ -91,9 +93,9 @@ internal sealed class SendCounter
         double delay = now - mark.At;
         if (delay <= RefusalDelay)
         {
-            if (mark.At >= _shortenedAt)
+            if (!seesAll || mark.At >= _shortenedAt)
             {
-                RefusalDelay += (delay - RefusalDelay) * Decay;
+                RefusalDelay += (delay - RefusalDelay) * (seesAll ? Decay : DecayOfPart);
                 _shortenedAt = now;
             }
 
