@@ -19,7 +19,8 @@ internal static class ClusterRows
         }
     }
 
-    /// <summary>Counts the rows of an output that are missing, twice there, in another place, or not answered.</summary>
+    /// <summary>Counts the rows of an output that are missing, twice there, in another place, or not answered, and shows the first of
+    /// them.</summary>
     public static async Task<long> CountWrongAsync(string path, int rows)
     {
         long wrong = 0;
@@ -28,8 +29,12 @@ internal static class ClusterRows
         {
             using JsonDocument document = JsonDocument.Parse(line);
             bool isRight = document.RootElement.GetProperty("custom_id").ValueEquals($"row-{expected++}")
-                && document.RootElement.GetProperty("response").GetProperty("status_code").GetInt32() == 200;
-            wrong += isRight ? 0 : 1;
+                && document.RootElement.GetProperty("response") is { ValueKind: JsonValueKind.Object } response
+                && response.GetProperty("status_code").GetInt32() == 200;
+            if (!isRight && wrong++ == 0)
+            {
+                Console.Error.WriteLine($"The first wrong row, where row-{expected - 1} belongs: {line}");
+            }
         }
 
         return wrong + Math.Abs(rows - expected);

@@ -17,7 +17,7 @@ internal static class EqualRequests
         string id = await cluster.SubmitAsync(input, provider.ApiBase, 200);
         JobResult job = await cluster.WaitAsync(id);
         long sends = await ProviderCounts.SendsAsync(provider);
-        await cluster.MeasureAsync("fetch", id, "-o", output);
+        await cluster.FetchAsync(id, output);
         long wrong = await ClusterRows.CountWrongAsync(output, rows);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
             | rows, different requests, workers | {rows:N0}, {distinct:N0}, {workers} |

@@ -36,7 +36,7 @@ internal static class Kills
         JobResult job = await ended;
         await Task.WhenAll(watches);
         long sends = await ProviderCounts.SendsAsync(provider);
-        ProcessRun fetched = await cluster.MeasureAsync("fetch", submitted.Output.Trim(), "-o", output);
+        ProcessRun fetched = await cluster.FetchAsync(submitted.Output.Trim(), output);
         long wrong = await ClusterRows.CountWrongAsync(output, rows);
         double slowest = takeovers.Max(takeover => takeover.Seconds, 0);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""

@@ -93,6 +93,10 @@ internal sealed class LocalCluster : IAsyncDisposable
     public async Task<string> SubmitAsync(string input, string baseUrl, int inFlight, params IEnumerable<string> options) =>
         (await MeasureAsync(["submit", input, "--base-url", baseUrl, "--concurrency", $"{inFlight}", .. options])).Output.Trim();
 
+    /// <summary>Fetches the output of a job, with rows that have failed, if any have.</summary>
+    public Task<ProcessRun> FetchAsync(string job, string output) =>
+        ProcessRun.MeasureAsync(() => Process.Start(StartOf(Tool.Built, ["fetch", job, "-o", output]))!, rowsMayFail: true);
+
     /// <summary>Waits until a job has ended.</summary>
     public async Task<JobResult> WaitAsync(string job)
     {

@@ -35,7 +35,7 @@ internal static class Outages
             JobResult job = await cluster.WaitAsync(id);
             double seconds = Stopwatch.GetElapsedTime(back).TotalSeconds;
             long sends = await ProviderCounts.SendsAsync(provider);
-            await cluster.MeasureAsync("fetch", id, "-o", output);
+            await cluster.FetchAsync(id, output);
             long wrong = await ClusterRows.CountWrongAsync(output, rows);
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"| {name} | {away.TotalSeconds:F0} | {rows:N0} | {wrong} | {sends - rows} | {seconds:F1} |"));

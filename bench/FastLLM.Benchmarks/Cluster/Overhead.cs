@@ -28,7 +28,7 @@ internal static class Overhead
         string id = submit.Output.Trim();
         JobResult job = await cluster.WaitAsync(id);
         (TimeSpan worker, TimeSpan server) = (cluster.Workers[0].Cpu - workerBefore, TimeSpan.FromSeconds(await backends.TakeAsync() - serverBefore));
-        ProcessRun fetch = await cluster.MeasureAsync("fetch", id, "-o", output);
+        ProcessRun fetch = await cluster.FetchAsync(id, output);
         Write("fastllm submit", submit.Cpu, submit.Elapsed);
         Write("fastllm worker", worker, TimeSpan.FromSeconds(job.Seconds));
         Write("PostgreSQL, its connections", server, TimeSpan.Zero);

@@ -11,9 +11,14 @@ internal sealed record ProcessRun(string Output, TimeSpan Elapsed, TimeSpan Cpu,
 {
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(20);
 
+    // What the tool ends with if rows have failed.
+    private const int RowsFailed = 1;
+
     /// <summary>Starts a process whose standard output is redirected, and sees it to its end.</summary>
+    /// <param name="start">Starts it.</param>
+    /// <param name="rowsMayFail">Whether the tool may end with rows that have failed, which are to be counted.</param>
     /// <exception cref="InvalidOperationException">It ended with something else than 0.</exception>
-    public static async Task<ProcessRun> MeasureAsync(Func<Process> start)
+    public static async Task<ProcessRun> MeasureAsync(Func<Process> start, bool rowsMayFail = false)
     {
         long started = Stopwatch.GetTimestamp();
         using Process process = start();
@@ -35,7 +40,7 @@ internal sealed record ProcessRun(string Output, TimeSpan Elapsed, TimeSpan Cpu,
         }
 
         TimeSpan elapsed = Stopwatch.GetElapsedTime(started);
-        return process.ExitCode == 0
+        return process.ExitCode == 0 || (rowsMayFail && process.ExitCode == RowsFailed)
             ? new ProcessRun(await output, elapsed, cpu, peak)
             : throw new InvalidOperationException($"{process.StartInfo.FileName} ended with {process.ExitCode}.");
     }
