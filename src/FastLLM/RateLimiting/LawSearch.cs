@@ -40,6 +40,7 @@ internal sealed class LawSearch
         (Sends, Cap, Pacer) = (sends, cap, pacer);
         _cycles = new CycleMeter(firstAt, seesAll);
         Pattern = new RefusalPattern(seesAll);
+        Schedule = new RaiseSchedule(seesAll);
         SeesAll = seesAll;
         Trusted = Limits;
         _phase = new Holding(this);
@@ -77,7 +78,7 @@ internal sealed class LawSearch
     /// <summary>Gets whether a limit was seen beside the noise a short time ago: if it is seen again, the floor is wrong.</summary>
     public Doubts Regular { get; } = new();
 
-    public RaiseSchedule Schedule { get; } = new();
+    public RaiseSchedule Schedule { get; }
 
     /// <summary>Gets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>
     public Limits Trusted { get; private set; }

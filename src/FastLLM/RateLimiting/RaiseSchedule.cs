@@ -1,10 +1,12 @@
 namespace FastLLM.RateLimiting;
 
 /// <summary>When to try for more. Each try costs a few refusals, so the rests get longer while more is not to be had.</summary>
-internal sealed class RaiseSchedule
+/// <param name="seesAll">Whether no other process shares the limit. A try of several takes longer, and so costs more.</param>
+internal sealed class RaiseSchedule(bool seesAll)
 {
     private const double First = 5;
     private const double AfterRefusal = 10;
+    private const double AfterRefusalOfPart = 20;
     private const double Longest = 30;
     private const int FirstSends = 40;
     private const int MaxSends = 320;
@@ -37,7 +39,7 @@ internal sealed class RaiseSchedule
     {
         IsRough = false;
         _sends = grown ? FirstSends : Math.Min(4 * _sends, MaxSends);
-        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, AfterRefusal), Longest);
+        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, seesAll ? AfterRefusal : AfterRefusalOfPart), Longest);
         _held = limits;
         Restart(now, count);
     }

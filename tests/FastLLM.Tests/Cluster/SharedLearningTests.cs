@@ -11,7 +11,7 @@ public sealed class SharedLearningTests
 {
     [Theory]
     [InlineData(50, 10, 4, 0.03)]
-    [InlineData(50, 50, 4, 0.04)]
+    [InlineData(50, 50, 4, 0.035)]
     [InlineData(1_000, 50, 4, 0.03)]
     [InlineData(50, 10, 1, 0.03)]
     [InlineData(50, 10, 8, 0.03)]
