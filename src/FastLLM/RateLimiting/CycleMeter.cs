@@ -62,7 +62,8 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
             probes.IsAboutInFlight,
             IsLasting: closed > length * LastingPart && inCycle >= FewestInWindow,
             IsLong: closed > Long,
-            IsRough: inCycle < FewestIfRough && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)) && double.IsPositiveInfinity(probes.Rate));
+            IsRough: inCycle < FewestIfRough && double.IsPositiveInfinity(probes.Rate)
+                && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)));
         if (inCycle >= FewestForRate)
         {
             (_openedBefore, _opened) = (_opened, end);

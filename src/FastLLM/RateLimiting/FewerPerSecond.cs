@@ -136,8 +136,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
 
         // What was accepted between refusals is known, and now also how much the noise adds. That is no more than what was sent before.
+        // Of a part of the sends, what a cut has accepted shows nothing.
         double before = trouble.Before.Rate;
-        // What is accepted of a part of the sends shows less.
         double accepted = Search.Floor.Before(Search.SeesAll ? Math.Max(trouble.Rate, rate) : trouble.Rate);
         bool wasPaced = !double.IsPositiveInfinity(before) && accepted > 0;
         Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(accepted * Slightly, before) : before }, now);

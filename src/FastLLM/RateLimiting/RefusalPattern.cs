@@ -62,8 +62,8 @@ internal sealed class RefusalPattern(bool seesAll = true)
     /// there is a trend.</summary>
     public double Change { get; private set; }
 
-    /// <summary>Gets half the mean square of the difference of neighboring blocks, of the latest ones, in parts of the variance of chance: 1
-    /// if all is chance. A trend, such as a rate that is being raised, does not matter.</summary>
+    /// <summary>Gets half the mean square of the difference of neighboring blocks, of the latest ones, in parts of the variance of
+    /// chance: 1 if all is chance. A trend, such as a rate that is being raised, does not matter.</summary>
     public double Unevenness { get; private set; }
 
     /// <summary>Gets a value indicating whether refusals come as by chance.</summary>
@@ -130,8 +130,8 @@ internal sealed class RefusalPattern(bool seesAll = true)
         double seconds = 0;
         for (int i = Math.Max(0, _count - Math.Min(blocks, Most)); i < _count; i++)
         {
-            accepted += _blocks[i % Most].Accepted;
-            seconds += _blocks[i % Most].Seconds;
+            accepted += BlockAt(i).Accepted;
+            seconds += BlockAt(i).Seconds;
         }
 
         return seconds > 0 ? accepted / seconds : double.PositiveInfinity;
@@ -175,18 +175,19 @@ internal sealed class RefusalPattern(bool seesAll = true)
     {
         double accepted = 0;
         double changes = 0;
-        int last = At(1);
-        for (var i = 1; i <= blocks; i++)
+        int last = BlockAt(_count - blocks).Accepted;
+        for (int i = _count - blocks; i < _count; i++)
         {
-            accepted += At(i);
-            changes += Math.Pow(At(i) - last, 2);
-            last = At(i);
+            int latest = BlockAt(i).Accepted;
+            accepted += latest;
+            changes += Math.Pow(latest - last, 2);
+            last = latest;
         }
 
         double mean = accepted / blocks;
         double chance = mean * (1 - (mean / Block));
         return chance > 0 && blocks > 1 ? changes / (2 * (blocks - 1)) / chance : 1;
-
-        int At(int back) => _blocks[(_count - back) % Most].Accepted;
     }
+
+    private (int Accepted, double Seconds) BlockAt(int index) => _blocks[index % Most];
 }
