@@ -6,8 +6,7 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Writes an output: a log of records during a run, sorted when the job is done.</summary>
 /// <remarks>
 /// <para>Each record is one write at the end, so that a killed process leaves whole records and at most one torn record. Memory holds no
-/// records.
-/// The first record creates the file: a run that is refused leaves none.</para>
+/// records. The first record creates the file: a run that is refused leaves none.</para>
 /// <para>Several threads may call <see cref="Append"/> at once; every other member needs exclusive use.</para>
 /// </remarks>
 internal sealed class OutputFile : IDisposable
@@ -24,6 +23,7 @@ internal sealed class OutputFile : IDisposable
         Path = path;
         _lock = outputLock;
         _watch = new OutputWatch(path, time);
+        Reserve = new OutputReserve(path);
     }
 
     /// <summary>Writes a record at an offset; tests replace it to simulate a full disk.</summary>
@@ -37,6 +37,9 @@ internal sealed class OutputFile : IDisposable
 
     /// <summary>Gets a value indicating whether something else than this run changed the file.</summary>
     public bool IsDisturbed => _watch.IsDisturbed;
+
+    /// <summary>Gets the disk space that is released for records when the disk is full.</summary>
+    public OutputReserve Reserve { get; }
 
     internal RecordWriter Writer { get; set; } = RandomAccess.Write;
 
@@ -74,10 +77,7 @@ internal sealed class OutputFile : IDisposable
         }
 
         _log ??= OpenFile();
-        _isRepaired = true;
-        long cut = TornTail.Repair(_log, Path);
-        _end = RandomAccess.GetLength(_log);
-        return cut;
+        return RepairTail(_log);
     }
 
     /// <summary>Renames the file: the job starts anew.</summary>
@@ -87,10 +87,11 @@ internal sealed class OutputFile : IDisposable
         OutputPath.SetAside(Path);
     }
 
-    /// <summary>Appends a record with one write.</summary>
+    /// <summary>Appends a record with one write. When the disk is full, the reserve is released for it and for those that follow.</summary>
     /// <param name="line">The record, with its LF.</param>
     /// <returns>The offset of the record.</returns>
-    /// <exception cref="IOException">The disk is full. The record is taken back; the records before it stay.</exception>
+    /// <exception cref="IOException">The disk is full, and the reserve too. The record is taken back; the records before it
+    /// stay.</exception>
     public long Append(ReadOnlySpan<byte> line)
     {
         lock (_gate)
@@ -99,18 +100,11 @@ internal sealed class OutputFile : IDisposable
             long offset = _end;
             try
             {
-                if (KillPoint.IsArmed(KillPoint.MidOutputLine))
-                {
-                    Writer(log, line[..(line.Length / 2)], offset);
-                    KillPoint.Reached(KillPoint.MidOutputLine);
-                }
-
-                Writer(log, line, offset);
+                Write(log, line, offset);
             }
-            catch (IOException)
+            catch (IOException e) when (Reserve.TryRelease(e))
             {
-                TakeBack(log, offset);
-                throw;
+                Write(log, line, offset);
             }
 
             _end += line.Length;
@@ -143,6 +137,7 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="IOException">The disk is full, or a record is not the row's.</exception>
     public void Sort(int rows, Func<int, long> recordOf, RecordCheck? check = null)
     {
+        Reserve.Dispose(); // the sorted file needs room
         if (Settle() is not { } log)
         {
             return; // no row has a record
@@ -182,8 +177,28 @@ internal sealed class OutputFile : IDisposable
 
     public void Dispose()
     {
+        Reserve.Dispose();
         Close();
         _lock.Dispose();
+    }
+
+    private void Write(SafeFileHandle log, ReadOnlySpan<byte> line, long offset)
+    {
+        try
+        {
+            if (KillPoint.IsArmed(KillPoint.MidOutputLine))
+            {
+                Writer(log, line[..(line.Length / 2)], offset);
+                KillPoint.Reached(KillPoint.MidOutputLine);
+            }
+
+            Writer(log, line, offset);
+        }
+        catch (IOException)
+        {
+            TornTail.TakeBack(log, offset);
+            throw;
+        }
     }
 
     private void Close()
@@ -224,9 +239,15 @@ internal sealed class OutputFile : IDisposable
             _log = _lock.TryRenew() ? OpenFile() : throw new OutputInUseException(Path);
         }
 
+        RepairTail(_log);
+    }
+
+    private long RepairTail(SafeFileHandle log)
+    {
         _isRepaired = true;
-        TornTail.Repair(_log, Path);
-        _end = RandomAccess.GetLength(_log);
+        long cut = TornTail.Repair(log, Path);
+        _end = RandomAccess.GetLength(log);
+        return cut;
     }
 
     // A run that was started after the lock file had been deleted is refused by the lock on the output itself, and gives the other one
@@ -256,8 +277,7 @@ internal sealed class OutputFile : IDisposable
         if (_isRepaired && RandomAccess.GetLength(log) is var length && length != _end)
         {
             _watch.SayLength(length, _end);
-            TornTail.Repair(log, Path);
-            _end = RandomAccess.GetLength(log);
+            RepairTail(log);
         }
     }
 
@@ -271,17 +291,5 @@ internal sealed class OutputFile : IDisposable
 
         log.Dispose();
         throw new OutputInUseException(Path);
-    }
-
-    private static void TakeBack(SafeFileHandle log, long end)
-    {
-        try
-        {
-            RandomAccess.SetLength(log, end);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            // The first failure is the one to report. A torn tail stays: the next record overwrites it, or the next run cuts it off.
-        }
     }
 }

@@ -11,6 +11,10 @@ internal abstract class RowSink
     /// <param name="record">The line with its LF; valid during the call only.</param>
     public abstract void Write(int place, ReadOnlySpan<byte> record);
 
+    /// <summary>Gets why nothing more should be paid for; what is in flight can still be written. <see langword="null"/> if nothing is
+    /// wrong.</summary>
+    public virtual IOException? Fault => null;
+
     /// <summary>Gets what finds the written answers again.</summary>
     public virtual IRecordedAnswers? Answers => null;
 
@@ -32,6 +36,8 @@ internal abstract class RowSink
 internal sealed class FileSink(OutputFile output, RowIndex rows, AnswerIndex index) : RowSink, IDisposable
 {
     private readonly RecordedAnswers _answers = new(index, output.Path);
+
+    public override IOException? Fault => output.Reserve.Fault;
 
     public override IRecordedAnswers Answers => _answers;
 

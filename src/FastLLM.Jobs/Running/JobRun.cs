@@ -56,6 +56,7 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         var costs = new CostAccount(journal, resume.Cost);
+        output.Reserve.Hold();
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         IRowProcessor toFile = setup.NewProcessor(resume, sink, costs);
         using LimitJournal? limits = OpenLimits(output);

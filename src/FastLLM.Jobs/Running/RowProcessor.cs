@@ -69,13 +69,18 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         CancellationToken cancellationToken)
     {
         LlmRunException? stopped = null;
-        Exception? fault = null;
-        var isAborted = false;
+        Exception? fault = sink.Fault;
+        bool isAborted = false, isLost = false;
         try
         {
+            if (fault is not null)
+            {
+                await stopSending.CancelAsync().ConfigureAwait(false);
+            }
+
             await foreach (ResponseWrapper<LlmResponse> outcome in run.Outcomes.ConfigureAwait(false))
             {
-                if (fault is not null)
+                if (isLost)
                 {
                     continue;
                 }
@@ -85,11 +90,17 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                     decimal cost = writer.Write(outcome);
                     costs.Written(cost);
                     run.NoteRecorded(outcome, cost);
+                    fault ??= sink.Fault;
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
+                    fault ??= e;
+                    isLost = true;
+                }
+
+                if (fault is not null && !stopSending.IsCancellationRequested)
+                {
                     // What cannot be written is not paid for: nothing more is sent, and what is in flight is awaited.
-                    fault = e;
                     await stopSending.CancelAsync().ConfigureAwait(false);
                 }
             }
@@ -122,7 +133,8 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
 
         if (fault is not null)
         {
-            string message = $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {FileFault.Describe(fault)}";
+            string message = fault == sink.Fault ? fault.Message
+                : $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {FileFault.Describe(fault)}";
             stopped = StoppedBy(FailureKind.Output, message, fault);
         }
 

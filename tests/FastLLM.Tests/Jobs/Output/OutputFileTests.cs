@@ -164,6 +164,43 @@ public sealed class OutputFileTests : IDisposable
         Assert.Equal("whole\nnext\n", File.ReadAllText(Out));
     }
 
+    [Fact]
+    public void Append_FullDiskWithReserve_WritesTheRecordAndSaysSo()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The error number of Unix.");
+        const int NoSpace = 28;
+        using OutputFile output = OutputFile.Open(Out);
+        output.Reserve.Hold();
+        output.Append("before\n"u8);
+        Assert.Null(output.Reserve.Fault);
+        var failures = 1;
+        output.Writer = (file, record, offset) =>
+        {
+            RandomAccess.Write(file, failures > 0 ? record[..3] : record, offset);
+            if (failures-- > 0)
+            {
+                throw new IOException("No space left on device", NoSpace);
+            }
+        };
+
+        output.Append("into the reserve\n"u8);
+        Assert.Contains("is full", output.Reserve.Fault!.Message, StringComparison.Ordinal);
+
+        failures = 1; // no reserve is left
+        Assert.Throws<IOException>(() => output.Append("lost\n"u8));
+        Assert.Equal("before\ninto the reserve\n", File.ReadAllText(Out));
+    }
+
+    [Fact]
+    public void Reserve_LeavesNoFile()
+    {
+        using OutputFile output = OutputFile.Open(Out);
+        output.Reserve.Hold();
+
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The file has a name there, until the process ends.");
+        Assert.Equal([Out + ".lock"], Directory.EnumerateFileSystemEntries(_folder));
+    }
+
     [Theory]
     [InlineData("/dev/null")]
     [InlineData("/dev/full")]
