@@ -46,28 +46,32 @@ internal sealed class ParquetTable : TableSource
     /// <param name="cancellationToken">Cancels the opening.</param>
     /// <param name="patience">How long a read may take; by default a minute.</param>
     /// <exception cref="InvalidDataException">The file is not a Parquet file, is damaged, or has nested columns.</exception>
-    public static Task<ParquetTable> OpenAsync(Stream stream, CancellationToken cancellationToken, TimeSpan? patience = null) =>
-        GuardAsync(() => OpenAsync(stream, patience ?? s_patience, cancellationToken), patience ?? s_patience, cancellationToken);
-
-    private static async Task<ParquetTable> OpenAsync(Stream stream, TimeSpan patience, CancellationToken cancellationToken)
+    public static async Task<ParquetTable> OpenAsync(Stream stream, CancellationToken cancellationToken, TimeSpan? patience = null)
     {
-        ParquetReader reader = await ParquetReader
-            .CreateAsync(new StrictStream(stream), leaveStreamOpen: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        TimeSpan within = patience ?? s_patience;
+        (ParquetReader reader, ParquetSchema schema) = await GuardAsync(
+            async () =>
+            {
+                ParquetReader opened = await ParquetReader
+                    .CreateAsync(new StrictStream(stream), leaveStreamOpen: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+                return (opened, opened.Schema);
+            },
+            within, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (reader.Schema.Fields.Count > MaxColumns)
+            if (schema.Fields.Count > MaxColumns)
             {
                 throw new InvalidDataException($"The file has more than {MaxColumns:N0} columns.");
             }
 
-            Field? nested = reader.Schema.Fields.FirstOrDefault(field => field is not DataField { IsArray: false });
+            Field? nested = schema.Fields.FirstOrDefault(field => field is not DataField { IsArray: false });
             if (nested is not null)
             {
                 throw new InvalidDataException($"The column \"{nested.Name}\" is a list or a structure, which a table cannot have. "
                     + "Write it as text (such as JSON), or write the file without it.");
             }
 
-            return new ParquetTable(reader, [.. reader.Schema.Fields.Cast<DataField>()], patience);
+            return new ParquetTable(reader, [.. schema.Fields.Cast<DataField>()], within);
         }
         catch
         {
@@ -139,7 +143,7 @@ internal sealed class ParquetTable : TableSource
             throw new InvalidDataException(
                 $"The Parquet file is damaged: reading it did not end within {patience.TotalSeconds:0} seconds.");
         }
-        catch (Exception e) when (e is not (OperationCanceledException or InvalidDataException or UnauthorizedAccessException))
+        catch (Exception e) when (e is not (OperationCanceledException or UnauthorizedAccessException))
         {
             throw new InvalidDataException(e.Message.StartsWith("not a parquet file", StringComparison.OrdinalIgnoreCase)
                 ? "The Parquet file is damaged or incomplete. Copy or write it again."
