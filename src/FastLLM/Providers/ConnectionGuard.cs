@@ -7,10 +7,12 @@ namespace FastLLM.Providers;
 /// <remarks>HTTP/1.1 does not number responses: a response that was not requested (sent twice, or the rest of one whose length was too
 /// small) would be taken for the response to the next request as soon as that is written. So a connection rests before it is reused: before
 /// its first requests, which detects servers that always do so, now and then later, and for a two-hundredth of the duration of the last
-/// response. After one such response, connections are no longer reused.</remarks>
+/// response. Once connections have rested hundreds of times for nothing, new ones rest only before their first reuse. After one response
+/// that was not requested, connections are no longer reused.</remarks>
 internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null)
 {
     private const int OftenFor = 16;
+    private const int OftenInAll = 512; // a fast server would be slowed down by more
     private const int ShareOfLatency = 200;
 
     private static readonly TimeSpan s_fresh = TimeSpan.FromMilliseconds(2);
@@ -18,6 +20,7 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
     private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(25);
 
     private int _isBroken;
+    private int _often;
 
     /// <summary>Gets a value indicating whether a response that was not requested has arrived.</summary>
     public bool IsBroken => Volatile.Read(ref _isBroken) != 0;
@@ -28,20 +31,20 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
     /// <summary>Returns how long a connection must be quiet before its next request.</summary>
     /// <param name="requests">The number of requests that it has carried.</param>
     /// <param name="latency">The duration of the last response.</param>
-    public static TimeSpan RestBefore(int requests, TimeSpan latency)
+    public TimeSpan RestBefore(int requests, TimeSpan latency)
     {
         if (requests == 0)
         {
             return s_fresh;
         }
 
-        if (requests == 1 || (requests > OftenFor && int.IsPow2(requests)))
+        if (requests == 1 || (requests > OftenFor && IsPowerOfFour(requests)))
         {
             return s_longest;
         }
 
         TimeSpan rest = latency / ShareOfLatency;
-        rest = requests <= OftenFor && rest < s_often ? s_often : rest;
+        rest = rest < s_often && requests <= OftenFor && Interlocked.Increment(ref _often) <= OftenInAll ? s_often : rest;
         return rest < s_longest ? rest : s_longest;
     }
 
@@ -53,4 +56,6 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
             logger.UnrequestedResponse();
         }
     }
+
+    private static bool IsPowerOfFour(int requests) => int.IsPow2(requests) && int.IsEvenInteger(int.Log2(requests));
 }

@@ -86,7 +86,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
             return inner.WriteAsync(buffer, cancellationToken);
         }
 
-        TimeSpan rest = ConnectionGuard.RestBefore(_requests++, guard.Clock.GetElapsedTime(_written, _read));
+        TimeSpan rest = guard.RestBefore(_requests++, guard.Clock.GetElapsedTime(_written, _read));
         _written = guard.Clock.GetTimestamp();
         if (_requests > 1)
         {

@@ -5,6 +5,7 @@ using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.Tests.Pipeline;
 using FastLLM.TestKit;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace FastLLM.Tests.Providers;
@@ -63,15 +64,29 @@ public sealed class UnrequestedResponseTests : EngineTest
     [InlineData(17, 0, 0)]
     [InlineData(17, 1_000, 5)]
     [InlineData(17, 60_000, 25)]
-    [InlineData(32, 0, 25)]
+    [InlineData(32, 0, 0)]
+    [InlineData(64, 0, 25)]
+    [InlineData(256, 0, 25)]
     public void RestBefore_DependsOnUseAndLatency(int requests, int latency, int rest) =>
-        Assert.Equal(TimeSpan.FromMilliseconds(rest), ConnectionGuard.RestBefore(requests, TimeSpan.FromMilliseconds(latency)));
+        Assert.Equal(TimeSpan.FromMilliseconds(rest), NewGuard().RestBefore(requests, TimeSpan.FromMilliseconds(latency)));
+
+    [Fact]
+    public void RestBefore_AfterManyQuietRests_IsLongBeforeFirstReuseOnly()
+    {
+        ConnectionGuard guard = NewGuard();
+        var rests = Enumerable.Range(0, 100).SelectMany(_ => Enumerable.Range(0, 16)).Select(requests => guard.RestBefore(requests, TimeSpan.Zero)).ToList();
+
+        Assert.Equal(512, rests.Count(rest => rest == TimeSpan.FromMilliseconds(5)));
+        Assert.Equal(100, rests.Count(rest => rest == TimeSpan.FromMilliseconds(25)));
+    }
 
     [Theory]
     [InlineData(1024, 100, 860)]
     [InlineData(256, 250, 1)]
     [InlineData(256, -1, 1)]
     public void FreeOf_KeepsReserve(int limit, int used, int free) => Assert.Equal(free, Descriptors.FreeOf(limit, used));
+
+    private static ConnectionGuard NewGuard() => new(NullLogger.Instance);
 
     private static async Task AssertEchoesAsync(FaultServer server, int count, int concurrency)
     {
