@@ -65,8 +65,14 @@ internal sealed class LocalCluster : IAsyncDisposable
         ProcessRun.MeasureAsync(() => Process.Start(StartOf(Tool.Built, arguments))!);
 
     /// <summary>Starts workers.</summary>
-    public async Task StartWorkersAsync(int count) =>
-        _workers.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(_ => StartWorkerAsync())));
+    public Task StartWorkersAsync(int count) => Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
+    {
+        WorkerProcess worker = await StartWorkerAsync();
+        lock (_workers)
+        {
+            _workers.Add(worker); // at once: it is killed also if another one does not start
+        }
+    }));
 
     /// <summary>Kills a worker, and starts another in its place.</summary>
     /// <returns>When it was killed.</returns>

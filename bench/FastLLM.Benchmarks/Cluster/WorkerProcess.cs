@@ -37,6 +37,7 @@ internal sealed class WorkerProcess : IDisposable
         string? ready = await process.StandardError.ReadLineAsync();
         if (ready?.Split(' ') is not ["Worker", var id, ..])
         {
+            process.Kill();
             throw new InvalidOperationException($"The worker did not start: {ready} {await process.StandardError.ReadToEndAsync()}");
         }
 

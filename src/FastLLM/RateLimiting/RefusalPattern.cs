@@ -140,19 +140,20 @@ internal sealed class RefusalPattern(bool seesAll = true)
     private void Compare()
     {
         int count = Count;
+        int first = _count - count;
         double accepted = 0;
-        for (var i = 0; i < count; i++)
+        for (int i = first; i < _count; i++)
         {
-            accepted += _blocks[i].Accepted;
+            accepted += BlockAt(i).Accepted;
         }
 
         double mean = accepted / count;
         double squares = 0;
         double changes = 0;
-        for (var i = 0; i < count; i++)
+        for (int i = first; i < _count; i++)
         {
-            squares += Math.Pow(_blocks[i].Accepted - mean, 2);
-            changes += i == 0 ? 0 : Math.Pow(_blocks[i].Accepted - _blocks[i - 1].Accepted, 2);
+            squares += Math.Pow(BlockAt(i).Accepted - mean, 2);
+            changes += i == first ? 0 : Math.Pow(BlockAt(i).Accepted - BlockAt(i - 1).Accepted, 2);
         }
 
         Share = 1 - (mean / Block);
