@@ -1,8 +1,13 @@
+using FastLLM.Costs;
+
 namespace FastLLM.Jobs.Output;
 
 /// <summary>Adds up the cost of a job over all its runs: what the records of the output state, and what the journal stores.</summary>
 /// <remarks>A pipe has neither.</remarks>
-internal sealed class CostAccount(CostJournal? journal, decimal recorded)
+/// <param name="journal">The journal.</param>
+/// <param name="recorded">What the records of earlier runs state.</param>
+/// <param name="meter">What knows by which factor answers cost more than their worst case.</param>
+internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMeter meter)
 {
     private decimal _written;
 
@@ -18,7 +23,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
     {
         try
         {
-            journal?.Announce(inFlight);
+            journal?.Announce(inFlight, meter.HighestFactor);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -31,8 +36,9 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
     /// <param name="changed">The output if it was sorted or disturbed: records with a cost may be gone, so its records are added up
     /// again.</param>
     /// <param name="isDisturbed">Whether records of this run may be gone too.</param>
+    /// <param name="isDone">Whether no row is left for another run.</param>
     /// <param name="say">Receives a message if the cost cannot be stored.</param>
-    public void End(decimal runCost, string? changed, bool isDisturbed, Action<FormattableString> say)
+    public void End(decimal runCost, string? changed, bool isDisturbed, bool isDone, Action<FormattableString> say)
     {
         if (journal is null)
         {
@@ -44,7 +50,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded)
         decimal unrecorded = Math.Max(0, EarlierCost + runCost - stated);
         try
         {
-            journal.Settle(unrecorded);
+            journal.Settle(unrecorded, isDone ? 1 : meter.HighestFactor);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -8,12 +8,13 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Stores in <c>OUTPUT.spent</c> the cost of a job that no record of the output states: one line of JSON, or no file if there is
 /// none.</summary>
 /// <remarks><c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a
-/// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. A file that a full disk did
-/// not let be written is deleted again, and one that a power loss left blank is none. Not safe for concurrent use; the lock of the output
-/// covers it.</remarks>
+/// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. <c>factor</c> is how much
+/// more than its worst case an answer has cost, until the job is done. A file that a full disk did not let be written is deleted again, and
+/// one that a power loss left blank is none. Not safe for concurrent use; the lock of the output covers it.</remarks>
 internal sealed class CostJournal(string output) : IDisposable
 {
     private const decimal TrimsZeros = 1.000000000000000000000000000m;
+    private const decimal MaxFactor = 1_000_000;
     private const int Length = 160; // constant, so that one write replaces the whole line
 
     private FileStream? _file;
@@ -27,6 +28,9 @@ internal sealed class CostJournal(string output) : IDisposable
 
     /// <summary>Gets the upper bound of what was in flight when a run was killed; <see langword="null"/> if none was.</summary>
     public decimal? InFlight { get; private set; }
+
+    /// <summary>Gets how much more than its worst case an answer has cost; 1 if none has cost more.</summary>
+    public decimal Factor { get; private set; } = 1;
 
     /// <summary>Gets a value indicating whether the file is there, but blank.</summary>
     public bool IsBlank { get; private set; }
@@ -56,6 +60,7 @@ internal sealed class CostJournal(string output) : IDisposable
             using JsonDocument document = JsonDocument.Parse(bytes);
             Unrecorded = Money(document.RootElement, "unrecorded") ?? 0;
             InFlight = Money(document.RootElement, "in_flight");
+            Factor = Math.Max(1, Money(document.RootElement, "factor") ?? 1);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException)
         {
@@ -65,14 +70,19 @@ internal sealed class CostJournal(string output) : IDisposable
     }
 
     /// <summary>Stores an upper bound of what will be spent or reserved without a record, before it is.</summary>
-    public void Announce(decimal inFlight) => Write(Unrecorded, inFlight);
+    public void Announce(decimal inFlight, decimal factor)
+    {
+        Factor = Rounded(factor);
+        Write(Unrecorded, inFlight);
+    }
 
-    /// <summary>Stores what no record states, at the end of a run.</summary>
-    public void Settle(decimal unrecorded)
+    /// <summary>Stores what no record states, at the end of a run, and what the next run of the job has to expect.</summary>
+    public void Settle(decimal unrecorded, decimal factor)
     {
         Unrecorded = unrecorded;
         InFlight = null;
-        if (unrecorded > 0)
+        Factor = Rounded(factor);
+        if (unrecorded > 0 || factor > 1)
         {
             Write(unrecorded, null);
             return;
@@ -86,7 +96,7 @@ internal sealed class CostJournal(string output) : IDisposable
     {
         Dispose();
         File.Delete(Path);
-        (Unrecorded, InFlight) = (0, null);
+        (Unrecorded, InFlight, Factor) = (0, null, 1);
     }
 
     public void Dispose()
@@ -105,9 +115,8 @@ internal sealed class CostJournal(string output) : IDisposable
 
         unrecorded /= TrimsZeros;
         inFlight /= TrimsZeros;
-        string text = inFlight is { } bound
-            ? string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\",\"in_flight\":\"{bound}\"}}")
-            : string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"}}");
+        string others = Member("in_flight", inFlight) + Member("factor", Factor > 1 ? Factor : null);
+        string text = string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"{others}}}");
         bool isNew = RandomAccess.GetLength(_file.SafeFileHandle) < Length;
         try
         {
@@ -122,6 +131,12 @@ internal sealed class CostJournal(string output) : IDisposable
             throw;
         }
     }
+
+    private static string Member(string name, decimal? value) =>
+        value is null ? "" : string.Create(CultureInfo.InvariantCulture, $",\"{name}\":\"{value}\"");
+
+    // Upwards, and short: the line has a fixed length.
+    private static decimal Rounded(decimal factor) => Math.Min(Math.Ceiling(factor * 1000) / 1000, MaxFactor);
 
     private static decimal? Money(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value)
         ? decimal.Parse(value.GetString()!, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture)

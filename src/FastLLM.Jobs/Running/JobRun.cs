@@ -28,7 +28,8 @@ internal sealed class JobRun(JobSetup setup)
         if (_options.Output == Job.Pipe)
         {
             using var pipe = new PipeSink(OpenStandardOutput(), inOrder: _options.Order == ResultOrder.Input, setup.Index.Answers);
-            IRowProcessor toPipe = setup.NewProcessor(setup.NewResumeState(), pipe, new CostAccount(journal: null, recorded: 0));
+            var unstored = new CostAccount(journal: null, recorded: 0, setup.Manager.Costs);
+            IRowProcessor toPipe = setup.NewProcessor(setup.NewResumeState(), pipe, unstored);
             return await toPipe.RunAsync(drain, cancellationToken).ConfigureAwait(false);
         }
 
@@ -55,7 +56,8 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"An earlier run of {_options.Output} was killed. At most {most} were in flight; they are not counted.");
         }
 
-        var costs = new CostAccount(journal, resume.Cost);
+        var costs = new CostAccount(journal, resume.Cost, setup.Manager.Costs);
+        setup.Manager.Costs.Expect(journal.Factor);
         output.Reserve.Hold();
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         IRowProcessor toFile = setup.NewProcessor(resume, sink, costs);
@@ -92,7 +94,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = Sort(output, result, out bool isSorted);
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
-        costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, setup.Say);
+        costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, IsDone(result), setup.Say);
         return result;
     }
 

@@ -8,6 +8,13 @@ internal sealed class CostMeter(PriceTable? prices)
 {
     private readonly ConcurrentDictionary<string, decimal> _factors = new(StringComparer.Ordinal);
     private KnownPrice? _last;
+    private decimal _leastFactor = 1;
+
+    /// <summary>Gets the highest factor by which an answer has cost more than its worst case; 1 if none has.</summary>
+    public decimal HighestFactor => _factors.Values.Append(_leastFactor).Max();
+
+    /// <summary>Expects of every model what an earlier run has seen of one. Call it before the first request.</summary>
+    public void Expect(decimal factor) => _leastFactor = Math.Max(_leastFactor, factor);
 
     /// <summary>Returns what an answer costs; <see langword="null"/> without a price or plausible usage.</summary>
     public decimal? CostOf(Usage? usage, string? model) =>
@@ -23,7 +30,7 @@ internal sealed class CostMeter(PriceTable? prices)
         }
 
         string model = request.Model ?? "";
-        decimal before = _factors.GetValueOrDefault(model, 1);
+        decimal before = _factors.GetValueOrDefault(model, _leastFactor);
         return _factors.AddOrUpdate(model, cost / maxCost, (_, known) => Math.Max(known, cost / maxCost)) > before;
     }
 
@@ -32,11 +39,7 @@ internal sealed class CostMeter(PriceTable? prices)
     public LlmException? Bound(LlmRequest request, out decimal maxCost)
     {
         LlmException? refusal = PriceBound(request, out maxCost);
-        if (!_factors.IsEmpty && _factors.TryGetValue(request.Model ?? "", out decimal factor))
-        {
-            maxCost *= factor;
-        }
-
+        maxCost *= _factors.IsEmpty ? _leastFactor : Math.Max(_factors.GetValueOrDefault(request.Model ?? ""), _leastFactor);
         return refusal;
     }
 
@@ -54,7 +57,7 @@ internal sealed class CostMeter(PriceTable? prices)
             return Unbounded($"it holds {content}, of which no bound is known");
         }
 
-        if ((tokens.Output ?? (price.MaxOutputTokens * tokens.Choices)) is not { } output)
+        if (tokens.MostOutput(price.MaxOutputTokens) is not { } output)
         {
             return Unbounded($"neither it nor the price of \"{request.Model}\" limits the answer. "
                 + "Set max_completion_tokens or max_tokens, or give max_output_tokens with the price");
@@ -68,7 +71,7 @@ internal sealed class CostMeter(PriceTable? prices)
     public string Explain(LlmRequest request)
     {
         TokenUpperBound tokens = TokenUpperBound.Of(request);
-        long output = tokens.Output ?? ((PriceOf(request.Model)?.MaxOutputTokens ?? 0) * tokens.Choices);
+        long output = tokens.MostOutput(PriceOf(request.Model)?.MaxOutputTokens ?? 0) ?? 0;
         string most = FormattableString.Invariant($"{tokens.Input:N0} tokens of its prompt and {output:N0} of its answer.");
         return tokens.Output is null
             ? $"{most} It sets no limit, so the model's own counts: set max_completion_tokens or max_tokens in the row or the template."

@@ -13,6 +13,11 @@ namespace FastLLM.Costs;
 /// <param name="Unbounded">The content of the request that has no known bound, if any.</param>
 internal readonly record struct TokenUpperBound(long Input, long? Output, long Choices, string? Unbounded)
 {
+    // Limits that some servers take instead of the model's own, and what some count beside any limit.
+    private long OtherLimit { get; init; }
+
+    private long Thinking { get; init; }
+
     /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one
     /// (gpt-4o-mini: 48,169).</summary>
     public const long Picture = 50_000;
@@ -21,6 +26,12 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
     public const long Preamble = 256;
 
     private const long MaxOutput = 1_000_000_000;
+
+    /// <summary>Gets the maximum number of output tokens of all choices.</summary>
+    /// <param name="modelLimit">The limit of the model, which counts where the request sets none; <see langword="null"/> if
+    /// unknown.</param>
+    public long? MostOutput(long? modelLimit) => Output
+        ?? (modelLimit is { } limit ? Math.Min(Math.Min(Math.Max(limit, OtherLimit), MaxOutput) + Thinking, MaxOutput) * Choices : null);
 
     /// <summary>Reads the bounds from the body.</summary>
     public static TokenUpperBound Of(LlmRequest request)
@@ -53,11 +64,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         {
             long input = bytes + Preamble + (_pictures * Picture);
             long choices = Math.Min(MaxOutput, Math.Clamp(_choices, 1, MaxOutput) * Math.Clamp(_prompts, 1, MaxOutput));
-            long? output = !_hasOutput ? 0
-                : _limit is { } limit && !_isLimitUnclear
-                    ? Math.Min(Math.Min(Math.Max(limit, _otherLimit), MaxOutput) + _thinking, MaxOutput) * choices
-                : null;
-            return new TokenUpperBound(input, output, choices, _unbounded);
+            var bound = new TokenUpperBound(input, null, choices, _unbounded) { OtherLimit = _otherLimit, Thinking = _thinking };
+            return bound with { Output = !_hasOutput ? 0 : bound.MostOutput(_isLimitUnclear ? null : _limit) };
         }
 
         public void Read(ReadOnlySpan<byte> body, bool hasOutput)

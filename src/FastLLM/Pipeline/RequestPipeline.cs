@@ -131,7 +131,11 @@ internal sealed class RequestPipeline<TResponse>(
 
                 StopIfShared(context);
                 logger.RetryScheduled(key, context.Sends.Count, reply.Failure.Kind, decision.Delay);
-                await BackOffAsync(context, decision).ConfigureAwait(false);
+                if (!await BackOffAsync(context, decision).ConfigureAwait(false))
+                {
+                    context.Outcome = GivenUp(context, reply.Failure);
+                    break;
+                }
             }
 
             // 8 Record: durable before it is delivered. If that fails, the answer is delivered all the same, and the run stops.
@@ -250,7 +254,7 @@ internal sealed class RequestPipeline<TResponse>(
         var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter)
         {
             HasOthers = run.HasOtherRows,
-            AreOthersDone = !run.HasMoreRows && run.LeftRows.AreFewAndThrottled(),
+            AreOthersDone = AreOthersDone(run),
             Answers = run.LeftRows.Answered,
         };
         RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
@@ -292,25 +296,54 @@ internal sealed class RequestPipeline<TResponse>(
         }
     }
 
-    private async ValueTask BackOffAsync(RequestContext<TResponse> context, RetryDecision decision)
+    // Returns whether the request is to be sent again.
+    private async ValueTask<bool> BackOffAsync(RequestContext<TResponse> context, RetryDecision decision)
     {
         if (decision.Delay <= TimeSpan.Zero)
         {
-            return;
+            return true;
         }
 
         WorkerPool<TResponse> workers = context.Run.Workers;
         if (decision.Action == RetryAction.Repeat)
         {
             await DelayAsync(context, decision.Delay).ConfigureAwait(false);
-            return;
+            return true;
         }
 
         workers.BeginBackOff();
         probe.Note(context.Run);
-        await DelayAsync(context, decision.Delay).ConfigureAwait(false);
+        bool isWorthWaiting = await WaitAsync(context, decision).ConfigureAwait(false);
         workers.EndBackOff();
+        return isWorthWaiting;
     }
+
+    // A request that is to come back in an hour does not keep its run from ending: it fails as the last ones do.
+    private async ValueTask<bool> WaitAsync(RequestContext<TResponse> context, RetryDecision decision)
+    {
+        Run<TResponse> run = context.Run;
+        TimeSpan left = decision.Delay;
+        for (; decision.Action == RetryAction.Wait && left > RetryPolicy.MaxLastWait; left -= RetryPolicy.MaxLastWait)
+        {
+            bool areOthersDone = AreOthersDone(run);
+            long answers = run.LeftRows.Answered;
+            await DelayAsync(context, RetryPolicy.MaxLastWait).ConfigureAwait(false);
+            if (context.Attempt.IsCanceled)
+            {
+                return true;
+            }
+
+            if (areOthersDone && AreOthersDone(run) && answers == run.LeftRows.Answered)
+            {
+                return false;
+            }
+        }
+
+        await DelayAsync(context, left).ConfigureAwait(false);
+        return true;
+    }
+
+    private static bool AreOthersDone(Run<TResponse> run) => !run.HasMoreRows && run.LeftRows.AreFewAndThrottled();
 
     private async ValueTask DelayAsync(RequestContext<TResponse> context, TimeSpan delay)
     {

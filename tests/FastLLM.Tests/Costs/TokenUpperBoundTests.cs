@@ -28,6 +28,14 @@ public sealed class TokenUpperBoundTests
         Assert.Equal((output, choices, null), (most.Output, most.Choices, most.Unbounded));
     }
 
+    [Theory]
+    [InlineData("""{"model":"m","messages":[],"n_predict":1000}""", 1000L)]
+    [InlineData("""{"model":"m","messages":[],"max_new_tokens":50,"n":2}""", 200L)]
+    [InlineData("""{"model":"m","messages":[],"thinking_budget":5000}""", 5100L)]
+    [InlineData("""{"model":"m","messages":[],"max_tokens":5,"n_predict":1000}""", 1000L)]
+    [InlineData("""{"model":"m","messages":[]}""", 100L)]
+    public void MostOutput_RequestWithoutLimit_IsTheModelsOwnOrAHigherOne(string body, long most) => Assert.Equal(most, Of(body).MostOutput(100));
+
     [Fact]
     public void EveryPromptOfTheOlderCompletionsIsAnswered_AsOftenAsItIsTried()
     {

@@ -146,7 +146,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     {
         using var journal = new CostJournal(Output) { Writer = HalfWriter };
 
-        Assert.Throws<IOException>(() => journal.Settle(0.5m));
+        Assert.Throws<IOException>(() => journal.Settle(0.5m, factor: 1));
 
         Assert.False(File.Exists(Spent));
 

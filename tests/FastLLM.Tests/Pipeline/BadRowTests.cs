@@ -177,6 +177,24 @@ public sealed class BadRowTests : EngineTest
     }
 
     [Fact]
+    public async Task RowThatIsToldToComeBackMuchLater_WhenOthersAreDone_Fails()
+    {
+        var provider = new ScriptedProvider((request, _, _) => request.Key == Ask(3).Key
+            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = TimeSpan.FromHours(1) } : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        await using IAsyncEnumerator<ResponseWrapper<string>> rest =
+            manager.Open(AskMany(20).ToAsyncEnumerable(), new RunSettings { HoldsSuspects = true }, Ended).Outcomes.GetAsyncEnumerator(Ended);
+        await TakeAsync(rest, 19);
+        ResponseWrapper<string> last = Assert.Single(await RunClockAsync(TakeAsync(rest, 1)));
+        Assert.False(await rest.MoveNextAsync());
+
+        Assert.Equal((3, FailureKind.RateLimited), ((int)last.OrderId, last.Error?.Kind));
+        Assert.InRange(Time.Elapsed, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(5));
+    }
+
+    [Fact]
     public async Task Outage_AtTheEnd_IsWaitedFor()
     {
         var sends = 0;

@@ -1,3 +1,4 @@
+using FastLLM.Costs;
 using FastLLM.Jobs.Output;
 using Xunit;
 
@@ -8,6 +9,7 @@ public sealed class CostAccountTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
     private readonly List<string> _notices = [];
+    private readonly CostMeter _meter = new(prices: null);
 
     private string Output => Path.Combine(_folder, "out.jsonl");
 
@@ -17,12 +19,12 @@ public sealed class CostAccountTests : IDisposable
     public void End_RecordsStateTheCost_LeavesNoFile()
     {
         using CostJournal journal = Journal(0);
-        var account = new CostAccount(journal, recorded: 2);
+        var account = new CostAccount(journal, recorded: 2, _meter);
         account.Announce(5);
         Assert.Contains("\"in_flight\":\"5\"", File.ReadAllText(journal.Path), StringComparison.Ordinal);
 
         account.Written(1);
-        account.End(runCost: 1, changed: null, isDisturbed: false, Say);
+        account.End(runCost: 1, changed: null, isDisturbed: false, isDone: true, Say);
 
         Assert.Equal(2, account.EarlierCost);
         Assert.False(File.Exists(journal.Path));
@@ -32,10 +34,10 @@ public sealed class CostAccountTests : IDisposable
     public void End_CostWithoutRecord_IsStored()
     {
         using CostJournal journal = Journal(0.5m);
-        var account = new CostAccount(journal, recorded: 2);
+        var account = new CostAccount(journal, recorded: 2, _meter);
 
         account.Written(1);
-        account.End(runCost: 1.25m, changed: null, isDisturbed: false, Say);
+        account.End(runCost: 1.25m, changed: null, isDisturbed: false, isDone: true, Say);
 
         Assert.Equal(2.5m, account.EarlierCost);
         Assert.Equal(0.75m, Journal(null).Unrecorded);
@@ -45,10 +47,10 @@ public sealed class CostAccountTests : IDisposable
     public void End_SortDroppedARecord_KeepsItsCost()
     {
         using CostJournal journal = Journal(0);
-        var account = new CostAccount(journal, recorded: 2);
+        var account = new CostAccount(journal, recorded: 2, _meter);
         File.WriteAllText(Output, """{"custom_id":"a","response":null,"error":{},"fastllm":{"cost":0.5}}""" + "\n");
 
-        account.End(runCost: 0, changed: Output, isDisturbed: false, Say);
+        account.End(runCost: 0, changed: Output, isDisturbed: false, isDone: true, Say);
 
         Assert.Equal(1.5m, Journal(null).Unrecorded);
     }
@@ -58,21 +60,39 @@ public sealed class CostAccountTests : IDisposable
     {
         using CostJournal journal = Journal(0);
         Directory.CreateDirectory(journal.Path);
-        var account = new CostAccount(journal, recorded: 0);
+        var account = new CostAccount(journal, recorded: 0, _meter);
 
-        account.End(runCost: 0.25m, changed: null, isDisturbed: false, Say);
+        account.End(runCost: 0.25m, changed: null, isDisturbed: false, isDone: true, Say);
 
         Assert.Contains("$0.25", Assert.Single(_notices), StringComparison.Ordinal);
         Assert.Equal(FailureKind.Output, Assert.Throws<LlmException>(() => account.Announce(1)).Kind);
     }
 
+    [Theory]
+    [InlineData(false, 5)]
+    [InlineData(true, 1)]
+    public void End_AnswerWasAboveItsWorstCase_TellsTheNextRunUnlessDone(bool isDone, decimal factor)
+    {
+        using CostJournal journal = Journal(0);
+        var account = new CostAccount(journal, recorded: 0, _meter);
+        _meter.Expect(5);
+
+        account.Announce(1);
+        Assert.Contains("\"factor\":\"5", File.ReadAllText(journal.Path), StringComparison.Ordinal);
+        account.End(runCost: 0, changed: null, isDisturbed: false, isDone, Say);
+
+        using CostJournal next = Journal(null);
+        Assert.Equal(factor, next.Factor);
+        Assert.Equal(!isDone, File.Exists(journal.Path));
+    }
+
     [Fact]
     public void Pipe_HasNoEarlierCost()
     {
-        var account = new CostAccount(journal: null, recorded: 0);
+        var account = new CostAccount(journal: null, recorded: 0, _meter);
 
         account.Announce(1);
-        account.End(runCost: 1, changed: null, isDisturbed: false, Say);
+        account.End(runCost: 1, changed: null, isDisturbed: false, isDone: true, Say);
 
         Assert.Equal(0, account.EarlierCost);
         Assert.Empty(Directory.GetFileSystemEntries(_folder));
@@ -83,7 +103,7 @@ public sealed class CostAccountTests : IDisposable
         var journal = new CostJournal(Output);
         if (unrecorded is { } cost)
         {
-            journal.Settle(cost);
+            journal.Settle(cost, factor: 1);
         }
 
         journal.Read();
