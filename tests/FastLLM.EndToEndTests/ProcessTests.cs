@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using FastLLM.Simulator;
 using FastLLM.TestKit;
 using Xunit;
@@ -153,6 +154,26 @@ public sealed class ProcessTests : IDisposable
         Assert.InRange(sends, 200, 3_999);
         Assert.Equal(sends, OutputRows.Read(_tool.PathOf("sent")).Count(row => row.IsSuccess));
         Assert.Equal(File.ReadAllText(_tool.PathOf("sent")), File.ReadAllText(_tool.PathOf("again")));
+    }
+
+    [Fact]
+    public async Task SecondInterrupt_CountsWhatWasGivenUp()
+    {
+        var never = new TaskCompletionSource();
+        await using var server = FaultServer.Start((_, _) => never.Task);
+        _tool.Write("in.jsonl", Rows(50));
+
+        using RunningTool running = _tool.Start("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "8", "--json");
+        await server.WaitForRequestsAsync(8, Ended);
+        running.Signal("INT");
+        await running.WaitForMessageAsync("Stopping: waiting for 8 in flight");
+        running.Signal("INT");
+        ToolResult result = await running.WaitAsync();
+        never.SetResult(); // the server waits for its handlers
+
+        Assert.True(result.Exit == 130, result.Messages);
+        using var done = JsonDocument.Parse(result.Output.TrimEnd('\n').Split('\n')[^1]);
+        Assert.Equal((8, 8), (done.RootElement.GetProperty("sent").GetInt32(), done.RootElement.GetProperty("maybe_billed").GetInt32()));
     }
 
     [Theory]

@@ -11,6 +11,9 @@ namespace FastLLM.Jobs.Running;
 /// <summary>Sends the rows of a job that are not kept, and writes their outcomes.</summary>
 internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink sink, CostAccount costs) : IRowProcessor
 {
+    // How long an aborted run waits for the sends that it gave up, to count them.
+    private static readonly TimeSpan s_abortPatience = TimeSpan.FromSeconds(1);
+
     /// <inheritdoc/>
     public async Task<JobResult> RunAsync(CancellationToken drain, CancellationToken cancellationToken)
     {
@@ -120,6 +123,13 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         catch (InvalidDataException e)
         {
             stopped = StoppedBy(FailureKind.InvalidRequest, e.Message, e);
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            isAborted = true; // also if it had stopped before
+            await run.LeftRows.WhenNoneAsync().WaitAsync(s_abortPatience, CancellationToken.None)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         try

@@ -6,6 +6,7 @@ internal sealed class LeftRows
     private int _underWay;
     private int _throttled;
     private long _answered;
+    private TaskCompletionSource? _none;
 
     /// <summary>Notes that a request begins.</summary>
     public void Begin() => Interlocked.Increment(ref _underWay);
@@ -29,7 +30,24 @@ internal sealed class LeftRows
             Interlocked.Decrement(ref _throttled);
         }
 
-        Interlocked.Decrement(ref _underWay);
+        if (Interlocked.Decrement(ref _underWay) == 0)
+        {
+            Volatile.Read(ref _none)?.TrySetResult();
+        }
+    }
+
+    /// <summary>Waits until no request is under way. Call it when none begins any more.</summary>
+    public Task WhenNoneAsync()
+    {
+        var none = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _none, none);
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _underWay) == 0)
+        {
+            none.TrySetResult();
+        }
+
+        return none.Task;
     }
 
     /// <summary>Gets how many requests were answered.</summary>
