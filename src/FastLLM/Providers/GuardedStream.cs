@@ -1,3 +1,5 @@
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 
@@ -6,8 +8,9 @@ namespace FastLLM.Providers;
 /// <summary>Represents a connection that carries one request at a time, and none after bytes have arrived that belong to no
 /// request.</summary>
 /// <remarks>The handler reads ahead before it reuses a connection, and so notices bytes that have arrived by then. The guard adds the time
-/// for them to arrive (<see cref="ConnectionGuard"/>), and a read if the handler has none pending. While a connection carries a request,
-/// reads and writes are passed on.</remarks>
+/// for them to arrive (<see cref="ConnectionGuard"/>), and a read if the handler has none pending. On a busy machine, a timer can fire long
+/// before a read returns what has arrived; so the guard asks the socket too. While a connection carries a request, reads and writes are
+/// passed on.</remarks>
 internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Stream
 {
     // Set while the handler chooses a connection: a read at that time reads ahead.
@@ -17,6 +20,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
     // Timers count whole milliseconds.
     private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
 
+    private readonly Socket? _socket = SocketOf(inner);
     private readonly byte[] _early = new byte[1];
     private Task<int>? _earlyRead;
     private int _requests;
@@ -70,13 +74,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
 
         _readsAhead = t_choosesConnection;
         ValueTask<int> reading = inner.ReadAsync(buffer, cancellationToken);
-        if (reading.IsCompletedSuccessfully)
-        {
-            return new ValueTask<int>(HasRead(reading.Result));
-        }
-
-        _isReading = true;
-        return FinishReadAsync(reading);
+        return reading.IsCompletedSuccessfully ? new ValueTask<int>(HasRead(reading.Result)) : FinishReadAsync(reading);
     }
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
@@ -93,7 +91,8 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
             rest -= guard.Clock.GetElapsedTime(_read, _written);
         }
 
-        if (_isReading && rest < s_shortest)
+        // A read that the handler has just begun has looked at the socket. One that was pending while the connection was idle has not.
+        if (_isReading && rest < s_shortest && (_readsAhead || !HasUnreadBytes()))
         {
             _readsAhead = false;
             return inner.WriteAsync(buffer, cancellationToken);
@@ -140,9 +139,18 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
         bytes.StartsWith("POST "u8) || bytes.StartsWith("GET "u8) || bytes.StartsWith("PUT "u8) || bytes.StartsWith("DELETE "u8)
         || bytes.StartsWith("HEAD "u8) || bytes.StartsWith("PATCH "u8) || bytes.StartsWith("OPTIONS "u8);
 
+    // A TLS connection wraps the stream of its socket. In a tunnel through a proxy, the socket is not known.
+    private static Socket? SocketOf(Stream stream) => (stream is SslStream secure ? InnerStreamOf(secure) : stream) is NetworkStream network
+        ? network.Socket
+        : null;
+
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_InnerStream")]
+    private static extern Stream InnerStreamOf(AuthenticatedStream stream);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> FinishReadAsync(ValueTask<int> reading)
     {
+        _isReading = true;
         var count = 0;
         try
         {
@@ -176,18 +184,21 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
         // The handler's read ahead may have completed since it looked.
         if (!_isReading && !_readsAhead)
         {
-            _earlyRead = inner.ReadAsync(_early, CancellationToken.None).AsTask();
-            _isReading = true;
+            _earlyRead = FinishReadAsync(inner.ReadAsync(_early, CancellationToken.None)).AsTask();
         }
 
-        if (_isReading && rest >= s_shortest)
+        if (_isReading && (rest >= s_shortest || HasUnreadBytes()))
         {
-            await Task.Delay(rest, guard.Clock, cancellationToken).ConfigureAwait(false);
-        }
+            // The pending read returns what the socket has: bytes, the end, or (TLS) a message that is not for the handler.
+            do
+            {
+                await Task.Delay(rest < s_shortest ? s_shortest : rest, guard.Clock, cancellationToken).ConfigureAwait(false);
+                rest = s_shortest;
+            }
+            while (_isReading && HasUnreadBytes());
 
-        if (_earlyRead is { IsCompleted: true })
-        {
-            HasRead(_earlyRead.IsCompletedSuccessfully ? await _earlyRead.ConfigureAwait(false) : 0);
+            // It may have taken the bytes from the socket already. What is queued by now runs first.
+            await Task.Yield();
         }
 
         if (!_isReading)
@@ -199,6 +210,9 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
         _written = guard.Clock.GetTimestamp();
         await inner.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
     }
+
+    // Also true at the end of the connection.
+    private bool HasUnreadBytes() => _socket is not null && _socket.Poll(0, SelectMode.SelectRead);
 
     private void GiveUp()
     {

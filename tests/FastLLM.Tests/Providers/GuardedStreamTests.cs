@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.TestKit;
@@ -76,6 +79,50 @@ public sealed class GuardedStreamTests : IDisposable
         Assert.True(_guard.IsBroken);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task BytesThatNoReadHasReturnedYet_CloseConnection(bool isSecure)
+    {
+        using var sockets = new SlowReads();
+        await using var stream = new GuardedStream(isSecure ? new Wrapped(sockets) : sockets, _guard);
+        Task writes = stream.WriteAsync(s_request, Ended).AsTask();
+        sockets.Receive(s_answer);
+
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        await Task.WhenAny(writes, _time.WaitForTimersAsync(1, Ended));
+        Assert.False(writes.IsCompleted);
+
+        sockets.CompleteReads();
+        await AdvanceUntilAsync(writes);
+        await Assert.ThrowsAsync<NotSentException>(() => writes);
+        Assert.True(_guard.IsBroken);
+        Assert.Equal(0, sockets.Written);
+    }
+
+    [Fact]
+    public async Task BytesThatNoReadHasReturnedYet_OnIdleConnection_CloseIt()
+    {
+        using var sockets = new SlowReads();
+        await using var stream = new GuardedStream(sockets, _guard);
+        Task writes = stream.WriteAsync(s_request, Ended).AsTask();
+        await AdvanceUntilAsync(writes);
+        await writes;
+        Task<int> ahead = stream.ReadAsync(new byte[100], Ended).AsTask();
+        sockets.Receive(s_answer);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+
+        writes = stream.WriteAsync(s_request, Ended).AsTask();
+        Assert.False(writes.IsCompleted);
+
+        sockets.CompleteReads();
+        await ahead;
+        await AdvanceUntilAsync(writes);
+        await Assert.ThrowsAsync<NotSentException>(() => writes);
+        Assert.True(_guard.IsBroken);
+        Assert.Equal(s_request.Length, sockets.Written);
+    }
+
     [Fact]
     public async Task ConnectionClosedByServer_IsNotBroken()
     {
@@ -132,17 +179,19 @@ public sealed class GuardedStreamTests : IDisposable
     private async Task CarryAsync()
     {
         Task writes = WriteAsync(s_request);
-        while (!writes.IsCompleted)
-        {
-            _time.Advance(TimeSpan.FromMilliseconds(100));
-            await Task.WhenAny(writes, Time());
-        }
-
+        await AdvanceUntilAsync(writes);
         await writes;
         await _connection.FeedAsync(s_answer, Ended);
         await ReadAsync(s_answer.Length);
+    }
 
-        Task Time() => _time.WaitForTimersAsync(1, Ended);
+    private async Task AdvanceUntilAsync(Task writes)
+    {
+        while (!writes.IsCompleted)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.WhenAny(writes, _time.WaitForTimersAsync(1, Ended));
+        }
     }
 
     private Task WriteAsync(byte[] bytes) => _stream.WriteAsync(bytes, Ended).AsTask();
@@ -154,5 +203,65 @@ public sealed class GuardedStreamTests : IDisposable
         {
             count -= await _stream.ReadAsync(buffer, Ended);
         }
+    }
+
+    /// <summary>A connection whose reads return nothing until told to, as on a busy machine.</summary>
+    private sealed class SlowReads : NetworkStream
+    {
+        private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Socket _server;
+
+        public SlowReads()
+            : this(Connect())
+        {
+        }
+
+        private SlowReads((Socket Client, Socket Server) ends)
+            : base(ends.Client, ownsSocket: true) => _server = ends.Server;
+
+        /// <summary>Gets how many bytes the server has.</summary>
+        public int Written => _server.Available;
+
+        /// <summary>Brings bytes from the server into the buffer of the socket.</summary>
+        public void Receive(byte[] bytes)
+        {
+            _server.Send(bytes);
+            Assert.True(Socket.Poll(TimeSpan.FromSeconds(30), SelectMode.SelectRead));
+        }
+
+        public void CompleteReads() => _told.TrySetResult();
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await _told.Task.WaitAsync(cancellationToken);
+            return await base.ReadAsync(buffer, cancellationToken);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _told.TrySetCanceled();
+            _server.Dispose();
+            base.Dispose(disposing);
+        }
+
+        private static (Socket Client, Socket Server) Connect()
+        {
+            using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            listener.Listen();
+            var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            client.Connect(listener.LocalEndPoint!);
+            return (client, listener.Accept());
+        }
+    }
+
+    /// <summary>A TLS stream that encrypts nothing.</summary>
+    private sealed class Wrapped(Stream inner) : SslStream(inner)
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            InnerStream.ReadAsync(buffer, cancellationToken);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            InnerStream.WriteAsync(buffer, cancellationToken);
     }
 }
