@@ -26,7 +26,9 @@ public sealed class StopTests : IDisposable
         ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "20");
 
         Assert.True(stopped.Exit == 3, stopped.Messages);
-        Assert.InRange(server.Requests.Count, 101, 120);
+
+        // At most twenty that were in flight, a few of them once more, and three probes.
+        Assert.InRange(server.Requests.Count, 101, 130);
         Assert.Contains("Add credit", stopped.Messages, StringComparison.Ordinal);
         Assert.All(OutputRows.Read(_tool.PathOf("in.out.jsonl")), row => Assert.True(row.IsSuccess));
 

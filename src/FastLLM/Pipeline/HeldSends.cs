@@ -10,6 +10,9 @@ internal sealed class HeldSends
     /// <summary>Gets a value indicating whether no request waits.</summary>
     public bool IsEmpty => _held.Count == 0;
 
+    /// <summary>Gets a value indicating whether a request waits of which no send has failed.</summary>
+    public bool HasUnsent => _held.Exists(static held => !held.IsSuspected);
+
     /// <summary>Gets how many probes have not returned.</summary>
     public int ProbesOut { get; private set; }
 
@@ -24,7 +27,7 @@ internal sealed class HeldSends
         return held;
     }
 
-    /// <summary>Releases probes.</summary>
+    /// <summary>Releases probes, of as many models as can be: one of them may be all that is refused.</summary>
     /// <param name="model">Their model; <see langword="null"/> for any.</param>
     /// <param name="count">How many, at most.</param>
     /// <returns>Whether there were any.</returns>
@@ -33,7 +36,10 @@ internal sealed class HeldSends
         List<HeldSend> probes =
         [
             .. _held.Where(held => model is null || (held.Model ?? "") == model)
-                .OrderBy(static held => held.IsSuspected).ThenByDescending(static held => held.Started).Take(count),
+                .OrderBy(static held => held.IsSuspected).ThenByDescending(static held => held.Started)
+                .GroupBy(static held => held.Model ?? "").SelectMany(static ofModel => ofModel.Index())
+                .OrderBy(static at => at.Item.IsSuspected).ThenBy(static at => at.Index).ThenByDescending(static at => at.Item.Started)
+                .Select(static at => at.Item).Take(count),
         ];
         foreach (HeldSend probe in probes)
         {

@@ -12,6 +12,7 @@ internal sealed class ProbeRound(TimeProvider time, Action readAhead)
 
     private ITimer? _timer;
     private SuspectGroup? _group;
+    private bool _isProlonged;
 
     /// <summary>Gets a value indicating whether rows are being read ahead.</summary>
     public bool IsReadingAhead { get; private set; }
@@ -24,8 +25,12 @@ internal sealed class ProbeRound(TimeProvider time, Action readAhead)
     {
         _timer?.Dispose();
         _timer = time.CreateTimer(static call => ((Action)call!)(), readAhead, ReadAheadTime, Timeout.InfiniteTimeSpan);
+        _isProlonged &= IsReadingAhead;
         (IsReadingAhead, _group) = (true, null);
     }
+
+    /// <summary>Returns whether the time in which rows are read ahead may be prolonged for better probes, which it may once.</summary>
+    public bool TryProlong() => !_isProlonged && (_isProlonged = true);
 
     /// <summary>Notes that the rows that were read ahead are probes of a group now.</summary>
     public void Probe(SuspectGroup group) => (IsReadingAhead, _group) = (false, group);

@@ -27,8 +27,9 @@ internal sealed class SharedFailureDetector
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
 
-    /// <summary>How many rows of a model are sent as probes; of rows that fail alike before anything was answered, one is.</summary>
-    public const int ModelProbes = 3;
+    /// <summary>How many rows are sent as probes of a model or of the account; of rows that fail alike before anything was answered, one
+    /// is.</summary>
+    public const int Probes = 3;
 
     // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     // Long because everything that is decided is decided under one lock.
@@ -243,8 +244,8 @@ internal sealed class SharedFailureDetector
         {
             if (!_round.End(group))
             {
-                // A key or a quota is hardly ever a matter of where a row stands: then probes would only be refused too.
-                bool needsProbe = group.Domain != FailureDomain.Account || !group.IsLikelyShared;
+                // No row has a server of its own, but a refusal may be a gateway's that reads the row, or a model's.
+                bool needsProbe = !group.IsConnections || !group.IsLikelyShared;
                 if (needsProbe && (hasMore || !_held.IsEmpty))
                 {
                     _round.ReadAhead();
@@ -276,15 +277,15 @@ internal sealed class SharedFailureDetector
                 return;
             }
 
-            if (_held.IsEmpty)
+            if (_held.IsEmpty || (group.Domain != FailureDomain.Alike && !_held.HasUnsent && _round.TryProlong()))
             {
-                // Rows that back off will be held, or the run ends.
+                // Rows that back off will be held, which lets others be read, or the run ends.
                 _round.ReadAhead();
                 return;
             }
 
             _round.Probe(group);
-            if (!_held.ReleaseProbes(group.Model, group.Model is null ? 1 : ModelProbes))
+            if (!_held.ReleaseProbes(group.Model, group.Domain == FailureDomain.Alike ? 1 : Probes))
             {
                 // Only rows of other models are held.
                 Decide(hasMore: true);

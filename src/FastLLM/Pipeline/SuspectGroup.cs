@@ -39,6 +39,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// that turned out to be the rows' own.</summary>
     public bool IsLikelyShared => Failures >= _own * SharedFailureDetector.Enough;
 
+    /// <summary>Gets a value indicating whether no request reaches the provider.</summary>
+    public bool IsConnections => First?.Kind is FailureKind.Certificate or FailureKind.NameNotResolved;
+
     /// <summary>Gets a value indicating whether it is undecided of any row whose failure it is.</summary>
     public bool HasOpen => _open.Count > 0;
 

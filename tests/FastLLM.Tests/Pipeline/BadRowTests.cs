@@ -55,9 +55,15 @@ public sealed class BadRowTests : EngineTest
     [InlineData(FailureKind.ModelNotFound, 0)]
     [InlineData(FailureKind.InvalidRequest, 0)]
     [InlineData(FailureKind.PermissionDenied, 100)]
-    public async Task BlockOfBadRows_IsPassedByProbes(FailureKind kind, int first)
+    [InlineData(FailureKind.Authentication, 0)]
+    [InlineData(FailureKind.Authentication, 100)]
+    [InlineData(FailureKind.QuotaExhausted, 0)]
+    [InlineData(FailureKind.QuotaExhausted, 100)]
+    [InlineData(FailureKind.QuotaExhausted, 0, 1)]
+    public async Task BlockOfBadRows_IsPassedByProbes(FailureKind kind, int first, int concurrency = 3)
     {
-        await using var manager = new RequestManager<string>(Failing(kind, row => row >= first && row < first + 15), Quick(o => o.Concurrency = 3));
+        await using var manager = new RequestManager<string>(
+            Failing(kind, row => row >= first && row < first + 15), Quick(o => o.Concurrency = concurrency));
 
         List<ResponseWrapper<string>> outcomes = await EndAsync(manager, AskMany(300));
 
@@ -87,6 +93,27 @@ public sealed class BadRowTests : EngineTest
 
         Assert.Equal(240, outcomes.Count(outcome => outcome.IsSuccess));
         Assert.Equal(60, outcomes.Count(outcome => outcome.Error?.FailureScope == FailureScope.Request));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication, 0, null)]
+    [InlineData(FailureKind.QuotaExhausted, 0, null)]
+    public async Task RowsOfOneModel_Refused_LetTheOtherModelBeAnswered(FailureKind kind, int first, int? failed)
+    {
+        var provider = new ScriptedProvider((request, _, _) => request.Model == "b" ? throw new LlmException(kind, "no") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 6));
+        List<ResponseWrapper<string>> outcomes = [];
+
+        // A refused key may stop the run at last: nothing is answered after the other model is done.
+        Exception? stopped = await Record.ExceptionAsync(() => EndAsync(
+            manager, [.. AskMany(150).Select((request, i) => request with { Model = i >= first && i < first + 100 ? "b" : "a" })], outcomes));
+
+        Assert.Equal(50, outcomes.Count(outcome => outcome.IsSuccess));
+        if (failed is not null)
+        {
+            Assert.Null(stopped);
+            Assert.Equal(failed, outcomes.Count(outcome => outcome.Error is { FailureScope: FailureScope.Request } error && error.Kind == kind));
+        }
     }
 
     [Theory]
@@ -122,7 +149,7 @@ public sealed class BadRowTests : EngineTest
         LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(manager, AskMany(1000), outcomes));
 
         Assert.Equal(FailureKind.Authentication, stopped.Kind);
-        Assert.InRange(provider.Sends, 110, 120);
+        Assert.InRange(provider.Sends, 110, 120 + SharedFailureDetector.Probes);
         Assert.Equal(100, outcomes.Count(outcome => outcome.IsSuccess));
         Assert.All(outcomes.Where(outcome => outcome.Error?.Kind == FailureKind.Authentication), outcome => Assert.Equal(FailureScope.Run, outcome.Error!.FailureScope));
     }

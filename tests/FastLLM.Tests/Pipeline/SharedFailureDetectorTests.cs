@@ -169,6 +169,75 @@ public sealed class SharedFailureDetectorTests
         Assert.Equal(FailureKind.Authentication, _detector.Returned(slow, null, hasMore: false)?.Kind);
     }
 
+    [Theory]
+    [InlineData(FailureKind.Authentication, false)]
+    [InlineData(FailureKind.Authentication, true)]
+    [InlineData(FailureKind.QuotaExhausted, false)]
+    [InlineData(FailureKind.QuotaExhausted, true)]
+    public void Account_RefusedForTheFirstRows_StopsTheRun_OnlyWhenProbesFailToo(FailureKind kind, bool isAnswered)
+    {
+        var failure = new LlmException(kind, "no");
+        int enough = kind == FailureKind.Authentication ? SharedFailureDetector.EnoughOfKey : SharedFailureDetector.Enough;
+        List<Suspicion?> rows = [.. Enumerable.Range(0, enough).Select(_ => Fail(failure))];
+        HeldSend[] held = [.. Enumerable.Range(0, 5).Select(_ => Hold())];
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.Equal([false, false, true, true, true], held.Select(one => one.Released.IsCompleted));
+
+        LlmException? cause = null;
+        foreach (HeldSend probe in held[2..])
+        {
+            Assert.Null(cause);
+            HeldSend? own = probe;
+            Assert.True(_detector.TryBegin(null, "m", _started++, ref own, out long ticket));
+            if (isAnswered)
+            {
+                _detector.Answered("m", ticket);
+            }
+            else
+            {
+                rows.Add(_detector.Failed(null, "m", failure, ticket, isFinal: false));
+            }
+
+            cause = _detector.Returned(ticket, own, hasMore: true);
+        }
+
+        Assert.Equal(isAnswered ? null : kind, cause?.Kind);
+        Assert.All(rows, row => Assert.Equal(isAnswered ? FailureScope.Request : null, row!.Scope));
+        Assert.Equal(isAnswered, held[0].Released.IsCompleted);
+    }
+
+    [Fact]
+    public void Account_Refused_ProbesAreOfSeveralModels()
+    {
+        for (var i = 0; i < SharedFailureDetector.EnoughOfKey; i++)
+        {
+            Fail(new LlmException(FailureKind.Authentication, "401"), "b");
+        }
+
+        HeldSend[] held = [.. Enumerable.Range(0, 10).Select(i => Hold(model: i < 2 ? "a" : "b"))];
+        _time.Advance(ProbeRound.ReadAheadTime);
+
+        Assert.Equal([1, 8, 9], Enumerable.Range(0, 10).Where(i => held[i].Released.IsCompleted));
+    }
+
+    [Fact]
+    public void Account_Refused_ReadsAheadLonger_WhileOnlyRowsThatFailedAreHeld()
+    {
+        Suspicion? last = null;
+        for (var i = 0; i < SharedFailureDetector.EnoughOfKey; i++)
+        {
+            last = Fail(new LlmException(FailureKind.Authentication, "401"), isFinal: false);
+        }
+
+        HeldSend failed = Hold(last);
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.False(failed.Released.IsCompleted);
+        _time.Advance(ProbeRound.ReadAheadTime);
+
+        // No other row has come.
+        Assert.True(failed.Released.IsCompleted);
+    }
+
     [Fact]
     public void Model_NotFoundForTenRows_IsClosed_AndItsRowsFailWhenAnotherModelIsAnswered()
     {
