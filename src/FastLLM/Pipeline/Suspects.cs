@@ -104,7 +104,7 @@ internal sealed class Suspects
             {
                 group.Contradict(ticket);
             }
-            else if (IsModelsOwn(group) || group.IsLater(ticket))
+            else if (group.First?.Kind == FailureKind.ModelNotFound || group.IsLater(ticket))
             {
                 // Whether it is the row's failure or the model's, the others continue.
                 group.Decide(FailureScope.Request);
@@ -166,7 +166,8 @@ internal sealed class Suspects
     {
         foreach (SuspectGroup group in _models.Values.Prepend(_account))
         {
-            if (group.HasOpen && (!IsAnswered || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
+            if (group.HasOpen && !IsModelsOwn(group)
+                && (!IsAnswered || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
             {
                 return Cause(group);
             }
@@ -198,9 +199,17 @@ internal sealed class Suspects
     // No row makes a server answer with a page in HTML: after answers too, such responses end a run.
     private static bool IsServers(LlmException failure) => failure.Kind is FailureKind.InvalidResponse or FailureKind.IncompleteResponse;
 
-    // The key and the endpoint are good if another model is answered. Permissions and limits may end for all models at once.
-    private bool IsModelsOwn(SuspectGroup group) => group.First?.Kind == FailureKind.ModelNotFound
-        && ((_answered is { } one && one != group.Model) || (_otherAnswered is { } other && other != group.Model));
+    // The key and the endpoint are good if another model is answered; for permissions, which may end for all models at once, if nothing
+    // of that one has failed since. Limits are renewed: what they refuse is better sent later.
+    private bool IsModelsOwn(SuspectGroup group)
+    {
+        return group.First?.Kind is FailureKind.ModelNotFound or FailureKind.PermissionDenied
+            && (IsEvidence(_answered) || IsEvidence(_otherAnswered));
+
+        bool IsEvidence(string? model) => model is not null && model != group.Model
+            && (group.First!.Kind == FailureKind.ModelNotFound
+                || !_models.TryGetValue(model, out SuspectGroup? other) || other.Failures == 0);
+    }
 
     private SuspectGroup GroupOf(Suspicion row) => row.Domain switch
     {

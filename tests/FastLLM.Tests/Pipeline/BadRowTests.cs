@@ -96,6 +96,8 @@ public sealed class BadRowTests : EngineTest
     }
 
     [Theory]
+    [InlineData(FailureKind.PermissionDenied, 0, 100)]
+    [InlineData(FailureKind.PermissionDenied, 50, 100)]
     [InlineData(FailureKind.Authentication, 0, null)]
     [InlineData(FailureKind.QuotaExhausted, 0, null)]
     public async Task RowsOfOneModel_Refused_LetTheOtherModelBeAnswered(FailureKind kind, int first, int? failed)

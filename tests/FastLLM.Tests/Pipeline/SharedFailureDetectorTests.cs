@@ -238,6 +238,31 @@ public sealed class SharedFailureDetectorTests
         Assert.True(failed.Released.IsCompleted);
     }
 
+    [Theory]
+    [InlineData(FailureKind.ModelNotFound)]
+    [InlineData(FailureKind.PermissionDenied)]
+    public void Model_RefusedAfterAnotherWasAnswered_FailsItsRows(FailureKind kind)
+    {
+        Answer();
+        List<Suspicion?> rows = [.. Enumerable.Range(0, 10).Select(_ => Fail(new LlmException(kind, "no"), "b", hasMore: false))];
+
+        Assert.Null(_detector.DecideNow());
+        Assert.All(rows, row => Assert.Equal(FailureScope.Request, row!.Scope));
+    }
+
+    [Fact]
+    public void Models_AllDeniedAfterAnswers_StopTheRun()
+    {
+        Answer();
+        long inFlight = Begin();
+        Suspicion?[] rows = [.. Enumerable.Range(0, 20).Select(i => Fail(new LlmException(FailureKind.PermissionDenied, "403"), i % 2 == 0 ? "m" : "b"))];
+        _detector.Answered("m", inFlight);
+        Assert.Null(_detector.Returned(inFlight, null, hasMore: false));
+
+        Assert.Equal(FailureKind.PermissionDenied, _detector.DecideNow()?.Kind);
+        Assert.All(rows, row => Assert.True(row!.IsOpen));
+    }
+
     [Fact]
     public void Model_NotFoundForTenRows_IsClosed_AndItsRowsFailWhenAnotherModelIsAnswered()
     {
