@@ -139,19 +139,19 @@ public sealed class ProcessTests : IDisposable
     {
         const string OnSmallDisk = "mkdir -p small && mount -t tmpfs -o size=6m small small";
         await using var simulator = await SimulatorServer.StartAsync(new SimulatorOptions(), Ended);
-        _tool.Write("in.jsonl", Rows(4_000));
+        _tool.Write("in.jsonl", Rows(8_000));
         Assert.SkipUnless(
             (await _tool.RunInShellAsync($"exec unshare --mount --map-root-user sh -c '{OnSmallDisk}'")).Exit == 0, "No disk can be mounted here.");
 
         // Both runs see the same full disk, which is gone when the shell ends.
         ToolResult result = await _tool.RunInShellAsync(
             $"exec unshare --mount --map-root-user bash -c '{OnSmallDisk}; \"$@\"; echo $?; cat small/o >sent; \"$@\"; echo $?; cat small/o >again' small \"$@\"",
-            "run", "in.jsonl", "-o", "small/o", "--no-cache", "--base-url", simulator.ApiBase);
+            "run", "in.jsonl", "-o", "small/o", "--no-cache", "--concurrency", "20", "--base-url", simulator.ApiBase);
 
         long sends = simulator.Stats.Sends;
         Assert.True(result.Output == "3\n3\n", result.Output + result.Messages);
         Assert.Contains("The disk of", result.Messages, StringComparison.Ordinal);
-        Assert.InRange(sends, 200, 3_999);
+        Assert.InRange(sends, 200, 7_999);
         Assert.Equal(sends, OutputRows.Read(_tool.PathOf("sent")).Count(row => row.IsSuccess));
         Assert.Equal(File.ReadAllText(_tool.PathOf("sent")), File.ReadAllText(_tool.PathOf("again")));
     }
