@@ -128,7 +128,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
         if (cancellationToken.IsCancellationRequested)
         {
             isAborted = true; // also if it had stopped before
-            await run.LeftRows.WhenNoneAsync().WaitAsync(s_abortPatience, CancellationToken.None)
+            await run.WhenNoneIsUnderWayAsync().WaitAsync(s_abortPatience, CancellationToken.None)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 

@@ -76,6 +76,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
 
     public override ValueTask<Row> NextAsync() => _rows.NextAsync();
 
+    /// <summary>Waits until no request is under way, after the run was abandoned.</summary>
+    public Task WhenNoneIsUnderWayAsync() => LeftRows.WhenNoneAsync();
+
     /// <summary>Waits for an outcome.</summary>
     /// <returns>Whether there is one; if not, the run has ended.</returns>
     public ValueTask<bool> WaitForOutcomeAsync() => _outcomes.Reader.WaitToReadAsync(CancellationToken.None);
