@@ -52,8 +52,8 @@ internal sealed class ParquetTable : TableSource
         (ParquetReader reader, ParquetSchema schema) = await GuardAsync(
             async () =>
             {
-                ParquetReader opened = await ParquetReader
-                    .CreateAsync(new StrictStream(stream), leaveStreamOpen: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+                ParquetReader opened = await ParquetReader.CreateAsync(
+                    new StrictStream(stream), leaveStreamOpen: true, cancellationToken: cancellationToken).ConfigureAwait(false);
                 return (opened, opened.Schema);
             },
             within, cancellationToken).ConfigureAwait(false);

@@ -6,19 +6,6 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Cuts off a last line that a killed process or a power loss left unfinished.</summary>
 internal static class TornTail
 {
-    /// <summary>Cuts off a record that could not be written whole.</summary>
-    public static void TakeBack(SafeFileHandle log, long end)
-    {
-        try
-        {
-            RandomAccess.SetLength(log, end);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            // The first failure is the one to report. A torn tail stays: the next record overwrites it, or the next run cuts it off.
-        }
-    }
-
     private const int CopyBytes = 1 << 20;
     private const byte LineFeed = (byte)'\n';
 
@@ -59,6 +46,19 @@ internal static class TornTail
 
         RandomAccess.SetLength(file, whole);
         return length - whole;
+    }
+
+    /// <summary>Cuts off a record that could not be written whole.</summary>
+    public static void TakeBack(SafeFileHandle log, long end)
+    {
+        try
+        {
+            RandomAccess.SetLength(log, end);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // The first failure is the one to report. A torn tail stays: the next record overwrites it, or the next run cuts it off.
+        }
     }
 
     private static bool IsRecord(SafeFileHandle file, long start, long end)

@@ -249,14 +249,8 @@ internal sealed class RequestPipeline<TResponse>(
     private RetryDecision Decide(RequestContext<TResponse> context, LlmException failure)
     {
         TimeSpan age = Age(context);
-        RateLease lease = context.Lease.Rate;
         Run<TResponse> run = context.Run;
-        var circumstances = new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, failure.RetryAfter ?? lease.RetryAfter)
-        {
-            HasOthers = run.HasOtherRows,
-            AreOthersDone = AreOthersDone(run),
-            Answers = run.LeftRows.Answered,
-        };
+        SendCircumstances circumstances = Circumstances(context, failure.RetryAfter);
         RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
         if (decision.Action == RetryAction.Retry)
         {
@@ -274,6 +268,18 @@ internal sealed class RequestPipeline<TResponse>(
         context.Suspicion = run.SharedFailures.Failed(
             context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
+    }
+
+    private static SendCircumstances Circumstances(RequestContext<TResponse> context, TimeSpan? retryAfter)
+    {
+        RateLease lease = context.Lease.Rate;
+        Run<TResponse> run = context.Run;
+        return new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, retryAfter ?? lease.RetryAfter)
+        {
+            HasOthers = run.HasOtherRows,
+            AreOthersDone = !run.HasMoreRows && run.LeftRows.AreFewAndThrottled(),
+            Answers = run.LeftRows.Answered,
+        };
     }
 
     private static Outcome<TResponse> GivenUp(RequestContext<TResponse> context, LlmException failure)
@@ -321,19 +327,16 @@ internal sealed class RequestPipeline<TResponse>(
     // A request that is to come back in an hour does not keep its run from ending: it fails as the last ones do.
     private async ValueTask<bool> WaitAsync(RequestContext<TResponse> context, RetryDecision decision)
     {
-        Run<TResponse> run = context.Run;
         TimeSpan left = decision.Delay;
         for (; decision.Action == RetryAction.Wait && left > RetryPolicy.MaxLastWait; left -= RetryPolicy.MaxLastWait)
         {
-            bool areOthersDone = AreOthersDone(run);
-            long answers = run.LeftRows.Answered;
             await DelayAsync(context, RetryPolicy.MaxLastWait).ConfigureAwait(false);
             if (context.Attempt.IsCanceled)
             {
                 return true;
             }
 
-            if (areOthersDone && AreOthersDone(run) && answers == run.LeftRows.Answered)
+            if (RetryPolicy.IsLeftAlone(ref context.Retry, Circumstances(context, null), Age(context)))
             {
                 return false;
             }
@@ -342,8 +345,6 @@ internal sealed class RequestPipeline<TResponse>(
         await DelayAsync(context, left).ConfigureAwait(false);
         return true;
     }
-
-    private static bool AreOthersDone(Run<TResponse> run) => !run.HasMoreRows && run.LeftRows.AreFewAndThrottled();
 
     private async ValueTask DelayAsync(RequestContext<TResponse> context, TimeSpan delay)
     {

@@ -66,6 +66,21 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) =>
         InTime(decision with { Delay = decision.Delay + delay }, age);
 
+    /// <summary>Looks at a request that waits for a long time: have all others been done for <see cref="MaxLastWait"/>?</summary>
+    /// <param name="state">What the request has been through; takes in what was seen.</param>
+    /// <param name="circumstances">What is known now.</param>
+    /// <param name="age">The time since the request's first step.</param>
+    /// <returns>Whether waiting longer would only keep the run from ending.</returns>
+    public static bool IsLeftAlone(ref RetryState state, in SendCircumstances circumstances, TimeSpan age)
+    {
+        state = state with
+        {
+            Answers = circumstances.Answers,
+            LastSince = !circumstances.AreOthersDone ? null : circumstances.Answers == state.Answers ? state.LastSince ?? age : age,
+        };
+        return age - state.LastSince >= MaxLastWait;
+    }
+
     private RetryDecision Failed(in RetryState state, FailureKind kind, TimeSpan? retryAfter, TimeSpan age, double random)
     {
         int timeouts = state.Timeouts + (kind == FailureKind.Timeout ? 1 : 0);
@@ -92,10 +107,8 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
         {
             Waits = state.Waits + 1,
             FirstWait = state.Waits == 0 ? age : state.FirstWait,
-            Answers = circumstances.Answers,
-            LastSince = !circumstances.AreOthersDone ? null : circumstances.Answers == state.Answers ? state.LastSince ?? age : age,
         };
-        bool isLeftAlone = age - next.LastSince >= MaxLastWait;
+        bool isLeftAlone = IsLeftAlone(ref next, circumstances, age);
         return age - next.FirstWait + delay <= options.MaxThrottleWait && !isLeftAlone
             ? Sent(RetryAction.Wait, delay, next, age)
             : GiveUp(next);
