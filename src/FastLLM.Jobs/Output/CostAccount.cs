@@ -33,21 +33,17 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMe
 
     /// <summary>Stores the cost that no record states, at the end of a run.</summary>
     /// <param name="runCost">The cost of the run.</param>
-    /// <param name="changed">The output if it was sorted or disturbed: records with a cost may be gone, so its records are added up
-    /// again.</param>
-    /// <param name="isDisturbed">Whether records of this run may be gone too.</param>
+    /// <param name="stated">What the records state that are left, if some may be gone; <see langword="null"/> if all are there.</param>
     /// <param name="isDone">Whether no row is left for another run.</param>
     /// <param name="say">Receives a message if the cost cannot be stored.</param>
-    public void End(decimal runCost, string? changed, bool isDisturbed, bool isDone, Action<FormattableString> say)
+    public void End(decimal runCost, decimal? stated, bool isDone, Action<FormattableString> say)
     {
         if (journal is null)
         {
             return;
         }
 
-        bool isReadAgain = changed is not null && (recorded > 0 || isDisturbed);
-        decimal stated = isReadAgain ? OutputScan.Read(changed!).Sum(entry => entry.Cost ?? 0) : recorded + _written;
-        decimal unrecorded = Math.Max(0, EarlierCost + runCost - stated);
+        decimal unrecorded = Math.Max(0, EarlierCost + runCost - (stated ?? recorded + _written));
         try
         {
             journal.Settle(unrecorded, isDone ? 1 : meter.HighestFactor);

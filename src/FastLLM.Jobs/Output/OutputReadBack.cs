@@ -23,6 +23,12 @@ internal sealed class OutputReadBack
     /// <summary>Gets the number of records that the sort drops although they may be of value, and of answers among them.</summary>
     public (long Records, long Answers) Dropped { get; private set; }
 
+    /// <summary>Gets what the records of the rows cost.</summary>
+    public decimal Cost { get; private set; }
+
+    /// <summary>Gets what the other records cost: those that belong to no row, or to an earlier request of one.</summary>
+    public decimal OtherCost { get; private set; }
+
     /// <summary>Reads an output.</summary>
     /// <param name="log">The output; <see langword="null"/> if there is none.</param>
     /// <param name="rows">The rows and the offsets of their records.</param>
@@ -34,15 +40,18 @@ internal sealed class OutputReadBack
         foreach (OutputEntry entry in log is null ? [] : OutputScan.Read(log))
         {
             int place = entry.IsDamaged ? -1 : rows.Find(RowIndex.Fingerprint(entry.CustomId));
-            if (place >= 0 && rows.RecordOf(place) == entry.Offset && rows.IsRecordOf(place, entry))
+            if (place >= 0 && rows.RecordOf(place) == entry.Offset && rows.HasKeyOf(place, entry))
             {
                 seen[place] = true;
+                result.Cost += entry.Cost ?? 0;
                 result.Succeeded += place < count && entry.Succeeded ? 1 : 0;
                 result.Failed += place < count && !entry.Succeeded ? 1 : 0;
             }
-            else if (result.IsOfValue(entry, place))
+            else
             {
-                result.Dropped = (result.Dropped.Records + 1, result.Dropped.Answers + (entry.Succeeded ? 1 : 0));
+                result.OtherCost += entry.Cost ?? 0;
+                bool isOfValue = result.IsOfValue(entry, place);
+                result.Dropped = (result.Dropped.Records + (isOfValue ? 1 : 0), result.Dropped.Answers + (isOfValue && entry.Succeeded ? 1 : 0));
             }
         }
 
@@ -83,5 +92,5 @@ internal sealed class OutputReadBack
 
     // Damaged lines have their copy already; a failure of a row that has a later outcome is of no value.
     private bool IsOfValue(in OutputEntry entry, int place) =>
-        !entry.IsDamaged && (entry.Succeeded || place < 0 || !_rows.IsRecordOf(place, entry));
+        !entry.IsDamaged && (entry.Succeeded || place < 0 || !_rows.HasKeyOf(place, entry));
 }

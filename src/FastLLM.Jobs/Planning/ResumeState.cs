@@ -19,6 +19,8 @@ internal sealed class ResumeState
     private readonly HashSet<int> _changed = [];
     private (long Records, long Answers) _foreign;
     private (long Records, long Answers) _outdated;
+    private OutputStamp? _stamp;
+    private long _records;
     private long _trusted;
     private long _refreshed;
     private long _simulated;
@@ -48,7 +50,7 @@ internal sealed class ResumeState
     public long Foreign => _foreign.Records;
 
     /// <summary>Gets a value indicating whether there is any record.</summary>
-    public bool HasRecords { get; private set; }
+    public bool HasRecords => _records > 0;
 
     /// <summary>Gets the number of lines that are no records.</summary>
     public long Damaged { get; private set; }
@@ -62,6 +64,7 @@ internal sealed class ResumeState
     /// <summary>Reads the records of an output.</summary>
     public void Read(string log)
     {
+        _stamp = OutputStamp.Of(log);
         foreach (OutputEntry entry in OutputScan.Read(log))
         {
             if (entry.IsDamaged)
@@ -71,7 +74,7 @@ internal sealed class ResumeState
                 continue;
             }
 
-            HasRecords = true;
+            _records++;
             if (entry.IsSimulated && !_keepsSimulated)
             {
                 _simulated++; // not an answer of a provider, and not paid
@@ -79,17 +82,25 @@ internal sealed class ResumeState
             }
 
             Cost += entry.Cost ?? 0;
-            NoteAnswer(entry);
+            ulong id = RowIndex.Fingerprint(entry.CustomId);
             if (_waiting is null)
             {
-                See(entry);
+                int place = _index.Rows.Find(id);
+                NoteAnswer(entry, place);
+                See(entry, place);
             }
             else
             {
-                Store(_waiting, entry);
+                NoteAnswer(entry, place: -1);
+                Store(_waiting, entry, id);
             }
         }
     }
+
+    /// <summary>Determines whether the output holds one record for each row and nothing else, all of which were read, and has not changed
+    /// since: there is nothing to read back.</summary>
+    public bool HasReadAllOf(string log) => Damaged == 0 && _records == Kept && Kept == _index.Count
+        && _stamp is { } read && OutputStamp.Of(log) is { } now && now == read;
 
     /// <summary>Decides on the record of a row that has just been read from a pipe.</summary>
     public void Meet(int place)
@@ -136,21 +147,17 @@ internal sealed class ResumeState
     private bool IsKept(in OutputEntry entry) => entry.Succeeded ? !_refresh.Applies(entry.FinishReasons) : !_retryFailed;
 
     // An equal row finds the answer by its key, also if the row of the record is no longer in the input.
-    private void NoteAnswer(in OutputEntry entry)
+    private void NoteAnswer(in OutputEntry entry, int place)
     {
-        if (entry is { Succeeded: true, Key: { } key } && IsKept(entry)
-            && RowIndex.Fingerprint(key) is var fingerprint && (_index.Answers.MayRepeat(fingerprint) || !IsOfItsRow(entry, fingerprint)))
+        if (entry is { Succeeded: true, Key: { } key } && IsKept(entry) && RowIndex.Fingerprint(key) is var fingerprint
+            && (place < 0 || _index.Rows.KeyOf(place) != fingerprint || _index.Answers.MayRepeat(fingerprint)))
         {
             _index.Answers.Set(fingerprint, entry.Offset);
         }
     }
 
-    private bool IsOfItsRow(in OutputEntry entry, ulong key) =>
-        _index.Rows.Find(RowIndex.Fingerprint(entry.CustomId)) is >= 0 and var place && _index.Rows.KeyOf(place) == key;
-
-    private void See(in OutputEntry entry)
+    private void See(in OutputEntry entry, int place)
     {
-        int place = _index.Rows.Find(RowIndex.Fingerprint(entry.CustomId));
         if (place < 0)
         {
             _foreign = Add(_foreign, entry);
@@ -203,9 +210,9 @@ internal sealed class ResumeState
         KeptFailures += isFailure ? 1 : 0;
     }
 
-    private void Store(RowIndex waiting, in OutputEntry entry)
+    private void Store(RowIndex waiting, in OutputEntry entry, ulong id)
     {
-        int place = waiting.Add(RowIndex.Fingerprint(entry.CustomId), KeyOf(entry));
+        int place = waiting.Add(id, KeyOf(entry));
         place = place < 0 ? ~place : place;
         waiting.SetKey(place, KeyOf(entry));
         waiting.SetRecord(place, IsKept(entry) ? entry.Offset : RowIndex.NoRecord, isFailure: !entry.Succeeded);

@@ -138,7 +138,11 @@ internal sealed class RowIndex
 
     /// <summary>Determines whether a record is the one of a row: it has the row's id, and the row's key if both have one.</summary>
     public bool IsRecordOf(int row, in OutputEntry record) => !record.IsDamaged && _ids[row] == Fingerprint(record.CustomId)
-        && (record.Key is not { } key || _keys[row] == NoKey || _keys[row] == Fingerprint(key));
+        && HasKeyOf(row, record);
+
+    /// <summary>Determines whether a record that has the id of a row has its key too, if both have one.</summary>
+    public bool HasKeyOf(int row, in OutputEntry record) =>
+        record.Key is not { } key || _keys[row] == NoKey || _keys[row] == Fingerprint(key);
 
     /// <summary>Forgets all records.</summary>
     public void ClearRecords() => _records.AsSpan(0, Count).Fill(NoRecord);

@@ -11,6 +11,13 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
 {
     private const int MaxTries = 3;
 
+    private OutputReadBack? _found;
+
+    /// <summary>Gets what the records cost that are left in the output; <see langword="null"/> if it was not read back: all are
+    /// left.</summary>
+    /// <param name="isSorted">Whether the sort has dropped the records that belong to no row.</param>
+    public decimal? StatedCost(bool isSorted) => _found is null ? null : _found.Cost + (isSorted ? 0 : _found.OtherCost);
+
     /// <summary>Reads the output back and mends it.</summary>
     /// <param name="result">The result so far.</param>
     /// <param name="isDone">Whether all rows should have an outcome.</param>
@@ -21,7 +28,7 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
     {
         RowIndex rows = setup.Index.Rows;
         output.Settle();
-        if (!isDone && !output.IsDisturbed)
+        if ((!isDone && !output.IsDisturbed) || resume.HasReadAllOf(output.Path))
         {
             return (result, null);
         }
@@ -57,7 +64,7 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
         string why = setup.IsPipe ? "the rows of a pipe cannot be read again" : "the cache does not hold them";
         return (result, $"{what}: something else changed the file during the run, and {why}.");
 
-        OutputReadBack ReadBack() => OutputReadBack.Of(output.Settle(), rows, setup.Index.Count);
+        OutputReadBack ReadBack() => _found = OutputReadBack.Of(output.Settle(), rows, setup.Index.Count);
     }
 
     // The rows of a pipe cannot be read again.

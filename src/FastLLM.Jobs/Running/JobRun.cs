@@ -81,7 +81,8 @@ internal sealed class JobRun(JobSetup setup)
             return result with { OutputFile = _options.Output };
         }
 
-        result = await ReadBackAsync(new JobFinish(setup, output, resume), result, cancellationToken).ConfigureAwait(false);
+        var finish = new JobFinish(setup, output, resume);
+        result = await ReadBackAsync(finish, result, cancellationToken).ConfigureAwait(false);
         if (resume.Kept > 0 && _options.Answers is { } form)
         {
             result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
@@ -94,7 +95,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = Sort(output, result, out bool isSorted);
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
-        costs.End(result.Cost, isSorted || output.IsDisturbed ? output.Path : null, output.IsDisturbed, IsDone(result), setup.Say);
+        costs.End(result.Cost, finish.StatedCost(isSorted), IsDone(result), setup.Say);
         return result;
     }
 

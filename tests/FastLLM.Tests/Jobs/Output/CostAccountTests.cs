@@ -24,7 +24,7 @@ public sealed class CostAccountTests : IDisposable
         Assert.Contains("\"in_flight\":\"5\"", File.ReadAllText(journal.Path), StringComparison.Ordinal);
 
         account.Written(1);
-        account.End(runCost: 1, changed: null, isDisturbed: false, isDone: true, Say);
+        account.End(runCost: 1, stated: null, isDone: true, Say);
 
         Assert.Equal(2, account.EarlierCost);
         Assert.False(File.Exists(journal.Path));
@@ -37,7 +37,7 @@ public sealed class CostAccountTests : IDisposable
         var account = new CostAccount(journal, recorded: 2, _meter);
 
         account.Written(1);
-        account.End(runCost: 1.25m, changed: null, isDisturbed: false, isDone: true, Say);
+        account.End(runCost: 1.25m, stated: null, isDone: true, Say);
 
         Assert.Equal(2.5m, account.EarlierCost);
         Assert.Equal(0.75m, Journal(null).Unrecorded);
@@ -48,9 +48,8 @@ public sealed class CostAccountTests : IDisposable
     {
         using CostJournal journal = Journal(0);
         var account = new CostAccount(journal, recorded: 2, _meter);
-        File.WriteAllText(Output, """{"custom_id":"a","response":null,"error":{},"fastllm":{"cost":0.5}}""" + "\n");
 
-        account.End(runCost: 0, changed: Output, isDisturbed: false, isDone: true, Say);
+        account.End(runCost: 0, stated: 0.5m, isDone: true, Say);
 
         Assert.Equal(1.5m, Journal(null).Unrecorded);
     }
@@ -62,7 +61,7 @@ public sealed class CostAccountTests : IDisposable
         Directory.CreateDirectory(journal.Path);
         var account = new CostAccount(journal, recorded: 0, _meter);
 
-        account.End(runCost: 0.25m, changed: null, isDisturbed: false, isDone: true, Say);
+        account.End(runCost: 0.25m, stated: null, isDone: true, Say);
 
         Assert.Contains("$0.25", Assert.Single(_notices), StringComparison.Ordinal);
         Assert.Equal(FailureKind.Output, Assert.Throws<LlmException>(() => account.Announce(1)).Kind);
@@ -79,7 +78,7 @@ public sealed class CostAccountTests : IDisposable
 
         account.Announce(1);
         Assert.Contains("\"factor\":\"5", File.ReadAllText(journal.Path), StringComparison.Ordinal);
-        account.End(runCost: 0, changed: null, isDisturbed: false, isDone, Say);
+        account.End(runCost: 0, stated: null, isDone, Say);
 
         using CostJournal next = Journal(null);
         Assert.Equal(factor, next.Factor);
@@ -92,7 +91,7 @@ public sealed class CostAccountTests : IDisposable
         var account = new CostAccount(journal: null, recorded: 0, _meter);
 
         account.Announce(1);
-        account.End(runCost: 1, changed: null, isDisturbed: false, isDone: true, Say);
+        account.End(runCost: 1, stated: null, isDone: true, Say);
 
         Assert.Equal(0, account.EarlierCost);
         Assert.Empty(Directory.GetFileSystemEntries(_folder));

@@ -48,9 +48,7 @@ public sealed class ResumeStateTests : IDisposable
     [MemberData(nameof(Records), DisableDiscoveryEnumeration = true)]
     public async Task Read_RowsOfAFile_KeepsTheLastGoodRecord(string[] records, bool retryFailed, int kept, string notice)
     {
-        File.WriteAllText(Input, $$"""{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{{Body}}}""" + "\n");
-        InputIndex index = IndexOf(Input);
-        await index.ReadAsync(new InputCheck(), see: null, TestContext.Current.CancellationToken);
+        InputIndex index = await IndexRowsAsync(1);
 
         ResumeState resume = Read(index, records, retryFailed);
 
@@ -70,6 +68,58 @@ public sealed class ResumeStateTests : IDisposable
 
         AssertKept(index, resume, records, kept);
         Assert.NotNull(notice);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    public async Task HasReadAllOf_WholeOutput_IfItHasOneRecordForEachRow(int rows, bool expected)
+    {
+        InputIndex index = await IndexRowsAsync(rows);
+
+        ResumeState resume = Read(index, [Success(s_key)], retryFailed: false);
+
+        Assert.Equal(expected, resume.HasReadAllOf(Log));
+    }
+
+    public static TheoryData<string> NotWhole => [Success(s_key), Failure(s_key), Success(s_other), Success(s_key, id: "other"), Simulated(s_key), "nonsense"];
+
+    [Theory]
+    [MemberData(nameof(NotWhole), DisableDiscoveryEnumeration = true)]
+    public async Task HasReadAllOf_AnotherLineBesides_IsFalse(string other)
+    {
+        InputIndex index = await IndexRowsAsync(1);
+
+        Assert.False(Read(index, [other, Success(s_key)], retryFailed: false).HasReadAllOf(Log));
+    }
+
+    [Fact]
+    public async Task HasReadAllOf_ChangedSince_IsFalse()
+    {
+        InputIndex index = await IndexRowsAsync(1);
+        ResumeState resume = Read(index, [Success(s_key)], retryFailed: false);
+        byte[] bytes = File.ReadAllBytes(Log);
+
+        File.SetLastWriteTimeUtc(Log, File.GetLastWriteTimeUtc(Log).AddSeconds(1));
+        Assert.False(resume.HasReadAllOf(Log), "written to");
+
+        resume = Read(index, [Success(s_key)], retryFailed: false);
+        DateTime written = File.GetLastWriteTimeUtc(Log);
+        File.WriteAllBytes(Log + ".other", bytes);
+        File.SetLastWriteTimeUtc(Log + ".other", written);
+        File.Move(Log + ".other", Log, overwrite: true);
+        Assert.False(resume.HasReadAllOf(Log), "replaced");
+
+        File.Delete(Log);
+        Assert.False(resume.HasReadAllOf(Log), "deleted");
+    }
+
+    private async Task<InputIndex> IndexRowsAsync(int rows)
+    {
+        File.WriteAllLines(Input, Enumerable.Range(0, rows).Select(row => $$"""{"custom_id":"{{(char)('a' + row)}}","method":"POST","url":"/v1/embeddings","body":{{Body}}}"""));
+        InputIndex index = IndexOf(Input);
+        await index.ReadAsync(new InputCheck(), see: null, TestContext.Current.CancellationToken);
+        return index;
     }
 
     private static void AssertKept(InputIndex index, ResumeState resume, string[] records, int kept)
