@@ -7,6 +7,7 @@ internal static class EstimateText
 {
     private const int MaxModels = 10;
     private const int MaxBodyLength = 4_000;
+    private const string WithoutModel = "rows without a model";
 
     /// <summary>Writes the estimate.</summary>
     public static void Write(TextWriter writer, JobPlan estimate)
@@ -69,7 +70,8 @@ internal static class EstimateText
         if (estimate.LikelyCost is not { } likely)
         {
             IEnumerable<string> unknown =
-                estimate.Models.Where(model => model.Price is null).Select(model => $"\"{TerminalText.Clean(model.Model, 60)}\"");
+                estimate.Models.Where(model => model.Price is null)
+                    .Select(model => model.Model.Length > 0 ? $"\"{TerminalText.Clean(model.Model, 60)}\"" : WithoutModel);
             return $"unknown: no price for {string.Join(", ", unknown.Take(MaxModels))}; use --prices FILE to add one";
         }
 
@@ -86,7 +88,7 @@ internal static class EstimateText
         string source = model.LearntFrom > 0
             ? FormattableString.Invariant($"measured on {model.LearntFrom:N0} earlier responses")
             : "no data yet: process some rows with --limit 50, then estimate again";
-        string name = TerminalText.Clean(model.Model, 60);
+        string name = model.Model.Length > 0 ? TerminalText.Clean(model.Model, 60) : WithoutModel;
         if (model.Vocabulary is not null)
         {
             string counted = model.Counted == model.Requests

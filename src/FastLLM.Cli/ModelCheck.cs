@@ -15,11 +15,12 @@ internal static class ModelCheck
     public static void OnMissing(string input, long rows, Endpoint? endpoint, Action<string> notice)
     {
         string what = rows == 1 ? "1 row names no model" : FormattableString.Invariant($"{rows:N0} rows name no model");
-        if (endpoint is { Preset: { IsOwnServer: false } preset })
+        if (endpoint is { Preset: { } preset } && (preset.IsSimulator || !preset.IsOwnServer))
         {
-            string example = preset == Presets.OpenAI ? "--model gpt-4o-mini" : "--model NAME";
+            string provider = preset.IsSimulator ? "the simulator" : preset.Title;
+            string example = preset.IsSimulator || preset == Presets.OpenAI ? "--model gpt-4o-mini" : "--model NAME";
             throw new InvalidDataException(
-                $"{input}: {what}, and {preset.Title} requires one; nothing was sent. Add it, such as {example}.");
+                $"{input}: {what}, and {provider} requires one; nothing was sent. Add it, such as {example}.");
         }
 
         notice($"{input}: {what}, so the server chooses one. To choose it: --model NAME.");
