@@ -1,5 +1,4 @@
 using FastLLM.Caching;
-using FastLLM.Diagnostics;
 using FastLLM.Jobs.Output;
 
 namespace FastLLM.Jobs.Planning;
@@ -16,14 +15,9 @@ internal sealed class ResumeState
     private readonly bool _keepsSimulated;
     private readonly RefreshRule _refresh;
     private readonly RowIndex? _waiting;
-    private readonly HashSet<int> _changed = [];
-    private (long Records, long Answers) _foreign;
-    private (long Records, long Answers) _outdated;
+    private readonly ResumeNotices _notices = new();
     private OutputStamp? _stamp;
     private long _records;
-    private long _trusted;
-    private long _refreshed;
-    private long _simulated;
 
     /// <summary>Creates the state of a job without an earlier output.</summary>
     /// <param name="index">The rows of the input.</param>
@@ -47,7 +41,7 @@ internal sealed class ResumeState
     public long KeptFailures { get; private set; }
 
     /// <summary>Gets the number of records that belong to no row of the input.</summary>
-    public long Foreign => _foreign.Records;
+    public long Foreign => _notices.Foreign.Records;
 
     /// <summary>Gets a value indicating whether there is any record.</summary>
     public bool HasRecords => _records > 0;
@@ -77,7 +71,7 @@ internal sealed class ResumeState
             _records++;
             if (entry.IsSimulated && !_keepsSimulated)
             {
-                _simulated++; // not an answer of a provider, and not paid
+                _notices.Simulated++; // not an answer of a provider, and not paid
                 continue;
             }
 
@@ -114,33 +108,9 @@ internal sealed class ResumeState
         }
     }
 
-    /// <summary>Gets messages about the records, and whether the user must not miss them: they concern answers that leave the
-    /// output.</summary>
-    /// <param name="log">The name of the output.</param>
-    /// <param name="isSorted">Whether records that belong to no row leave the output when the job is done.</param>
-    public IEnumerable<(FormattableString Text, bool IsWarning)> Notices(string log, bool isSorted)
-    {
-        string fate = isSorted ? $"When the job is done, they are moved to {PlainFile.FreeName(log + ".bak")}." : $"They stay in {log}.";
-        int changed = _changed.Count(row => _index.Rows.RecordOf(row) == RowIndex.NoRecord);
-        (long Count, FormattableString Text, bool IsWarning)[] notices =
-        [
-            (_refreshed, $"{_refreshed:N0} rows of {log} are requested again because of their finish reason (--refresh).", false),
-            (_simulated, $"{_simulated:N0} answers in {log} are made up by the simulator; their rows are sent again.", false),
-            (changed, $"{changed:N0} rows have another request now than in {log}; they are sent again.", false),
-            (_outdated.Records,
-                $"{_outdated.Records:N0} records of {log} ({_outdated.Answers:N0} answers) belong to earlier requests of its rows. {fate}",
-                isSorted && _outdated.Answers > 0),
-            (_foreign.Records,
-                $"{_foreign.Records:N0} records of {log} ({_foreign.Answers:N0} answers) belong to no row of the input. {fate}",
-                isSorted && _foreign.Answers > 0),
-            (_trusted, $"{_trusted:N0} rows of {log} have no key and are matched by id alone. To send them again: --fresh.", false),
-            (Kept == _index.Count ? 0 : Kept, $"{Kept:N0} of {_index.Count:N0} rows are finished in {log} and are not sent again.", false),
-        ];
-        return notices.Where(notice => notice.Count > 0).Select(notice => (notice.Text, notice.IsWarning));
-    }
-
-    private static (long Records, long Answers) Add((long Records, long Answers) count, in OutputEntry entry) =>
-        (count.Records + 1, count.Answers + (entry.Succeeded ? 1 : 0));
+    /// <inheritdoc cref="ResumeNotices.Of"/>
+    public IEnumerable<(FormattableString Text, bool IsWarning)> Notices(string log, bool isSorted) =>
+        _notices.Of(log, isSorted, _index, Kept);
 
     private static ulong KeyOf(in OutputEntry entry) => entry.Key is { } key ? RowIndex.Fingerprint(key) : AnyKey;
 
@@ -160,24 +130,19 @@ internal sealed class ResumeState
     {
         if (place < 0)
         {
-            _foreign = Add(_foreign, entry);
+            _notices.AddForeign(entry);
             return;
         }
 
         if (KeyOf(entry) is not AnyKey and var key && key != _index.Rows.KeyOf(place))
         {
-            _outdated = Add(_outdated, entry);
-            if (place < _index.Count)
-            {
-                _changed.Add(place);
-            }
-
+            _notices.AddOutdated(entry, place < _index.Count ? place : null);
             return;
         }
 
         bool isKept = IsKept(entry);
-        _trusted += entry.Key is null ? 1 : 0;
-        _refreshed += entry.Succeeded && !isKept ? 1 : 0;
+        _notices.Trusted += entry.Key is null ? 1 : 0;
+        _notices.Refreshed += entry.Succeeded && !isKept ? 1 : 0;
         if (place >= _index.Count)
         {
             _index.Rows.SetRecord(place, entry.Offset); // a row beyond the limit: its record stays in the output

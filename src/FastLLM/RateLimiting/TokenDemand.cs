@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using FastLLM.Json;
 
@@ -7,13 +6,12 @@ namespace FastLLM.RateLimiting;
 /// <summary>What a request says about the tokens that it will take.</summary>
 /// <param name="Bytes">The text that it sends, in bytes of UTF-8.</param>
 /// <param name="MaxOutput">The output that it allows, over all choices; <see langword="null"/> where it sets no limit.</param>
-/// <param name="Dense">Those of them that are neither plain letters nor spaces, of which a token takes fewer.</param>
+/// <param name="Dense">Those of them that are neither words of plain letters nor spaces, of which a token takes fewer.</param>
 internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long Dense = 0)
 {
-    private static readonly SearchValues<byte> s_thin = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "u8);
-
     // A picture in the body is long as text and short as tokens; how short is the provider's secret.
     private const int BytesOfData = 4_000;
+    private const int LongestWord = 28; // longer runs of letters are sequences or codes, of which a token takes few
     private const int BytesOfNumber = 4;
 
     /// <summary>Reads it from the body; of a body that is no JSON, the length counts.</summary>
@@ -37,8 +35,14 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
         long dense = 0;
         long? most = null;
         long choices = 1;
+        bool isText = true;
         while (reader.Read())
         {
+            if (reader.TokenType == JsonTokenType.PropertyName)
+            {
+                isText = IsText(ref reader);
+            }
+
             switch (reader.TokenType)
             {
                 case JsonTokenType.PropertyName when reader.CurrentDepth == 1:
@@ -54,7 +58,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
 
                     break;
                 case JsonTokenType.String:
-                    bool isData = reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan);
+                    bool isData = !isText && (reader.ValueSpan.StartsWith("data:"u8) || IsBase64(reader.ValueSpan));
                     bytes += isData ? Math.Min(BytesOfData, reader.ValueSpan.Length) : reader.ValueSpan.Length;
                     dense += isData ? 0 : DenseOf(reader.ValueSpan);
                     break;
@@ -67,15 +71,29 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
         return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Math.Min(each, long.MaxValue / choices) * choices : null, dense);
     }
 
+    // What a model reads as text, whatever it looks like. Data may have names that are not known here.
+    private static bool IsText(ref Utf8JsonReader reader) =>
+        reader.ValueTextEquals("content"u8) || reader.ValueTextEquals("text"u8) || reader.ValueTextEquals("input"u8)
+        || reader.ValueTextEquals("prompt"u8) || reader.ValueTextEquals("instructions"u8) || reader.ValueTextEquals("arguments"u8)
+        || reader.ValueTextEquals("output"u8) || reader.ValueTextEquals("suffix"u8);
+
     private static long DenseOf(ReadOnlySpan<byte> text)
     {
         long dense = 0;
+        long word = 0;
         foreach (byte one in text)
         {
-            dense += s_thin.Contains(one) ? 0 : 1;
+            if (char.IsAsciiLetter((char)one))
+            {
+                word++;
+                continue;
+            }
+
+            dense += (word > LongestWord ? word : 0) + (one == ' ' ? 0 : 1);
+            word = 0;
         }
 
-        return dense;
+        return dense + (word > LongestWord ? word : 0);
     }
 
     // Sound and files come without a "data:" before them. Text has spaces.

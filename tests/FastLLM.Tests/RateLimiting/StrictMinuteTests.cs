@@ -246,7 +246,13 @@ public sealed class StrictMinuteTests
         {
             (int bytes, double bytesPerToken, int? allowed, int answer) = _row(_random);
             var lease = new RateLease { Since = -1 };
-            string text = new(bytes < 0 ? '7' : 'a', Math.Abs(bytes));
+            string text = bytes < 0 ? new('7', -bytes) : string.Create(bytes, 0, static (letters, _) =>
+            {
+                for (var i = 0; i < letters.Length; i++)
+                {
+                    letters[i] = i % 6 == 5 ? ' ' : 'a';
+                }
+            });
             string limit = allowed is { } most ? $",\"max_tokens\":{most}" : "";
             LlmException? refusal = _limiter.Prepare(lease, LlmRequest.FromBody(
                 Endpoints.ChatCompletions, Encoding.UTF8.GetBytes($$"""{"model":"m","messages":[{"role":"","content":"{{text}}"}]{{limit}}}""")));
