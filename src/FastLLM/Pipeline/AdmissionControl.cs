@@ -56,7 +56,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             return new ValueTask<bool>(false);
         }
 
-        if (_options.TotalTimeout is not null)
+        if (_options.TotalTimeout is not null || context.Sends.Count > 0)
         {
             return AcquireSlowAsync(context, null);
         }
@@ -130,6 +130,30 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         return entering;
     }
 
+    private ValueTask EnterOnceOrAgainAsync(RequestContext<TResponse> context, CancellationToken cancellationToken) =>
+        context.Sends.Count > 0 ? EnterAgainAsync(context, cancellationToken) : EnterAsync(context, cancellationToken);
+
+    // A request that waits for the provider to be up again does not keep its run from ending.
+    private async ValueTask EnterAgainAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
+    {
+        using var alone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        ValueTask entering = EnterAsync(context, alone.Token);
+        if (entering.IsCompleted)
+        {
+            await entering.ConfigureAwait(false);
+            return;
+        }
+
+        Task entered = entering.AsTask();
+        if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
+            && RetryPolicy.IsLeftAlone(RequestPipeline<TResponse>.Circumstances(context, null)))
+        {
+            await alone.CancelAsync().ConfigureAwait(false);
+        }
+
+        await entered.ConfigureAwait(false);
+    }
+
     // The age of a request limits its waits too.
     private async ValueTask<bool> AcquireSlowAsync(RequestContext<TResponse> context, ValueTask? entering)
     {
@@ -139,7 +163,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         CancellationToken token = either?.Token ?? context.Attempt.Token;
         while (true)
         {
-            if (!await EnteredAsync(context, entering ?? EnterAsync(context, token)).ConfigureAwait(false))
+            if (!await EnteredAsync(context, entering ?? EnterOnceOrAgainAsync(context, token)).ConfigureAwait(false))
             {
                 return false;
             }

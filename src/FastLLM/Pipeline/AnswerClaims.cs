@@ -64,7 +64,7 @@ internal sealed class AnswerClaims<TResponse>(
         }
     }
 
-    // No slot is held, and the worker takes other rows. For the run, the row is one that others hold up: those that are throttled need not
+    // No slot is held, and the worker takes other rows. For the run, the row is one that others hold up: those that fail need not
     // wait for it.
     private async ValueTask<CacheLookup> WaitAsync(RequestContext<TResponse> context, RequestKey key, long replaced)
     {
@@ -74,9 +74,9 @@ internal sealed class AnswerClaims<TResponse>(
         Run<TResponse> run = context.Run;
         run.Workers.BeginSentElsewhere();
         probe.Note(run);
-        if (!context.IsThrottled)
+        if (!context.IsFailing)
         {
-            run.LeftRows.Throttle();
+            run.LeftRows.BeginFailing();
         }
 
         try
@@ -85,9 +85,9 @@ internal sealed class AnswerClaims<TResponse>(
         }
         finally
         {
-            if (!context.IsThrottled)
+            if (!context.IsFailing)
             {
-                run.LeftRows.EndThrottle();
+                run.LeftRows.EndFailing();
             }
 
             run.Workers.EndSentElsewhere();

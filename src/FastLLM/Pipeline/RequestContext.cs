@@ -55,8 +55,11 @@ internal sealed class RequestContext<TResponse>
     /// not.</summary>
     public HeldSend? Held { get; set; }
 
-    /// <summary>Gets or sets a value indicating whether a send was throttled or met an outage.</summary>
-    public bool IsThrottled { get; set; }
+    /// <summary>Gets a value indicating whether a send was throttled or met an outage.</summary>
+    public bool IsFailing => FailingSince > 0;
+
+    /// <summary>Gets or sets the number of the first such send; 0 if there was none.</summary>
+    public long FailingSince { get; set; }
 
     /// <summary>Gets or sets what the row is suspected of since a send of it failed.</summary>
     public Suspicion? Suspicion { get; set; }
@@ -80,7 +83,7 @@ internal sealed class RequestContext<TResponse>
         Sends = default;
         Retry = default;
         Suspicion = null;
-        IsThrottled = false;
+        FailingSince = 0;
         Rejected = null;
     }
 

@@ -161,7 +161,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
-        run.LeftRows.End(context.IsThrottled, isAnswered: context.Outcome.IsNewResponse);
+        run.LeftRows.End(context.IsFailing, answered: context.Outcome.IsNewResponse ? context.Ticket : 0);
         if (context.Suspicion is { IsOpen: true, IsFinal: false } suspicion)
         {
             // It ended without another failure: it was called off, or was out of time.
@@ -257,28 +257,35 @@ internal sealed class RequestPipeline<TResponse>(
             decision = _retryPolicy.Postpone(decision, retryBudget.Take(), age);
         }
 
-        if (!context.IsThrottled && decision.State.Waits > 0)
+        bool isFinal = decision.Action == RetryAction.GiveUp;
+        if (!context.IsFailing && !isFinal && FailureDomains.Of(failure) == FailureDomain.Passing)
         {
-            context.IsThrottled = true;
-            run.LeftRows.Throttle();
+            context.FailingSince = context.Ticket;
+            run.LeftRows.BeginFailing();
+        }
+
+        if (isFinal && RetryPolicy.IsLeftAlone(circumstances))
+        {
+            run.LeftRows.SayAlone();
         }
 
         context.Retry = decision.State;
-        bool isFinal = decision.Action == RetryAction.GiveUp;
         context.Suspicion = run.SharedFailures.Failed(
             context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
     }
 
-    private static SendCircumstances Circumstances(RequestContext<TResponse> context, TimeSpan? retryAfter)
+    /// <summary>Returns what is known of the provider and of the run.</summary>
+    public static SendCircumstances Circumstances(RequestContext<TResponse> context, TimeSpan? retryAfter)
     {
         RateLease lease = context.Lease.Rate;
         Run<TResponse> run = context.Run;
         return new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, retryAfter ?? lease.RetryAfter)
         {
             HasOthers = run.HasOtherRows,
-            AreOthersDone = !run.HasMoreRows && run.LeftRows.AreFewAndThrottled(),
-            Answers = run.LeftRows.Answered,
+            AloneFor = run.AloneFor,
+            Left = run.LeftRows.UnderWay,
+            AreLaterAnswered = run.LeftRows.IsAnsweredLater(context.FailingSince),
         };
     }
 
@@ -336,7 +343,7 @@ internal sealed class RequestPipeline<TResponse>(
                 return true;
             }
 
-            if (RetryPolicy.IsLeftAlone(ref context.Retry, Circumstances(context, null), Age(context)))
+            if (RetryPolicy.IsLeftAlone(Circumstances(context, null)))
             {
                 return false;
             }

@@ -29,7 +29,10 @@ internal abstract class Run<TResponse>(
     public FailureLimit? FailureLimit { get; init; }
 
     /// <summary>Gets the counts of the requests under way.</summary>
-    public LeftRows LeftRows { get; } = new();
+    public LeftRows LeftRows { get; } = new(sharedFailures.Time);
+
+    /// <summary>Gets for how long all requests that are left of the run have failed; <see langword="null"/> if that is not so.</summary>
+    public TimeSpan? AloneFor => HasMoreRows ? null : LeftRows.AloneFor;
 
     /// <summary>Gets the workers. Set when the run begins.</summary>
     public WorkerPool<TResponse> Workers { get; set; } = null!;

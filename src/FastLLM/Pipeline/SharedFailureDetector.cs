@@ -51,6 +51,7 @@ internal sealed class SharedFailureDetector
     public SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
     {
         _stopsIfAlike = stopsIfAlike;
+        Time = time;
         _outage = new OutageWatch(time);
         _round = new ProbeRound(time, SendProbes);
     }
@@ -58,6 +59,9 @@ internal sealed class SharedFailureDetector
     /// <summary>Creates a detector that decides nothing, for runs of one row: any number of them may share it.</summary>
     public static SharedFailureDetector CreateIdle(TimeProvider time) =>
         new(stopsIfAlike: false, time) { _ended = FailureScope.Request, _isWatching = false };
+
+    /// <summary>Gets the clock.</summary>
+    public TimeProvider Time { get; }
 
     /// <summary>Gets a value indicating whether rows may have to be refused by <see cref="Refusal"/>.</summary>
     public bool HasClosedModels => _suspects.HasClosedModels;

@@ -117,6 +117,7 @@ internal sealed class ModelRateLimiter
                 return ValueTask.FromException(usedUp);
             }
 
+            lease.IsRetry = isRetry;
             if (!_queue.IsAheadOf(isRetry))
             {
                 BlockedBy = BlockOf(lease, now, out double wait);
@@ -166,6 +167,8 @@ internal sealed class ModelRateLimiter
             {
                 Forgive(now);
             }
+
+            _queue.Ended(_breaker.IsOpen, isRetryAnswered: lease.IsRetry && end == LeaseEnd.Answered);
 
             Learn(lease, end, now, wait.TotalSeconds);
             _configured?.Ended(now, lease, end, usage);
@@ -229,8 +232,7 @@ internal sealed class ModelRateLimiter
 
     internal void AdmitHead(double now)
     {
-        WaitQueue.Waiter first = _queue.First!;
-        WaitQueue.Remove(first);
+        WaitQueue.Waiter first = _queue.RemoveFirst();
         Take(first.Lease, now);
         first.Admitted.SetResult();
     }

@@ -20,6 +20,9 @@ internal sealed class RateLease
     /// <summary>Gets or sets what the learning limiter has to remember of the send.</summary>
     public SendMark Mark { get; set; }
 
+    /// <summary>Gets or sets a value indicating whether an earlier send of the request failed.</summary>
+    public bool IsRetry { get; set; }
+
     /// <summary>Gets or sets how long the headers of the response ask to wait, if they were read and do.</summary>
     public TimeSpan? RetryAfter { get; set; }
 

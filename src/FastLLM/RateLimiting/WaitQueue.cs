@@ -1,22 +1,48 @@
 namespace FastLLM.RateLimiting;
 
-/// <summary>Represents the waiters of a limiter: first come, first served; retries before all others. Under the lock of
-/// <see cref="RateLimiters"/>.</summary>
+/// <summary>Represents the waiters of a limiter: first come, first served; retries before all others, except after an outage. Under the
+/// lock of <see cref="RateLimiters"/>.</summary>
+/// <remarks>Some requests make any server fail. Were they the probes of an outage, and first after it, they would keep all others
+/// waiting.</remarks>
 internal sealed class WaitQueue
 {
     private const long RetriesFirst = long.MinValue / 2;
 
     private readonly LinkedList<Waiter> _retries = [];
     private readonly LinkedList<Waiter> _others = [];
+    private WaitOrder _order;
+    private bool _isTurnOfRetry;
 
     /// <summary>Gets the first waiter, if any.</summary>
-    public Waiter? First => (_retries.First ?? _others.First)?.Value;
+    public Waiter? First => (_order switch
+    {
+        WaitOrder.LatestFirst => _others.Last ?? _retries.First,
+        WaitOrder.InTurns when !_isTurnOfRetry => _others.First ?? _retries.First,
+        _ => _retries.First ?? _others.First,
+    })?.Value;
 
     /// <summary>Gets how many wait.</summary>
     public int Count => _retries.Count + _others.Count;
 
     /// <summary>Returns whether a new request would overtake a waiter if it did not wait.</summary>
-    public bool IsAheadOf(bool isRetry) => _retries.Count > 0 || (!isRetry && _others.Count > 0);
+    public bool IsAheadOf(bool isRetry) =>
+        isRetry && _order == WaitOrder.RetriesFirst ? _retries.Count > 0 : Count > 0;
+
+    /// <summary>Notes whether the provider is down, after the end of a send.</summary>
+    /// <param name="isDown">Whether it is.</param>
+    /// <param name="isRetryAnswered">Whether a retry was answered: then retries can be.</param>
+    public void Ended(bool isDown, bool isRetryAnswered) =>
+        _order = isDown ? WaitOrder.LatestFirst
+            : _order == WaitOrder.RetriesFirst || isRetryAnswered ? WaitOrder.RetriesFirst : WaitOrder.InTurns;
+
+    /// <summary>Removes the first waiter.</summary>
+    public Waiter RemoveFirst()
+    {
+        Waiter first = First!;
+        _isTurnOfRetry = !_isTurnOfRetry;
+        Remove(first);
+        return first;
+    }
 
     /// <summary>Adds a waiter.</summary>
     /// <param name="lease">What is waited for.</param>
@@ -50,6 +76,18 @@ internal sealed class WaitQueue
             Remove(first);
             first.Admitted.SetException(why);
         }
+    }
+
+    private enum WaitOrder
+    {
+        /// <summary>Retries come first, so that the end of a run does not take longer.</summary>
+        RetriesFirst,
+
+        /// <summary>During an outage: the request that was read last and not sent yet is the furthest from those that failed.</summary>
+        LatestFirst,
+
+        /// <summary>After an outage: retries and others take turns until a retry is answered.</summary>
+        InTurns,
     }
 
     /// <summary>Represents a waiter.</summary>

@@ -15,9 +15,15 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// all sends may be refused, but hardly one request in a million so often.</summary>
     public const int MaxNoise = 20;
 
-    /// <summary>How long the last requests of a run are sent again although they are throttled, while all others were answered: then they
-    /// are refused on their own.</summary>
+    /// <summary>How long the last requests of a run are sent again although they are throttled or meet an outage, while all others were
+    /// answered: then they are refused on their own.</summary>
     public static readonly TimeSpan MaxLastWait = TimeSpan.FromMinutes(2);
+
+    /// <summary>The same if so many are left that it may be an outage; then only those fail after whose failure others were
+    /// answered.</summary>
+    public static readonly TimeSpan MaxLastWaitOfMany = TimeSpan.FromMinutes(5);
+
+    private const int Many = 10;
 
     private TimeSpan ThrottleDelay => options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
 
@@ -66,20 +72,10 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     public RetryDecision Postpone(in RetryDecision decision, TimeSpan delay, TimeSpan age) =>
         InTime(decision with { Delay = decision.Delay + delay }, age);
 
-    /// <summary>Looks at a request that waits for a long time: have all others been done for <see cref="MaxLastWait"/>?</summary>
-    /// <param name="state">What the request has been through; takes in what was seen.</param>
-    /// <param name="circumstances">What is known now.</param>
-    /// <param name="age">The time since the request's first step.</param>
-    /// <returns>Whether waiting longer would only keep the run from ending.</returns>
-    public static bool IsLeftAlone(ref RetryState state, in SendCircumstances circumstances, TimeSpan age)
-    {
-        state = state with
-        {
-            Answers = circumstances.Answers,
-            LastSince = !circumstances.AreOthersDone ? null : circumstances.Answers == state.Answers ? state.LastSince ?? age : age,
-        };
-        return age - state.LastSince >= MaxLastWait;
-    }
+    /// <summary>Determines whether waiting longer would only keep the run from ending: all others are done.</summary>
+    public static bool IsLeftAlone(in SendCircumstances circumstances) => circumstances.Left < Many
+        ? circumstances.AloneFor >= MaxLastWait
+        : circumstances.AloneFor >= MaxLastWaitOfMany && circumstances.AreLaterAnswered;
 
     private RetryDecision Failed(in RetryState state, FailureKind kind, TimeSpan? retryAfter, TimeSpan age, double random)
     {
@@ -108,8 +104,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
             Waits = state.Waits + 1,
             FirstWait = state.Waits == 0 ? age : state.FirstWait,
         };
-        bool isLeftAlone = IsLeftAlone(ref next, circumstances, age);
-        return age - next.FirstWait + delay <= options.MaxThrottleWait && !isLeftAlone
+        return age - next.FirstWait + delay <= options.MaxThrottleWait && !IsLeftAlone(circumstances)
             ? Sent(RetryAction.Wait, delay, next, age)
             : GiveUp(next);
     }

@@ -10,11 +10,4 @@ internal readonly record struct RetryState(int Failures, int Timeouts, int Waits
 {
     /// <summary>Gets a value indicating whether the request was sent again after a failure that others may share.</summary>
     public bool IsRepeated { get; init; }
-
-    /// <summary>Gets how many requests of the run were answered at the last wait.</summary>
-    public long Answers { get; init; }
-
-    /// <summary>Gets the age since which few requests are left, all of them throttled, and none was answered; <see langword="null"/> if
-    /// that is not so.</summary>
-    public TimeSpan? LastSince { get; init; }
 }

@@ -10,9 +10,14 @@ internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, b
     /// <summary>Gets a value indicating whether the run has other requests.</summary>
     public bool HasOthers { get; init; }
 
-    /// <summary>Gets a value indicating whether few requests of the run are left, and all of them were throttled.</summary>
-    public bool AreOthersDone { get; init; }
+    /// <summary>Gets for how long all requests that are left of the run have failed, and none was answered; <see langword="null"/> if that
+    /// is not so, or nothing was answered before.</summary>
+    public TimeSpan? AloneFor { get; init; }
 
-    /// <summary>Gets how many requests of the run were answered so far.</summary>
-    public long Answers { get; init; }
+    /// <summary>Gets how many requests of the run are left.</summary>
+    public int Left { get; init; }
+
+    /// <summary>Gets a value indicating whether sends were answered that began after the request had failed: then it was no
+    /// outage.</summary>
+    public bool AreLaterAnswered { get; init; }
 }

@@ -223,6 +223,25 @@ public sealed class BadRowTests : EngineTest
         Assert.InRange(Time.Elapsed, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(5));
     }
 
+    [Theory]
+    [InlineData(FailureKind.ServerError, 15, 4)]
+    [InlineData(FailureKind.ServerError, 40, 20)]
+    [InlineData(FailureKind.ConnectionLost, 40, 20)]
+    [InlineData(FailureKind.Overloaded, 40, 20)]
+    [InlineData(FailureKind.RateLimited, 12, 20)]
+    public async Task BlockOfRowsThatLookLikeAnOutage_NeitherStopsOthersNorKeepsTheRunOpen(FailureKind kind, int bad, int concurrency)
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(kind, row => row >= 5 && row < 5 + bad),
+            OnManualClock(o => { o.Concurrency = concurrency; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(manager, AskMany(200)));
+
+        Assert.Equal(200 - bad, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(bad, outcomes.Count(outcome => outcome.Error?.Kind == kind));
+        Assert.InRange(Time.Elapsed, TimeSpan.Zero, TimeSpan.FromHours(12)); // the clock runs ahead of the sends
+    }
+
     [Fact]
     public async Task Outage_AtTheEnd_IsWaitedFor()
     {

@@ -87,16 +87,21 @@ public sealed class RetryPolicyTests
     }
 
     [Theory]
-    [InlineData(false, 7, 500, nameof(RetryAction.Wait))]
-    [InlineData(true, 7, 119, nameof(RetryAction.Wait))]
-    [InlineData(true, 7, 120, nameof(RetryAction.GiveUp))]
-    [InlineData(true, 8, 120, nameof(RetryAction.Wait))]
-    public void Decide_ThrottledAfterAllOthersWereAnswered_GivesUpAfterTwoMinutes(bool areOthersDone, int answers, int seconds, string action)
+    [InlineData(null, 1, true, nameof(RetryAction.Wait))]
+    [InlineData(119, 1, true, nameof(RetryAction.Wait))]
+    [InlineData(120, 9, false, nameof(RetryAction.GiveUp))]
+    [InlineData(299, 10, true, nameof(RetryAction.Wait))]
+    [InlineData(300, 500, true, nameof(RetryAction.GiveUp))]
+    [InlineData(300, 500, false, nameof(RetryAction.Wait))]
+    public void Decide_ThrottledAfterAllOthersWereAnswered_GivesUpAfterAFewMinutes(
+        int? aloneFor, int left, bool areLaterAnswered, string action)
     {
-        var state = new RetryState { Waits = 5, Answers = 7, LastSince = TimeSpan.Zero };
-
-        RetryDecision decision = s_policy.Decide(state, new LlmException(FailureKind.RateLimited, "429"),
-            default(SendCircumstances) with { AreOthersDone = areOthersDone, Answers = answers }, TimeSpan.FromSeconds(seconds), 0.5);
+        RetryDecision decision = s_policy.Decide(
+            new RetryState { Waits = 5 },
+            new LlmException(FailureKind.RateLimited, "429"),
+            default(SendCircumstances) with { AloneFor = aloneFor is { } seconds ? TimeSpan.FromSeconds(seconds) : null, Left = left, AreLaterAnswered = areLaterAnswered },
+            TimeSpan.FromSeconds(500),
+            0.5);
 
         Assert.Equal(action, decision.Action.ToString());
     }
