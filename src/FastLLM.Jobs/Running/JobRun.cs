@@ -272,8 +272,7 @@ internal sealed class JobRun(JobSetup setup)
     private static JobResult Stopped(JobResult result, string message, Exception? fault = null) =>
         result with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };
 
-    // The console's own stream ignores a closed pipe; this one throws, and the run stops.
     private static Stream OpenStandardOutput() => OperatingSystem.IsWindows()
         ? Console.OpenStandardOutput()
-        : new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        : new DescriptorStream(new SafeFileHandle(1, ownsHandle: false));
 }
