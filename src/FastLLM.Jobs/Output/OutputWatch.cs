@@ -126,13 +126,13 @@ internal sealed class OutputWatch(string path, TimeProvider time)
     public static void CopyTo(FileStream copy, SafeFileHandle log)
     {
         byte[] buffer = new byte[1 << 20];
+        using var summed = new SummedFile(copy);
         for (long at = 0; RandomAccess.Read(log, buffer, at) is > 0 and var read; at += read)
         {
-            copy.Write(buffer, 0, read);
+            summed.Write(buffer, 0, read);
         }
 
         PlainFile.CopyMode(log, copy.SafeFileHandle);
-
-        copy.Flush(flushToDisk: true);
+        summed.FlushAndCheck();
     }
 }

@@ -56,21 +56,22 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
 
     private async Task<FileStatus?> WriteAsync(string path, SafeFileHandle? log, CancellationToken cancellationToken)
     {
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, BufferBytes);
+        using var summed = new SummedFile(file);
         if (log is not null)
         {
             PlainFile.CopyMode(log, file.SafeFileHandle);
         }
 
-        using (GZipStream? packed = shape.IsPacked ? new GZipStream(file, CompressionLevel.Optimal, leaveOpen: true) : null)
+        using (GZipStream? packed = shape.IsPacked ? new GZipStream(summed, CompressionLevel.Optimal, leaveOpen: true) : null)
         {
-            Stream stream = packed is null ? file : packed;
+            Stream stream = packed is null ? summed : packed;
             RecordReader? reader = log is null ? null : new RecordReader(log);
             await (shape.IsTable ? WriteRowsAsync(stream, reader, cancellationToken) : WriteLinesAsync(stream, reader, cancellationToken))
                 .ConfigureAwait(false);
         }
 
-        file.Flush(flushToDisk: true);
+        summed.FlushAndCheck();
         return FileStatus.Of(file.SafeFileHandle);
     }
 
