@@ -19,8 +19,13 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
 {
     private const int BufferBytes = 1 << 20;
 
+    private FileStatus? _written;
+
     /// <summary>Gets messages about what had to be changed in cells.</summary>
     public IReadOnlyList<string> Notices { get; private set; } = [];
+
+    /// <summary>Gets a value indicating whether the file that was written is still there, with its length.</summary>
+    public bool IsInPlace => _written is not { } written || written.IsUnchangedAt(Path.GetFullPath(shape.Path));
 
     /// <summary>Writes the file. A row without a record has its columns and no answer.</summary>
     /// <param name="suffix">The ending of the name that the file has while it is written.</param>
@@ -36,11 +41,11 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
         {
             // An input without rows has no log.
             using SafeFileHandle? log = File.Exists(shape.Log) ? OutputScan.OpenForReading(shape.Log) : null;
-            FileStatus? written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
+            _written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);
-            if (written is { } expected && !expected.IsUnchangedAt(path))
+            if (!IsInPlace)
             {
                 throw new IOException("it was changed as soon as it was written.");
             }
