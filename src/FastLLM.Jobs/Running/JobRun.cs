@@ -3,7 +3,6 @@ using FastLLM.Diagnostics;
 using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
-using FastLLM.Jobs.Tables;
 using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
