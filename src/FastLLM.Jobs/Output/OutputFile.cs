@@ -266,10 +266,10 @@ internal sealed class OutputFile : IDisposable
     private void KeepInPlace()
     {
         SafeFileHandle log = _log!;
-        if (_watch.IsElsewhere(log))
+        while (_watch.IsElsewhere(log))
         {
-            _watch.WriteAgain(log, KeepLocked);
-            SafeFileHandle again = OpenFile();
+            SafeFileHandle again = _watch.WriteAgain(log, KeepLocked);
+            DataLock.Release(log);
             log.Dispose();
             _log = log = again;
         }

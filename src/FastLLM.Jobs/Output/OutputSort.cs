@@ -75,14 +75,15 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
 
     private FileStatus? Write(string path)
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = ChunkBytes };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = ChunkBytes };
         options.Share = FileShare.None;
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // never wider than the file that it replaces
         }
 
-        using var sorted = new FileStream(path, options);
+        using var file = new FileStream(path, options);
+        using var sorted = new SummedFile(file);
         var reader = new RecordReader(log);
         for (int row = 0; row < rows; row++)
         {
@@ -105,8 +106,8 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
             }
         }
 
-        PlainFile.CopyMode(log, sorted.SafeFileHandle);
-        sorted.Flush(flushToDisk: true);
-        return FileStatus.Of(sorted.SafeFileHandle);
+        PlainFile.CopyMode(log, file.SafeFileHandle);
+        sorted.FlushAndCheck();
+        return FileStatus.Of(file.SafeFileHandle);
     }
 }

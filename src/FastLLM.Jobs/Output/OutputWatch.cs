@@ -52,10 +52,12 @@ internal sealed class OutputWatch(string path, TimeProvider time)
     }
 
     /// <summary>Writes the open file's records to a new file at the path, with the same offsets; what is there now is set aside.</summary>
+    /// <remarks>The new file stays open while it takes its place: opened by its path, it could be another one.</remarks>
     /// <param name="log">The open file.</param>
     /// <param name="keepLocked">Throws if another run has the lock. Called once more just before the new file takes its place.</param>
+    /// <returns>The new file, open and locked, with all bytes of the old one. It may have been deleted or moved already.</returns>
     /// <exception cref="IOException">The file cannot be written, or disappears again and again.</exception>
-    public void WriteAgain(SafeFileHandle log, Action keepLocked)
+    public SafeFileHandle WriteAgain(SafeFileHandle log, Action keepLocked)
     {
         if (++_times > MaxTimes)
         {
@@ -66,11 +68,13 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         string beside = path + ".tmp";
         File.Delete(beside);
         string? aside;
+        FileStream copy = PlainFile.CreateNew(beside, FileShare.ReadWrite | FileShare.Delete, isPrivate: true);
         try
         {
-            using (FileStream copy = PlainFile.CreateNew(beside, FileShare.None, isPrivate: true))
+            CopyTo(copy, log);
+            if (!DataLock.TryTake(copy.SafeFileHandle))
             {
-                CopyTo(copy, log);
+                throw new OutputInUseException(path);
             }
 
             keepLocked();
@@ -79,6 +83,8 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         }
         catch
         {
+            DataLock.Release(copy.SafeFileHandle);
+            copy.Dispose();
             File.Delete(beside);
             throw;
         }
@@ -87,6 +93,7 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         OnDisturbed?.Invoke(aside is null
             ? $"{path}: it was deleted or moved while the run writes it. All of its records were written again."
             : $"{path}: it was replaced while the run writes it. All of its records were written again; the other file is {aside} now.");
+        return copy.SafeFileHandle;
     }
 
     /// <summary>Copies the open file to the first free name of <c>.bak</c>, <c>.bak2</c> …, once: another run has taken its
@@ -119,13 +126,13 @@ internal sealed class OutputWatch(string path, TimeProvider time)
     public static void CopyTo(FileStream copy, SafeFileHandle log)
     {
         byte[] buffer = new byte[1 << 20];
+        using var summed = new SummedFile(copy);
         for (long at = 0; RandomAccess.Read(log, buffer, at) is > 0 and var read; at += read)
         {
-            copy.Write(buffer, 0, read);
+            summed.Write(buffer, 0, read);
         }
 
         PlainFile.CopyMode(log, copy.SafeFileHandle);
-
-        copy.Flush(flushToDisk: true);
+        summed.FlushAndCheck();
     }
 }

@@ -3,7 +3,6 @@ using FastLLM.Diagnostics;
 using FastLLM.Jobs.Answers;
 using FastLLM.Jobs.Output;
 using FastLLM.Jobs.Planning;
-using FastLLM.Jobs.Tables;
 using FastLLM.RateLimiting;
 using Microsoft.Win32.SafeHandles;
 
@@ -88,12 +87,10 @@ internal sealed class JobRun(JobSetup setup)
             result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
         }
 
-        if (table is not null)
-        {
-            result = await ExportAsync(result, cancellationToken).ConfigureAwait(false);
-        }
-
+        JobTable? export = table is null ? null : new JobTable(setup);
+        result = export is null ? result : await export.ExportAsync(result, cancellationToken).ConfigureAwait(false);
         result = Sort(output, result, out bool isSorted);
+        result = export is null ? result : await export.KeepAsync(result, isSorted, cancellationToken).ConfigureAwait(false);
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         costs.End(result.Cost, finish.StatedCost(isSorted), IsDone(result), setup.Say);
         return result;
@@ -169,47 +166,6 @@ internal sealed class JobRun(JobSetup setup)
         return resume;
     }
 
-    // Of a run that did not end, the output holds what is answered. It is not worth more: its faults are only reported.
-    private async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
-    {
-        bool isDone = IsDone(result);
-        if (!isDone && (result.Pending == result.Rows || _options.MaxSends is not null))
-        {
-            return result;
-        }
-
-        try
-        {
-            TableExport export = setup.NewExport();
-            await export.WriteAsync(".tmp", cancellationToken).ConfigureAwait(false);
-            foreach (string notice in export.Notices)
-            {
-                _options.OnNotice?.Invoke(notice);
-            }
-
-            return result with { OutputFile = _options.Output, IsPartial = result.Pending > 0 };
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            string held = isDone ? "every outcome" : "the outcomes so far";
-            string fault = FileFault.Describe(e);
-            string message = $"{setup.Shape.Log} holds {held}, but {_options.Output} cannot be made from it: {fault}";
-            if (isDone)
-            {
-                return Stopped(result, message, e);
-            }
-
-            setup.Warn($"{message}");
-            return result;
-        }
-        catch (OperationCanceledException)
-        {
-            setup.Say(
-                $"{_options.Output} was not written. The outcomes so far are in {setup.Shape.Log}; --partial makes the output from it.");
-            return result with { Interrupted = true };
-        }
-    }
-
     private async Task<JobResult> ReadBackAsync(JobFinish finish, JobResult result, CancellationToken cancellationToken)
     {
         try
@@ -267,13 +223,14 @@ internal sealed class JobRun(JobSetup setup)
         }
     }
 
-    private static bool IsDone(JobResult result) => result is { Pending: 0, Stopped: null, Interrupted: false };
+    /// <summary>Determines whether a run got an outcome for every row, and wrote it.</summary>
+    internal static bool IsDone(JobResult result) => result is { Pending: 0, Stopped: null, Interrupted: false };
 
-    private static JobResult Stopped(JobResult result, string message, Exception? fault = null) =>
+    /// <summary>Returns the result of a run that a fault of the output has stopped.</summary>
+    internal static JobResult Stopped(JobResult result, string message, Exception? fault = null) =>
         result with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };
 
-    // The console's own stream ignores a closed pipe; this one throws, and the run stops.
     private static Stream OpenStandardOutput() => OperatingSystem.IsWindows()
         ? Console.OpenStandardOutput()
-        : new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        : new DescriptorStream(new SafeFileHandle(1, ownsHandle: false));
 }

@@ -19,8 +19,13 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
 {
     private const int BufferBytes = 1 << 20;
 
+    private FileStatus? _written;
+
     /// <summary>Gets messages about what had to be changed in cells.</summary>
     public IReadOnlyList<string> Notices { get; private set; } = [];
+
+    /// <summary>Gets a value indicating whether the file that was written is still there, with its length.</summary>
+    public bool IsInPlace => _written is not { } written || written.IsUnchangedAt(Path.GetFullPath(shape.Path));
 
     /// <summary>Writes the file. A row without a record has its columns and no answer.</summary>
     /// <param name="suffix">The ending of the name that the file has while it is written.</param>
@@ -36,11 +41,11 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
         {
             // An input without rows has no log.
             using SafeFileHandle? log = File.Exists(shape.Log) ? OutputScan.OpenForReading(shape.Log) : null;
-            FileStatus? written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
+            _written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);
-            if (written is { } expected && !expected.IsUnchangedAt(path))
+            if (!IsInPlace)
             {
                 throw new IOException("it was changed as soon as it was written.");
             }
@@ -56,21 +61,22 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
 
     private async Task<FileStatus?> WriteAsync(string path, SafeFileHandle? log, CancellationToken cancellationToken)
     {
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferBytes);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, BufferBytes);
+        using var summed = new SummedFile(file);
         if (log is not null)
         {
             PlainFile.CopyMode(log, file.SafeFileHandle);
         }
 
-        using (GZipStream? packed = shape.IsPacked ? new GZipStream(file, CompressionLevel.Optimal, leaveOpen: true) : null)
+        using (GZipStream? packed = shape.IsPacked ? new GZipStream(summed, CompressionLevel.Optimal, leaveOpen: true) : null)
         {
-            Stream stream = packed is null ? file : packed;
+            Stream stream = packed is null ? summed : packed;
             RecordReader? reader = log is null ? null : new RecordReader(log);
             await (shape.IsTable ? WriteRowsAsync(stream, reader, cancellationToken) : WriteLinesAsync(stream, reader, cancellationToken))
                 .ConfigureAwait(false);
         }
 
-        file.Flush(flushToDisk: true);
+        summed.FlushAndCheck();
         return FileStatus.Of(file.SafeFileHandle);
     }
 

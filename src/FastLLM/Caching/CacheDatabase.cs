@@ -32,6 +32,9 @@ internal sealed class CacheDatabase : IDisposable
         CREATE UNIQUE INDEX answers_by_key ON answers(key, scope);
         """;
 
+    // The database, and what SQLite opens beside it.
+    private static readonly string[] s_suffixes = ["", "-wal", "-shm", "-journal"];
+
     private readonly SqliteConnection _connection;
 
     private CacheDatabase(SqliteConnection connection)
@@ -55,6 +58,11 @@ internal sealed class CacheDatabase : IDisposable
     /// checkpoint.</summary>
     public static CacheDatabase OpenToWrite(string path, Durability durability, int? mostPages)
     {
+        if (FileStatus.Of(path) is null)
+        {
+            CacheFolder.CreatePrivate(path); // SQLite would let all read it; the files beside it get its permissions
+        }
+
         CacheDatabase database = Open(path, SqliteOpenMode.ReadWriteCreate);
         try
         {
@@ -79,6 +87,20 @@ internal sealed class CacheDatabase : IDisposable
 
     /// <summary>Opens the database to read.</summary>
     public static CacheDatabase OpenToRead(string path) => Open(path, SqliteOpenMode.ReadOnly);
+
+    /// <summary>Refuses a link, a pipe or a directory in place of the database or of what SQLite opens beside it: SQLite follows
+    /// links.</summary>
+    /// <exception cref="IOException">It is refused.</exception>
+    public static void RefuseLinks(string path)
+    {
+        foreach (string suffix in s_suffixes)
+        {
+            if (FileStatus.Of(path + suffix) is { } there)
+            {
+                PlainFile.Require(path + suffix, there);
+            }
+        }
+    }
 
     /// <summary>Creates the tables of an empty database.</summary>
     public void CreateSchema() => InTransaction(() =>
@@ -165,6 +187,7 @@ internal sealed class CacheDatabase : IDisposable
 
     private static CacheDatabase Open(string path, SqliteOpenMode mode)
     {
+        RefuseLinks(path);
         var connection = new SqliteConnection(
             new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
         var database = new CacheDatabase(connection);

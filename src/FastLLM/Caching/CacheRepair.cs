@@ -16,6 +16,7 @@ internal static class CacheRepair
     /// <exception cref="IOException">The database is of a newer release, or there is no space or permission to repair it.</exception>
     public static string? MakeSound(CacheFolder folder, TimeProvider time)
     {
+        CacheDatabase.RefuseLinks(folder.Database);
         FinishRepair(folder, time);
         bool isNew = !File.Exists(folder.Database) || new FileInfo(folder.Database).Length == 0;
         if (isNew && (!File.Exists(folder.Log) || new FileInfo(folder.Log).Length == 0))

@@ -18,8 +18,8 @@ internal static class AnswerReader
         return new Answer(TextOf(message) ?? choice.Text("text"), RefusalOf(message), [.. CallsOf(message)]);
     }
 
-    /// <summary>Gets the answer of a response of <c>/v1/responses</c>. Without text and calls, it is what tools of the provider
-    /// made.</summary>
+    /// <summary>Gets the answer of a response of <c>/v1/responses</c>. Without text and calls in its items, it is the <c>output_text</c>
+    /// that some servers add, otherwise what tools of the provider made.</summary>
     public static Answer OfOutput(JsonElement body)
     {
         List<string> texts = [], refusals = [];
@@ -38,16 +38,23 @@ internal static class AnswerReader
             }
         }
 
+        bool isEmpty = texts.Count + refusals.Count + calls.Count == 0;
+        if (isEmpty)
+        {
+            AddTo(texts, body.Text("output_text") is { Length: > 0 } text ? text : null);
+        }
+
         return new Answer(
             texts.Count > 0 ? string.Concat(texts) : null, refusals.Count > 0 ? string.Concat(refusals) : null,
-            texts.Count + refusals.Count + calls.Count > 0 ? calls : others);
+            isEmpty && texts.Count == 0 ? others : calls);
     }
 
-    /// <summary>Gets the text of a message: its content, the text of the content's parts, or the transcript of its sound.</summary>
+    /// <summary>Gets the text of a message: its content, the text of the content's parts, or the transcript of its sound. Content that is
+    /// another value, such as a number or an object, is its JSON.</summary>
     public static string? TextOf(JsonElement message)
     {
         JsonElement content = message.Member("content");
-        string? text = content.Text() ?? Joined(content, TextOfPart);
+        string? text = content.Text() ?? Joined(content, TextOfPart) ?? JsonOf(content);
         return string.IsNullOrEmpty(text) ? message.Member("audio").Text("transcript") ?? text : text;
     }
 
@@ -103,7 +110,16 @@ internal static class AnswerReader
         arguments.ValueKind == JsonValueKind.Object ? arguments.RawText() : null;
 
     private static string? TextOfPart(JsonElement part) => part.Text() ?? (part.Text("type") is "thinking" or "reasoning" ? null
-        : part.Text("text") ?? part.Text("transcript") ?? part.Member("audio").Text("transcript"));
+        : part.Text("text") ?? part.Member("text").Text("value") ?? part.Text("transcript") ?? part.Member("audio").Text("transcript"));
+
+    // Some servers parse an answer that is JSON, and send the value rather than its text.
+    private static string? JsonOf(JsonElement content) => content.ValueKind switch
+    {
+        JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => content.RawText(),
+        JsonValueKind.Object when content.Text("refusal") is null && content.Text("type") is not ("thinking" or "reasoning") =>
+            content.RawText(),
+        _ => null,
+    };
 
     private static string? ThinkingOfPart(JsonElement part) => part.Text("type") is not ("thinking" or "reasoning") ? null
         : part.Text("thinking") ?? Joined(part.Member("thinking"), TextOfPart) ?? part.Text("text");

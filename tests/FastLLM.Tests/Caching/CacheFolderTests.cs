@@ -95,6 +95,64 @@ public sealed class CacheFolderTests : IDisposable
         Assert.Equal("precious", File.ReadAllText(_folder.In("target")));
     }
 
+    [Theory]
+    [InlineData("cache.db", "precious")]
+    [InlineData("cache.db", "")]
+    [InlineData("cache.db", null)]
+    [InlineData("cache.db-wal", "precious")]
+    [InlineData("cache.db-wal", null)]
+    [InlineData("cache.db-shm", "precious")]
+    [InlineData("cache.db-shm", null)]
+    [InlineData("cache.db-journal", "precious")]
+    public async Task Open_LinkInPlaceOfTheDatabase_IsRefused(string name, string? target)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows wants a privilege for links.");
+        string path = _folder.In("cache");
+        foreach (bool isNew in (bool[])[true, false])
+        {
+            if (!isNew)
+            {
+                File.Delete(Path.Combine(path, name));
+                await using var sound = new DiskCache(path);
+            }
+
+            Directory.CreateDirectory(path);
+            File.Delete(Path.Combine(path, name));
+            File.CreateSymbolicLink(Path.Combine(path, name), _folder.In("target"));
+            if (target is not null)
+            {
+                File.WriteAllText(_folder.In("target"), target);
+            }
+
+            var refused = Assert.Throws<IOException>(() => new DiskCache(path));
+
+            Assert.Contains($"{name} is a symbolic link to {_folder.In("target")}", refused.Message, StringComparison.Ordinal);
+            Assert.Equal(target, File.Exists(_folder.In("target")) ? File.ReadAllText(_folder.In("target")) : null);
+        }
+    }
+
+    [Fact]
+    public async Task Open_LinkToAnotherCache_IsRefused()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows wants a privilege for links.");
+        await new DiskCache(_folder.In("other")).DisposeAsync();
+        Directory.CreateDirectory(_folder.In("cache"));
+        File.CreateSymbolicLink(_folder.In("cache/cache.db"), _folder.In("other/cache.db"));
+
+        Assert.Throws<IOException>(() => new DiskCache(_folder.In("cache")));
+
+        Assert.Equal(["cache.db"], Directory.GetFiles(_folder.In("other"), "cache.db*").Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task Open_New_OnlyTheOwnerCanReadTheDatabase()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has other permissions.");
+        await using var cache = new DiskCache(_folder.In("cache"));
+
+        Assert.All(Directory.GetFiles(_folder.In("cache"), "cache.db*"), file => Assert.Equal((UnixFileMode)0b110_000_000, ModeOf(file)));
+    }
+
     private static void SetMode(string path, UnixFileMode mode)
     {
         if (!OperatingSystem.IsWindows())

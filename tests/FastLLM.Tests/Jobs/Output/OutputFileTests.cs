@@ -145,6 +145,65 @@ public sealed class OutputFileTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 2_000), OutputScan.Read(Out).Select(entry => int.Parse(entry.CustomId, CultureInfo.InvariantCulture)).Order());
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Settle_DeletedAsSoonAsItWasWrittenAgain_LosesNoRecord(int times)
+    {
+        using OutputFile output = OutputFile.Open(Out);
+        output.Append("a\n"u8);
+        output.Append("b\n"u8);
+        output.OnDisturbed = _ =>
+        {
+            if (times-- > 0)
+            {
+                File.Delete(Out);
+            }
+        };
+        File.Delete(Out);
+
+        Assert.Equal(4, RandomAccess.GetLength(output.Settle()!));
+        Assert.Equal("a\nb\n", File.ReadAllText(Out));
+        Assert.Equal(4, output.Append("c\n"u8));
+        Assert.Equal("a\nb\nc\n", File.ReadAllText(Out));
+        Assert.Equal([Out, Out + ".lock"], Directory.EnumerateFileSystemEntries(_folder).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Settle_ReplacedAsSoonAsItWasWrittenAgain_LosesNoRecord()
+    {
+        using OutputFile output = OutputFile.Open(Out);
+        output.Append("a\n"u8);
+        var times = 1;
+        output.OnDisturbed = _ =>
+        {
+            if (times-- > 0)
+            {
+                File.Delete(Out);
+                File.WriteAllText(Out, "");
+            }
+        };
+        File.Delete(Out);
+
+        output.Settle();
+
+        Assert.Equal(2, output.Append("c\n"u8));
+        Assert.Equal("a\nc\n", File.ReadAllText(Out));
+    }
+
+    [Fact]
+    public void Settle_DeletedAgainAndAgain_ThrowsAndIsStillOpen()
+    {
+        using OutputFile output = OutputFile.Open(Out);
+        output.Append("a\n"u8);
+        output.OnDisturbed = _ => File.Delete(Out);
+        File.Delete(Out);
+
+        Assert.Contains("again and again", Assert.Throws<IOException>(() => output.Settle()).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Out)); // no empty file in its place
+    }
+
     [Fact]
     public void Append_FullDisk_TakesTheRecordBack()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Versioning;
 using System.Text;
@@ -144,6 +145,33 @@ public sealed class OutputSortTests : IDisposable
         Assert.Throws<IOException>(() => output.Sort(2, row => 1_000 - (1_000 * row)));
 
         Assert.Equal("b\na\n", File.ReadAllText(Out));
+        Assert.False(File.Exists(Out + ".tmp"));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1_000)]
+    public void Sort_NewFileCutWhileItIsWritten_LeavesTheFile(long length)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only there, a file in use can be cut with a program that all machines have.");
+        using OutputFile output = OutputFile.Open(Out);
+        output.Append(Encoding.UTF8.GetBytes(Line("b", new string('b', 3_000_000))));
+        long second = output.Append(Encoding.UTF8.GetBytes(Line("a", new string('a', 3_000_000))));
+        byte[] before = File.ReadAllBytes(Out);
+
+        var fault = Assert.Throws<IOException>(() => output.Sort(2, row => row == 0 ? second : 0, (row, _) =>
+        {
+            if (row == 1)
+            {
+                using Process cut = Process.Start("truncate", ["-s", length.ToString(CultureInfo.InvariantCulture), Out + ".tmp"]);
+                cut.WaitForExit();
+            }
+
+            return true;
+        }));
+
+        Assert.Contains("while it was written", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(Out));
         Assert.False(File.Exists(Out + ".tmp"));
     }
 

@@ -33,6 +33,12 @@ public sealed class AnswerFormsTests
         { """{"content":null,"audio":{"id":"a","data":"AAAA","transcript":"said"}}""", "said", null, "said", "said" },
         { """{"content":"","audio":{"transcript":"said"}}""", "said", null, "said", "said" },
         { """{"content":[{"type":"output_audio","transcript":"said"}]}""", "said", null, "said", "said" },
+        { """{"content":[{"type":"text","text":{"value":"hi","annotations":[]}},{"type":"text","text":" you"}]}""", "hi you", null, "hi you", "hi you" },
+        { """{"content":42}""", "42", null, "42", "42" },
+        { """{"content":false}""", "false", null, "false", "false" },
+        { """{"content":{"a": [1, "x"]}}""", """{"a": [1, "x"]}""", null, """{"a": [1, "x"]}""", """{"a": [1, "x"]}""" },
+        { """{"content":{"type":"cat"}}""", """{"type":"cat"}""", null, """{"type":"cat"}""", """{"type":"cat"}""" },
+        { """{"content":{"type":"refusal","refusal":"no"}}""", null, "no", "no", "no" },
         { """{"content":"half \ud83d of a pair"}""", "half \uFFFD of a pair", null, "half \uFFFD of a pair", "half \uFFFD of a pair" },
         { """{"content":null,"refusal":"no \udc00"}""", null, "no \uFFFD", "no \uFFFD", "no \uFFFD" },
     };
@@ -80,6 +86,19 @@ public sealed class AnswerFormsTests
 
         Assert.Equal(cell == "*" ? output : cell, CellOf(body));
         Assert.Equal(words, WordsOf(body));
+    }
+
+    [Theory]
+    [InlineData("[]", "hi")]
+    [InlineData("""[{"type":"reasoning","summary":[]}]""", "hi")]
+    [InlineData("""[{"type":"web_search_call","id":"w"}]""", "hi")]
+    [InlineData("""[{"type":"message","content":[{"type":"output_text","text":"ho"}]}]""", "ho")]
+    [InlineData("""[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]""", "no")]
+    public void ResponsesOutput_TextBesideTheItems_IsReadIfTheyHaveNone(string output, string words)
+    {
+        string body = $$"""{"object":"response","status":"completed","output":{{output}},"output_text":"hi"}""";
+
+        Assert.Equal((words, words), (CellOf(body), WordsOf(body)));
     }
 
     [Fact]
