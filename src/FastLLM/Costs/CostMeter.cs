@@ -62,6 +62,11 @@ internal sealed class CostMeter(PriceTable? prices)
             return Unbounded($"it holds {content}, of which no bound is known");
         }
 
+        if ((price.OtherPrice ?? (tokens.Pictures > 0 ? price.PicturePrice : null)) is { } key)
+        {
+            return Unbounded($"the price of \"{request.Model}\" has {key}, which is not a price of its tokens");
+        }
+
         if (tokens.MostOutput(price.MaxOutputTokens) is not { } output)
         {
             return Unbounded($"neither it nor the price of \"{request.Model}\" limits the answer. "
