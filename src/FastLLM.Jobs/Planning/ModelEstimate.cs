@@ -46,5 +46,7 @@ public sealed record ModelEstimate
     public decimal? HighCost => CompletionTokens.High is { } output ? Cost(PromptTokens.High, output) : null;
 
     private decimal? Cost(long prompt, long completion) =>
-        Price is { } price ? (prompt * price.Input) + (completion * Math.Max(price.Output, price.Reasoning ?? 0)) : null;
+        Price is { } price
+        ? (Requests * price.PerRequest) + (prompt * price.Input) + (completion * Math.Max(price.Output, price.Reasoning ?? 0))
+        : null;
 }

@@ -41,9 +41,9 @@ internal readonly record struct RowOutcome(
             json,
             reason,
             error,
-            NumberOf(usage, "prompt_tokens") ?? NumberOf(usage, "input_tokens"),
-            NumberOf(usage, "completion_tokens") ?? NumberOf(usage, "output_tokens"),
-            NumberOf(own, "cost"),
+            NumberOf(usage.LargerOf("prompt_tokens", "input_tokens")),
+            NumberOf(usage.LargerOf("completion_tokens", "output_tokens")),
+            NumberOf(own.Member("cost")),
             columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null);
     }
 
@@ -106,6 +106,5 @@ internal readonly record struct RowOutcome(
 
     private static bool IsNothing(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
-    private static string? NumberOf(JsonElement parent, string name) =>
-        parent.Member(name) is { ValueKind: JsonValueKind.Number } number ? number.RawText() : null;
+    private static string? NumberOf(JsonElement value) => value.ValueKind == JsonValueKind.Number ? value.RawText() : null;
 }

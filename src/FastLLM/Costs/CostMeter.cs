@@ -20,6 +20,11 @@ internal sealed class CostMeter(PriceTable? prices)
     public decimal? CostOf(Usage? usage, string? model) =>
         usage is { IsPlausible: true } ? PriceOf(model)?.Cost(usage.WithWholeTotal()) : null;
 
+    /// <summary>Returns what a failed attempt costs whose tokens the provider states; <see langword="null"/> if it states none.</summary>
+    /// <remarks>An attempt of unknown outcome costs its worst case at least.</remarks>
+    public decimal? CostOfFailure(LlmException failure, string? model, decimal maxCost) =>
+        CostOf(failure.Usage, model) is { } stated ? Math.Max(stated, IsFree(failure) ? 0 : maxCost) : null;
+
     /// <summary>Notes that an answer cost more than the worst case of its request: the model's next requests may too.</summary>
     /// <returns>Whether more than before is reserved from now on.</returns>
     public bool Exceeded(LlmRequest request, decimal cost)
@@ -57,6 +62,11 @@ internal sealed class CostMeter(PriceTable? prices)
             return Unbounded($"it holds {content}, of which no bound is known");
         }
 
+        if ((price.OtherPrice ?? (tokens.Pictures > 0 ? price.PicturePrice : null)) is { } key)
+        {
+            return Unbounded($"the price of \"{request.Model}\" has {key}, which is not a price of its tokens");
+        }
+
         if (tokens.MostOutput(price.MaxOutputTokens) is not { } output)
         {
             return Unbounded($"neither it nor the price of \"{request.Model}\" limits the answer. "
@@ -79,7 +89,7 @@ internal sealed class CostMeter(PriceTable? prices)
             : $"{most} To bound it, lower max_completion_tokens or max_tokens in the row or the template.";
     }
 
-    /// <summary>Returns whether a failed attempt costs nothing for certain.</summary>
+    /// <summary>Returns whether a failed attempt costs nothing for certain, unless the provider states its tokens.</summary>
     /// <remarks>Providers bill no refusals and no failures that they name themselves. A gateway that timed out says nothing about the
     /// server behind it, and neither does one that got no whole answer (520, 522, 598, 599).</remarks>
     public static bool IsFree(LlmException failure) => !failure.MaybeBilled

@@ -26,6 +26,15 @@ public sealed record ModelPrice
     /// <summary>Gets the highest price of an output token.</summary>
     internal decimal HighestOutput { get; init; }
 
+    /// <summary>Gets the price of a request beside that of its tokens.</summary>
+    internal decimal PerRequest { get; init; }
+
+    /// <summary>Gets the key of a price that no count of tokens covers; <see langword="null"/> if there is none.</summary>
+    internal string? OtherPrice { get; init; }
+
+    /// <summary>Gets the key of such a price that only requests with pictures pay; <see langword="null"/> if there is none.</summary>
+    internal string? PicturePrice { get; init; }
+
     /// <summary>Gets the prices of long prompts, the shortest first: each holds for all tokens of a request whose prompt is longer than
     /// <c>Above</c>.</summary>
     internal IReadOnlyList<PriceTier> Tiers { get; init; } = [];
@@ -48,13 +57,13 @@ public sealed record ModelPrice
             }
         }
 
-        return (fresh * input) + (cached * cachedInput) + (text * output) + (reasoning * (Reasoning ?? output));
+        return PerRequest + (fresh * input) + (cached * cachedInput) + (text * output) + (reasoning * (Reasoning ?? output));
     }
 
     /// <summary>Returns the highest possible cost of a request.</summary>
     /// <param name="input">The maximum number of prompt tokens.</param>
     /// <param name="output">The maximum number of output tokens.</param>
-    internal decimal MaxCost(long input, long output) => (input * HighestInput) + (output * HighestOutput);
+    internal decimal MaxCost(long input, long output) => PerRequest + (input * HighestInput) + (output * HighestOutput);
 
     // A provider that states a larger part than the whole counts the part beside it.
     private static (long Own, long Part) Parts(long whole, long part)

@@ -96,9 +96,14 @@ internal static partial class PriceReader
         decimal output = hasOutput ? Price(model, "output_cost_per_token", outputElement) : 0;
         decimal dearestInput = input;
         decimal dearestOutput = output;
+        decimal perRequest = 0;
+        string? otherPrice = null, picturePrice = null;
         var tiers = new SortedDictionary<long, PriceTier>();
         foreach (JsonProperty member in entry.EnumerateObject())
         {
+            otherPrice ??= OtherPrices.IsOfAnyRequest(model, member) ? member.Name : null;
+            picturePrice ??= OtherPrices.IsOfPictures(member, input) ? member.Name : null;
+
             // Prices of other ways to be served (batches, flex, priority) are not those of a plain request.
             if (member.Value.ValueKind != JsonValueKind.Number || OtherService().IsMatch(member.Name))
             {
@@ -115,6 +120,11 @@ internal static partial class PriceReader
             else if (name.StartsWith("output_cost_per_token", StringComparison.Ordinal) || name == "output_cost_per_reasoning_token")
             {
                 dearestOutput = Math.Max(dearestOutput, Price(model, name, member.Value));
+            }
+
+            else if (OtherPrices.IsPerRequest(name))
+            {
+                perRequest += Price(model, name, member.Value);
             }
 
             if (Above().Match(name) is { Success: true } match)
@@ -140,6 +150,9 @@ internal static partial class PriceReader
             MaxOutputTokens = mode == "embedding" ? 0 : Tokens(entry, "max_output_tokens") ?? Tokens(entry, "max_tokens"),
             HighestInput = dearestInput,
             HighestOutput = dearestOutput,
+            PerRequest = perRequest,
+            OtherPrice = otherPrice,
+            PicturePrice = picturePrice,
             Tiers = [.. tiers.Values],
         };
     }

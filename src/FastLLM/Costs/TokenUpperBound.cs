@@ -18,6 +18,9 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
 
     private long Thinking { get; init; }
 
+    /// <summary>Gets the number of pictures.</summary>
+    public long Pictures { get; private init; }
+
     /// <summary>What a picture counts, whatever its size: more than any model of the built-in table is documented to take for one
     /// (gpt-4o-mini: 48,169).</summary>
     public const long Picture = 50_000;
@@ -57,6 +60,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         private long _choices;
         private long _prompts;
         private long _pictures;
+        private PictureParts _parts;
+        private bool _isConversation;
         private long _thinking;
         private string? _unbounded;
 
@@ -64,7 +69,12 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         {
             long input = bytes + Preamble + (_pictures * Picture);
             long choices = Math.Min(MaxOutput, Math.Clamp(_choices, 1, MaxOutput) * Math.Clamp(_prompts, 1, MaxOutput));
-            var bound = new TokenUpperBound(input, null, choices, _unbounded) { OtherLimit = _otherLimit, Thinking = _thinking };
+            var bound = new TokenUpperBound(input, null, choices, _unbounded)
+            {
+                OtherLimit = _otherLimit,
+                Thinking = _thinking,
+                Pictures = _pictures,
+            };
             return bound with { Output = !_hasOutput ? 0 : bound.MostOutput(_isLimitUnclear ? null : _limit) };
         }
 
@@ -78,17 +88,29 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
                 {
+                    _pictures += _parts.Count(reader.TokenType, reader.CurrentDepth);
                     continue;
                 }
 
                 if (reader.CurrentDepth == 1)
                 {
+                    _isConversation = reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("input"u8);
                     ReadParameter(ref reader);
                 }
                 else if (reader.ValueTextEquals("type"u8))
                 {
+                    int depth = reader.CurrentDepth;
                     reader.Read();
-                    ReadType(ref reader);
+                    ReadType(ref reader, depth);
+                }
+                else if (_isConversation && reader.CurrentDepth >= 5 && reader.ValueTextEquals("image_url"u8))
+                {
+                    _parts.Add(reader.CurrentDepth);
+                }
+                else if (_isConversation && reader.CurrentDepth == 3 && reader.ValueTextEquals("audio"u8))
+                {
+                    reader.Read();
+                    _unbounded ??= reader.TokenType == JsonTokenType.Null ? null : "sound";
                 }
                 else if (reader.CurrentDepth == 3 && UnboundedFields.FindTool(ref reader) is { } tool)
                 {
@@ -116,6 +138,11 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 // Some servers count it beside the output limit.
                 _thinking = Math.Max(_thinking, Math.Min(Number(ref reader) ?? MaxOutput, MaxOutput));
+            }
+            else if (reader.ValueTextEquals("tools"u8))
+            {
+                reader.Read();
+                _unbounded ??= UnboundedFields.FindTools(reader);
             }
             else if (UnboundedFields.Find(ref reader) is { } what)
             {
@@ -189,7 +216,7 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         }
 
         // Of content parts and tools. A schema may name types too, but none of these.
-        private void ReadType(ref Utf8JsonReader reader)
+        private void ReadType(ref Utf8JsonReader reader, int depth)
         {
             if (reader.TokenType != JsonTokenType.String)
             {
@@ -198,7 +225,7 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
 
             if (reader.ValueTextEquals("image_url"u8) || reader.ValueTextEquals("input_image"u8) || reader.ValueTextEquals("image"u8))
             {
-                _pictures++;
+                _parts.Add(depth);
             }
             else
             {

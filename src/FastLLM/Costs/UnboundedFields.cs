@@ -14,10 +14,12 @@ internal static class UnboundedFields
 
     private static readonly (string Name, string What)[] s_fields =
     [
-        ("models", OtherModel), ("fallbacks", OtherModel), ("route", OtherModel), ("provider", "a choice of providers"),
+        ("models", OtherModel), ("fallbacks", OtherModel), ("fallback_models", OtherModel), ("preset", "a preset of the provider"),
+        ("route", OtherModel), ("provider", "a choice of providers"),
         ("previous_response_id", Kept), ("conversation", Kept), ("cached_content", Kept), ("cachedContent", Kept),
         ("web_search_options", Search), ("search_parameters", Search), ("google_search", Search), ("web_search", Search),
-        ("enable_search", Search), ("search_options", Search), ("plugins", "a plugin of the provider"),
+        ("enable_search", Search), ("enable_web_search", Search), ("search", Search), ("online", Search), ("search_options", Search),
+        ("plugins", "a plugin of the provider"),
         ("data_sources", "data of the provider"),
         ("file_ids", "a file"), ("mcp_servers", Tool), ("container", Tool), ("prediction", "a predicted output"),
         ("audio", "an answer in sound"), ("modalities", "an answer that is no text"), ("response_modalities", "an answer that is no text"),
@@ -63,6 +65,27 @@ internal static class UnboundedFields
             if (reader.ValueTextEquals(name))
             {
                 return what;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Reads the tools of a request.</summary>
+    /// <param name="reader">Stands at the first token of the tools. It is a copy: the caller reads them once more.</param>
+    /// <returns>What a tool asks for that the caller does not run itself, or <see langword="null"/>.</returns>
+    public static string? FindTools(Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            return reader.TokenType is JsonTokenType.Null or JsonTokenType.False ? null : Tool;
+        }
+
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.StartObject || !IsOwnTool(ref reader))
+            {
+                return Tool;
             }
         }
 
@@ -134,6 +157,71 @@ internal static class UnboundedFields
         }
 
         return isText;
+    }
+
+    // The caller runs functions and custom tools itself; a provider may run any other type. Servers name tools of their own with a $.
+    private static bool IsOwnTool(ref Utf8JsonReader reader)
+    {
+        bool isOwn = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("type"u8))
+            {
+                reader.Read();
+                isOwn = reader.TokenType == JsonTokenType.String
+                    && (reader.ValueTextEquals("function"u8) || reader.ValueTextEquals("custom"u8));
+                if (!isOwn)
+                {
+                    return false;
+                }
+            }
+            else if (reader.ValueTextEquals("function"u8) || reader.ValueTextEquals("input_schema"u8))
+            {
+                reader.Read();
+                isOwn |= reader.TokenType == JsonTokenType.StartObject;
+                if (NamesOneOfTheServer(reader))
+                {
+                    return false;
+                }
+            }
+            else if (reader.ValueTextEquals("name"u8))
+            {
+                reader.Read();
+                if (IsOfTheServer(ref reader))
+                {
+                    return false;
+                }
+            }
+            else
+            {
+                reader.Read();
+            }
+
+            reader.Skip();
+        }
+
+        return isOwn;
+    }
+
+    private static bool IsOfTheServer(ref Utf8JsonReader name) =>
+        name.TokenType == JsonTokenType.String && name.GetString()!.StartsWith('$');
+
+    private static bool NamesOneOfTheServer(Utf8JsonReader function)
+    {
+        bool isObject = function.TokenType == JsonTokenType.StartObject;
+        while (isObject && function.Read() && function.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isName = function.ValueTextEquals("name"u8);
+            function.Read();
+            if (isName && IsOfTheServer(ref function))
+            {
+                return true;
+            }
+
+            function.Skip();
+        }
+
+        return false;
     }
 
     private static bool Begins(ReadOnlySpan<byte> text, string name) =>

@@ -243,11 +243,9 @@ internal struct BodyScan
         }
 
         CachedTokens = Math.Max(CachedTokens, cacheRead);
-        if (PromptTokens == 0)
-        {
-            // Anthropic does not include the tokens that its cache read and wrote in the input tokens.
-            PromptTokens = input + cacheRead + cacheWritten;
-        }
+
+        // Anthropic does not include the tokens that its cache read and wrote in the input tokens.
+        PromptTokens = PromptTokens == 0 ? input + cacheRead + cacheWritten : Math.Max(PromptTokens, input);
     }
 
     private static void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
@@ -273,14 +271,15 @@ internal struct BodyScan
         }
     }
 
-    // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took.
+    // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took. One that
+    // states both names of a count may fill only one of them: the larger counts.
     private static bool Count(ref Utf8JsonReader reader, ref long count)
     {
         reader.Read();
         bool isCount = reader.TryGetWhole(out long value) && value is >= 0 and <= TokenUpperBound;
         if (isCount)
         {
-            count = value;
+            count = Math.Max(count, value);
         }
 
         reader.Skip();

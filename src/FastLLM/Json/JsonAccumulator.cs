@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text.Json;
 
 namespace FastLLM.Json;
@@ -40,8 +41,10 @@ internal sealed class JsonAccumulator
     /// <summary>Gets whether the value is empty text.</summary>
     public bool IsEmptyText => _shape is Shape.Text && _length == 0;
 
-    /// <summary>Gets whether the value is an object that arrived whole.</summary>
-    public bool IsWholeObject => _shape is Shape.Whole && _bytes[0] == '{';
+    /// <summary>Gets the number, if the value arrived whole and is one.</summary>
+    public double? Number =>
+        _shape is Shape.Whole && Utf8Parser.TryParse(_bytes.AsSpan(0, _length), out double number, out int read) && read == _length
+        ? number : null;
 
     /// <summary>Returns whether the value arrived whole and is exactly <paramref name="json"/>.</summary>
     public bool Is(ReadOnlySpan<byte> json) => _shape is Shape.Whole && json.SequenceEqual(_bytes.AsSpan(0, _length));

@@ -89,6 +89,10 @@ internal static class ReceivedJson
         && (value.TryGetInt64(out long number) || (value.TryGetDecimal(out decimal exact) && TryGetWhole(exact, out number)))
         ? number : null;
 
+    /// <summary>Gets the larger of two members that state the same count under different names.</summary>
+    public static JsonElement LargerOf(this JsonElement parent, string name, string other) =>
+        parent.Whole(other) is { } second && !(parent.Whole(name) >= second) ? parent.Member(other) : parent.Member(name);
+
     /// <summary>Gets the elements of a member, none if it is not an array.</summary>
     public static IEnumerable<JsonElement> Elements(this JsonElement parent, string name) =>
         parent.Member(name) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : [];

@@ -92,7 +92,11 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
                 Pause(lease.Rate, retryAfter ?? untilRefilled);
             }
 
-            charge = lease.Release(SendResult.Failed(failure, Believable(retryAfter)));
+            decimal reserved = lease.Reserved;
+            decimal? cost = _costs.CostOfFailure(failure, context.Request.Model, reserved);
+            charge = lease.Release(SendResult.Failed(failure, Believable(retryAfter), cost));
+            charge = cost ?? charge;
+            NoteCost(context, reserved, cost ?? 0);
             context.Sends.Charged += charge;
             context.InFlight.Charged = context.Sends.Charged;
         }

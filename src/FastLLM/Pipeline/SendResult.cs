@@ -21,8 +21,8 @@ internal readonly record struct SendResult(LeaseEnd End, Usage? Usage, TimeSpan 
         new(LeaseEnd.Answered, usage, TimeSpan.Zero, MeetsOutage: false, IsFree: false, cost);
 
     /// <summary>Creates the result of a failed send.</summary>
-    public static SendResult Failed(LlmException failure, TimeSpan wait) =>
-        new(EndOf(failure), null, wait, FailureTable.IsOutage(failure.Kind) && !IsNotSent(failure), CostMeter.IsFree(failure), null);
+    public static SendResult Failed(LlmException failure, TimeSpan wait, decimal? cost = null) =>
+        new(EndOf(failure), null, wait, FailureTable.IsOutage(failure.Kind) && !IsNotSent(failure), CostMeter.IsFree(failure), cost);
 
     /// <summary>Returns how a send that failed ended for the limiter.</summary>
     public static LeaseEnd EndOf(LlmException failure) => failure.Kind switch

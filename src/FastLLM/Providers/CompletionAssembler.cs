@@ -15,6 +15,8 @@ internal sealed class CompletionAssembler
     private readonly JsonAccumulator _members = new();
     private readonly List<StreamedChoice> _choices = [];
     private long _held;
+    private bool _hasText;
+    private bool _isUsageOutdated;
 
     /// <summary>Gets the number of kept bytes.</summary>
     public long Held => _held;
@@ -42,7 +44,9 @@ internal sealed class CompletionAssembler
         }
 
         Utf8JsonReader reader = ChunkError.Open(chunk);
-        bool isCounted = false, hasChoices = false;
+        bool isCounted = false, hasChoices = false, isCurrent = false;
+        bool wasCounted = _members.Find("usage"u8) is { IsObject: true };
+        _hasText = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.TextIs("choices"u8))
@@ -53,7 +57,12 @@ internal sealed class CompletionAssembler
             else if (reader.TextIs("x_groq"u8))
             {
                 reader.Read();
-                AddGroq(ref reader, chunk);
+                isCurrent |= AddGroq(ref reader, chunk);
+            }
+            else if (reader.TextIs("usage"u8))
+            {
+                isCounted = true;
+                isCurrent |= AddUsage(ref reader, chunk);
             }
             else if (reader.TextIs("obfuscation"u8))
             {
@@ -63,12 +72,12 @@ internal sealed class CompletionAssembler
             }
             else
             {
-                isCounted |= reader.TextIs("usage"u8);
                 Replace(_members, ref reader, chunk);
             }
         }
 
-        IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { } usage && usage.IsWholeObject;
+        IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { IsObject: true };
+        _isUsageOutdated = !isCurrent && (_isUsageOutdated || (wasCounted && _hasText));
         return null;
     }
 
@@ -93,19 +102,35 @@ internal sealed class CompletionAssembler
     }
 
     // Groq sends usage here; in responses without streaming it is at the top.
-    private void AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    private bool AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
     {
+        bool isCurrent = false;
         if (reader.TokenType != JsonTokenType.StartObject)
         {
             reader.Skip();
-            return;
+            return isCurrent;
         }
 
         JsonAccumulator groq = _members.Member("x_groq"u8);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            Replace(reader.TextIs("usage"u8) ? _members : groq, ref reader, chunk);
+            if (reader.TextIs("usage"u8))
+            {
+                isCurrent |= AddUsage(ref reader, chunk);
+            }
+            else
+            {
+                Replace(groq, ref reader, chunk);
+            }
         }
+
+        return isCurrent;
+    }
+
+    private bool AddUsage(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    {
+        reader.Read();
+        return StreamedUsage.Add(_members.Member("usage"u8), ref reader, chunk, ref _held);
     }
 
     private bool AddChoices(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
@@ -122,7 +147,7 @@ internal sealed class CompletionAssembler
             any = true;
             if (reader.TokenType == JsonTokenType.StartObject)
             {
-                AddChoice(ChoiceAt(IndexOf(reader)), ref reader, chunk);
+                AddChoice(ChoiceAt(StreamedChoice.IndexOf(reader)), ref reader, chunk);
             }
             else
             {
@@ -150,11 +175,14 @@ internal sealed class CompletionAssembler
             }
             else if (reader.TextIs("logprobs"u8) || reader.TextIs("text"u8) || reader.TextIs("token_ids"u8))
             {
-                Speaks |= reader.TextIs("text"u8);
+                bool isText = reader.TextIs("text"u8);
+                Speaks |= isText;
                 ReadOnlySpan<byte> name = reader.ValueSpan;
                 JsonAccumulator member = choice.Members.Member(name);
                 reader.Read();
+                long before = _held;
                 member.Add(ref reader, chunk, name, ref _held);
+                _hasText |= isText && _held > before;
             }
             else
             {
@@ -178,26 +206,12 @@ internal sealed class CompletionAssembler
             bool isRole = reader.TextIs("role"u8);
             JsonAccumulator member = message.Member(name);
             reader.Read();
+            bool isContent = !isRole && reader.TokenType is not (JsonTokenType.True or JsonTokenType.False or JsonTokenType.Number);
+            long before = _held;
             member.Add(ref reader, chunk, name, ref _held);
             Speaks |= !isRole && member.HasContent;
+            _hasText |= isContent && _held > before;
         }
-    }
-
-    private static long IndexOf(Utf8JsonReader choice)
-    {
-        while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
-        {
-            bool isIndex = choice.TextIs("index"u8);
-            choice.Read();
-            if (isIndex && choice.TryGetWhole(out long index))
-            {
-                return index;
-            }
-
-            choice.Skip();
-        }
-
-        return 0;
     }
 
     private StreamedChoice ChoiceAt(long index)
@@ -227,6 +241,12 @@ internal sealed class CompletionAssembler
         foreach ((byte[] name, JsonAccumulator value) in _members.Members)
         {
             ReadOnlySpan<byte> named = name;
+            if (_isUsageOutdated && named.SequenceEqual("usage"u8))
+            {
+                // The server counted before the rest of the text: the true count is unknown.
+                continue;
+            }
+
             hasKind |= named.SequenceEqual("object"u8);
             if (!hasChoices && !IsOfTheHead(named))
             {

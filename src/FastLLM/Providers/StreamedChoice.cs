@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using FastLLM.Json;
 
 namespace FastLLM.Providers;
@@ -87,4 +88,22 @@ internal sealed class StreamedChoice(long index)
     }
 
     private static bool Has(JsonAccumulator message, ReadOnlySpan<byte> name) => message.Find(name) is { HasContent: true };
+
+    /// <summary>Returns the index that a choice of a chunk states; 0 if it states none.</summary>
+    public static long IndexOf(Utf8JsonReader choice)
+    {
+        while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isIndex = choice.TextIs("index"u8);
+            choice.Read();
+            if (isIndex && choice.TryGetWhole(out long index))
+            {
+                return index;
+            }
+
+            choice.Skip();
+        }
+
+        return 0;
+    }
 }

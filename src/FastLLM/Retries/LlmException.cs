@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.Json;
+using FastLLM.Json;
 using FastLLM.Retries;
 
 namespace FastLLM;
@@ -77,6 +79,9 @@ public class LlmException : Exception
     /// <summary>Gets the request parameter that the provider names as the cause, if any.</summary>
     internal string? Parameter { get; init; }
 
+    /// <summary>Gets the tokens that the provider states for the failed attempt, if it states any that are plausible.</summary>
+    internal Usage? Usage { get; init; }
+
     /// <summary>Gets a value indicating whether the failed attempt had sent the whole request, so that it may be billed.</summary>
     internal bool MaybeBilled
     {
@@ -131,6 +136,7 @@ public class LlmException : Exception
             Parameter = error.Parameter,
             RetryAfter = Retries.RetryAfter.Read(response.Headers, error, now),
             ShouldRetry = ShouldRetryOf(response),
+            Usage = UsageOf(body),
         };
     }
 
@@ -172,6 +178,7 @@ public class LlmException : Exception
             RetryAfter = RetryAfter,
             Parameter = Clean(Parameter),
             ShouldRetry = ShouldRetry,
+            Usage = Usage,
             _facts = _facts,
         };
 
@@ -189,6 +196,19 @@ public class LlmException : Exception
         var copy = (LlmException)MemberwiseClone();
         copy._facts = facts;
         return copy;
+    }
+
+    private static Usage? UsageOf(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            return body.IndexOf("\"usage\""u8) >= 0 && LlmResponse.ToUsage(BodyScan.Read(body)) is { IsPlausible: true } usage
+                ? usage : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     private static bool? ShouldRetryOf(HttpResponseMessage response) =>

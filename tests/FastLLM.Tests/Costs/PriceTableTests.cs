@@ -108,6 +108,49 @@ public sealed class PriceTableTests
         Assert.Equal((10 * 0.000007m) + (5 * 0.0000225m), price.MaxCost(10, 5));
     }
 
+    [Fact]
+    public void Cost_PerRequest_IsAddedToChargeAndWorstCase()
+    {
+        ModelPrice price = Price("""{"input_cost_per_token":1,"output_cost_per_token":2,"input_cost_per_request":0.005,"output_cost_per_request":0.01}""");
+
+        Assert.Equal((1_200.015m, 5.015m, null), (price.Cost(s_usage), price.MaxCost(1, 2), price.OtherPrice));
+    }
+
+    [Theory]
+    [InlineData("m", "\"input_cost_per_query\":0.002", "input_cost_per_query")]
+    [InlineData("m", "\"citation_cost_per_token\":2e-06", "citation_cost_per_token")]
+    [InlineData("m", "\"tiered_pricing\":[{\"input_cost_per_token\":9,\"range\":[0,1000]}]", "tiered_pricing")]
+    [InlineData("m", "\"input_cost_per_character\":1e-07", "input_cost_per_character")]
+    [InlineData("m", "\"output_cost_per_second\":0.1", "output_cost_per_second")]
+    [InlineData("m", "\"output_cost_per_image\":0.04", "output_cost_per_image")]
+    [InlineData("m", "\"some_new_cost\":1", "some_new_cost")]
+    [InlineData("perplexity/sonar-pro", "\"search_context_cost_per_query\":{\"search_context_size_low\":0.006}", "search_context_cost_per_query")]
+    [InlineData("gpt-4o-search-preview", "\"search_context_cost_per_query\":{\"search_context_size_low\":0.03}", "search_context_cost_per_query")]
+    [InlineData("m", "\"search_context_cost_per_query\":{\"search_context_size_low\":0.03}", null)]
+    [InlineData("m", "\"input_cost_per_query\":0,\"tiered_pricing\":[],\"citation_cost_per_token\":0.0", null)]
+    [InlineData("m", "\"input_cost_per_audio_token\":1,\"output_cost_per_audio_token\":1,\"input_cost_per_audio_per_second\":1,\"input_cost_per_video_per_second\":1", null)]
+    [InlineData("m", "\"file_search_cost_per_1k_calls\":1,\"code_interpreter_cost_per_session\":1,\"input_dbu_cost_per_token\":1,\"output_db_cost_per_token\":1", null)]
+    [InlineData("m", "\"input_cost_per_token_priority\":1,\"input_cost_per_token_batches\":1,\"cache_creation_input_token_cost_above_1hr\":1", null)]
+    [InlineData("m", "\"input_cost_per_image\":0.001", null)]
+    public void Read_PriceThatIsNotOfTokens_IsNamed(string model, string member, string? key)
+    {
+        PriceTable table = Table("{\"" + model + "\":{\"input_cost_per_token\":1,\"output_cost_per_token\":2," + member + "}}");
+
+        Assert.True(table.TryGet(model, out ModelPrice? price));
+        Assert.Equal(key, price.OtherPrice);
+    }
+
+    [Theory]
+    [InlineData("\"input_cost_per_image\":0.001", "input_cost_per_image")]
+    [InlineData("\"input_cost_per_image_token\":2", "input_cost_per_image_token")]
+    [InlineData("\"input_cost_per_image_token\":1", null)]
+    public void Read_PriceOfPictures_IsNamed(string member, string? key) =>
+        Assert.Equal(key, Price("{\"input_cost_per_token\":1,\"output_cost_per_token\":2," + member + "}").PicturePrice);
+
+    [Fact]
+    public void BuiltIn_HasNoOtherPrices() => Assert.All(PriceTable.BuiltIn.Names, static name =>
+        Assert.True(PriceTable.BuiltIn.TryGet(name, out ModelPrice? price) && (price.OtherPrice, price.PicturePrice, price.PerRequest) == (null, null, 0)));
+
     [Theory]
     [InlineData("""{"m":{"input_cost_per_token":-1,"output_cost_per_token":1}}""", "m")]
     [InlineData("""{"m":{"input_cost_per_token":1e30,"output_cost_per_token":1}}""", "1e30")]

@@ -84,6 +84,19 @@ public sealed class TokenUpperBoundTests
     }
 
     [Theory]
+    [InlineData("""{"image_url":{"url":"https://x/y.png"}}""", 1)]
+    [InlineData("""{"image_url":"https://x/y.png"}""", 1)]
+    [InlineData("""{"image_url":{"url":"https://x/y.png"},"type":"image_url"}""", 1)]
+    [InlineData("""{"type":"input_image","image_url":"https://x/y.png"},{"image_url":"z"},{"type":"text","text":"a"}""", 2)]
+    [InlineData("""{"type":"text","text":"image_url"}""", 0)]
+    public void APartWithTypeOrAddressOfAPicture_CountsAsOne(string parts, int pictures)
+    {
+        string body = $$"""{"model":"m","messages":[{"role":"user","content":[{{parts}}]}],"tools":[{"type":"function","function":{"parameters":{"properties":{"image_url":{} } } } }]}""";
+
+        Assert.Equal((body.Length + TokenUpperBound.Preamble + (pictures * TokenUpperBound.Picture), null), (Of(body).Input, Of(body).Unbounded));
+    }
+
+    [Theory]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}""", "sound")]
     [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""", "file")]
     [InlineData("""{"model":"m","messages":[],"web_search_options":{}}""", "search")]
@@ -99,6 +112,23 @@ public sealed class TokenUpperBoundTests
     [InlineData("""{"model":"m","messages":[],"tools":[{"google_search":{}}]}""", "tool")]
     [InlineData("""{"model":"m","messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}""", "tool")]
     [InlineData("""{"model":"m","messages":[],"tools":[{"type":"x_search"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"f"}},{"type":"something_new"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"name":"f","function":{},"type":"retrieval"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"$web_search"}}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":"function","name":"$web_search"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"function":"web_search"}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{"type":7,"function":{"name":"f"}}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":["web_search"]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":{"new":{}}}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"tools":[{}]}""", "tool")]
+    [InlineData("""{"model":"m","messages":[],"preset":"p"}""", "preset")]
+    [InlineData("""{"model":"m","messages":[],"fallback_models":["a"]}""", "other models")]
+    [InlineData("""{"model":"m","messages":[],"enable_web_search":true}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"search":{}}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"web_search":true}""", "search")]
+    [InlineData("""{"model":"m","messages":[],"online":true}""", "search")]
+    [InlineData("""{"model":"m","messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}""", "sound")]
     [InlineData("""{"model":"m","messages":[],"modalities":["text","audio"]}""", "no text")]
     [InlineData("""{"model":"m","messages":[],"extra_body":{"google":{}}}""", "own")]
     [InlineData("""{"model":"m","messages":[],"enable_thinking":true}""", "reasoning")]
@@ -121,6 +151,11 @@ public sealed class TokenUpperBoundTests
     [InlineData("\"modalities\":[\"text\"]", 5L)]
     [InlineData("\"models\":null", 5L)]
     [InlineData("\"enable_search\":false", 5L)]
+    [InlineData("\"search\":false", 5L)]
+    [InlineData("\"tools\":null", 5L)]
+    [InlineData("\"tools\":[]", 5L)]
+    [InlineData("\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}},{\"type\":\"function\",\"name\":\"f\"},{\"function\":{\"name\":\"f\"}}]", 5L)]
+    [InlineData("\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}]", 5L)]
     [InlineData("\"n\":3.0", 15L)]
     [InlineData("\"n\":3e0", 15L)]
     [InlineData("\"n\":\"3\"", 15L)]

@@ -131,6 +131,21 @@ public sealed class BudgetTests : EngineTest
         Assert.Equal(isFree ? 0 : Most(request), manager.Stats.Cost);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ARefusalThatStatesItsTokens_IsChargedThem(bool hasBudget)
+    {
+        const string body = """{"error":{"code":"content_filter"},"usage":{"prompt_tokens":10,"completion_tokens":20}}""";
+        var provider = new Priced((_, _) => throw LlmException.From(new HttpResponseMessage(System.Net.HttpStatusCode.BadRequest), body));
+        await using var manager = new RequestManager<string>(provider, Quick(o => (o.Prices, o.Budget, o.Concurrency) = (s_prices, hasBudget ? 1 : null, 1)));
+
+        ResponseWrapper<string> response = Assert.Single(await manager.ProcessBatchAsync([Limited(0, 100)], Ended));
+
+        Assert.Equal((10 * InputPrice) + (20 * OutputPrice), response.Cost);
+        Assert.Equal(response.Cost, manager.Stats.Cost);
+    }
+
     [Fact]
     public async Task AnAnswerWithoutUsageStaysCharged_AndWithoutABudgetItsPriceIsUnknown()
     {

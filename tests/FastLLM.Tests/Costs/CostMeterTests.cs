@@ -1,0 +1,46 @@
+using System.Net;
+using FastLLM.Costs;
+using Xunit;
+
+namespace FastLLM.Tests.Costs;
+
+/// <summary>A failed attempt costs what its provider states, and otherwise nothing or its worst case.</summary>
+public sealed class CostMeterTests
+{
+    private static readonly CostMeter s_meter = new(PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = 1, Output = 2 } }));
+
+    [Theory]
+    [InlineData("\"input_cost_per_query\":1", "\"hi\"", "input_cost_per_query")]
+    [InlineData("\"input_cost_per_image\":1", "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]", "input_cost_per_image")]
+    [InlineData("\"input_cost_per_image\":1", "\"hi\"", null)]
+    public void Bound_PriceThatIsNotOfTokens_IsRefused(string price, string content, string? key)
+    {
+        string table = "{\"m\":{\"input_cost_per_token\":1,\"output_cost_per_token\":2," + price + "}}";
+        var meter = new CostMeter(PriceTable.Read(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(table))));
+        LlmRequest request = LlmRequest.FromJson("{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":" + content + "}]}");
+
+        LlmException? refusal = meter.Bound(request, out _);
+
+        Assert.Equal(key is not null, refusal is not null);
+        Assert.Contains(key ?? "", refusal?.Message ?? "", StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(400, """{"error":{"message":"filtered","code":"content_filter"},"usage":{"prompt_tokens":10,"completion_tokens":20}}""", "50")]
+    [InlineData(400, """{"error":{"message":"filtered","code":"content_filter"},"usage":{"prompt_tokens":10,"completion_tokens":0,"total_tokens":10}}""", "10")]
+    [InlineData(429, """{"error":{"message":"slow"},"usage":{"input_tokens":10,"output_tokens":20}}""", "50")]
+    [InlineData(400, """{"error":{"message":"no"},"usage":{"prompt_tokens":0,"completion_tokens":0}}""", null)]
+    [InlineData(400, """{"error":{"message":"no"},"usage":{"prompt_tokens":"many"}}""", null)]
+    [InlineData(400, """{"error":{"message":"no"},"usage":null}""", null)]
+    [InlineData(400, """{"error":{"message":"no \"usage\" here"}}""", null)]
+    [InlineData(400, """{"usage":{"prompt_tokens":10""", null)]
+    [InlineData(504, """{"usage":{"prompt_tokens":10,"completion_tokens":20}}""", "100")]
+    public void CostOfFailure_IsOfItsUsage_AndOfAnUnknownOutcomeTheWorstCaseAtLeast(int status, string body, string? cost)
+    {
+        using var response = new HttpResponseMessage((HttpStatusCode)status);
+        LlmException failure = LlmException.From(response, body);
+
+        Assert.Equal(cost, s_meter.CostOfFailure(failure, "m", 100)?.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(failure.Usage?.PromptTokens, failure.Without("no", "***").Usage?.PromptTokens);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Text;
+using Xunit;
+
+namespace FastLLM.Tests.Json;
+
+/// <summary>The tokens of a response are those that it states, under whatever names.</summary>
+public sealed class BodyScanTests
+{
+    [Theory]
+    [InlineData("\"prompt_tokens\":100,\"completion_tokens\":20,\"input_tokens\":0,\"output_tokens\":0")]
+    [InlineData("\"input_tokens\":0,\"output_tokens\":0,\"prompt_tokens\":100,\"completion_tokens\":20")]
+    [InlineData("\"prompt_tokens\":0,\"completion_tokens\":0,\"input_tokens\":100,\"output_tokens\":20")]
+    [InlineData("\"prompt_tokens\":1,\"completion_tokens\":1,\"input_tokens\":100,\"output_tokens\":20")]
+    [InlineData("\"prompt_tokens\":100,\"completion_tokens\":20,\"prompt_tokens\":1,\"completion_tokens\":1")]
+    public void Read_UsageUnderBothNames_TakesTheLarger(string usage)
+    {
+        Usage read = Read(usage);
+
+        Assert.Equal((100L, 20L, false), (read.PromptTokens, read.CompletionTokens, read.IsUnclear));
+    }
+
+    [Fact]
+    public void Read_DetailsUnderBothNames_TakesTheLarger()
+    {
+        Usage read = Read("""
+            "prompt_tokens":100,"completion_tokens":20,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":10},
+            "input_tokens_details":{"cached_tokens":0},"output_tokens_details":{"reasoning_tokens":0}
+            """);
+
+        Assert.Equal((60L, 10L), (read.CachedTokens, read.ReasoningTokens));
+    }
+
+    [Theory]
+    [InlineData("\"input_tokens\":10,\"cache_read_input_tokens\":60,\"cache_creation_input_tokens\":30,\"output_tokens\":20", 100L)]
+    [InlineData("\"prompt_tokens\":100,\"cache_read_input_tokens\":60,\"cache_creation_input_tokens\":30,\"completion_tokens\":20", 100L)]
+    public void Read_TokensOfACache_AreAddedToInputTokensOnly(string usage, long prompt) => Assert.Equal(prompt, Read(usage).PromptTokens);
+
+    private static Usage Read(string usage) => LlmResponse.FromBody(Encoding.UTF8.GetBytes(
+        $$$"""{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}],"usage":{{{{usage}}}}}""")).Usage!;
+}
