@@ -7,12 +7,27 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class Evidence
 {
+    // Of nine refusals, a limit makes gaps that are all the same, or one longer: less than half the variance of chance, as long as at most
+    // two thirds are refused. Twice as many show whether chance has made them so even. A window makes long gaps, and far more without any
+    // accepted send between than chance (once in forty times).
+    private const int FewestGaps = 8;
+    private const double ShortestGap = 1.5;
+    private const double LeastRandom = 0.5;
+    private const double Deviations = 2;
+
+    // In that time, more sends a second have a pattern.
+    private const double Slow = 4;
+    private const double MostIfSlow = 32;
+
     private long _first;
     private SendMark _firstRefusal;
     private SendMark _lastRefusal;
     private double _levels;
     private double _refusedLevels;
     private int _counted;
+    private double _squares;
+    private int _inARow;
+    private int _leastLevel = int.MaxValue;
 
     public int Refused { get; private set; }
 
@@ -31,6 +46,22 @@ internal sealed class Evidence
     /// <remarks>It may be off by one send, so one less is counted: limits are raised more easily than lowered.</remarks>
     public double Rate => Math.Max(Accepted - 1, 0) / Math.Max(Span, 1e-3);
 
+    /// <summary>Gets the sends after the first refused one, up to the last one.</summary>
+    public long SentInGaps => Refused < 2 ? 0 : _lastRefusal.Index - _firstRefusal.Index;
+
+    /// <summary>Gets the share that was refused of them.</summary>
+    public double ShareInGaps => (Refused - 1.0) / SentInGaps;
+
+    /// <summary>Gets a value indicating whether so few are sent a second that the gaps between refusals tell sooner whether they are random
+    /// than <see cref="RefusalPattern"/> does.</summary>
+    public bool IsSlow => Span > Slow && SentInGaps < Span * MostIfSlow;
+
+    /// <summary>Gets a value indicating whether the gaps between refusals differ as by chance.</summary>
+    public bool IsRandom => Refused > FewestGaps && IsLikeChance(LeastRandom);
+
+    /// <summary>Gets a value indicating whether a few refusals more may show that they are random.</summary>
+    public bool MayBeRandom => Refused <= FewestGaps || (Refused <= 2 * FewestGaps && IsLikeChance(LeastRandom / 2));
+
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
     public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
 
@@ -45,9 +76,9 @@ internal sealed class Evidence
     public void Start(long next)
     {
         _first = next;
-        Refused = _counted = 0;
-        _levels = _refusedLevels = 0;
-        LeastInFlight = int.MaxValue;
+        Refused = _counted = _inARow = 0;
+        _levels = _refusedLevels = _squares = 0;
+        LeastInFlight = _leastLevel = int.MaxValue;
     }
 
     public void Add(in SendMark sent)
@@ -69,8 +100,12 @@ internal sealed class Evidence
             _firstRefusal = mark;
         }
 
+        long gap = Refused > 1 ? mark.Index - _lastRefusal.Index : 0;
+        _squares += (double)gap * gap;
+        _inARow += gap == 1 ? 1 : 0;
         _lastRefusal = mark;
         _refusedLevels += mark.InFlight;
+        _leastLevel = Math.Min(_leastLevel, mark.InFlight);
         LeastInFlight = Math.Min(LeastInFlight, inFlight);
     }
 
@@ -93,5 +128,15 @@ internal sealed class Evidence
         long sent = Sent(sends);
         ShareLevel level = ShareTest.Judge(sent, RefusedOf(sends), low, high, certainty);
         return level != ShareLevel.Open || !isLate ? level : Share(sends) * 2 < low + high ? ShareLevel.Low : ShareLevel.High;
+    }
+
+    // What chance makes is a geometric distribution, and it refuses some that meet fewer others in flight than usual.
+    private bool IsLikeChance(double leastVariance)
+    {
+        (int gaps, double share) = (Refused - 1, ShareInGaps);
+        double mean = 1 / share;
+        double variance = (_squares - (SentInGaps * mean)) / (gaps - 1);
+        return mean >= ShortestGap && _leastLevel <= _levels / _counted && variance > leastVariance * mean * (mean - 1)
+            && _inARow <= (gaps * share) + (Deviations * Math.Sqrt(gaps * share * (1 - share)));
     }
 }

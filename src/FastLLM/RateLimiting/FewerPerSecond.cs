@@ -29,6 +29,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const double Fast = 32;
     private const double MostNoise = 0.7;
 
+    // If hardly any of so many are accepted, what is accepted will not be measured soon.
+    private const int EnoughUnmeasured = 32;
+
     public override double LikelyShare => trouble.LikelyShare;
 
     public override Limits? Before => trouble.Before;
@@ -37,8 +40,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
 
     // The first cut costs hardly anything, a second one does.
-    private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Pattern.Sent < LongestPattern && Search.Pacer.Rate > Fast
-        && Search.Evidence.Share(Search.Sends) < MostNoise;
+    private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Evidence.Share(Search.Sends) < MostNoise
+        && (Search.Pacer.Rate > Fast ? Search.Pattern.Sent < LongestPattern : JudgesGaps && Search.Evidence.MayBeRandom);
 
     public override void Begin(double now) =>
         Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
@@ -48,21 +51,25 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
         long sent = evidence.Sent(Search.Sends);
         ShareLevel level = evidence.Judge(Search.Sends, trouble.Well(floor), trouble.Bad(floor), Certainty, Search.IsLate(now));
+        bool isMeasured = evidence.Accepted >= Fewest;
         if (level == ShareLevel.Low && sent >= Fewest)
         {
             Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, now);
         }
         else if (level == ShareLevel.High && Search.Pattern.IsRandom)
         {
-            EndRandom(now);
+            EndRandom(new Cut(Search.Pattern.Share, Search.Pattern.Sent), now);
+        }
+        else if (level == ShareLevel.High && last is null && JudgesGaps && evidence.IsRandom)
+        {
+            EndRandom(new Cut(evidence.ShareInGaps, evidence.SentInGaps), now);
         }
         else if (level == ShareLevel.High && Search.Pattern.IsRegular)
         {
             EndWithLimit(Search.Pattern.Rate, now);
         }
-        else if (level == ShareLevel.High && sent >= Needed && !MaySoonBeKnown)
+        else if (level == ShareLevel.High && sent >= Needed && (isMeasured || sent >= EnoughUnmeasured) && !MaySoonBeKnown)
         {
-            bool isMeasured = evidence.Accepted >= Fewest;
             var cut = new Cut(evidence.Share(Search.Sends), sent);
             int change = last is { } before ? cut.CompareTo(before) : -1;
             if (change == 0)
@@ -101,9 +108,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     // What is still refused is noise. If as much was refused before the cut, all of it was. If everything was refused, noise may have
     // looked like that, as it was not known: only the second time it has not.
-    private void EndRandom(double now)
+    private void EndRandom(in Cut cut, double now)
     {
-        var cut = new Cut(Search.Pattern.Share, Search.Pattern.Sent);
         bool isAll = trouble.IsByClosure
             ? !Search.Closures.Repeats(Search.Sends.Count)
             : cut.CompareTo(new Cut(trouble.Share, ShareKnownFrom)) >= 0;

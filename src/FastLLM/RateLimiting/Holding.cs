@@ -44,6 +44,10 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
                 floor.Show(pattern.Share, pattern.Sent, now, sends.Count);
                 Search.StartEvidence();
             }
+            else if (JudgesGaps && evidence.IsRandom)
+            {
+                EndRandom(now);
+            }
             else if (TellsRate(evidence))
             {
                 Suspect(now);
@@ -131,9 +135,28 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         Search.Learned(now);
     }
 
-    private bool TellsRate(Evidence evidence) =>
-        (evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
-        || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow);
+    // Few sends a second are not cut before it is known whether refusals are random: a cut would take a minute to show it.
+    private bool TellsRate(Evidence evidence) => !(JudgesGaps && evidence.MayBeRandom)
+        && ((evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
+            || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow));
+
+    // What was learned while noise was taken for a limit is dropped.
+    private void EndRandom(double now)
+    {
+        (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
+        double share = evidence.ShareInGaps;
+        bool isNew = floor.Share < share / 2;
+        floor.Show(share, evidence.SentInGaps, now, Search.Sends.Count);
+        if (isNew && Search.Pacer.IsOn)
+        {
+            Search.Set(Search.WithoutNoise(share, Search.Limits), now);
+            Search.Learned(now);
+        }
+        else
+        {
+            Search.StartEvidence();
+        }
+    }
 
     private void Suspect(double now)
     {

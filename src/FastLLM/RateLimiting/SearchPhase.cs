@@ -11,6 +11,9 @@ internal abstract class SearchPhase(LawSearch search)
     /// <summary>Gets the limits that held before; <see langword="null"/> if they still do.</summary>
     public virtual Limits? Before => null;
 
+    /// <summary>Gets a value indicating whether the gaps between refusals tell something: of all sends, and of few a second.</summary>
+    protected bool JudgesGaps => search.SeesAll && search.Evidence.IsSlow;
+
     /// <summary>Takes effect.</summary>
     public abstract void Begin(double now);
 

@@ -225,14 +225,15 @@ internal sealed class WindowServer(int perMinute, bool tells) : ServerModel
 }
 
 /// <summary>Refuses a share of all sends, whatever is sent.</summary>
-internal sealed class RandomServer(double share) : ServerModel
+internal sealed class RandomServer(double share, double? wait = null) : ServerModel
 {
     private readonly Random _random = new(11);
 
     public override bool Take(double now, int tokens, out double? retryAfter)
     {
-        retryAfter = null;
-        return _random.NextDouble() >= share;
+        bool accepted = _random.NextDouble() >= share;
+        retryAfter = accepted ? null : wait;
+        return accepted;
     }
 }
 

@@ -17,6 +17,7 @@ internal sealed class VirtualRun(VirtualLaw law)
     private Random _random = new(0);
     private int _atServer;
     private double _pausedSince = double.PositiveInfinity;
+    private double _nextOffered;
     private double _nextHiccup;
     private double _hiccupEnds;
 
@@ -47,6 +48,9 @@ internal sealed class VirtualRun(VirtualLaw law)
 
     /// <summary>Gets the factor of the wait that a refusal asks for; 0 where it asks for none.</summary>
     public double RetryAfter { get; init; }
+
+    /// <summary>Gets the sends a second that a configured limit allows.</summary>
+    public double Offered { get; init; } = double.PositiveInfinity;
 
     public int Seed { get; init; } = 1;
 
@@ -87,9 +91,10 @@ internal sealed class VirtualRun(VirtualLaw law)
             }
 
             double wait;
-            while ((wait = Limiter.Wait(now, out _)) == 0)
+            while ((wait = Math.Max(Limiter.Wait(now, out _), _nextOffered - now)) <= 1e-9)
             {
                 _sends.Add(now);
+                _nextOffered = Math.Max(_nextOffered, now - 0.02) + (1 / Offered);
                 _pausedSince = double.PositiveInfinity;
                 MaxInFlight = Math.Max(MaxInFlight, Limiter.InFlight + 1);
                 var send = new Send(Limiter.Sent(now));
@@ -129,6 +134,9 @@ internal sealed class VirtualRun(VirtualLaw law)
 
     /// <summary>Gets the number of sends that ended between two moments.</summary>
     public int Ends(double from, double to) => _ends.Count(end => end.At >= from && end.At < to);
+
+    /// <summary>Gets the sends a second between two moments.</summary>
+    public double Sends(double from, double to) => _sends.Count(at => at >= from && at < to) / (to - from);
 
     /// <summary>Gets the answers a second between two moments.</summary>
     public double Goodput(double from, double to) => _ends.Count(end => !end.Refused && end.At >= from && end.At < to) / (to - from);
