@@ -16,7 +16,7 @@ internal sealed class WaitQueue
     /// <summary>Gets the first waiter, if any.</summary>
     public Waiter? First => (_order switch
     {
-        WaitOrder.LatestFirst => _others.Last ?? _retries.First,
+        WaitOrder.InTurnsFromTheEnd when !_isTurnOfRetry => _others.Last ?? _retries.First,
         WaitOrder.InTurns when !_isTurnOfRetry => _others.First ?? _retries.First,
         _ => _retries.First ?? _others.First,
     })?.Value;
@@ -32,7 +32,7 @@ internal sealed class WaitQueue
     /// <param name="isDown">Whether it is.</param>
     /// <param name="isRetryAnswered">Whether a retry was answered: then retries can be.</param>
     public void Ended(bool isDown, bool isRetryAnswered) =>
-        _order = isDown ? WaitOrder.LatestFirst
+        _order = isDown ? WaitOrder.InTurnsFromTheEnd
             : _order == WaitOrder.RetriesFirst || isRetryAnswered ? WaitOrder.RetriesFirst : WaitOrder.InTurns;
 
     /// <summary>Removes the first waiter.</summary>
@@ -83,8 +83,9 @@ internal sealed class WaitQueue
         /// <summary>Retries come first, so that the end of a run does not take longer.</summary>
         RetriesFirst,
 
-        /// <summary>During an outage: the request that was read last and not sent yet is the furthest from those that failed.</summary>
-        LatestFirst,
+        /// <summary>During an outage, in turns too: the request that was read last and not sent yet is the furthest from those that
+        /// failed.</summary>
+        InTurnsFromTheEnd,
 
         /// <summary>After an outage: retries and others take turns until a retry is answered.</summary>
         InTurns,

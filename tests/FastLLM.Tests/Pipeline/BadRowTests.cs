@@ -239,7 +239,6 @@ public sealed class BadRowTests : EngineTest
 
         Assert.Equal(200 - bad, outcomes.Count(outcome => outcome.IsSuccess));
         Assert.Equal(bad, outcomes.Count(outcome => outcome.Error?.Kind == kind));
-        Assert.InRange(Time.Elapsed, TimeSpan.Zero, TimeSpan.FromHours(12)); // the clock runs ahead of the sends
     }
 
     [Fact]
