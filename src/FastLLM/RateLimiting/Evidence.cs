@@ -17,7 +17,7 @@ internal sealed class Evidence
 
     // In that time, more sends a second have a pattern.
     private const double Slow = 4;
-    private const double MostIfSlow = 32;
+    private const double MostIfSlow = 8;
 
     private long _first;
     private SendMark _firstRefusal;
