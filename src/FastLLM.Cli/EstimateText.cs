@@ -71,13 +71,16 @@ internal static class EstimateText
         {
             IEnumerable<string> unknown =
                 estimate.Models.Where(model => model.Price is null)
-                    .Select(model => model.Model.Length > 0 ? $"\"{TerminalText.Clean(model.Model, 60)}\"" : WithoutModel);
+                    .Select(model => NameOf(model, quote: "\""));
             return $"unknown: no price for {string.Join(", ", unknown.Take(MaxModels))}; use --prices FILE to add one";
         }
 
         string high = estimate.HighCost is { } most ? CostText.Dollars(most) : "unlimited, because the output has no limit";
         return $"{CostText.Dollars(likely)} ({CostText.Dollars(estimate.LowCost!.Value)} to {high})";
     }
+
+    private static string NameOf(ModelEstimate model, string quote) =>
+        model.Model.Length > 0 ? quote + TerminalText.Clean(model.Model, 60) + quote : WithoutModel;
 
     private static string Assumption(ModelEstimate model)
     {
@@ -88,7 +91,7 @@ internal static class EstimateText
         string source = model.LearntFrom > 0
             ? FormattableString.Invariant($"measured on {model.LearntFrom:N0} earlier responses")
             : "no data yet: process some rows with --limit 50, then estimate again";
-        string name = model.Model.Length > 0 ? TerminalText.Clean(model.Model, 60) : WithoutModel;
+        string name = NameOf(model, quote: "");
         if (model.Vocabulary is not null)
         {
             string counted = model.Counted == model.Requests

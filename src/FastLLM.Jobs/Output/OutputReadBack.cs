@@ -50,8 +50,10 @@ internal sealed class OutputReadBack
             else
             {
                 result.OtherCost += entry.Cost ?? 0;
-                bool isOfValue = result.IsOfValue(entry, place);
-                result.Dropped = (result.Dropped.Records + (isOfValue ? 1 : 0), result.Dropped.Answers + (isOfValue && entry.Succeeded ? 1 : 0));
+                if (result.IsOfValue(entry, place))
+                {
+                    result.Dropped = (result.Dropped.Records + 1, result.Dropped.Answers + (entry.Succeeded ? 1 : 0));
+                }
             }
         }
 

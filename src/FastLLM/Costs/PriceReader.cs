@@ -121,7 +121,6 @@ internal static partial class PriceReader
             {
                 dearestOutput = Math.Max(dearestOutput, Price(model, name, member.Value));
             }
-
             else if (OtherPrices.IsPerRequest(name))
             {
                 perRequest += Price(model, name, member.Value);

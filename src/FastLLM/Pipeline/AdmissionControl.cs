@@ -150,7 +150,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
 
         Task entered = entering.AsTask();
         if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
-            && RetryPolicy.IsLeftAlone(RequestPipeline<TResponse>.Circumstances(context, null)))
+            && RetryPolicy.IsLeftAlone(context.Circumstances()))
         {
             await alone.CancelAsync().ConfigureAwait(false);
         }

@@ -4,13 +4,13 @@ namespace FastLLM.Pipeline;
 /// use.</summary>
 internal sealed class LeftRows(TimeProvider time)
 {
+    private readonly TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _underWay;
     private int _failing;
     private long _answered;
     private long _since;
     private long _latest;
     private TaskCompletionSource? _none;
-    private readonly TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Gets how many requests are under way.</summary>
     public int UnderWay => Volatile.Read(ref _underWay);

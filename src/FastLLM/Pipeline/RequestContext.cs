@@ -1,4 +1,5 @@
 using FastLLM.Providers;
+using FastLLM.RateLimiting;
 using FastLLM.Retries;
 
 namespace FastLLM.Pipeline;
@@ -96,6 +97,20 @@ internal sealed class RequestContext<TResponse>
         Retry = default;
         Sends.BeforeCorrection = Sends.Count;
         Sends.Cost = null;
+    }
+
+    /// <summary>Returns what is known now of the provider, since the last send, and of the run.</summary>
+    /// <param name="retryAfter">How long the failure asks to wait, if it does.</param>
+    public SendCircumstances Circumstances(TimeSpan? retryAfter = null)
+    {
+        RateLease lease = Lease.Rate;
+        return new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, retryAfter ?? lease.RetryAfter)
+        {
+            HasOthers = Run.HasOtherRows,
+            AloneFor = Run.AloneFor,
+            Left = Run.LeftRows.UnderWay,
+            AreLaterAnswered = Run.LeftRows.IsAnsweredLater(FailingSince),
+        };
     }
 
     /// <summary>Drops what belongs to the last run: an idle context must not keep its answers alive.</summary>

@@ -250,7 +250,7 @@ internal sealed class RequestPipeline<TResponse>(
     {
         TimeSpan age = Age(context);
         Run<TResponse> run = context.Run;
-        SendCircumstances circumstances = Circumstances(context, failure.RetryAfter);
+        SendCircumstances circumstances = context.Circumstances(failure.RetryAfter);
         RetryDecision decision = _retryPolicy.Decide(context.Retry, failure, circumstances, age, _jitter());
         if (decision.Action == RetryAction.Retry)
         {
@@ -273,20 +273,6 @@ internal sealed class RequestPipeline<TResponse>(
         context.Suspicion = run.SharedFailures.Failed(
             context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
-    }
-
-    /// <summary>Returns what is known of the provider and of the run.</summary>
-    public static SendCircumstances Circumstances(RequestContext<TResponse> context, TimeSpan? retryAfter)
-    {
-        RateLease lease = context.Lease.Rate;
-        Run<TResponse> run = context.Run;
-        return new SendCircumstances(lease.WasDown, lease.IsProbe, lease.MeetsNoise, retryAfter ?? lease.RetryAfter)
-        {
-            HasOthers = run.HasOtherRows,
-            AloneFor = run.AloneFor,
-            Left = run.LeftRows.UnderWay,
-            AreLaterAnswered = run.LeftRows.IsAnsweredLater(context.FailingSince),
-        };
     }
 
     private static Outcome<TResponse> GivenUp(RequestContext<TResponse> context, LlmException failure)
@@ -343,7 +329,7 @@ internal sealed class RequestPipeline<TResponse>(
                 return true;
             }
 
-            if (RetryPolicy.IsLeftAlone(Circumstances(context, null)))
+            if (RetryPolicy.IsLeftAlone(context.Circumstances()))
             {
                 return false;
             }

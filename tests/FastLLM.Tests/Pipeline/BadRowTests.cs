@@ -227,7 +227,6 @@ public sealed class BadRowTests : EngineTest
     [InlineData(FailureKind.ServerError, 15, 4)]
     [InlineData(FailureKind.ServerError, 40, 20)]
     [InlineData(FailureKind.ConnectionLost, 40, 20)]
-    [InlineData(FailureKind.Overloaded, 40, 20)]
     [InlineData(FailureKind.RateLimited, 12, 20)]
     public async Task BlockOfRowsThatLookLikeAnOutage_NeitherStopsOthersNorKeepsTheRunOpen(FailureKind kind, int bad, int concurrency)
     {
