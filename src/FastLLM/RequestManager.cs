@@ -316,7 +316,7 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
         return new AnswerStore<TResponse>(cache, provider, refresh, Options.TimeProvider, _logger, claims);
     }
 
-    private SharedFailureDetector NewDetector() => new(stopsIfAlike: Options.MaxErrorShare is not >= 1, Options.TimeProvider);
+    private SharedFailureDetector NewDetector() => new(stopsIfAlike: Options.MaxErrorShare is not >= 1, Options.TimeProvider, Options.Jitter);
 
     private async IAsyncEnumerable<ResponseWrapper<TResponse>> ReadAsync(
         Func<StreamRun<TResponse>> open, CancellationToken drain, CancellationToken argumentToken,

@@ -125,8 +125,8 @@ public sealed class RequestManagerOptions
 
     /// <summary>Gets or sets which share of a run's rows may fail, 0 to 1: once 100 rows have finished, the run stops when a larger share
     /// has failed. It can be resumed later.</summary>
-    /// <value>The default is <see langword="null"/>: any share, except that the run stops if the first ten rows are all refused alike and
-    /// none is answered. With 1 it continues even then.</value>
+    /// <value>The default is <see langword="null"/>: any share, except that the run stops if the first ten rows all fail alike, or the first
+    /// hundred all fail. With 1 it continues even then.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is not between 0 and 1.</exception>
     public double? MaxErrorShare { get; set => field = InRange(value, 0, 1, nameof(MaxErrorShare)); }
 

@@ -1,9 +1,11 @@
 namespace FastLLM.Pipeline;
 
-/// <summary>Holds the requests that wait until it is decided whose failures there are. Those that were read last may be sent first: they
-/// are the furthest from the rows that failed.</summary>
+/// <summary>Holds the requests that wait until it is decided whose failures there are. Some may be sent first, as probes: the one that was
+/// read last, the furthest from the rows that failed, and others that are drawn, or bad rows in the same places would be asked by every
+/// run.</summary>
+/// <param name="random">Draws them: random numbers, 0 ≤ random &lt; 1.</param>
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
-internal sealed class HeldSends
+internal sealed class HeldSends(Func<double> random)
 {
     private readonly List<HeldSend> _held = [];
 
@@ -22,7 +24,7 @@ internal sealed class HeldSends
     /// <param name="isSuspected">Whether a send of it has failed: then it tells little as a probe.</param>
     public HeldSend Add(string? model, long started, bool isSuspected)
     {
-        var held = new HeldSend(model, started, isSuspected);
+        var held = new HeldSend(model, started, isSuspected, lot: random());
         _held.Add(held);
         return held;
     }
@@ -36,9 +38,9 @@ internal sealed class HeldSends
         List<HeldSend> probes =
         [
             .. _held.Where(held => model is null || (held.Model ?? "") == model)
-                .OrderBy(static held => held.IsSuspected).ThenByDescending(static held => held.Started)
-                .GroupBy(static held => held.Model ?? "").SelectMany(static ofModel => ofModel.Index())
-                .OrderBy(static at => at.Item.IsSuspected).ThenBy(static at => at.Index).ThenByDescending(static at => at.Item.Started)
+                .GroupBy(static held => held.Model ?? "").SelectMany(static ofModel => Ordered(ofModel).Index())
+                .OrderBy(static at => at.Item.IsSuspected).ThenBy(static at => at.Index)
+                .ThenBy(static at => at.Item.Lot).ThenByDescending(static at => at.Item.Started)
                 .Select(static at => at.Item).Take(count),
         ];
         foreach (HeldSend probe in probes)
@@ -50,6 +52,13 @@ internal sealed class HeldSends
         }
 
         return probes.Count > 0;
+    }
+
+    private static IEnumerable<HeldSend> Ordered(IEnumerable<HeldSend> held)
+    {
+        HeldSend last = held.OrderBy(static one => one.IsSuspected).ThenByDescending(static one => one.Started).First();
+        return held.OrderByDescending(one => one == last).ThenBy(static one => one.IsSuspected).ThenBy(static one => one.Lot)
+            .ThenByDescending(static one => one.Started);
     }
 
     /// <summary>Notes that a request no longer waits, or that the probe was answered, has failed, or was not sent after all. Later calls do
@@ -80,7 +89,8 @@ internal sealed class HeldSends
 /// <param name="model">Its model.</param>
 /// <param name="started">When its row was read, as a timestamp.</param>
 /// <param name="isSuspected">Whether a send of it has failed.</param>
-internal sealed class HeldSend(string? model, long started, bool isSuspected)
+/// <param name="lot">A random number, by which probes are drawn.</param>
+internal sealed class HeldSend(string? model, long started, bool isSuspected, double lot)
 {
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -92,6 +102,9 @@ internal sealed class HeldSend(string? model, long started, bool isSuspected)
 
     /// <summary>Gets a value indicating whether a send of it has failed.</summary>
     public bool IsSuspected { get; } = isSuspected;
+
+    /// <summary>Gets a random number, by which probes are drawn.</summary>
+    public double Lot { get; } = lot;
 
     /// <summary>Gets or sets a value indicating whether it may be sent while others wait. Under the lock of the detector.</summary>
     public bool IsProbe { get; set; }

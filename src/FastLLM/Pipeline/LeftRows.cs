@@ -15,9 +15,12 @@ internal sealed class LeftRows(TimeProvider time)
     /// <summary>Gets how many requests are under way.</summary>
     public int UnderWay => Volatile.Read(ref _underWay);
 
+    /// <summary>Gets how many requests were answered by the provider.</summary>
+    public long Answered => Volatile.Read(ref _answered);
+
     /// <summary>Gets for how long others were answered before, but none since, while all that are under way fail; <see langword="null"/> if
     /// that is not so.</summary>
-    public TimeSpan? AloneFor => Volatile.Read(ref _answered) > 0 && UnderWay == Volatile.Read(ref _failing)
+    public TimeSpan? AloneFor => Answered > 0 && UnderWay == Volatile.Read(ref _failing)
         ? time.GetElapsedTime(Volatile.Read(ref _since)) : null;
 
     /// <summary>Gets a task that ends when a request was given up because all others are done.</summary>

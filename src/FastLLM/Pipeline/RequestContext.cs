@@ -109,6 +109,7 @@ internal sealed class RequestContext<TResponse>
             HasOthers = Run.HasOtherRows,
             AloneFor = Run.AloneFor,
             Left = Run.LeftRows.UnderWay,
+            Answered = Run.LeftRows.Answered,
             AreLaterAnswered = Run.LeftRows.IsAnsweredLater(FailingSince),
         };
     }

@@ -106,6 +106,7 @@ internal sealed class RequestPipeline<TResponse>(
                     await checker.CheckAsync(context).ConfigureAwait(false);
                     if (context.Outcome.IsDecided)
                     {
+                        NoteCheck(context);
                         break;
                     }
 
@@ -235,7 +236,7 @@ internal sealed class RequestPipeline<TResponse>(
             {
                 retryBudget.Succeeded(context.Retry.Failures);
                 context.InFlight.EndSend(isFinal: true);
-                context.Run.SharedFailures.Answered(context.Request.Model, context.Ticket);
+                context.Run.SharedFailures.Answered(context.Request.Model, context.Ticket, isGood: context.Run.Check is null);
             }
 
             return reply;
@@ -273,6 +274,26 @@ internal sealed class RequestPipeline<TResponse>(
         context.Suspicion = run.SharedFailures.Failed(
             context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal, run.HasOtherRows);
         return decision;
+    }
+
+    // Answers that are all rejected have a reason that the rows share, as failures have.
+    private static void NoteCheck(RequestContext<TResponse> context)
+    {
+        Run<TResponse> run = context.Run;
+        if (run.Check is null)
+        {
+            return;
+        }
+
+        if (context.Outcome.Failure is not { } failure)
+        {
+            run.SharedFailures.Answered(context.Request.Model, context.Ticket);
+        }
+        else if (failure.Kind == FailureKind.InvalidAnswer)
+        {
+            context.Suspicion = context.Outcome.Suspicion = run.SharedFailures.Failed(
+                context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal: true, run.HasOtherRows);
+        }
     }
 
     private static Outcome<TResponse> GivenUp(RequestContext<TResponse> context, LlmException failure)

@@ -24,11 +24,13 @@ internal sealed class SharedFailureDetector
     /// <summary>How many rows in a row with responses that cannot be read are no coincidence, after others were answered.</summary>
     public const int EnoughUnreadable = 100;
 
+    /// <summary>How many rows that fail, whatever the reasons, are no coincidence, if none has a good answer.</summary>
+    public const int EnoughOfAny = 100;
+
     /// <summary>How many rows of closed models wait at most for an answer of another model: they are kept in memory.</summary>
     public const int MaxSkipped = 10_000;
 
-    /// <summary>How many rows are sent as probes of a model or of the account; of rows that fail alike before anything was answered, one
-    /// is.</summary>
+    /// <summary>How many rows are sent as probes.</summary>
     public const int Probes = 3;
 
     // Many fields because what a send reads without the lock is kept apart from what the lock guards.
@@ -38,7 +40,7 @@ internal sealed class SharedFailureDetector
     private readonly Suspects _suspects = new();
     private readonly SendCounts _sends = new();
     private readonly OutageWatch _outage;
-    private readonly HeldSends _held = new();
+    private readonly HeldSends _held;
     private readonly ProbeRound _round;
     private LlmException? _outageCause;
     private FailureScope? _ended;
@@ -48,9 +50,11 @@ internal sealed class SharedFailureDetector
 
     /// <param name="stopsIfAlike">Whether failures stop the run that are neither the account's nor a model's.</param>
     /// <param name="time">The clock.</param>
-    public SharedFailureDetector(bool stopsIfAlike, TimeProvider time)
+    /// <param name="random">Draws probes: random numbers, 0 ≤ random &lt; 1.</param>
+    public SharedFailureDetector(bool stopsIfAlike, TimeProvider time, Func<double>? random = null)
     {
         _stopsIfAlike = stopsIfAlike;
+        _held = new HeldSends(random ?? Jitter.Next);
         Time = time;
         _outage = new OutageWatch(time);
         _round = new ProbeRound(time, SendProbes);
@@ -141,7 +145,10 @@ internal sealed class SharedFailureDetector
     }
 
     /// <summary>Notes an answered send.</summary>
-    public void Answered(string? model, long ticket)
+    /// <param name="model">The model.</param>
+    /// <param name="ticket">The number of the send.</param>
+    /// <param name="isGood">Whether it is known that the answer can be used: that it has passed its check, if there is one.</param>
+    public void Answered(string? model, long ticket, bool isGood = true)
     {
         if (_ended is not null || (!_isWatching && _suspects.IsKnownToAnswer(model)))
         {
@@ -153,7 +160,7 @@ internal sealed class SharedFailureDetector
             if (_ended is null)
             {
                 _outageCause = null;
-                _suspects.Answer(model, ticket);
+                _suspects.Answer(model, ticket, isGood);
                 Update();
             }
         }
@@ -289,7 +296,7 @@ internal sealed class SharedFailureDetector
             }
 
             _round.Probe(group);
-            if (!_held.ReleaseProbes(group.Model, group.Domain == FailureDomain.Alike ? 1 : Probes))
+            if (!_held.ReleaseProbes(group.Model, Probes))
             {
                 // Only rows of other models are held.
                 Decide(hasMore: true);

@@ -13,6 +13,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     private const int MaxEnough = 100;
 
     private readonly List<Suspicion> _open = [];
+    private string? _shape;
     private long _firstTicket;
     private int _own;
 
@@ -28,8 +29,8 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets the first of those failures.</summary>
     public LlmException? First { get; private set; }
 
-    /// <summary>Gets the text by which failures are taken for the same.</summary>
-    public string? Shape { get; private set; }
+    /// <summary>Gets how many of them, in a row and up to the last, are the same.</summary>
+    public int Same { get; private set; }
 
     /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where such failures turned out
     /// to be the rows' own.</summary>
@@ -62,11 +63,11 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     public bool IsAmongFirst(Suspicion? row) => row is not null && Earliest().Contains(row);
 
     /// <summary>Adds a row.</summary>
-    public Suspicion Add(LlmException failure, long ticket, string? shape = null)
+    public Suspicion Add(LlmException failure, long ticket)
     {
         if (Failures++ == 0)
         {
-            (First, Shape, _firstTicket) = (failure, shape, ticket);
+            (First, _firstTicket) = (failure, ticket);
         }
 
         var row = new Suspicion(Domain, Model, ticket);
@@ -77,6 +78,19 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
         }
 
         return row;
+    }
+
+    /// <summary>Notes what a row has failed for: the same as those before, or something else.</summary>
+    /// <param name="shape">The text by which failures are taken for the same; <see langword="null"/> if no other row fails for it.</param>
+    /// <param name="isNew">Whether the row was not suspected before.</param>
+    public void Compare(string? shape, bool isNew)
+    {
+        if (shape != _shape)
+        {
+            (_shape, Same) = (shape, 0);
+        }
+
+        Same += isNew && shape is not null ? 1 : 0;
     }
 
     /// <summary>Notes that no more rows are sent.</summary>
@@ -110,6 +124,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     {
         Decide(FailureScope.Request);
         Failures = 0;
+        Compare(null, isNew: false);
     }
 
     private IEnumerable<Suspicion> Earliest() => _open.Take(SharedFailureDetector.Enough);

@@ -19,6 +19,7 @@ internal sealed class Suspects
     private volatile string? _answered;
     private volatile string? _otherAnswered;
     private volatile bool _hasClosedModels;
+    private volatile bool _hasGoodAnswer;
     private int _skipped;
     private bool _isDecided;
 
@@ -38,7 +39,7 @@ internal sealed class Suspects
     public bool IsHolding => _isDecided || IsEnough(_account) || IsEnough(_alike) || _models.Values.Any(IsEnough);
 
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
-    public bool IsWatching => !IsAnswered || _account.Failures > 0 || _alike.Failures > 0
+    public bool IsWatching => !_hasGoodAnswer || _account.Failures > 0 || _alike.Failures > 0
         || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
 
     /// <summary>Returns whether an answer of the model is nothing new, if nothing is suspected. Without the lock.</summary>
@@ -61,13 +62,12 @@ internal sealed class Suspects
         {
             FailureDomain.Account => _account,
             FailureDomain.Model => OfModel(model ?? ""),
-            FailureDomain.Alike when watchesAlike && (!IsAnswered || IsServers(failure)) => _alike,
+            _ when watchesAlike && MayBeAlike(failure, domain, isFinal) => _alike,
             _ => null,
         };
-        string? shape = group == _alike ? FailureDomains.ShapeOf(failure) : null;
-        if (domain != FailureDomain.Passing && (group != _alike || shape != _alike.Shape))
+        if (domain != FailureDomain.Passing && group != _alike && _hasGoodAnswer)
         {
-            // Not all fail alike.
+            // The server answers with other things than pages in HTML.
             _alike.Clear();
         }
 
@@ -77,9 +77,15 @@ internal sealed class Suspects
             GroupOf(row).Remove(row);
         }
 
-        if (group is not null && (row is null || (isOther && !row.IsOpen)))
+        bool isNew = group is not null && (row is null || (isOther && !row.IsOpen));
+        if (domain != FailureDomain.Passing)
         {
-            row = group.Add(failure, ticket, shape);
+            _alike.Compare(domain == FailureDomain.Alike ? FailureDomains.ShapeOf(failure) : null, isNew);
+        }
+
+        if (isNew)
+        {
+            row = group!.Add(failure, ticket);
         }
 
         if (row is { IsOpen: true })
@@ -91,12 +97,20 @@ internal sealed class Suspects
     }
 
     /// <summary>Notes an answer.</summary>
-    public void Answer(string? model, long ticket)
+    /// <param name="model">The model.</param>
+    /// <param name="ticket">The number of the send.</param>
+    /// <param name="isGood">Whether it has passed its check.</param>
+    public void Answer(string? model, long ticket, bool isGood)
     {
         model ??= "";
         _answered ??= model;
         _otherAnswered ??= model == _answered ? null : model;
-        _alike.Clear();
+        if (isGood)
+        {
+            _hasGoodAnswer = true;
+            _alike.Clear();
+        }
+
         _account.Contradict(ticket);
         foreach (SuspectGroup group in _models.Values)
         {
@@ -191,10 +205,16 @@ internal sealed class Suspects
     public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
 
     // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
-    private bool IsEnough(SuspectGroup group) => group.Skipped is null && group.Failures >= (
-        IsAnswered && group == _alike ? SharedFailureDetector.EnoughUnreadable
-        : !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
+    private bool IsEnough(SuspectGroup group) => group == _alike ? AreEnoughAlike : group.Skipped is null && group.Failures >= (
+        !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
             ? SharedFailureDetector.EnoughOfKey : group.Enough);
+
+    private bool AreEnoughAlike => _hasGoodAnswer ? _alike.Failures >= SharedFailureDetector.EnoughUnreadable
+        : _alike.Same >= SharedFailureDetector.Enough || _alike.Failures >= SharedFailureDetector.EnoughOfAny;
+
+    // Before any row has a good answer, all that fail may do so for one reason, whatever each was told.
+    private bool MayBeAlike(LlmException failure, FailureDomain domain, bool isFinal) => _hasGoodAnswer ? IsServers(failure)
+        : domain == FailureDomain.Alike || (isFinal && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled));
 
     // No row makes a server answer with a page in HTML: after answers too, such responses end a run.
     private static bool IsServers(LlmException failure) => failure.Kind is FailureKind.InvalidResponse or FailureKind.IncompleteResponse;
@@ -246,7 +266,12 @@ internal sealed class Suspects
         }
 
         string model = OfModelText(group);
-        string what = IsAnswered
+        string what = group == _alike && !_hasGoodAnswer && group.Same < SharedFailureDetector.Enough
+            ? FormattableString.Invariant(
+                $"The first {group.Failures} requests have all failed, for different reasons; none has an answer that can be used. The first:")
+            : group == _alike && IsAnswered && !_hasGoodAnswer
+            ? FormattableString.Invariant($"The answers to the first {group.Failures} requests were all rejected in the same way.")
+            : IsAnswered
             ? FormattableString.Invariant(
                 $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.")
             : FormattableString.Invariant(

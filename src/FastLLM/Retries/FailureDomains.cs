@@ -23,7 +23,7 @@ internal static partial class FailureDomains
 
         FailureKind.InvalidRequest or FailureKind.NotFound or FailureKind.ResponseTooLarge or FailureKind.InvalidResponse
             or FailureKind.IncompleteResponse or FailureKind.ServerConflict or FailureKind.Timeout or FailureKind.Provider
-            or FailureKind.Unknown => FailureDomain.Alike,
+            or FailureKind.Unknown or FailureKind.InvalidAnswer => FailureDomain.Alike,
         FailureKind.Redirect when failure.StatusCode is not null => FailureDomain.Alike,
         _ => FailureDomain.Request,
     };

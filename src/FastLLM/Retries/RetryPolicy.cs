@@ -23,6 +23,10 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// answered.</summary>
     public static readonly TimeSpan MaxLastWaitOfMany = TimeSpan.FromMinutes(5);
 
+    /// <summary>The same for those whose failure began after the last answer, if they are fewer than were answered: an outage that begins so
+    /// late concerns few.</summary>
+    public static readonly TimeSpan MaxLastWaitOfOutage = TimeSpan.FromMinutes(30);
+
     private const int Many = 10;
 
     private TimeSpan ThrottleDelay => options.RetryDelay > MinThrottleDelay ? options.RetryDelay : MinThrottleDelay;
@@ -73,9 +77,13 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
         InTime(decision with { Delay = decision.Delay + delay }, age);
 
     /// <summary>Determines whether waiting longer would only keep the run from ending: all others are done.</summary>
-    public static bool IsLeftAlone(in SendCircumstances circumstances) => circumstances.Left < Many
-        ? circumstances.AloneFor >= MaxLastWait
-        : circumstances.AloneFor >= MaxLastWaitOfMany && circumstances.AreLaterAnswered;
+    public static bool IsLeftAlone(in SendCircumstances circumstances) => circumstances.AloneFor >= circumstances switch
+    {
+        { Left: < Many } => MaxLastWait,
+        { AreLaterAnswered: true } => MaxLastWaitOfMany,
+        _ when circumstances.Left < circumstances.Answered => MaxLastWaitOfOutage,
+        _ => TimeSpan.MaxValue,
+    };
 
     private RetryDecision Failed(in RetryState state, FailureKind kind, TimeSpan? retryAfter, TimeSpan age, double random)
     {

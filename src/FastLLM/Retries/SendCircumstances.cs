@@ -17,6 +17,9 @@ internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, b
     /// <summary>Gets how many requests of the run are left.</summary>
     public int Left { get; init; }
 
+    /// <summary>Gets how many requests of the run were answered by the provider.</summary>
+    public long Answered { get; init; }
+
     /// <summary>Gets a value indicating whether sends were answered that began after the request had failed: then it was no
     /// outage.</summary>
     public bool AreLaterAnswered { get; init; }

@@ -240,6 +240,57 @@ public sealed class BadRowTests : EngineTest
         Assert.Equal(bad, outcomes.Count(outcome => outcome.Error?.Kind == kind));
     }
 
+    [Theory]
+    [InlineData(FailureKind.Overloaded, 40, 20)]
+    [InlineData(FailureKind.Overloaded, 15, 100)]
+    [InlineData(FailureKind.RateLimited, 15, 4)]
+    [InlineData(FailureKind.ConnectionLost, 40, 20)]
+    public async Task LastRows_AlwaysRefused_DoNotKeepTheRunOpen(FailureKind kind, int bad, int concurrency)
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(kind, row => row >= 200 - bad),
+            OnManualClock(o => { o.Concurrency = concurrency; o.MaxThrottleWait = TimeSpan.FromDays(7); o.Timeout = Timeout.InfiniteTimeSpan; }));
+
+        List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(manager, AskMany(200)));
+
+        Assert.Equal(200 - bad, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(bad, outcomes.Count(outcome => outcome.Error?.Kind == kind));
+    }
+
+    [Theory]
+    [InlineData(0, 97)]
+    [InlineData(30, 250)]
+    public async Task BadRowsAtTheStart_WithSomeAtTheEnd_StopNoOthers(int seed, int every)
+    {
+        var random = new Random(seed);
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.InvalidRequest, row => row < 40 || row % every == 0 || row >= 298), Quick(o => { o.Concurrency = 20; o.Jitter = () => { lock (random) { return random.NextDouble(); } }; }));
+
+        Assert.Equal(260 - 2 - Enumerable.Range(40, 258).Count(row => row % every == 0), (await EndAsync(manager, AskMany(300))).Count(outcome => outcome.IsSuccess));
+    }
+
+    [Theory]
+    [InlineData("html and empty")]
+    [InlineData("letters")]
+    [InlineData("413")]
+    [InlineData("too long")]
+    public async Task AllRows_FailForMixedReasons_StopTheRunEarly(string how)
+    {
+        var provider = new ScriptedProvider((request, _, _) => throw (how switch
+        {
+            "html and empty" => new LlmException(NumberOf(request) % 2 == 0 ? FailureKind.InvalidResponse : FailureKind.IncompleteResponse, "no"),
+            "letters" => new LlmException(FailureKind.InvalidRequest, "no, " + (char)('a' + (NumberOf(request) % 26))),
+            "413" => new LlmException(FailureKind.RequestTooLarge, "413"),
+            _ => new LlmException(FailureKind.ContextLength, "too long"),
+        }));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 20));
+
+        LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => EndAsync(manager, AskMany(3000)));
+
+        Assert.Contains("The first 1", stopped.Message, StringComparison.Ordinal);
+        Assert.InRange(provider.Sends, SharedFailureDetector.EnoughOfAny, 4 * SharedFailureDetector.EnoughOfAny);
+    }
+
     [Fact]
     public async Task Outage_AtTheEnd_IsWaitedFor()
     {

@@ -10,9 +10,10 @@ public sealed class SharedFailureDetectorTests
 {
     private readonly ManualTimeProvider _time = new();
     private readonly SharedFailureDetector _detector;
+    private readonly Queue<double> _lots = new();
     private long _started;
 
-    public SharedFailureDetectorTests() => _detector = new SharedFailureDetector(stopsIfAlike: true, _time);
+    public SharedFailureDetectorTests() => _detector = new SharedFailureDetector(stopsIfAlike: true, _time, () => _lots.TryDequeue(out double lot) ? lot : 0.5);
 
     [Fact]
     public void TenEqualRefusals_WhenProbesFailToo_StopTheRun()
@@ -20,10 +21,10 @@ public sealed class SharedFailureDetectorTests
         List<Suspicion?> rows = [.. Enumerable.Range(0, 10).Select(_ => Fail(Refusal()))];
         HeldSend[] held = [.. Enumerable.Range(0, 5).Select(_ => Hold())];
         _time.Advance(ProbeRound.ReadAheadTime);
-        Assert.Equal([false, false, false, false, true], held.Select(one => one.Released.IsCompleted));
+        Assert.Equal([false, false, true, true, true], held.Select(one => one.Released.IsCompleted));
 
         LlmException? cause = null;
-        foreach (HeldSend probe in held[4..])
+        foreach (HeldSend probe in held[2..])
         {
             Assert.Null(cause);
             HeldSend? own = probe;
@@ -130,13 +131,91 @@ public sealed class SharedFailureDetectorTests
     }
 
     [Fact]
-    public void AnotherFailure_ClearsTheSuspects()
+    public void Probes_AreTheLastRowAndOthersThatAreDrawn()
     {
-        Suspicion? row = FailMany(9);
+        FailMany(10);
+        foreach (double lot in (double[])[0.4, 0.1, 0.8, 0.2, 0.9, 0.7])
+        {
+            _lots.Enqueue(lot);
+        }
 
-        Assert.Null(Fail(new LlmException(FailureKind.ContextLength, "too long") { StatusCode = 400 }));
+        HeldSend[] held = [.. Enumerable.Range(0, 6).Select(_ => Hold())];
+        _time.Advance(ProbeRound.ReadAheadTime);
 
-        Assert.Equal(FailureScope.Request, row!.Scope);
+        Assert.Equal([1, 3, 5], Enumerable.Range(0, 6).Where(i => held[i].Released.IsCompleted));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.ContextLength)]
+    [InlineData(FailureKind.InvalidRequest)]
+    [InlineData(FailureKind.PermissionDenied)]
+    public void AnotherFailure_LetsTheCountOfEqualOnesStartAgain(FailureKind other)
+    {
+        FailMany(9);
+        Fail(new LlmException(other, "another") { StatusCode = 400 });
+        FailMany(9);
+
+        HeldSend? held = null;
+        Assert.True(_detector.TryBegin(null, "n", _started++, ref held, out long ticket));
+        _detector.Failed(null, "n", Refusal(), ticket, isFinal: true);
+
+        Assert.False(_detector.TryBegin(null, "n", _started++, ref held, out _));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void HundredRows_FailForDifferentReasons_StopTheRun_UnlessAProbeIsAnswered(bool isAnswered)
+    {
+        FailureKind[] kinds = [FailureKind.InvalidResponse, FailureKind.ContextLength, FailureKind.ServerError, FailureKind.IncompleteResponse];
+        List<Suspicion?> rows = [];
+        for (var i = 0; i < SharedFailureDetector.EnoughOfAny; i++)
+        {
+            rows.Add(Fail(new LlmException(kinds[i % kinds.Length], "no")));
+        }
+
+        HeldSend? probe = Hold();
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref probe, out long ticket));
+        if (isAnswered)
+        {
+            _detector.Answered("m", ticket);
+        }
+        else
+        {
+            _detector.Failed(null, "m", new LlmException(FailureKind.RequestTooLarge, "413"), ticket, isFinal: true);
+        }
+
+        LlmException? cause = _detector.Returned(ticket, probe, hasMore: true);
+
+        Assert.Equal(isAnswered ? null : FailureKind.InvalidResponse, cause?.Kind);
+        Assert.All(rows, row => Assert.Equal(isAnswered ? FailureScope.Request : null, row!.Scope));
+    }
+
+    [Fact]
+    public void AnswersThatAreAllRejected_StopTheRun_ThoughTheKeyIsGood()
+    {
+        Suspicion? key = Fail(new LlmException(FailureKind.Authentication, "401"));
+        for (var i = 0; i < 10; i++)
+        {
+            long sent = Begin();
+            Reject(sent);
+            Assert.Null(_detector.Returned(sent, null, hasMore: true));
+        }
+
+        Assert.Equal(FailureScope.Request, key!.Scope);
+        HeldSend? probe = Hold();
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref probe, out long ticket));
+        Reject(ticket);
+
+        Assert.Equal(FailureKind.InvalidAnswer, _detector.Returned(ticket, probe, hasMore: true)?.Kind);
+
+        void Reject(long sent)
+        {
+            _detector.Answered("m", sent, isGood: false);
+            _detector.Failed(null, "m", new LlmException(FailureKind.InvalidAnswer, $"\"word {sent}\" is no label"), sent, isFinal: true);
+        }
     }
 
     [Theory]
@@ -396,7 +475,8 @@ public sealed class SharedFailureDetectorTests
             var detector = new SharedFailureDetector(stopsIfAlike: true, _time);
             List<SimulatedRow> sending = [], waiting = [], held = [];
             double bad = random.NextDouble();
-            LlmException failure = random.Next(4) switch { 0 => Refusal(), 1 => Html(), 2 => NoModel(), _ => new LlmException(FailureKind.QuotaExhausted, "402") };
+            LlmException failure = AnyFailure();
+            bool isMixed = random.Next(3) == 0;
             int left = random.Next(1, 200), slots = random.Next(1, 20);
             LlmException? cause = null;
             while (cause is null && (left > 0 || sending.Count + waiting.Count + held.Count > 0))
@@ -411,7 +491,7 @@ public sealed class SharedFailureDetectorTests
                     if (random.NextDouble() < bad)
                     {
                         bool isFinal = row.Suspicion is not null || random.Next(2) == 0;
-                        row.Suspicion = detector.Failed(row.Suspicion, row.Model, failure, row.Ticket, isFinal);
+                        row.Suspicion = detector.Failed(row.Suspicion, row.Model, isMixed ? AnyFailure() : failure, row.Ticket, isFinal);
                         waiting.AddRange(isFinal ? [] : [row]);
                     }
                     else
@@ -457,6 +537,15 @@ public sealed class SharedFailureDetectorTests
             }
 
             detector.End(FailureScope.Request);
+
+            LlmException AnyFailure() => random.Next(5) switch
+            {
+                0 => Refusal(),
+                1 => Html(),
+                2 => NoModel(),
+                3 => new LlmException(FailureKind.ContextLength, "too long"),
+                _ => new LlmException(FailureKind.QuotaExhausted, "402"),
+            };
         }
     }
 
