@@ -1,3 +1,5 @@
+using FastLLM.Jobs.Running;
+
 namespace FastLLM;
 
 /// <summary>Represents how a run of a <see cref="Job"/> ended.</summary>
@@ -58,4 +60,11 @@ public sealed record JobResult
 
     /// <summary>Gets a value indicating whether the run was interrupted.</summary>
     public bool Interrupted { get; init; }
+
+    /// <summary>Gets a value indicating whether the run got an outcome for every row, and wrote it.</summary>
+    internal bool IsDone => this is { Pending: 0, Stopped: null, Interrupted: false };
+
+    /// <summary>Returns the result of a run that a fault of the output has stopped.</summary>
+    internal JobResult StoppedByOutput(string message, Exception? fault = null) =>
+        this with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };
 }

@@ -37,32 +37,44 @@ internal sealed class OutputReadBack
     {
         var result = new OutputReadBack(rows);
         var seen = new bool[rows.Count];
+        Dictionary<int, OutputEntry> moved = [];
         foreach (OutputEntry entry in log is null ? [] : OutputScan.Read(log))
         {
             int place = entry.IsDamaged ? -1 : rows.Find(RowIndex.Fingerprint(entry.CustomId));
             if (place >= 0 && rows.RecordOf(place) == entry.Offset && rows.HasKeyOf(place, entry))
             {
                 seen[place] = true;
-                result.Cost += entry.Cost ?? 0;
-                result.Succeeded += place < count && entry.Succeeded ? 1 : 0;
-                result.Failed += place < count && !entry.Succeeded ? 1 : 0;
+                result.Count(entry, place < count);
+            }
+            else if (place >= 0 && entry.Succeeded && rows.HasKeyOf(place, entry) && !seen[place] && !moved.ContainsKey(place))
+            {
+                moved.Add(place, entry);
             }
             else
             {
-                result.OtherCost += entry.Cost ?? 0;
-                if (result.IsOfValue(entry, place))
-                {
-                    result.Dropped = (result.Dropped.Records + 1, result.Dropped.Answers + (entry.Succeeded ? 1 : 0));
-                }
+                result.CountOther(entry, place);
             }
         }
 
         for (var row = 0; row < seen.Length; row++)
         {
-            if (!seen[row] && rows.RecordOf(row) != RowIndex.NoRecord)
+            if (!seen[row] && rows.RecordOf(row) != RowIndex.NoRecord && !moved.ContainsKey(row))
             {
                 result.Lost.Add(row);
             }
+        }
+
+        foreach ((int row, OutputEntry entry) in moved)
+        {
+            if (seen[row] || rows.RecordOf(row) == RowIndex.NoRecord)
+            {
+                result.CountOther(entry, row);
+                continue;
+            }
+
+            // Something else has written before it.
+            rows.SetRecord(row, entry.Offset);
+            result.Count(entry, row < count);
         }
 
         return result;
@@ -90,6 +102,22 @@ internal sealed class OutputReadBack
         buffered.Flush();
         kept.Flush(flushToDisk: true);
         return kept.Name;
+    }
+
+    private void Count(in OutputEntry entry, bool isOfJob)
+    {
+        Cost += entry.Cost ?? 0;
+        Succeeded += isOfJob && entry.Succeeded ? 1 : 0;
+        Failed += isOfJob && !entry.Succeeded ? 1 : 0;
+    }
+
+    private void CountOther(in OutputEntry entry, int place)
+    {
+        OtherCost += entry.Cost ?? 0;
+        if (IsOfValue(entry, place))
+        {
+            Dropped = (Dropped.Records + 1, Dropped.Answers + (entry.Succeeded ? 1 : 0));
+        }
     }
 
     // Damaged lines have their copy already; a failure of a row that has a later outcome is of no value.

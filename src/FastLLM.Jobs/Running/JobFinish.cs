@@ -52,12 +52,23 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
         }
 
         long kept = Math.Min(result.Kept, found.Succeeded + found.Failed);
+        long answered = Math.Max(0, found.Succeeded - Math.Max(0, kept - resume.KeptFailures));
+        long failed = Math.Max(0, found.Failed - resume.KeptFailures);
+        TokenStats stats = result.Stats;
+        long cached = Math.Min(stats.CacheHits, answered);
         result = result with
         {
             Kept = kept,
-            Answered = Math.Max(0, found.Succeeded - Math.Max(0, kept - resume.KeptFailures)),
+            Answered = answered,
             Failed = found.Failed,
             Pending = missing,
+            Stats = stats with
+            {
+                RequestsCompleted = answered + failed,
+                Failed = failed,
+                CacheHits = cached,
+                Shared = Math.Min(stats.Shared, answered - cached),
+            },
         };
         long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
         string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");

@@ -81,19 +81,32 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         var finish = new JobFinish(setup, output, resume);
-        result = await ReadBackAsync(finish, result, cancellationToken).ConfigureAwait(false);
-        if (resume.Kept > 0 && _options.Answers is { } form)
+        JobTable? export = table is null ? null : new JobTable(setup);
+        (JobResult readBack, result, bool isSorted) = await FinishAsync(result).ConfigureAwait(false);
+        if (readBack.IsDone && !result.IsDone && !result.Interrupted)
         {
-            result = result with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? result.Distribution };
+            // Something else may have changed the log since it was read back: what is lost is written again, or reported.
+            (JobResult again, JobResult mended, bool isMendedSorted) = await FinishAsync(readBack).ConfigureAwait(false);
+            (result, isSorted) = mended.IsDone || !again.IsDone ? (mended, isMendedSorted) : (result, isSorted);
         }
 
-        JobTable? export = table is null ? null : new JobTable(setup);
-        result = export is null ? result : await export.ExportAsync(result, cancellationToken).ConfigureAwait(false);
-        result = Sort(output, result, out bool isSorted);
-        result = export is null ? result : await export.KeepAsync(result, isSorted, cancellationToken).ConfigureAwait(false);
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
-        costs.End(result.Cost, finish.StatedCost(isSorted), IsDone(result), setup.Say);
+        costs.End(result.Cost, finish.StatedCost(isSorted), result.IsDone, setup.Say);
         return result;
+
+        async Task<(JobResult ReadBack, JobResult Result, bool IsSorted)> FinishAsync(JobResult last)
+        {
+            last = await ReadBackAsync(finish, last, cancellationToken).ConfigureAwait(false);
+            if (resume.Kept > 0 && _options.Answers is { } form)
+            {
+                last = last with { Distribution = OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) ?? last.Distribution };
+            }
+
+            JobResult next = export is null ? last : await export.ExportAsync(last, cancellationToken).ConfigureAwait(false);
+            next = Sort(output, next, out bool isLogSorted);
+            next = export is null ? next : await export.KeepAsync(next, isLogSorted, cancellationToken).ConfigureAwait(false);
+            return (last, next, isLogSorted);
+        }
     }
 
     // A run that resumes within the minute or the day knows what the last one has sent. A manager that runs on knows that itself.
@@ -170,10 +183,10 @@ internal sealed class JobRun(JobSetup setup)
     {
         try
         {
-            (result, string? fault) = await finish.ReadBackAsync(result, IsDone(result), cancellationToken).ConfigureAwait(false);
+            (result, string? fault) = await finish.ReadBackAsync(result, result.IsDone, cancellationToken).ConfigureAwait(false);
             if (fault is not null && result is { Stopped: null, Interrupted: false })
             {
-                return Stopped(result, fault);
+                return result.StoppedByOutput(fault);
             }
 
             if (fault is not null)
@@ -189,7 +202,7 @@ internal sealed class JobRun(JobSetup setup)
             FormattableString message = $"{setup.Shape.Log} cannot be read back: {e.Message} Up to {rows:N0} of its rows may be lost.";
             if (result.Stopped is null)
             {
-                return Stopped(result, FormattableString.Invariant(message), e);
+                return result.StoppedByOutput(FormattableString.Invariant(message), e);
             }
 
             setup.Warn(message);
@@ -204,7 +217,7 @@ internal sealed class JobRun(JobSetup setup)
     private JobResult Sort(OutputFile output, JobResult result, out bool isSorted)
     {
         isSorted = false;
-        if (!IsDone(result) || !setup.IsSorted)
+        if (!result.IsDone || !setup.IsSorted)
         {
             return result;
         }
@@ -219,16 +232,9 @@ internal sealed class JobRun(JobSetup setup)
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             string message = $"{setup.Shape.Log} held every outcome, but cannot be sorted: {e.Message}";
-            return Stopped(result, $"{message} With --order completion, it is not sorted.", e);
+            return result.StoppedByOutput($"{message} With --order completion, it is not sorted.", e);
         }
     }
-
-    /// <summary>Determines whether a run got an outcome for every row, and wrote it.</summary>
-    internal static bool IsDone(JobResult result) => result is { Pending: 0, Stopped: null, Interrupted: false };
-
-    /// <summary>Returns the result of a run that a fault of the output has stopped.</summary>
-    internal static JobResult Stopped(JobResult result, string message, Exception? fault = null) =>
-        result with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };
 
     private static Stream OpenStandardOutput() => OperatingSystem.IsWindows()
         ? Console.OpenStandardOutput()

@@ -15,7 +15,7 @@ internal sealed class JobTable(JobSetup setup)
     /// reported.</summary>
     public async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
     {
-        bool isDone = JobRun.IsDone(result);
+        bool isDone = result.IsDone;
         if (!isDone && (result.Pending == result.Rows || _options.MaxSends is not null))
         {
             return result;
@@ -36,7 +36,7 @@ internal sealed class JobTable(JobSetup setup)
             string message = $"{setup.Shape.Log} holds {held}, but {_options.Output} cannot be made from it: {FileFault.Describe(e)}";
             if (isDone)
             {
-                return JobRun.Stopped(result, message, e);
+                return result.StoppedByOutput(message, e);
             }
 
             setup.Warn($"{message}");
@@ -56,7 +56,7 @@ internal sealed class JobTable(JobSetup setup)
     /// <param name="cancellationToken">Cancels the export.</param>
     public async Task<JobResult> KeepAsync(JobResult result, bool isSorted, CancellationToken cancellationToken)
     {
-        if (!JobRun.IsDone(result) || _written is not { IsInPlace: false })
+        if (!result.IsDone || _written is not { IsInPlace: false })
         {
             return result;
         }
@@ -88,7 +88,7 @@ internal sealed class JobTable(JobSetup setup)
 
         string why = fault is null ? "" : $" It cannot be written again: {FileFault.Describe(fault)}";
         string changed = $"Something else changed {_options.Output} while the job ended.{why}";
-        return JobRun.Stopped(result, $"{changed} {setup.Shape.Log} holds every outcome: run it again, and nothing is sent.", fault);
+        return result.StoppedByOutput($"{changed} {setup.Shape.Log} holds every outcome: run it again, and nothing is sent.", fault);
     }
 
     private async Task<IReadOnlyList<string>> WriteAsync(CancellationToken cancellationToken)

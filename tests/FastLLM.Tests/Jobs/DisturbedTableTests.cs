@@ -7,6 +7,8 @@ namespace FastLLM.Tests.Jobs;
 /// <summary>Something else deletes, cuts or replaces a table after it was written, while the job ends: no job is done without its table.</summary>
 public sealed class DisturbedTableTests : EngineTest, IDisposable
 {
+    private const string Rows = "id,text\na,one\nb,two\nc,three\n";
+
     private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
     private readonly List<string> _notices = [];
 
@@ -73,10 +75,59 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
         Assert.Equal(4, File.ReadAllLines(Output).Length);
     }
 
-    // The answers look like formulas: that is reported as soon as the table is written, and before the log is sorted.
-    private async Task<JobResult> RunAsync(bool needsSort, Action disturb)
+    [Theory]
+    [InlineData("cut")]
+    [InlineData("emptied")]
+    [InlineData("moved down")]
+    [InlineData("folder removed")]
+    public async Task Run_LogDisturbedBeforeTheSort_IsWrittenAgainFromTheCache(string how)
     {
-        await File.WriteAllTextAsync(Input, "id,text\na,one\nb,two\nc,three\n", Ended);
+        JobResult result = await RunAsync(needsSort: true, () => DisturbLog(how), new InMemoryCache());
+
+        Assert.Null(result.Stopped);
+        Assert.Equal((0L, 3L), (result.Pending, result.Answered));
+        string[] log = File.ReadAllLines(Output + ".log.jsonl");
+        Assert.Equal(["-one", "-two", "-three"], log.Select(line => line.Split("\"content\":\"")[1].Split('"')[0]));
+        Assert.Equal(4, File.ReadAllLines(Output).Length);
+    }
+
+    [Fact]
+    public async Task Run_LogCutBeforeTheSortWithoutCache_LossIsCounted()
+    {
+        JobResult result = await RunAsync(needsSort: true, () => DisturbLog("cut"));
+
+        Assert.Equal(FailureKind.Output, result.Stopped!.Kind);
+        Assert.Contains("1 rows of", result.Stopped.Message, StringComparison.Ordinal);
+        Assert.Equal((1L, 2L, 2L), (result.Pending, result.Answered, result.Stats.RequestsCompleted));
+    }
+
+    private void DisturbLog(string how)
+    {
+        string log = Output + ".log.jsonl";
+        if (how == "moved down")
+        {
+            byte[] records = File.ReadAllBytes(log);
+            using var file = new FileStream(log, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            file.Write("{}\n"u8);
+            file.Write(records);
+        }
+        else if (how == "folder removed")
+        {
+            Directory.Delete(Path.GetDirectoryName(Output)!, recursive: true);
+            Directory.CreateDirectory(_folder);
+            File.WriteAllText(Input, Rows);
+        }
+        else
+        {
+            using var file = new FileStream(log, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            file.SetLength(how == "cut" ? file.Length - 5 : 0);
+        }
+    }
+
+    // The answers look like formulas: that is reported as soon as the table is written, and before the log is sorted.
+    private async Task<JobResult> RunAsync(bool needsSort, Action disturb, InMemoryCache? cache = null)
+    {
+        await File.WriteAllTextAsync(Input, Rows, Ended);
         var othersAnswered = new TaskCompletionSource();
         if (!needsSort)
         {
@@ -122,7 +173,7 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
         };
         await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), Quick(o =>
         {
-            o.Cache = null;
+            o.Cache = cache;
             o.Concurrency = needsSort ? 3 : 1;
         }));
         return await Job.RunAsync(manager, options, CancellationToken.None, Ended);

@@ -33,18 +33,20 @@ public sealed class OutputReadBackTests : IDisposable
     }
 
     [Fact]
-    public void Of_RecordIsNotWhereItWasWritten_IsLost()
+    public void Of_RecordIsNotWhereItWasWritten_IsFoundIfItIsElsewhere()
     {
         var rows = new RowIndex();
         rows.Add(RowIndex.Fingerprint("a"), key: 1);
+        rows.Add(RowIndex.Fingerprint("b"), key: 1);
         File.WriteAllText(Log, "\n" + Success("a", cost: "1"));
         rows.SetRecord(0, 0);
+        rows.SetRecord(1, 100);
 
         using SafeFileHandle file = OutputScan.OpenForReading(Log);
-        OutputReadBack found = OutputReadBack.Of(file, rows, count: 1);
+        OutputReadBack found = OutputReadBack.Of(file, rows, count: 2);
 
-        Assert.Equal([0], found.Lost);
-        Assert.Equal((0m, 1m), (found.Cost, found.OtherCost));
+        Assert.Equal([1], found.Lost);
+        Assert.Equal((1, 1m, 0m, 1L), (found.Succeeded, found.Cost, found.OtherCost, rows.RecordOf(0)));
     }
 
     private static string Success(string id, string cost) =>
