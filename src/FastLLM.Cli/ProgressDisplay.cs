@@ -27,6 +27,7 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
     private readonly RecentRate _rate = new();
     private volatile TokenStats _stats = new();
     private bool _draining;
+    private bool _isFinishing;
     private bool _disposed;
 
     private ProgressDisplay(TextWriter? writer, LiveScreen? screen, long? total, TimeProvider time, long kept = 0)
@@ -212,7 +213,13 @@ internal sealed class ProgressDisplay : IProgress<TokenStats>, IAsyncDisposable
         }
         else
         {
-            _writer?.WriteLine(_draining ? ProgressText.Drain(_stats) : ProgressText.Line(_stats, Total, Elapsed, _kept));
+            bool isFinishing = _draining && _stats.InFlight == 0;
+            if (!isFinishing || !_isFinishing)
+            {
+                _writer?.WriteLine(_draining ? ProgressText.Drain(_stats) : ProgressText.Line(_stats, Total, Elapsed, _kept));
+            }
+
+            _isFinishing = isFinishing;
         }
     }
 

@@ -50,8 +50,12 @@ internal static class ProgressText
         perSecond >= 100 ? "N0" : perSecond >= 1 ? "N1" : "0.00", CultureInfo.InvariantCulture);
 
     /// <summary>Formats how many requests in flight a run waits for that stops.</summary>
-    public static string Drain(TokenStats stats) => string.Create(
-        CultureInfo.InvariantCulture, $"Stopping: waiting for {stats.InFlight:N0} in flight. Press Ctrl-C again to exit at once.");
+    public static string Drain(TokenStats stats)
+    {
+        string what = stats.InFlight > 0
+            ? string.Create(CultureInfo.InvariantCulture, $"waiting for {stats.InFlight:N0} in flight") : "finishing the output";
+        return $"Stopping: {what}. Press Ctrl-C again to exit at once.";
+    }
 
     /// <summary>Estimates the cost of this run from its cost so far; <see langword="null"/> if that is not possible.</summary>
     public static decimal? Forecast(TokenStats stats, long? total, long kept) =>

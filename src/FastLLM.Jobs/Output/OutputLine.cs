@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
 
@@ -19,7 +20,9 @@ internal ref struct OutputLine
 
     private Utf8JsonReader _reader;
     private string? _customId;
+    private ReadOnlySpan<byte> _id;
     private RequestKey? _key;
+    private RequestKey? _requestId;
     private decimal? _cost;
     private bool _hasOutcome;
     private bool _hasError;
@@ -37,7 +40,7 @@ internal ref struct OutputLine
             if (record.TryRead())
             {
                 bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
-                return new OutputEntry(offset, length, record._customId!, record._key, succeeded, IsDamaged: false)
+                return new OutputEntry(offset, length, record._customId!, record._key ?? record.KeyInIds(), succeeded, IsDamaged: false)
                 {
                     FinishReasons = record._finishReasons,
                     Cost = record._cost,
@@ -77,6 +80,12 @@ internal ref struct OutputLine
             _customId = _reader.TokenType == JsonTokenType.String ? JsonText.StringOf(ref _reader) : null;
             _reader.Skip();
         }
+        else if (_reader.TextIs("id"u8))
+        {
+            _reader.Read();
+            _id = _reader.TokenType == JsonTokenType.String ? _reader.ValueSpan : default;
+            _reader.Skip();
+        }
         else if (_reader.TextIs("response"u8))
         {
             _hasOutcome = true;
@@ -105,6 +114,12 @@ internal ref struct OutputLine
             {
                 _reader.Read();
                 _status = _reader.TokenType == JsonTokenType.Number && _reader.TryGetInt32(out int status) ? status : 0;
+                _reader.Skip();
+            }
+            else if (_reader.TextIs("request_id"u8))
+            {
+                _reader.Read();
+                _requestId = ReadKey();
                 _reader.Skip();
             }
             else if (_reader.TextIs("body"u8))
@@ -217,6 +232,10 @@ internal ref struct OutputLine
             ? RequestKey.FromBytes(digest)
             : null;
     }
+
+    // Records of FastLLM have it there, too: the member that holds it can be omitted.
+    private readonly RequestKey? KeyInIds() => _requestId is { } key && OutputRecord.IdOf(key.ToString()) is var id
+        && _id.Length == id.Length && Encoding.UTF8.GetString(_id) == id ? key : null;
 
     // Called first at the name of a member whose value may be an object, then at the end of each value of that object.
     private bool NextMember()

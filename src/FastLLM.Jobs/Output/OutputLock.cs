@@ -24,7 +24,8 @@ internal sealed class OutputLock : IDisposable
     public static OutputLock Take(string output) => new(output, TakeFile(output));
 
     /// <summary>Takes the lock again if its file was deleted or replaced.</summary>
-    /// <returns>Whether it is held; <see langword="false"/> if another run was faster.</returns>
+    /// <returns>Whether it is held, or nobody can hold it where the output itself is locked too; <see langword="false"/> if another run was
+    /// faster.</returns>
     public bool TryRenew()
     {
         if (!OperatingSystem.IsWindows() && !IsInPlace())
@@ -38,6 +39,11 @@ internal sealed class OutputLock : IDisposable
             catch (OutputInUseException)
             {
                 return false;
+            }
+            catch (IOException)
+            {
+                // A folder is in its place, for example.
+                return DataLock.IsSupported;
             }
         }
 

@@ -98,6 +98,9 @@ internal sealed class OutputRecord(
         return End();
     }
 
+    /// <summary>Returns the id of a record: the begin of the id of its request, which is the request's key.</summary>
+    public static string IdOf(string requestId) => string.Concat("batch_req_", requestId.AsSpan(0, Math.Min(24, requestId.Length)));
+
     // RateLimited is rate_limited in files.
     private static string SnakeCase<T>(T name)
         where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(name.ToString());
@@ -118,7 +121,7 @@ internal sealed class OutputRecord(
         _line.ResetWrittenCount();
         _replaced = 0;
         _line.Write("{\"id\":"u8);
-        WriteText(string.Concat("batch_req_", requestId.AsSpan(0, Math.Min(24, requestId.Length))));
+        WriteText(IdOf(requestId));
         _line.Write(",\"custom_id\":"u8);
         WriteText(customId);
     }

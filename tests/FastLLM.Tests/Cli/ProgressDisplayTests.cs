@@ -101,6 +101,17 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Drain_NothingInFlight_SaysOnceThatTheOutputIsFinished()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
+        display.BeginDrain();
+        display.Report(s_stats with { InFlight = 0 });
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal("Stopping: finishing the output. Press Ctrl-C again to exit at once.", Assert.Single(Lines()));
+    }
+
+    [Fact]
     public async Task None_WritesNothing()
     {
         await using ProgressDisplay display = ProgressDisplay.None();

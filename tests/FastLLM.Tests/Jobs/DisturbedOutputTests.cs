@@ -30,7 +30,7 @@ public sealed class DisturbedOutputTests : EngineTest, IDisposable
 
     public static TheoryData<string> Disturbances => new(
         "deleted", "moved", "moved and back", "replaced", "replaced by nothing", "folder removed", "folder moved", "appended to", "cut", "cut in a record", "emptied",
-        "emptied and filled", "zeros", "lock deleted", "deleted twice", "same length", "directory");
+        "emptied and filled", "zeros", "lock deleted", "lock is a folder", "deleted twice", "same length", "directory");
 
     [Theory]
     [MemberData(nameof(Disturbances))]
@@ -60,6 +60,12 @@ public sealed class DisturbedOutputTests : EngineTest, IDisposable
         {
             Assert.Equal(FailureKind.Output, result.Stopped!.Kind);
             Assert.Contains($"{result.Pending} rows of {Output} are lost", result.Stopped.Message, StringComparison.Ordinal);
+        }
+
+        if (how == "lock is a folder")
+        {
+            // A run begins only where it can take the lock.
+            Directory.Delete(Output + ".lock");
         }
 
         JobResult again = await RunAsync(how: null, withCache: false);
@@ -264,6 +270,10 @@ public sealed class DisturbedOutputTests : EngineTest, IDisposable
                 break;
             case "lock deleted":
                 File.Delete(log + ".lock");
+                break;
+            case "lock is a folder":
+                File.Delete(log + ".lock");
+                Directory.CreateDirectory(log + ".lock");
                 break;
         }
     }

@@ -23,6 +23,8 @@ public sealed class OutputScanTests : IDisposable
             ("""{"id":"batch_req_123","custom_id":"r","response":{"status_code":200,"request_id":"req_123","body":{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello","error":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":22}}},"error":null}""", true, false),
             ("""{"id":"batch_req_124","custom_id":"r","response":{"status_code":400,"request_id":"req_124","body":{"error":{"message":"…","type":"invalid_request_error","param":"messages","code":null}}},"error":null}""", false, false),
             ("""{"id":"batch_req_125","custom_id":"r","response":null,"error":{"code":"batch_expired","message":"This request could not be executed."}}""", false, false),
+            ("""{"id":"batch_req_00112233445566778899aabb","custom_id":"r","response":{"status_code":200,"request_id":"KEY","body":{"choices":[]}},"error":null}""", true, true),
+            ("""{"id":"batch_req_112233445566778899aabbcc","custom_id":"r","response":{"status_code":200,"request_id":"KEY","body":{"choices":[]}},"error":null}""", true, false),
             ("""{"id":"vllm-1","custom_id":"r","response":{"status_code":200,"request_id":"vllm-batch-1","body":{"id":"cmpl-1","choices":[]}},"error":null}""", true, false),
             ("""{"id":"vllm-2","custom_id":"r","response":{"status_code":400,"request_id":"vllm-batch-2","body":null},"error":"bad"}""", false, false),
             ("""{"id":"vllm-3","custom_id":"r","response":{"status_code":400,"request_id":"vllm-batch-3","body":null},"error":{"object":"error","message":"bad","code":400}}""", false, false),
