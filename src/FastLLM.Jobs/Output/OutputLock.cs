@@ -24,7 +24,7 @@ internal sealed class OutputLock : IDisposable
     public static OutputLock Take(string output) => new(output, TakeFile(output));
 
     /// <summary>Takes the lock again if its file was deleted or replaced.</summary>
-    /// <returns>Whether it is held, or nobody can hold it where the output itself is locked too; <see langword="false"/> if another run was
+    /// <returns>Whether it is held, or no other run can, where the output itself is locked too; <see langword="false"/> if another run was
     /// faster.</returns>
     public bool TryRenew()
     {

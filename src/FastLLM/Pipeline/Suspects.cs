@@ -212,7 +212,7 @@ internal sealed class Suspects
     private bool AreEnoughAlike => _hasGoodAnswer ? _alike.Failures >= SharedFailureDetector.EnoughUnreadable
         : _alike.Same >= SharedFailureDetector.Enough || _alike.Failures >= SharedFailureDetector.EnoughOfAny;
 
-    // Before any row has a good answer, all that fail may do so for one reason, whatever each was told.
+    // Before any row has a good answer, all failures may have one reason, whatever they look like.
     private bool MayBeAlike(LlmException failure, FailureDomain domain, bool isFinal) => _hasGoodAnswer ? IsServers(failure)
         : domain == FailureDomain.Alike || (isFinal && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled));
 
