@@ -268,7 +268,7 @@ internal sealed class Suspects
         string model = OfModelText(group);
         string what = group == _alike && !_hasGoodAnswer && group.Same < SharedFailureDetector.Enough
             ? FormattableString.Invariant(
-                $"The first {group.Failures} requests have all failed, for different reasons; none has an answer that can be used. The first:")
+                $"The first {group.Failures} requests have all failed, and none has an answer that can be used. The first failure:")
             : group == _alike && IsAnswered && !_hasGoodAnswer
             ? FormattableString.Invariant($"The answers to the first {group.Failures} requests were all rejected in the same way.")
             : IsAnswered
