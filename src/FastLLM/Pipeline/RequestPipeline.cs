@@ -169,7 +169,7 @@ internal sealed class RequestPipeline<TResponse>(
             run.SharedFailures.Ended(suspicion);
         }
 
-        StopIfShared(context);
+        StopIfShared(context, hasEnded: true);
         return true;
     }
 
@@ -303,10 +303,13 @@ internal sealed class RequestPipeline<TResponse>(
             ? Outcome<TResponse>.Stopped(failure) : Outcome<TResponse>.Failed(failure, context.Suspicion);
     }
 
-    private void StopIfShared(RequestContext<TResponse> context)
+    private void StopIfShared(RequestContext<TResponse> context, bool hasEnded = false)
     {
         SharedFailureDetector detector = context.Run.SharedFailures;
-        LlmException? cause = detector.Returned(context.Ticket, context.Held, context.Run.HasMoreRows);
+
+        // Those that wait for a slot or back off may still be answered.
+        bool hasMore = context.Run.HasMoreRows || context.Run.LeftRows.UnderWay > (hasEnded ? 0 : 1);
+        LlmException? cause = detector.Returned(context.Ticket, context.Held, hasMore);
         context.Ticket = 0;
         context.Held = null;
         if (cause is not null)
