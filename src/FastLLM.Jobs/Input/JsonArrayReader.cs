@@ -145,7 +145,7 @@ internal sealed class JsonArrayReader(Stream stream, bool reusesRows) : RowText
         while (true)
         {
             ReadOnlySpan<byte> rest = _buffer.AsSpan(_start, _end - _start);
-            rest = _number == 0 && !_isOpen && rest.StartsWith("\uFEFF"u8) ? rest["\uFEFF"u8.Length..] : rest;
+            rest = _number == 0 && !_isOpen ? rest[ByteOrderMark.LengthIn(rest)..] : rest;
             int first = rest.IndexOfAnyExcept(" \t\r\n"u8);
             _lines += rest[..(first < 0 ? rest.Length : first)].Count((byte)'\n');
             _start = _end - rest.Length + (first < 0 ? rest.Length : first);

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
 
@@ -112,12 +113,12 @@ internal sealed class TableReader(Stream stream, byte separator) : IDisposable
     {
         // A BOM and one more byte: a table of only a BOM is empty.
         _at = 0;
-        int min = _begun ? 1 : "\uFEFF"u8.Length + 1;
+        int min = _begun ? 1 : ByteOrderMark.Bytes.Length + 1;
         _end = await stream.ReadAtLeastAsync(_buffer, min, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         if (!_begun)
         {
             _begun = true;
-            _at = _buffer.AsSpan(0, _end).StartsWith("\uFEFF"u8) ? "\uFEFF"u8.Length : 0;
+            _at = ByteOrderMark.LengthIn(_buffer.AsSpan(0, _end));
         }
 
         return _end > _at;

@@ -1,3 +1,4 @@
+using FastLLM.Json;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
@@ -48,7 +49,7 @@ internal static class OutputScan
                 }
 
                 int next = lineFeed < 0 ? end : scanned + lineFeed + 1;
-                int bom = offset + start == 0 && buffer.AsSpan(0, next).StartsWith("\uFEFF"u8) ? "\uFEFF"u8.Length : 0;
+                int bom = offset + start == 0 ? ByteOrderMark.LengthIn(buffer.AsSpan(0, next)) : 0;
                 if (buffer.AsSpan(start, next - start).ContainsAnyExcept(" \t\r\n"u8))
                 {
                     yield return OutputLine.Read(buffer.AsSpan(start + bom, next - start - bom), offset + start + bom, next - start - bom);

@@ -1,4 +1,5 @@
 using FastLLM.Diagnostics;
+using FastLLM.Json;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
@@ -77,7 +78,7 @@ internal static class TornTail
 
         byte[] line = new byte[end - start];
         ReadExactly(file, line, start);
-        ReadOnlySpan<byte> json = start == 0 && line.AsSpan().StartsWith("\uFEFF"u8) ? line.AsSpan("\uFEFF"u8.Length) : line;
+        ReadOnlySpan<byte> json = start == 0 ? line.AsSpan(ByteOrderMark.LengthIn(line)) : line;
         return !OutputLine.Read(json, start, line.Length).IsDamaged;
     }
 

@@ -93,7 +93,7 @@ internal sealed class LineReader(Stream stream) : IDisposable
         if (!_begun)
         {
             _begun = true;
-            line = line.Span.StartsWith("\uFEFF"u8) ? line["\uFEFF"u8.Length..] : line;
+            line = line[ByteOrderMark.LengthIn(line.Span)..];
         }
 
         return line.Span is [.., (byte)'\r'] ? line[..^1] : line;

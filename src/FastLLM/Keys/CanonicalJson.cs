@@ -22,8 +22,6 @@ internal sealed class CanonicalJson
     private readonly CanonicalMembers _members = new();
     private readonly (int FirstMember, int Start)[] _objects = new (int, int)[MaxDepth];
 
-    private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
-
     /// <summary>Appends the canonical form of a body.</summary>
     /// <param name="output">The buffer to append to. After an exception it holds a part.</param>
     /// <param name="utf8Body">One JSON object.</param>
@@ -35,7 +33,7 @@ internal sealed class CanonicalJson
             throw InvalidUtf8(utf8Body);
         }
 
-        int skipped = utf8Body.StartsWith(ByteOrderMark) ? ByteOrderMark.Length : 0;
+        int skipped = ByteOrderMark.LengthIn(utf8Body);
         ReadOnlySpan<byte> body = utf8Body[skipped..];
         output.EnsureFree(body.Length);
         _members.Begin(output);

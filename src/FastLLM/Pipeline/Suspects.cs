@@ -265,18 +265,22 @@ internal sealed class Suspects
             return first.AsCause(first.Message);
         }
 
+        return first.AsCause($"{What(group)} {first.Message}");
+    }
+
+    private string What(SuspectGroup group)
+    {
         string model = OfModelText(group);
-        string what = group == _alike && !_hasGoodAnswer && group.Same < SharedFailureDetector.Enough
-            ? FormattableString.Invariant(
-                $"The first {group.Failures} requests have all failed, and none has an answer that can be used. The first failure:")
-            : group == _alike && IsAnswered && !_hasGoodAnswer
-            ? FormattableString.Invariant($"The answers to the first {group.Failures} requests were all rejected in the same way.")
-            : IsAnswered
-            ? FormattableString.Invariant(
-                $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.")
-            : FormattableString.Invariant(
-                $"The first {group.Failures} requests{model} were all refused in the same way, and none was answered.");
-        return first.AsCause($"{what} {first.Message}");
+        bool isFirst = group == _alike && !_hasGoodAnswer;
+        FormattableString what = (isFirst, IsAnswered) switch
+        {
+            (true, _) when group.Same < SharedFailureDetector.Enough =>
+                $"The first {group.Failures} requests have all failed, and none has an answer that can be used. The first failure:",
+            (true, true) => $"The answers to the first {group.Failures} requests were all rejected in the same way.",
+            (_, true) => $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.",
+            _ => $"The first {group.Failures} requests{model} were all refused in the same way, and none was answered.",
+        };
+        return FormattableString.Invariant(what);
     }
 
     private static string OfModelText(SuspectGroup group) => group.Model is { Length: > 0 } model ? $" of the model \"{model}\"" : "";

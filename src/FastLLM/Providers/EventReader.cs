@@ -167,15 +167,14 @@ internal sealed class EventReader : IDisposable
     {
         if (!_hasBegun)
         {
-            ReadOnlySpan<byte> mark = "\uFEFF"u8;
-            ReadOnlySpan<byte> begin = _buffer.AsSpan(0, Math.Min(_end, mark.Length));
-            if (begin.Length < mark.Length && mark.StartsWith(begin) && !_hasEnded)
+            ReadOnlySpan<byte> begin = _buffer.AsSpan(0, _end);
+            if (ByteOrderMark.MayFollow(begin) && !_hasEnded)
             {
                 return false;
             }
 
             _hasBegun = true;
-            _line = begin.SequenceEqual(mark) ? mark.Length : 0;
+            _line = ByteOrderMark.LengthIn(begin);
         }
 
         return true;

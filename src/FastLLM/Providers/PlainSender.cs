@@ -64,8 +64,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
     /// it.</summary>
     public Reply<LlmResponse> Accept(in Send send, HttpResponseMessage response, ReadOnlyMemory<byte> bytes)
     {
-        ReadOnlySpan<byte> mark = "\uFEFF"u8;
-        bytes = bytes.Span.StartsWith(mark) ? bytes[mark.Length..] : bytes;
+        bytes = bytes[ByteOrderMark.LengthIn(bytes.Span)..];
         if (send.Attempt is { WantsHeaders: true } attempt)
         {
             observe(response.Headers, attempt);

@@ -109,13 +109,12 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
     // The content type is ignored: some servers send events as plain text, others errors as an event stream.
     private static Form FormOf(ReadOnlySpan<byte> begin)
     {
-        ReadOnlySpan<byte> mark = "\uFEFF"u8;
-        if (begin.Length < mark.Length && mark.StartsWith(begin))
+        if (ByteOrderMark.MayFollow(begin))
         {
             return Form.NotKnown;
         }
 
-        begin = (begin.StartsWith(mark) ? begin[mark.Length..] : begin).TrimStart(" \t\r\n"u8);
+        begin = begin[ByteOrderMark.LengthIn(begin)..].TrimStart(" \t\r\n"u8);
         return begin switch
         {
             [] => Form.NotKnown,

@@ -16,11 +16,7 @@ internal static class RequestBody
     /// <summary>Reads a bare body or a batch line, and throws if a parameter is out of range.</summary>
     public static LlmRequest ReadChecked(ReadOnlySpan<byte> utf8Json)
     {
-        if (utf8Json.StartsWith("\uFEFF"u8))
-        {
-            utf8Json = utf8Json["\uFEFF"u8.Length..];
-        }
-
+        utf8Json = utf8Json[ByteOrderMark.LengthIn(utf8Json)..];
         LlmRequest request = BatchLine.IsBatchLine(utf8Json)
             ? BatchLine.Read(utf8Json.ToArray()).ToRequest()
             : FromBare(utf8Json);
