@@ -28,7 +28,8 @@ internal static class AnswerText
             AddVectors(text, data);
         }
 
-        return text.Length > 0 || body.ValueKind == JsonValueKind.Undefined ? text.ToString() : body.RawText();
+        bool isKnown = body.ValueKind != JsonValueKind.Object || body.TryGetProperty("choices", out _) || body.TryGetProperty("output", out _);
+        return text.Length > 0 || isKnown ? text.ToString() : body.RawText();
     }
 
     private static void AddChoice(StringBuilder text, JsonElement choice)

@@ -51,31 +51,40 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
             return (result, null);
         }
 
-        long kept = Math.Min(result.Kept, found.Succeeded + found.Failed);
-        long answered = Math.Max(0, found.Succeeded - Math.Max(0, kept - resume.KeptFailures));
-        long failed = Math.Max(0, found.Failed - resume.KeptFailures);
-        TokenStats stats = result.Stats;
-        long cached = Math.Min(stats.CacheHits, answered);
-        result = result with
-        {
-            Kept = kept,
-            Answered = answered,
-            Failed = found.Failed,
-            Pending = missing,
-            Stats = stats with
-            {
-                RequestsCompleted = answered + failed,
-                Failed = failed,
-                CacheHits = cached,
-                Shared = Math.Min(stats.Shared, answered - cached),
-            },
-        };
+        result = Recount(result, found.Succeeded, found.Failed);
         long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
         string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");
         string why = setup.IsPipe ? "the rows of a pipe cannot be read again" : "the cache does not hold them";
         return (result, $"{what}: something else changed the file during the run, and {why}.");
 
         OutputReadBack ReadBack() => _found = OutputReadBack.Of(output.Settle(), rows, setup.Index.Count);
+    }
+
+    /// <summary>Returns the result with the counts of what is left in the output.</summary>
+    /// <param name="result">The result so far.</param>
+    /// <param name="succeeded">The number of rows that have an answer there.</param>
+    /// <param name="failed">The number of rows that have a failure there.</param>
+    public JobResult Recount(JobResult result, long succeeded, long failed)
+    {
+        long kept = Math.Min(result.Kept, succeeded + failed);
+        long answered = Math.Max(0, succeeded - Math.Max(0, kept - resume.KeptFailures));
+        long newlyFailed = Math.Max(0, failed - resume.KeptFailures);
+        TokenStats stats = result.Stats;
+        long cached = Math.Min(stats.CacheHits, answered);
+        return result with
+        {
+            Kept = kept,
+            Answered = answered,
+            Failed = failed,
+            Pending = setup.Index.Count - succeeded - failed,
+            Stats = stats with
+            {
+                RequestsCompleted = answered + newlyFailed,
+                Failed = newlyFailed,
+                CacheHits = cached,
+                Shared = Math.Min(stats.Shared, answered - cached),
+            },
+        };
     }
 
     // The rows of a pipe cannot be read again.

@@ -200,6 +200,7 @@ internal sealed class JobRun(JobSetup setup)
         {
             long rows = result.Rows - result.Pending;
             FormattableString message = $"{setup.Shape.Log} cannot be read back: {e.Message} Up to {rows:N0} of its rows may be lost.";
+            result = finish.Recount(result, succeeded: 0, failed: 0);
             if (result.Stopped is null)
             {
                 return result.StoppedByOutput(FormattableString.Invariant(message), e);

@@ -17,8 +17,21 @@ internal sealed class CostMeter(PriceTable? prices)
     public void Expect(decimal factor) => _leastFactor = Math.Max(_leastFactor, factor);
 
     /// <summary>Returns what an answer costs; <see langword="null"/> without a price or plausible usage.</summary>
-    public decimal? CostOf(Usage? usage, string? model) =>
-        usage is { IsPlausible: true } ? PriceOf(model)?.Cost(usage.WithWholeTotal()) : null;
+    /// <param name="usage">Its usage.</param>
+    /// <param name="model">The requested model.</param>
+    /// <param name="body">The answer, if it is known. If it names another model that has a price, the higher price counts.</param>
+    public decimal? CostOf(Usage? usage, string? model, ReadOnlySpan<byte> body = default)
+    {
+        if (usage is not { IsPlausible: true } || PriceOf(model) is not { } price)
+        {
+            return null;
+        }
+
+        usage = usage.WithWholeTotal();
+        decimal cost = price.Cost(usage);
+        return AnsweringModel.Other(body, model!) is { } other && prices!.TryGetBeside(model!, other, out ModelPrice? actual)
+            ? Math.Max(cost, actual.Cost(usage)) : cost;
+    }
 
     /// <summary>Returns what a failed attempt costs whose tokens the provider states; <see langword="null"/> if it states none.</summary>
     /// <remarks>An attempt of unknown outcome costs its worst case at least.</remarks>

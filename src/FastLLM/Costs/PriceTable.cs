@@ -107,11 +107,19 @@ public sealed class PriceTable
         return price is not null;
     }
 
-    private ModelPrice? Find(string model)
+    /// <summary>Looks up another model than the requested one, in the table that has the requested one and those before it: what stands
+    /// behind says nothing of what an own price is for.</summary>
+    internal bool TryGetBeside(string requested, string other, [NotNullWhen(true)] out ModelPrice? price) =>
+        FindHere(requested) is null && FindHere(other) is null && _next is not null
+            ? _next.TryGetBeside(requested, other, out price)
+            : (price = FindHere(other)) is not null;
+
+    private ModelPrice? Find(string model) => FindHere(model) ?? (_next is not null && _next.TryGet(model, out ModelPrice? price) ? price : null);
+
+    private ModelPrice? FindHere(string model)
     {
         string? bare = ModelNames.WithoutProvider(model);
-        return Named(_prices, model) ?? Named(_prices, bare) ?? Named(_withoutProvider!, model) ?? Named(_withoutProvider!, bare)
-            ?? (_next is not null && _next.TryGet(model, out ModelPrice? price) ? price : null);
+        return Named(_prices, model) ?? Named(_prices, bare) ?? Named(_withoutProvider!, model) ?? Named(_withoutProvider!, bare);
     }
 
     private static ModelPrice? Named(Dictionary<string, ModelPrice> prices, string? name)

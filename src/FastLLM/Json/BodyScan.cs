@@ -7,10 +7,15 @@ namespace FastLLM.Json;
 // Many fields because it is the result of one pass over many members.
 internal struct BodyScan
 {
-    private const int MaxDepth = 64;
+    /// <summary>How deep a body may be nested.</summary>
+    public const int MaxDepth = 64;
 
     /// <summary>The largest accepted count; sums of larger ones could overflow.</summary>
     private const long TokenUpperBound = 1_000_000_000_000;
+
+    // The longest tokens of the usual vocabularies are 128 blanks or hyphens. What is around a text is about 256 bytes.
+    private const long LongestToken = 128;
+    private const long Envelope = 256;
 
     /// <summary>Whether the body has choices with a message, a text or a finish reason (a chat or text completion; a filtered one may have
     /// no message).</summary>
@@ -37,7 +42,7 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>usage</c> object.</summary>
     public bool HasUsage;
 
-    /// <summary>Whether a token count is there, but cannot be read, or is 0 for an answer that has a text.</summary>
+    /// <summary>Whether a token count is there, but cannot be read, or is too small for the text of the answer.</summary>
     public bool IsUsageUnclear;
 
     /// <summary>Whether the tokens of the completion are stated.</summary>
@@ -67,10 +72,17 @@ internal struct BodyScan
             // To the end: the reader throws at what follows the object.
         }
 
-        // Rare, so that the text is read once more only then. A response that has ended always has an output.
-        scan.IsUsageUnclear |= scan.HasUsage && scan.CompletionTokens == 0 && scan.TotalTokens <= scan.PromptTokens
-            && (scan.StatusEnded || (scan.HasChoices && ChoiceText.Read(body) is { Length: > 0 }));
+        scan.IsUsageUnclear |= scan.HasUsage && scan.IsUsageTooLittle(body);
         return scan;
+    }
+
+    // The text is read once more only where it may be longer. A response that has ended always has an output.
+    private readonly bool IsUsageTooLittle(ReadOnlySpan<byte> body)
+    {
+        long output = Math.Max(CompletionTokens, TotalTokens - PromptTokens);
+        long most = Math.Max(output, 0) * LongestToken;
+        return (StatusEnded && most == 0)
+            || (HasChoices && (most == 0 || body.Length > most + Envelope) && ChoiceText.Read(body)?.Length > most);
     }
 
     private void ReadMember(ref Utf8JsonReader reader)

@@ -343,7 +343,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             _logger.CostUnknown(e);
         }
 
-        return _costs.CostOf(usage, model);
+        return _costs.CostOf(usage, model, response is LlmResponse answer ? answer.RawBody.Span : default);
     }
 
     // Once an outage, not once a send.

@@ -105,7 +105,12 @@ internal sealed class Suspects
         model ??= "";
         _answered ??= model;
         _otherAnswered ??= model == _answered ? null : model;
-        if (isGood)
+        if (isGood && _hasGoodAnswer)
+        {
+            // One that was under way before says nothing of what came since.
+            _alike.Contradict(ticket);
+        }
+        else if (isGood)
         {
             _hasGoodAnswer = true;
             _alike.Clear();

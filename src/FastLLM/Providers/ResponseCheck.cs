@@ -72,9 +72,30 @@ internal static class ResponseCheck
                 new LlmException(FailureKind.InvalidResponse, "The answer is compressed, which was not asked for.",
                     cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
             [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
-            [(byte)'{', ..] => Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON: {cause.Message}", response, body, cause),
+            [(byte)'{', ..] when IsCutOff(body) =>
+                Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON: {cause.Message}", response, body, cause),
+            [(byte)'{', ..] => Fault(FailureKind.InvalidResponse, JsonFault.Describe("The answer", cause), response, body, cause),
             _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),
         };
+    }
+
+    // What is valid up to its end only lacks the rest.
+    private static bool IsCutOff(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = BodyScan.MaxDepth }));
+        try
+        {
+            while (reader.Read())
+            {
+                // To the end: the reader throws at what is not valid.
+            }
+
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Gets the failure of a malformed response.</summary>

@@ -26,6 +26,39 @@ public sealed class CostMeterTests
     }
 
     [Theory]
+    [InlineData("m", 50)]
+    [InlineData("dear", 500)]
+    [InlineData("x/dear-2026-01-01", 500)]
+    [InlineData("cheap", 50)]
+    [InlineData("unknown", 50)]
+    [InlineData("listed", 50)]
+    [InlineData(null, 50)]
+    public void CostOf_AnswerOfAnotherModel_IsOfTheHigherPrice(string? answering, int cost)
+    {
+        PriceTable own = PriceTable.Create(new Dictionary<string, ModelPrice>
+        {
+            ["m"] = new() { Input = 1, Output = 2 },
+            ["dear"] = new() { Input = 10, Output = 20 },
+            ["cheap"] = new() { Input = 0.1m, Output = 0.2m },
+        });
+        PriceTable listed = PriceTable.Create(new Dictionary<string, ModelPrice> { ["listed"] = new() { Input = 100, Output = 200 } });
+        byte[] body = System.Text.Encoding.UTF8.GetBytes($$"""{"id":"x","meta":{"model":"dear"},"model":{{(answering is null ? "null" : $"\"{answering}\"")}},"choices":[]}""");
+
+        Assert.Equal(cost, new CostMeter(own.Over(listed)).CostOf(new Usage { PromptTokens = 10, CompletionTokens = 20 }, "m", body));
+    }
+
+    [Fact]
+    public void CostOf_AnswerOfAnotherModel_BothOnlyListed_IsOfTheHigherPrice()
+    {
+        PriceTable own = PriceTable.Create(new Dictionary<string, ModelPrice> { ["own"] = new() { Input = 1, Output = 1 } });
+        PriceTable listed = PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = 1, Output = 0 }, ["dear"] = new() { Input = 9, Output = 0 } });
+        var meter = new CostMeter(own.Over(listed));
+
+        Assert.Equal(90, meter.CostOf(new Usage { PromptTokens = 10, CompletionTokens = 20 }, "m", """{"model":"dear"}"""u8));
+        Assert.Equal(30, meter.CostOf(new Usage { PromptTokens = 10, CompletionTokens = 20 }, "m", """{"model":"own"}"""u8));
+    }
+
+    [Theory]
     [InlineData(400, """{"error":{"message":"filtered","code":"content_filter"},"usage":{"prompt_tokens":10,"completion_tokens":20}}""", "50")]
     [InlineData(400, """{"error":{"message":"filtered","code":"content_filter"},"usage":{"prompt_tokens":10,"completion_tokens":0,"total_tokens":10}}""", "10")]
     [InlineData(429, """{"error":{"message":"slow"},"usage":{"input_tokens":10,"output_tokens":20}}""", "50")]

@@ -1,4 +1,5 @@
 using System.Text;
+using FastLLM.Json;
 using Xunit;
 
 namespace FastLLM.Tests.Json;
@@ -37,4 +38,18 @@ public sealed class BodyScanTests
 
     private static Usage Read(string usage) => LlmResponse.FromBody(Encoding.UTF8.GetBytes(
         $$$"""{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}],"usage":{{{{usage}}}}}""")).Usage!;
+
+    [Theory]
+    [InlineData(1000, 1, true)]
+    [InlineData(1000, 6, true)]
+    [InlineData(1000, 8, false)]
+    [InlineData(100, 1, false)]
+    [InlineData(1, 0, true)]
+    [InlineData(0, 0, false)]
+    public void Read_FewerTokensThanTheTextCanHave_AreUnclear(int characters, int tokens, bool isUnclear)
+    {
+        string body = $$$"""{"choices":[{"message":{"content":"{{{new string('a', characters)}}}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":{{{tokens}}}}}""";
+
+        Assert.Equal(isUnclear, BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).IsUsageUnclear);
+    }
 }

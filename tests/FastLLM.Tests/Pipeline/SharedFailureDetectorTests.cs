@@ -192,6 +192,25 @@ public sealed class SharedFailureDetectorTests
         Assert.All(rows, row => Assert.Equal(isAnswered ? FailureScope.Request : null, row!.Scope));
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void UnreadableResponses_AfterAnswers_AreContradictedByLaterSendsOnly(bool isLater, bool holds)
+    {
+        Answer();
+        long earlier = Begin();
+        for (var i = 0; i < SharedFailureDetector.EnoughUnreadable - 1; i++)
+        {
+            Fail(Html());
+        }
+
+        _detector.Answered("m", isLater ? Begin() : earlier);
+        Fail(Html());
+
+        HeldSend? held = null;
+        Assert.Equal(!holds, _detector.TryBegin(null, "m", _started++, ref held, out _));
+    }
+
     [Fact]
     public void AnswersThatAreAllRejected_StopTheRun_ThoughTheKeyIsGood()
     {

@@ -40,6 +40,18 @@ public sealed partial class OutputReportTests : IDisposable
     }
 
     [Fact]
+    public async Task WriteAsync_EmptyAnswers_HaveNoCharactersAndNoFields()
+    {
+        (OutputReport report, _) = await MakeAsync(
+            Ok.Replace("TEXT", "", StringComparison.Ordinal),
+            """{"custom_id":"b","response":{"status_code":200,"body":{"id":"r","status":"incomplete","output":[]}},"error":null}""");
+
+        Assert.Equal(2, report.Succeeded);
+        Assert.Empty(report.AnswerFields);
+        Assert.Equal(0, report.AnswerLengths.Sum);
+    }
+
+    [Fact]
     public async Task WriteAsync_LastRecordOfARow_Counts()
     {
         (OutputReport report, string html) = await MakeAsync(
