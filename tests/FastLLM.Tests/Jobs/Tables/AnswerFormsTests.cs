@@ -16,8 +16,8 @@ public sealed class AnswerFormsTests
     public static TheoryData<string, string?, string?, string?, string> Messages => new()
     {
         { """{"content":"hi"}""", "hi", null, "hi", "hi" },
-        { """{"content":""}""", "", null, "", "*" },
-        { """{"content":null}""", null, null, null, "*" },
+        { """{"content":""}""", "", null, "", "" },
+        { """{"content":null}""", null, null, null, "" },
         { """{"content":[{"type":"text","text":"hi"},{"type":"text","text":" you"}]}""", "hi you", null, "hi you", "hi you" },
         { """{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"hi"}]}""", "hi", null, "hi", "hi" },
         { """{"content":[{"type":"thinking","thinking":"hm"},"hi"]}""", "hi", null, "hi", "hi" },
