@@ -15,10 +15,14 @@ internal sealed class Evidence
     private const double LeastRandom = 0.5;
     private const double Deviations = 2;
 
+    // Chance and answers that come together make it vary by less.
+    private const double LeastPart = 0.75;
+
     // In that time, more sends a second have a pattern.
     private const double Slow = 4;
     private const double MostIfSlow = 8;
 
+    private readonly Separation _separation = new();
     private long _first;
     private SendMark _firstRefusal;
     private SendMark _lastRefusal;
@@ -31,8 +35,8 @@ internal sealed class Evidence
 
     public int Refused { get; private set; }
 
-    /// <summary>Gets the fewest that stayed in flight after a refusal.</summary>
-    public int LeastInFlight { get; private set; }
+    /// <summary>Gets how many stayed in flight after the last refusal.</summary>
+    public int LastInFlight { get; private set; }
 
     /// <summary>Gets the sends accepted between the first and the last refusal.</summary>
     public long Accepted => Refused < 2 ? 0 : Math.Max(0, _lastRefusal.Index - _firstRefusal.Index - (Refused - 1));
@@ -65,25 +69,26 @@ internal sealed class Evidence
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
     public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
 
-    /// <summary>Gets a value indicating whether the refused sends met more others in flight than the accepted ones.</summary>
-    /// <remarks>
-    /// A limit on what is in flight separates the two. What a limit on the rate refuses meets as many as what it accepts, however many are
-    /// allowed.
-    /// </remarks>
-    public bool IsByInFlight => Refused > 0 && _counted > Refused
-        && (_refusedLevels / Refused) - ((_levels - _refusedLevels) / (_counted - Refused)) > 0.5;
+    /// <summary>Gets a value indicating whether a limit on what is in flight is seen to refuse.</summary>
+    public bool IsByInFlight => _separation.IsSeen;
+
+    /// <summary>Gets a value indicating whether no refused send met far fewer others than the rest. A limit on the rate leaves fewer and
+    /// fewer in flight.</summary>
+    public bool StaysInFlight => Refused > 0 && _leastLevel >= LeastPart * _refusedLevels / Refused;
 
     public void Start(long next)
     {
         _first = next;
         Refused = _counted = _inARow = 0;
         _levels = _refusedLevels = _squares = 0;
-        LeastInFlight = _leastLevel = int.MaxValue;
+        _separation.Start();
+        _leastLevel = int.MaxValue;
     }
 
     public void Add(in SendMark sent)
     {
         _levels += sent.InFlight;
+        _separation.Add(sent, Refused > 0);
         _counted++;
     }
 
@@ -106,7 +111,8 @@ internal sealed class Evidence
         _lastRefusal = mark;
         _refusedLevels += mark.InFlight;
         _leastLevel = Math.Min(_leastLevel, mark.InFlight);
-        LeastInFlight = Math.Min(LeastInFlight, inFlight);
+        LastInFlight = inFlight;
+        _separation.Refuse(mark);
     }
 
     /// <summary>Gets the number of settled sends.</summary>

@@ -1,7 +1,10 @@
 namespace FastLLM.RateLimiting;
 
 /// <summary>Sends only as many at once as were just taken, and sees whether refusals go away.</summary>
-internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchPhase(search)
+/// <param name="search">The search.</param>
+/// <param name="trouble">What is looked into.</param>
+/// <param name="isSecond">Whether as many as seemed to be taken at once were a little too many.</param>
+internal sealed class FewerInFlight(LawSearch search, Trouble trouble, bool isSecond = false) : SearchPhase(search)
 {
     private const double Certainty = 4;
     private const int Fewest = 8;
@@ -29,7 +32,11 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
             level = evidence.Share(Search.Sends) < well ? ShareLevel.Low : ShareLevel.High;
         }
 
-        if (level == ShareLevel.High)
+        if (level == ShareLevel.High && Search.SeesAll && !isSecond && trouble.IsALittleLess(evidence.LastInFlight))
+        {
+            Again(evidence.LastInFlight, now);
+        }
+        else if (level == ShareLevel.High)
         {
             Refute(now, trouble.Rate);
         }
@@ -49,9 +56,19 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble) : SearchP
 
     public override void Reopened(double now, in Cycle cycle)
     {
+        if (cycle.IsAboutInFlight && Search.SeesAll && !isSecond && cycle.InFlight < trouble.InFlight)
+        {
+            Again(cycle.InFlight, now);
+            return;
+        }
+
         Search.Schedule.IsRough = cycle.IsRough;
         Refute(now, cycle.Rate);
     }
+
+    // Sends that had not reached the provider yet, or answers that were still on their way, were taken for being in flight there.
+    private void Again(int inFlight, double now) =>
+        Search.Go(new FewerInFlight(Search, trouble with { InFlight = inFlight }, isSecond: true), now);
 
     private void Refute(double now, double rate) =>
         Search.Go(new FewerPerSecond(Search, trouble with { IsInFlightRefuted = true }, rate), now);

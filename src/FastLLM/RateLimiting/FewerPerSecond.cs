@@ -18,9 +18,6 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const double Slightly = 0.97;
     private const double Clearly = 0.75;
 
-    // About so many sends raise a suspicion.
-    private const int ShareKnownFrom = 100;
-
     // A probe each 5 s.
     private const double LowestRate = 0.2;
 
@@ -43,6 +40,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Evidence.Share(Search.Sends) < MostNoise
         && (Search.Pacer.Rate > Fast ? Search.Pattern.Sent < LongestPattern : JudgesGaps && Search.Evidence.MayBeRandom);
 
+    // As long as no limit is known, it must be more certain that there is one.
+    private bool IsRegular => double.IsPositiveInfinity(trouble.Before.Rate) ? Search.Pattern.IsCertainlyRegular : Search.Pattern.IsRegular;
+
     public override void Begin(double now) =>
         Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
 
@@ -64,7 +64,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         {
             EndRandom(new Cut(evidence.ShareInGaps, evidence.SentInGaps), now);
         }
-        else if (level == ShareLevel.High && Search.Pattern.IsRegular)
+        else if (level == ShareLevel.High && IsRegular)
         {
             EndWithLimit(Search.Pattern.Rate, now);
         }
@@ -81,10 +81,11 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             }
             else if (change < 0 && last is not null)
             {
-                // Clearly less is sent than was just accepted, so no limit refuses the rest.
+                // Clearly less is sent than was just accepted, so no limit refuses the rest. What was accepted before that shows nothing:
+                // it may have been saved up.
                 Search.Schedule.IsRough = false;
                 floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                EndWithLimit(trouble.IsByClosure ? rate : Math.Max(rate, trouble.Rate), now);
+                EndWithLimit(rate, now);
             }
             else
             {
@@ -96,9 +97,11 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        if (cycle.IsAboutInFlight && !trouble.IsInFlightRefuted)
+        if (cycle.IsAboutInFlight && !(trouble.IsInFlightRefuted && trouble.IsByClosure))
         {
-            Search.Go(new FewerInFlight(Search, trouble with { InFlight = cycle.InFlight, IsByClosure = true }), now);
+            // What was refuted before, if anything, was another number.
+            Trouble inFlight = trouble with { InFlight = cycle.InFlight, IsByClosure = true, IsInFlightRefuted = false };
+            Search.Go(new FewerInFlight(Search, inFlight), now);
             return;
         }
 
@@ -112,12 +115,15 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     {
         bool isAll = trouble.IsByClosure
             ? !Search.Closures.Repeats(Search.Sends.Count)
-            : cut.CompareTo(new Cut(trouble.Share, ShareKnownFrom)) >= 0;
+            : cut.CompareTo(new Cut(trouble.Share, trouble.Sent)) >= 0;
+        bool isNew = Search.Floor.Share < cut.Share / 2;
         Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
         Search.Schedule.IsRough = !isAll;
         if (isAll)
         {
-            EndWithNoise(trouble, now);
+            // What was learned while this noise was taken for a limit is dropped.
+            Limits before = isNew && !trouble.IsByClosure ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+            EndWithNoise(trouble with { Before = before }, now);
         }
         else
         {
@@ -129,6 +135,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private void EndWithLimit(double accepted, double now)
     {
         Search.Set(trouble.Before with { Rate = Math.Min(Search.Floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
+        Search.Doubt(trouble, Search.Limits);
         Search.Learned(now);
     }
 

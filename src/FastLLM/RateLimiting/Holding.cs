@@ -41,12 +41,11 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         {
             if (pattern.IsRandom)
             {
-                floor.Show(pattern.Share, pattern.Sent, now, sends.Count);
-                Search.StartEvidence();
+                EndRandom(pattern.Share, pattern.Sent, now);
             }
             else if (JudgesGaps && evidence.IsRandom)
             {
-                EndRandom(now);
+                EndRandom(evidence.ShareInGaps, evidence.SentInGaps, now);
             }
             else if (TellsRate(evidence))
             {
@@ -141,12 +140,10 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow));
 
     // What was learned while noise was taken for a limit is dropped.
-    private void EndRandom(double now)
+    private void EndRandom(double share, long sent, double now)
     {
-        (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
-        double share = evidence.ShareInGaps;
-        bool isNew = floor.Share < share / 2;
-        floor.Show(share, evidence.SentInGaps, now, Search.Sends.Count);
+        bool isNew = Search.Floor.Share < share / 2;
+        Search.Floor.Show(share, sent, now, Search.Sends.Count);
         if (isNew && Search.Pacer.IsOn)
         {
             Search.Set(Search.WithoutNoise(share, Search.Limits), now);
@@ -163,10 +160,18 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         Evidence evidence = Search.Evidence;
         Limits limits = Search.Limits;
         bool isPaced = Search.Pacer.IsOn;
-        var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
-        if (evidence.IsAboutInFlight || (Search.SeesAll && limits.IsInFlightLearnt && !isPaced && evidence.IsByInFlight))
+        var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LastInFlight, evidence.Rate)
         {
-            Search.Go(new FewerInFlight(Search, trouble), now);
+            Sent = Math.Max(evidence.Sent(Search.Sends), 1),
+        };
+        // Where a limit in flight is seen to refuse, it was no limit on the rate that was known. Where the rate is not limited, and as many
+        // as before stay in flight, that costs less to try than a rate.
+        bool isSeen = Search.SeesAll && evidence.IsByInFlight;
+        bool isLikely = Search.SeesAll && !isPaced && (limits.IsInFlightLearnt || evidence.StaysInFlight);
+        if (isSeen || isLikely || evidence.IsAboutInFlight)
+        {
+            Limits before = isSeen ? limits with { Rate = double.PositiveInfinity } : limits;
+            Search.Go(new FewerInFlight(Search, trouble with { Before = before }), now);
             return;
         }
 

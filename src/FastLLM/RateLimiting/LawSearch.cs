@@ -242,14 +242,18 @@ internal sealed class LawSearch
         {
             Trust(limits);
         }
-        else if (trouble.Share > _doubtful.Share)
+        else
         {
-            _doubtful = (limits, trouble.Share);
+            Doubt(trouble, limits);
         }
 
         Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
         Learned(now);
     }
+
+    /// <summary>The limits are right, unless the refusals that led to them were noise.</summary>
+    public void Doubt(Trouble trouble, in Limits limits) =>
+        _doubtful = trouble.Share > _doubtful.Share ? (limits, trouble.Share) : _doubtful;
 
     /// <summary>The limits have proved themselves.</summary>
     public void Trust(in Limits limits)
@@ -259,8 +263,7 @@ internal sealed class LawSearch
     }
 
     /// <summary>Gets the limits to continue with when it has turned out that refusals were noise.</summary>
-    /// <remarks>What was learned while noise was taken for a limit is worth nothing, unless far more was refused before than noise
-    /// explains.</remarks>
+    /// <remarks>What was learned while noise was taken for a limit is dropped, unless noise does not explain it.</remarks>
     /// <param name="noise">The share of noise.</param>
     /// <param name="before">The limits that held before noise was proved.</param>
     public Limits WithoutNoise(double noise, in Limits before) =>

@@ -58,13 +58,13 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         {
             // Not only what is above is refused, so that is no matter of what is in flight.
             Search.Cap.Set(_passed, _learnt);
-            End(now, 0);
+            End(now);
         }
         else if (Search.Cap.HasHeldBack ? above == ShareLevel.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
         {
             Search.Cap.Set(Search.Cap.Ceiling, false);
             _passed = Search.Cap.Ceiling;
-            End(now, 0);
+            End(now);
         }
         else if (above == ShareLevel.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Search.Sends.RefusalDelay))
         {
@@ -92,7 +92,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         if (!HasGrown || (Search.SeesAll && Search.Evidence.IsByInFlight))
         {
             Search.Cap.Set(_passed, true);
-            End(now, Calm);
+            End(now);
             return;
         }
 
@@ -112,9 +112,9 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         Search.StartEvidence();
     }
 
-    private void End(double now, double calm)
+    private void End(double now)
     {
         Search.Schedule.Tried(Search.Limits, HasGrown, now, Search.Sends.Count);
-        Search.Hold(now, calm);
+        Search.Hold(now, Search.SeesAll ? 0 : Calm);
     }
 }

@@ -98,7 +98,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     {
         if (!cycle.IsLasting)
         {
-            Keep(AcceptedRate(now), now);
+            Keep(AcceptedRate(now), _before.Rate, now);
             return;
         }
 
@@ -117,10 +117,22 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     private void Refuse(double now)
     {
         Evidence evidence = Search.Evidence;
+        var trouble = new Trouble(_before, evidence.Share(Search.Sends), false, evidence.LastInFlight, evidence.Rate)
+        {
+            Sent = Math.Max(evidence.Sent(Search.Sends), 1),
+        };
+        if (Search.SeesAll && evidence.IsByInFlight)
+        {
+            // A higher rate takes more in flight, and that is what is refused: so it was no limit on the rate before, either.
+            double known = Math.Max(AcceptedRate(now), Search.Floor.Past(_before.Rate));
+            Limits unpaced = _before with { Rate = double.PositiveInfinity };
+            Search.Go(new FewerInFlight(Search, trouble with { Before = unpaced, Rate = known }), now);
+            return;
+        }
+
         if (_passed == _before.Rate)
         {
             // Hardly more was sent than before: so it may be what was sent before that is refused, and always was.
-            var trouble = new Trouble(_before, evidence.Share(Search.Sends), false, evidence.LeastInFlight, evidence.Rate);
             Search.Schedule.IsRough = false;
             Search.Go(new FewerPerSecond(Search, trouble, Search.Floor.Past(_before.Rate)), now);
             return;
@@ -129,6 +141,10 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         // A little too much costs few refusals, and between them the limit can be measured. So it is where it has proved to be higher.
         // Otherwise what was accepted on the way was saved up before.
         double accepted = AcceptedRate(now);
+
+        // What is accepted while more is sent is all there is, even if it was taken for more before. How much that is shows little by
+        // little beside noise, and only nearly between two refusals.
+        double least = Search.Floor.IsNoisy && now > _began.At + ShortestStep ? 0 : _before.Rate;
         bool isProved = accepted > _before.Rate * Proof || _passed < _before.Rate * Little;
         if (!Search.Floor.IsNoisy && (SharesLimit || (_before.Rate > Fast && isProved)))
         {
@@ -138,13 +154,14 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             }
 
             accepted = Math.Max(accepted, Search.Floor.Before(evidence.Rate));
+            least = Math.Clamp(evidence.Accepted / evidence.Span, least * Below, least);
         }
 
         // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last
         // step that passed counts. At few sends a second, chance lets the first steps pass.
         bool isStrict = _before.Rate > Fast && evidence.Refused > 1 && _passed < _before.Rate * Little
             && Search.Floor.Before(evidence.Rate) < _before.Rate * 0.8;
-        Keep(isStrict ? _passed : accepted, now);
+        Keep(isStrict ? _passed : accepted, least, now);
     }
 
     // From one moment at which nothing was left to the next, the limit was accepted, or less. On the way up there may have been a second's
@@ -158,10 +175,10 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
             : Math.Max((accepted - Search.Floor.Past(_before.Rate)) / seconds, Search.Emptied.RateSince(_emptied)));
     }
 
-    private void Keep(double limit, double now)
+    private void Keep(double limit, double least, double now)
     {
         double below = !Search.Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
-        Search.Pacer.Set(Math.Max(Math.Min(limit * below, Search.Pacer.Rate), _before.Rate), now);
+        Search.Pacer.Set(Math.Max(Math.Min(limit * below, Search.Pacer.Rate), least), now);
         End(now, Search.Pacer.Rate > _before.Rate * Growth, Calm);
     }
 

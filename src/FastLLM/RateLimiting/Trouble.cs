@@ -16,6 +16,10 @@ internal sealed record Trouble(Limits Before, double Share, bool IsByClosure, in
     // Noise of more than that would keep closing, so it is allowed for while a closure is looked into.
     private const double LikelyAfterClosure = 0.4;
     private const double Small = 0.1;
+    private const double LeastPart = 0.75;
+
+    /// <summary>Gets the number of sends that the share was measured from.</summary>
+    public long Sent { get; init; } = 1;
 
     /// <summary>Gets a value indicating whether fewer in flight were refused as well.</summary>
     public bool IsInFlightRefuted { get; init; }
@@ -26,6 +30,9 @@ internal sealed record Trouble(Limits Before, double Share, bool IsByClosure, in
     /// <summary>Tells whether there may have been more refusals than usual by chance.</summary>
     public bool MayBeChance(NoiseFloor floor) =>
         !IsByClosure && (floor.IsNoisy || (Share < Small && double.IsPositiveInfinity(Before.Rate)));
+
+    /// <summary>Tells whether a number is only a little lower. A limit on the rate leaves far fewer in flight.</summary>
+    public bool IsALittleLess(int inFlight) => inFlight < InFlight && inFlight >= InFlight * LeastPart;
 
     /// <summary>Gets the share of refusals that is expected if a cut helps.</summary>
     public double Well(NoiseFloor floor) => IsByClosure ? Math.Max(floor.Well, WellAfterClosure) : floor.Well;

@@ -11,11 +11,14 @@ internal sealed class VirtualRun(VirtualLaw law)
     // A limiter that never lets time go on fails rather than hangs.
     private const int MaxAtOnce = 1_000_000;
 
+    private const double Compiling = 0.2;
+
     private readonly PriorityQueue<(Step Step, Send Send), double> _events = new();
     private readonly List<(double At, bool Refused)> _ends = [];
     private readonly List<double> _sends = [];
     private Random _random = new(0);
     private int _atServer;
+    private double _sendsFrom;
     private double _pausedSince = double.PositiveInfinity;
     private double _nextOffered;
     private double _nextHiccup;
@@ -60,6 +63,9 @@ internal sealed class VirtualRun(VirtualLaw law)
     /// <summary>Gets how long nothing arrives at first, as when the client's code is still being compiled.</summary>
     public double ColdStart { get; init; }
 
+    /// <summary>Gets how long the first send keeps the client from the next one. Later ones take less, as the code is compiled.</summary>
+    public double FirstSend { get; init; }
+
     public LearningLimiter Limiter { get; private set; } = null!;
 
     /// <summary>Gets what to do after each virtual second.</summary>
@@ -91,10 +97,11 @@ internal sealed class VirtualRun(VirtualLaw law)
             }
 
             double wait;
-            while ((wait = Math.Max(Limiter.Wait(now, out _), _nextOffered - now)) <= 1e-9)
+            while ((wait = Math.Max(Limiter.Wait(now, out _), Math.Max(_nextOffered, _sendsFrom) - now)) <= 1e-9)
             {
                 _sends.Add(now);
                 _nextOffered = Math.Max(_nextOffered, now - 0.02) + (1 / Offered);
+                _sendsFrom = now + (FirstSend * Math.Exp(-now / Compiling));
                 _pausedSince = double.PositiveInfinity;
                 MaxInFlight = Math.Max(MaxInFlight, Limiter.InFlight + 1);
                 var send = new Send(Limiter.Sent(now));
