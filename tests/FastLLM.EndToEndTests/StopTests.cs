@@ -53,7 +53,7 @@ public sealed class StopTests : IDisposable
         ToolResult stopped = await _tool.RunAsync("run", "in.jsonl", "--base-url", server.ApiBase, "--concurrency", "5");
 
         Assert.True(stopped.Exit == 3, stopped.Messages);
-        Assert.InRange(server.Requests.Count, 10, 15);
+        Assert.InRange(server.Requests.Count, 10, 17);
         Assert.Contains("all refused in the same way", stopped.Messages, StringComparison.Ordinal);
         Assert.False(File.Exists(_tool.PathOf("in.out.jsonl")));
 

@@ -114,14 +114,13 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
         block = BlockReason.None;
         double longest = 0;
         Longer(_day?.Wait(now) ?? 0, BlockReason.Requests, ref longest, ref block);
-        Longer(_requests?.Wait(now, 1) ?? 0, BlockReason.Requests, ref longest, ref block);
+        Longer(_requests?.Wait(now, 1, 1) ?? 0, BlockReason.Requests, ref longest, ref block);
         if (CountsTokens)
         {
-            long input = _estimate.HighInput(lease.Tokens.Demand);
-            long output = _estimate.Output(lease.Tokens.Demand);
-            Longer(_tokens?.Wait(now, input + output) ?? 0, BlockReason.Tokens, ref longest, ref block);
-            Longer(_input?.Wait(now, input) ?? 0, BlockReason.Tokens, ref longest, ref block);
-            Longer(_output?.Wait(now, output) ?? 0, BlockReason.Tokens, ref longest, ref block);
+            ((long input, long output), (long Input, long Output) expected) = Estimate(lease.Tokens.Demand);
+            Longer(_tokens?.Wait(now, input + output, expected.Input + expected.Output) ?? 0, BlockReason.Tokens, ref longest, ref block);
+            Longer(_input?.Wait(now, input, expected.Input) ?? 0, BlockReason.Tokens, ref longest, ref block);
+            Longer(_output?.Wait(now, output, expected.Output) ?? 0, BlockReason.Tokens, ref longest, ref block);
         }
 
         return longest;
@@ -131,15 +130,15 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
     public void Take(double now, RateLease lease)
     {
         _day?.Take(now);
-        lease.Tokens.OfRequests = _requests?.Take(now, 1);
+        lease.Tokens.OfRequests = _requests?.Take(now, 1, 1);
         if (CountsTokens)
         {
             lease.Tokens.GivenBack = 0;
-            lease.Tokens.Input = _estimate.HighInput(lease.Tokens.Demand);
-            lease.Tokens.Output = _estimate.Output(lease.Tokens.Demand);
-            lease.Tokens.OfTokens = _tokens?.Take(now, lease.Tokens.Input + lease.Tokens.Output);
-            lease.Tokens.OfInput = _input?.Take(now, lease.Tokens.Input);
-            lease.Tokens.OfOutput = _output?.Take(now, lease.Tokens.Output);
+            ((long input, long output), (long Input, long Output) expected) = Estimate(lease.Tokens.Demand);
+            (lease.Tokens.Input, lease.Tokens.Output) = (input, output);
+            lease.Tokens.OfTokens = _tokens?.Take(now, input + output, expected.Input + expected.Output);
+            lease.Tokens.OfInput = _input?.Take(now, input, expected.Input);
+            lease.Tokens.OfOutput = _output?.Take(now, output, expected.Output);
         }
 
         _announcer?.Took(now, 1, lease.Tokens.Input + lease.Tokens.Output, lease.Tokens.Input, lease.Tokens.Output);
@@ -168,6 +167,14 @@ internal sealed class ConfiguredLimits(RateLimits limits, TimeSpan maxDayWait, d
             // After the settlement: what is given back must not exceed what the provider says is left.
             Correct(now, lease, headers);
         }
+    }
+
+    // The most that a send may take, and what it is expected to take.
+    private ((long Input, long Output) Most, (long Input, long Output) Expected) Estimate(in TokenDemand demand)
+    {
+        (long input, long output) = (_estimate.HighInput(demand), _estimate.Output(demand));
+        long expected = _countsAllowance ? output : Math.Min(output, _estimate.ExpectedOutput(demand));
+        return ((input, output), (Math.Min(input, _estimate.Input(demand)), expected));
     }
 
     // What was set aside becomes what the send took.

@@ -20,15 +20,22 @@ internal sealed class MinuteLimit(
     /// <summary>Gets the permits of this process where others share the limit; then they take the place of the pace.</summary>
     public Permits? Permits { get; } = isShared ? new Permits() : null;
 
-    /// <summary>Returns how long until this much may be taken; infinite if sends must first be written or end.</summary>
-    public double Wait(double now, double cost) => Math.Max(Permits?.Wait(now, cost) ?? _pace.Wait(now, cost), _window.Wait(now, cost));
+    /// <summary>Returns how long until a send may go; infinite if others must first be written or end.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="most">The most that it may take, which no minute may pass.</param>
+    /// <param name="expected">What it is expected to take, by which sends are paced: paced by the most, they would be too few.</param>
+    public double Wait(double now, double most, double expected) =>
+        Math.Max(Permits?.Wait(now, most) ?? _pace.Wait(now, expected), _window.Wait(now, most));
 
-    /// <summary>Sets this much aside for a send.</summary>
-    public TokenLedger.Entry Take(double now, double cost)
+    /// <summary>Sets aside what a send may take.</summary>
+    /// <inheritdoc cref="Wait"/>
+    public TokenLedger.Entry Take(double now, double most, double expected)
     {
-        _window.Reserve(cost);
-        Permits?.Take(now, cost);
-        return _pace.Take(now, cost);
+        _window.Reserve(most);
+        Permits?.Take(now, most);
+        TokenLedger.Entry entry = _pace.Take(now, expected);
+        entry.Reserved = most;
+        return entry;
     }
 
     /// <summary>Notes that the send was written.</summary>
@@ -36,7 +43,7 @@ internal sealed class MinuteLimit(
     {
         if (entry.Place == MinuteWindow.NotSent && !entry.IsSettled)
         {
-            entry.Place = _window.Place(now, entry.Cost);
+            entry.Place = _window.Place(now, entry.Reserved);
         }
     }
 
@@ -44,13 +51,15 @@ internal sealed class MinuteLimit(
     public void Settle(double now, TokenLedger.Entry entry, double cost)
     {
         Sent(now, entry);
-        _window.Change(entry.Place, cost - entry.Cost);
-        if (cost > entry.Cost)
+        double more = cost - entry.Reserved;
+        _window.Change(entry.Place, more);
+        if (more > 0)
         {
             // What is given back reaches others with the next report; until then it must not be used here, in case there is none.
-            Permits?.Use(cost - entry.Cost);
+            Permits?.Use(more);
         }
 
+        entry.Reserved = cost;
         _pace.Settle(entry, cost);
     }
 

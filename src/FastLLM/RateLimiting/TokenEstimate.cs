@@ -28,6 +28,8 @@ internal sealed class TokenEstimate
     private double _bytes = FirstBytesPerToken * FirstTokens;
     private double _tokens = FirstTokens;
     private readonly double[] _highest = new double[Octaves * Shares];
+    private double _allowed = FirstOutput;
+    private double _taken = FirstOutput;
     private int _seen;
     private long _longest;
 
@@ -48,6 +50,10 @@ internal sealed class TokenEstimate
     /// <summary>The output to set aside: what is allowed, or what nineteen of twenty answers stay within.</summary>
     public long Output(in TokenDemand demand) => demand.MaxOutput ?? (_seen < Enough ? Math.Max(FirstOutput, _longest) : HighOutput());
 
+    /// <summary>The output to expect: the part of what is allowed that answers take on average.</summary>
+    public long ExpectedOutput(in TokenDemand demand) =>
+        demand.MaxOutput is { } most ? (long)Math.Ceiling(most * _taken / _allowed) : Output(demand);
+
     public void Learn(in TokenDemand demand, Usage usage)
     {
         if (usage.PromptTokens > 0 && demand.Bytes > 0)
@@ -59,7 +65,12 @@ internal sealed class TokenEstimate
             highest = Math.Max(perByte, highest + ((perByte - highest) * Forget));
         }
 
-        if (demand.MaxOutput is null && usage.CompletionTokens >= 0)
+        if (demand.MaxOutput is { } most)
+        {
+            _allowed = (_allowed * Keep) + most;
+            _taken = (_taken * Keep) + Math.Clamp(usage.CompletionTokens, 0, most);
+        }
+        else if (usage.CompletionTokens >= 0)
         {
             for (var i = 0; i < Places; i++)
             {

@@ -80,6 +80,9 @@ internal sealed class TokenLedger(long perMinute, double burst = TokenBucket.Hal
 
         public double Cost { get; set; }
 
+        /// <summary>Gets or sets what counts of it in the <see cref="MinuteWindow"/>: the most that it may take, until it is settled.</summary>
+        public double Reserved { get; set; }
+
         public double LeastFullAt { get; init; } = double.NegativeInfinity;
 
         public bool IsSettled { get; set; }

@@ -67,8 +67,8 @@ public static class FaultCases
         yield return Always("F24", "null", Fault.Respond(200, "null"), FailureKind.InvalidResponse);
         yield return Always("F24", "JSON that breaks off", Fault.Respond(200, """{"choices":["""), FailureKind.IncompleteResponse);
         yield return Always("F24", "no finish_reason", Fault.Respond(200, """{"choices":[{"index":0,"message":{"content":"x"}}]}"""), FailureKind.IncompleteResponse);
-        yield return Always("F24", "depth 1000", Fault.Respond(200, """{"choices":""" + new string('[', 1000) + new string(']', 1000) + "}"), FailureKind.IncompleteResponse);
-        yield return Always("F24", "NaN", Fault.Respond(200, """{"choices":NaN}"""), FailureKind.IncompleteResponse);
+        yield return Always("F24", "depth 1000", Fault.Respond(200, """{"choices":""" + new string('[', 1000) + new string(']', 1000) + "}"), FailureKind.InvalidResponse);
+        yield return Always("F24", "NaN", Fault.Respond(200, """{"choices":NaN}"""), FailureKind.InvalidResponse);
     }
 
     private static IEnumerable<FaultCase> Refusals() =>
@@ -92,7 +92,7 @@ public static class FaultCases
         Row("F23", "404 page", 404, "404 page not found", FailureKind.NotFound),
         new("F23", "400 that should be retried", Fault.Respond(400, "{}", ("x-should-retry", "true"))) { Sends = 2 },
         new("F23", "500 that should not be retried") { Otherwise = Fault.Respond(500, "{}", ("x-should-retry", "false")), Kind = FailureKind.ServerError },
-        new("F23", "the same 400 for every row") { Rows = 500, Otherwise = Fault.Respond(400, """{"error":{"message":"Unknown parameter: 'x'","code":"unknown_parameter"}}"""), Kind = FailureKind.InvalidRequest, Sends = 10, MaxSends = 12, Stops = true },
+        new("F23", "the same 400 for every row") { Rows = 500, Otherwise = Fault.Respond(400, """{"error":{"message":"Unknown parameter: 'x'","code":"unknown_parameter"}}"""), Kind = FailureKind.InvalidRequest, Sends = 10, MaxSends = 14, Stops = true },
     ];
 
     private static IEnumerable<FaultCase> InOk() =>

@@ -102,9 +102,9 @@ internal sealed class VirtualPermits(long perMinute, int seed)
             }
 
             double wait = double.PositiveInfinity;
-            while (busy(now) && (wait = _limit.Wait(now + _skew, _cost)) == 0)
+            while (busy(now) && (wait = _limit.Wait(now + _skew, _cost, _cost)) == 0)
             {
-                TokenLedger.Entry entry = _limit.Take(now + _skew, _cost);
+                TokenLedger.Entry entry = _limit.Take(now + _skew, _cost, _cost);
                 double cost = _cost;
                 double written = now + (0.02 * all._random.NextDouble());
                 all._events.Enqueue(

@@ -29,6 +29,10 @@ public sealed class StrictMinuteTests
             static random => random.Next(4) == 0 ? (-random.Next(40, 800), 1.1, 50, 50) : (random.Next(40, 2000), 4.3, 50, 50)
         },
         { "answers of unknown length", new() { TokensPerMinute = 120_000 }, 0.5, static random => (400, 4, null, random.Next(50, 100)) },
+        {
+            "kinds of text in turn, answers shorter than allowed", new() { TokensPerMinute = 60_000 }, 3,
+            static random => s_turn++ % 2 == 0 ? (-random.Next(150, 700), 1.1, 200, random.Next(20, 200)) : (random.Next(600, 2800), 4.3, 200, random.Next(20, 200))
+        },
         { "a third of the limit each", new() { TokensPerMinute = 60_000 }, 2, static _ => (4_000, 4, 19_000, 18_800) },
         {
             "rows long in prompt or in answer", new() { InputTokensPerMinute = 60_000, OutputTokensPerMinute = 60_000 }, 0.5,
@@ -50,6 +54,18 @@ public sealed class StrictMinuteTests
 
         model.AssertNoOverrun(name);
         Assert.True(model.Share(Seconds) >= 0.97, $"{name}: {model.Share(Seconds):P2} used");
+    }
+
+    /// <summary>Twelve in flight may take 15,000 tokens, and take 5,000: no minute may pass the limit if they did.</summary>
+    [Fact]
+    public void AnswersFarShorterThanAllowed_LeaveUnusedOnlyWhatThoseInFlightMayTake()
+    {
+        using var model = new StrictModel(
+            new RateLimits { TokensPerMinute = 60_000 }, 5, static random => (800, 4, 1_000, random.Next(100, 300)), seed: 7);
+        model.Run(Seconds);
+
+        model.AssertNoOverrun("short answers");
+        Assert.True(model.Share(Seconds) >= 0.8, $"{model.Share(Seconds):P2} used");
     }
 
     [Fact]
