@@ -140,6 +140,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     // A request that waits for the provider to be up again does not keep its run from ending.
     private async ValueTask EnterAgainAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
     {
+        bool wasDown = context.Lease.Rate.WasDown;
         using var alone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         ValueTask entering = EnterAsync(context, alone.Token);
         if (entering.IsCompleted)
@@ -148,11 +149,23 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             return;
         }
 
+        // Otherwise as many rows as have slots would keep all others from being read, which may be answered.
+        if (wasDown)
+        {
+            context.Run.Workers.Pause();
+        }
+
         Task entered = entering.AsTask();
         if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
             && RetryPolicy.IsLeftAlone(context.Circumstances()))
         {
             await alone.CancelAsync().ConfigureAwait(false);
+        }
+
+        await entered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (wasDown)
+        {
+            context.Run.Workers.Resume();
         }
 
         await entered.ConfigureAwait(false);
