@@ -9,6 +9,9 @@ internal sealed class HeldSends(Func<double> random)
 {
     private readonly List<HeldSend> _held = [];
 
+    /// <summary>Gets how many requests wait.</summary>
+    public int Count => _held.Count;
+
     /// <summary>Gets a value indicating whether no request waits.</summary>
     public bool IsEmpty => _held.Count == 0;
 
@@ -21,7 +24,7 @@ internal sealed class HeldSends(Func<double> random)
     /// <summary>Adds a request.</summary>
     /// <param name="model">Its model.</param>
     /// <param name="started">When its row was read, as a timestamp.</param>
-    /// <param name="isSuspected">Whether a send of it has failed: then it tells little as a probe.</param>
+    /// <param name="isSuspected">Whether a send of it has failed: as a probe it shows little.</param>
     public HeldSend Add(string? model, long started, bool isSuspected)
     {
         var held = new HeldSend(model, started, isSuspected, lot: random());
@@ -54,13 +57,6 @@ internal sealed class HeldSends(Func<double> random)
         return probes.Count > 0;
     }
 
-    private static IEnumerable<HeldSend> Ordered(IEnumerable<HeldSend> held)
-    {
-        HeldSend last = held.OrderBy(static one => one.IsSuspected).ThenByDescending(static one => one.Started).First();
-        return held.OrderByDescending(one => one == last).ThenBy(static one => one.IsSuspected).ThenBy(static one => one.Lot)
-            .ThenByDescending(static one => one.Started);
-    }
-
     /// <summary>Notes that a request no longer waits, or that the probe was answered, has failed, or was not sent after all. Later calls do
     /// nothing.</summary>
     public void Leave(HeldSend held)
@@ -82,6 +78,13 @@ internal sealed class HeldSends(Func<double> random)
         }
 
         _held.Clear();
+    }
+
+    private static IEnumerable<HeldSend> Ordered(IEnumerable<HeldSend> held)
+    {
+        List<HeldSend> drawn = [.. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Started)];
+        HeldSend last = drawn.MaxBy(static one => (!one.IsSuspected, one.Started))!;
+        return drawn.Where(one => one != last).Prepend(last);
     }
 }
 

@@ -4,15 +4,26 @@ namespace FastLLM.Pipeline;
 /// suspects.</summary>
 /// <remarks>Not safe for concurrent use: the lock of the <see cref="SharedFailureDetector"/> guards it.</remarks>
 /// <param name="time">The clock.</param>
-/// <param name="readAhead">Called when enough rows were read ahead, without the lock.</param>
-internal sealed class ProbeRound(TimeProvider time, Action readAhead)
+/// <param name="later">Runs an action after all workers that are ready. Timers come first on a busy machine, so that few rows would have
+/// been read, all of them next to those that failed.</param>
+/// <param name="readAhead">Called without the lock while rows are read ahead: <see cref="TryEndReading"/> says whether they are
+/// enough.</param>
+internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action readAhead)
 {
-    /// <summary>How long rows are read ahead.</summary>
+    /// <summary>How long rows are read ahead, at least.</summary>
     public static readonly TimeSpan ReadAheadTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long no row comes until it is taken that none will.</summary>
+    public static readonly TimeSpan PauseOfSource = TimeSpan.FromMilliseconds(100);
+
+    // A source that gives one row after the other is not waited for longer than five seconds.
+    private const int MaxPauses = 41;
 
     private ITimer? _timer;
     private SuspectGroup? _group;
     private bool _isProlonged;
+    private int _pauses;
+    private int _heldBefore;
 
     /// <summary>Gets a value indicating whether rows are being read ahead.</summary>
     public bool IsReadingAhead { get; private set; }
@@ -23,28 +34,57 @@ internal sealed class ProbeRound(TimeProvider time, Action readAhead)
     /// <summary>Begins a round, or prolongs the time in which rows are read ahead.</summary>
     public void ReadAhead()
     {
-        _timer?.Dispose();
-        _timer = time.CreateTimer(static call => ((Action)call!)(), readAhead, ReadAheadTime, Timeout.InfiniteTimeSpan);
+        Wait(ReadAheadTime - PauseOfSource);
         _isProlonged &= IsReadingAhead;
-        (IsReadingAhead, _group) = (true, null);
+        (IsReadingAhead, _group, _pauses, _heldBefore) = (true, null, 0, 0);
+    }
+
+    /// <summary>Returns whether the time has passed and no more rows come. If not, it is asked again after a pause.</summary>
+    /// <param name="held">How many requests are held now.</param>
+    public bool TryEndReading(int held)
+    {
+        bool isStill = _pauses++ > 0 && held == _heldBefore;
+        if (isStill || _pauses > MaxPauses)
+        {
+            return true;
+        }
+
+        _heldBefore = held;
+        Wait(PauseOfSource);
+        return false;
     }
 
     /// <summary>Returns whether the time in which rows are read ahead may be prolonged for better probes, which it may once.</summary>
     public bool TryProlong() => !_isProlonged && (_isProlonged = true);
 
     /// <summary>Notes that the rows that were read ahead are probes of a group now.</summary>
-    public void Probe(SuspectGroup group) => (IsReadingAhead, _group) = (false, group);
+    public void Probe(SuspectGroup group)
+    {
+        Stop();
+        (IsReadingAhead, _group) = (false, group);
+    }
 
     /// <summary>Ends the round.</summary>
     /// <param name="group">A group.</param>
     /// <returns>Whether the probes were those of the group.</returns>
     public bool End(SuspectGroup? group = null)
     {
+        Stop();
         bool isProbed = group is not null && _group == group;
         (IsReadingAhead, _group) = (false, null);
         return isProbed;
     }
 
-    /// <summary>Stops the clock of the round: no other one begins.</summary>
-    public void Stop() => _timer?.Dispose();
+    /// <summary>Stops the clock of the round.</summary>
+    public void Stop()
+    {
+        _timer?.Dispose();
+        _timer = null;
+    }
+
+    private void Wait(TimeSpan duration)
+    {
+        Stop();
+        _timer = time.CreateTimer(_ => later(readAhead), null, duration, Timeout.InfiniteTimeSpan);
+    }
 }

@@ -7,9 +7,11 @@ namespace FastLLM.Pipeline;
 /// <remarks>
 /// <para>A row that fails for a reason that others may share is suspected. It has failed on its own if a send that began later is answered,
 /// for a reason of a model: by that model, or by another one. If <see cref="Enough"/> rows are suspected of the same, sends (for a reason
-/// of a model: of that model) are held until what was in flight has returned, and a few of the held rows, as far from the failed ones as
-/// can be, are sent as probes. If none is answered, the run stops and its rows stay pending; a model's rows are not sent any more, and
-/// the others continue.</para>
+/// of a model: of that model) are held until what was in flight has returned, and a few of the held rows, the one read last and others
+/// that are drawn, are sent as probes. If none is answered, the run stops and its rows stay pending; a model's rows are not sent any more,
+/// and the others continue.</para>
+/// <para>Until any row has an answer that can be used, failures for reasons of their own are suspected too
+/// (<see cref="EnoughOfAny"/>).</para>
 /// <para>While no row is suspected, a send costs two increments and a few reads. Safe for concurrent use.</para>
 /// </remarks>
 internal sealed class SharedFailureDetector
@@ -51,13 +53,14 @@ internal sealed class SharedFailureDetector
     /// <param name="stopsIfAlike">Whether failures stop the run that are neither the account's nor a model's.</param>
     /// <param name="time">The clock.</param>
     /// <param name="random">Draws probes: random numbers, 0 ≤ random &lt; 1.</param>
-    public SharedFailureDetector(bool stopsIfAlike, TimeProvider time, Func<double>? random = null)
+    /// <param name="later">Runs an action after all workers that are ready.</param>
+    public SharedFailureDetector(bool stopsIfAlike, TimeProvider time, Func<double>? random = null, Action<Action>? later = null)
     {
         _stopsIfAlike = stopsIfAlike;
         _held = new HeldSends(random ?? Jitter.Next);
         Time = time;
         _outage = new OutageWatch(time);
-        _round = new ProbeRound(time, SendProbes);
+        _round = new ProbeRound(time, later ?? Queue, SendProbes);
     }
 
     /// <summary>Creates a detector that decides nothing, for runs of one row: any number of them may share it.</summary>
@@ -283,7 +286,7 @@ internal sealed class SharedFailureDetector
     {
         lock (_gate)
         {
-            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group)
+            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group || !_round.TryEndReading(_held.Count))
             {
                 return;
             }
@@ -305,6 +308,9 @@ internal sealed class SharedFailureDetector
             Update();
         }
     }
+
+    private static void Queue(Action action) =>
+        ThreadPool.QueueUserWorkItem(static queued => ((Action)queued!)(), action);
 
     // Of a model, those sends are awaited that had begun when its rows were held: others begin meanwhile.
     private bool HaveReturned(SuspectGroup group) => group == _awaited ? !_sends.IsEarlier : !_sends.IsAny;

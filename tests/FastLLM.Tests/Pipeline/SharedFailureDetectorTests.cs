@@ -13,7 +13,8 @@ public sealed class SharedFailureDetectorTests
     private readonly Queue<double> _lots = new();
     private long _started;
 
-    public SharedFailureDetectorTests() => _detector = new SharedFailureDetector(stopsIfAlike: true, _time, () => _lots.TryDequeue(out double lot) ? lot : 0.5);
+    public SharedFailureDetectorTests() => _detector = new SharedFailureDetector(
+        stopsIfAlike: true, _time, () => _lots.TryDequeue(out double lot) ? lot : 0.5, static now => now());
 
     [Fact]
     public void TenEqualRefusals_WhenProbesFailToo_StopTheRun()
@@ -128,6 +129,25 @@ public sealed class SharedFailureDetectorTests
         _time.Advance(ProbeRound.ReadAheadTime);
 
         Assert.Equal((true, false), (first.Released.IsCompleted, last.Released.IsCompleted));
+    }
+
+    [Theory]
+    [InlineData(4, 4)]
+    [InlineData(60, 41)]
+    public void Rows_ThatComeOneAfterTheOther_AreReadOn_ForFiveSecondsAtMost(int rows, int read)
+    {
+        FailMany(10);
+        _time.Advance(ProbeRound.ReadAheadTime - ProbeRound.PauseOfSource);
+        List<HeldSend> held = [];
+        for (var i = 0; i < rows && !held.Exists(static one => one.Released.IsCompleted); i++)
+        {
+            held.Add(Hold());
+            _time.Advance(ProbeRound.PauseOfSource);
+        }
+
+        _time.Advance(ProbeRound.PauseOfSource);
+        Assert.True(held[^1].Released.IsCompleted);
+        Assert.Equal(read, held.Count);
     }
 
     [Fact]
@@ -491,7 +511,7 @@ public sealed class SharedFailureDetectorTests
         for (var seed = 0; seed < 1000; seed++)
         {
             var random = new Random(seed);
-            var detector = new SharedFailureDetector(stopsIfAlike: true, _time);
+            var detector = new SharedFailureDetector(stopsIfAlike: true, _time, later: static now => now());
             List<SimulatedRow> sending = [], waiting = [], held = [];
             double bad = random.NextDouble();
             LlmException failure = AnyFailure();
