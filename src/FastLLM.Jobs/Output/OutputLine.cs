@@ -22,7 +22,7 @@ internal ref struct OutputLine
     private string? _customId;
     private ReadOnlySpan<byte> _id;
     private RequestKey? _key;
-    private RequestKey? _requestId;
+    private ReadOnlySpan<byte> _requestId;
     private decimal? _cost;
     private bool _hasOutcome;
     private bool _hasError;
@@ -83,7 +83,7 @@ internal ref struct OutputLine
         else if (_reader.TextIs("id"u8))
         {
             _reader.Read();
-            _id = _reader.TokenType == JsonTokenType.String ? _reader.ValueSpan : default;
+            _id = StringOrNone();
             _reader.Skip();
         }
         else if (_reader.TextIs("response"u8))
@@ -119,7 +119,7 @@ internal ref struct OutputLine
             else if (_reader.TextIs("request_id"u8))
             {
                 _reader.Read();
-                _requestId = ReadKey();
+                _requestId = StringOrNone();
                 _reader.Skip();
             }
             else if (_reader.TextIs("body"u8))
@@ -206,7 +206,7 @@ internal ref struct OutputLine
             if (_reader.TextIs("key"u8))
             {
                 _reader.Read();
-                _key = ReadKey();
+                _key = KeyOf(StringOrNone());
             }
             else if (_reader.TextIs("cost"u8))
             {
@@ -224,17 +224,18 @@ internal ref struct OutputLine
         }
     }
 
-    private RequestKey? ReadKey()
+    private readonly ReadOnlySpan<byte> StringOrNone() => _reader.TokenType == JsonTokenType.String ? _reader.ValueSpan : default;
+
+    private static RequestKey? KeyOf(ReadOnlySpan<byte> text)
     {
         Span<byte> digest = stackalloc byte[RequestKey.Size];
-        return _reader.TokenType == JsonTokenType.String && _reader.ValueSpan.Length == 2 * RequestKey.Size
-            && Convert.FromHexString(_reader.ValueSpan, digest, out _, out _) == OperationStatus.Done
+        return text.Length == 2 * RequestKey.Size && Convert.FromHexString(text, digest, out _, out _) == OperationStatus.Done
             ? RequestKey.FromBytes(digest)
             : null;
     }
 
     // Records of FastLLM have it there, too: the member that holds it can be omitted.
-    private readonly RequestKey? KeyInIds() => _requestId is { } key && OutputRecord.IdOf(key.ToString()) is var id
+    private readonly RequestKey? KeyInIds() => KeyOf(_requestId) is { } key && OutputRecord.IdOf(key.ToString()) is var id
         && _id.Length == id.Length && Encoding.UTF8.GetString(_id) == id ? key : null;
 
     // Called first at the name of a member whose value may be an object, then at the end of each value of that object.

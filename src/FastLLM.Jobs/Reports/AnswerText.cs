@@ -28,7 +28,8 @@ internal static class AnswerText
             AddVectors(text, data);
         }
 
-        bool isKnown = body.ValueKind != JsonValueKind.Object || body.TryGetProperty("choices", out _) || body.TryGetProperty("output", out _);
+        bool isKnown = body.ValueKind != JsonValueKind.Object
+            || body.TryGetProperty("choices", out _) || body.TryGetProperty("output", out _);
         return text.Length > 0 || isKnown ? text.ToString() : body.RawText();
     }
 

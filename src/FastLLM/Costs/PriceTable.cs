@@ -25,7 +25,7 @@ public sealed class PriceTable
 
     private readonly Dictionary<string, ModelPrice> _prices;
     private readonly Dictionary<string, ModelPrice?> _withoutProvider = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, ModelPrice?> _found = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ModelPrice?> _foundHere = new(StringComparer.Ordinal);
     private readonly PriceTable? _next;
 
     private PriceTable(Dictionary<string, ModelPrice> prices, DateOnly? date, PriceTable? next)
@@ -95,16 +95,8 @@ public sealed class PriceTable
             return false;
         }
 
-        if (!_found.TryGetValue(model, out price))
-        {
-            price = Find(model);
-            if (_found.Count < MaxRemembered)
-            {
-                _found.TryAdd(model, price);
-            }
-        }
-
-        return price is not null;
+        price = FindHere(model);
+        return price is not null || (_next is not null && _next.TryGet(model, out price));
     }
 
     /// <summary>Looks up another model than the requested one, in the table that has the requested one and those before it: what stands
@@ -114,12 +106,20 @@ public sealed class PriceTable
             ? _next.TryGetBeside(requested, other, out price)
             : (price = FindHere(other)) is not null;
 
-    private ModelPrice? Find(string model) => FindHere(model) ?? (_next is not null && _next.TryGet(model, out ModelPrice? price) ? price : null);
-
+    // Every request asks: names are taken apart once.
     private ModelPrice? FindHere(string model)
     {
-        string? bare = ModelNames.WithoutProvider(model);
-        return Named(_prices, model) ?? Named(_prices, bare) ?? Named(_withoutProvider!, model) ?? Named(_withoutProvider!, bare);
+        if (!_foundHere.TryGetValue(model, out ModelPrice? price))
+        {
+            string? bare = ModelNames.WithoutProvider(model);
+            price = Named(_prices, model) ?? Named(_prices, bare) ?? Named(_withoutProvider!, model) ?? Named(_withoutProvider!, bare);
+            if (_foundHere.Count < MaxRemembered)
+            {
+                _foundHere.TryAdd(model, price);
+            }
+        }
+
+        return price;
     }
 
     private static ModelPrice? Named(Dictionary<string, ModelPrice> prices, string? name)

@@ -82,7 +82,10 @@ internal sealed class HeldSends(Func<double> random)
 
     private static IEnumerable<HeldSend> Ordered(IEnumerable<HeldSend> held)
     {
-        List<HeldSend> drawn = [.. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Started)];
+        List<HeldSend> drawn =
+        [
+            .. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Started),
+        ];
         HeldSend last = drawn.MaxBy(static one => (!one.IsSuspected, one.Started))!;
         return drawn.Where(one => one != last).Prepend(last);
     }

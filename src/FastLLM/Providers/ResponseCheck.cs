@@ -82,7 +82,8 @@ internal static class ResponseCheck
     // What is valid up to its end only lacks the rest.
     private static bool IsCutOff(ReadOnlySpan<byte> body)
     {
-        var reader = new Utf8JsonReader(body, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = BodyScan.MaxDepth }));
+        var options = new JsonReaderOptions { MaxDepth = BodyScan.MaxDepth };
+        var reader = new Utf8JsonReader(body, isFinalBlock: false, new JsonReaderState(options));
         try
         {
             while (reader.Read())

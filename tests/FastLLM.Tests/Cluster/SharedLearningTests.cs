@@ -29,6 +29,7 @@ public sealed class SharedLearningTests
         VirtualCluster[] runs = [.. Enumerable.Range(1, 5).Select(static seed => new VirtualCluster(new InFlightLaw(20), 4) { Seed = seed }.Run(180))];
 
         Assert.All(runs, static run => Assert.InRange(run.Goodput(20, 180) / 196, 0.88, 1.02));
+        Assert.All(runs, static run => Assert.InRange(run.Refused(20, 180), 0, 0.03));
         Assert.InRange(runs.Average(static run => run.Refused(20, 180)), 0, 0.01);
     }
 
