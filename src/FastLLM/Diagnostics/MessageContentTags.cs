@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 
 namespace FastLLM.Diagnostics;
 
@@ -61,7 +62,7 @@ internal static class MessageContentTags
         writer.WriteStartArray();
         foreach (JsonElement choice in body.Elements("choices").Where(IsObject))
         {
-            JsonElement message = choice.Member("message");
+            JsonElement message = AnswerReader.MessageOf(choice);
             WriteMessage(writer, IsObject(message) ? message : choice, "assistant", choice.Text("finish_reason") ?? "");
         }
 

@@ -10,8 +10,8 @@ internal static class ChoiceText
 
     private delegate string? Reading(ref Utf8JsonReader reader);
 
-    /// <summary>Gets <c>choices[0].message.content</c>, otherwise <c>choices[0].text</c>; <see langword="null"/> if neither is a
-    /// string.</summary>
+    /// <summary>Gets <c>choices[0].message.content</c>, otherwise that of a <c>delta</c>, otherwise <c>choices[0].text</c>;
+    /// <see langword="null"/> if none is a string.</summary>
     public static string? Read(ReadOnlySpan<byte> body) => ReadFirst(body, TextOf);
 
     /// <summary>Gets <c>choices[0].finish_reason</c>; <see langword="null"/> if it is not a string.</summary>
@@ -44,17 +44,18 @@ internal static class ChoiceText
 
     private static string? TextOf(ref Utf8JsonReader choice)
     {
-        string? content = null, text = null;
+        string? content = null, text = null, delta = null;
         while (choice.Read() && choice.TokenType == JsonTokenType.PropertyName)
         {
-            bool isMessage = choice.TextIs("message"u8), isText = choice.TextIs("text"u8);
+            bool isMessage = choice.TextIs("message"u8), isText = choice.TextIs("text"u8), isDelta = choice.TextIs("delta"u8);
             choice.Read();
             content = isMessage && choice.TokenType == JsonTokenType.StartObject ? ContentOf(ref choice) : content;
+            delta = isDelta && choice.TokenType == JsonTokenType.StartObject ? ContentOf(ref choice) : delta;
             text = isText && choice.TokenType == JsonTokenType.String ? choice.Text() : text;
             choice.Skip();
         }
 
-        return content ?? text;
+        return content ?? delta ?? text;
     }
 
     private static string? ContentOf(ref Utf8JsonReader message)

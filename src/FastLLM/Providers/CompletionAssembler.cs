@@ -17,6 +17,7 @@ internal sealed class CompletionAssembler
     private long _held;
     private bool _hasText;
     private bool _isUsageOutdated;
+    private long _countedTexts;
 
     /// <summary>Gets the number of kept bytes.</summary>
     public long Held => _held;
@@ -26,6 +27,9 @@ internal sealed class CompletionAssembler
 
     /// <summary>Gets whether the token usage has arrived in a chunk of its own, which ends a stream.</summary>
     public bool IsCounted { get; private set; }
+
+    /// <summary>Gets whether the last event was a chunk. Others keep the connection alive.</summary>
+    public bool IsChunk { get; private set; }
 
     /// <summary>Returns whether at least one choice, and <paramref name="choices"/>, have arrived, each with a finish reason.</summary>
     public bool IsFinished(int choices) =>
@@ -38,6 +42,7 @@ internal sealed class CompletionAssembler
     {
         // The whole chunk is read before any of it is used.
         byte[]? told = ChunkError.In(chunk, out bool isChunk);
+        IsChunk = isChunk;
         if (told is not null || !isChunk)
         {
             return told;
@@ -78,6 +83,7 @@ internal sealed class CompletionAssembler
 
         IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { IsObject: true };
         _isUsageOutdated = !isCurrent && (_isUsageOutdated || (wasCounted && _hasText));
+        _countedTexts += isCounted && _hasText ? 1 : 0;
         return null;
     }
 
@@ -241,9 +247,9 @@ internal sealed class CompletionAssembler
         foreach ((byte[] name, JsonAccumulator value) in _members.Members)
         {
             ReadOnlySpan<byte> named = name;
-            if (_isUsageOutdated && named.SequenceEqual("usage"u8))
+            if (named.SequenceEqual("usage"u8) && (_isUsageOutdated || StreamedUsage.CountsChunks(value, _countedTexts)))
             {
-                // The server counted before the rest of the text: the true count is unknown.
+                // The server counted before the rest of the text, or each chunk by itself: the true count is unknown.
                 continue;
             }
 

@@ -74,6 +74,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             await ResponseMemory.TakeAsync(attempt, events.Capacity + (2 * _answer.Held), cancellationToken).ConfigureAwait(false);
             int count = await stream.ReadAsync(events.Free(), cancellationToken).ConfigureAwait(false);
             int fields = events.Fields;
+            bool isPing = false;
             bool saysSomething = events.Take(count);
             received += count;
             form = form == Form.NotKnown ? FormOf(events.Unread) : form;
@@ -85,7 +86,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             }
             else if (form == Form.Events || count == 0)
             {
-                Read(events);
+                isPing = Read(events);
                 IsTooLarge = events.IsTooLong || _answer.Held > most || received / MaxEnvelope > most;
             }
 
@@ -99,7 +100,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
                 attempt?.ExpectFlow();
             }
 
-            if (saysSomething && (form == Form.Plain || events.Fields > fields || events.IsInsideField))
+            if (saysSomething && !isPing && (form == Form.Plain || events.Fields > fields || events.IsInsideField))
             {
                 attempt?.Touch();
             }
@@ -123,13 +124,17 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
         };
     }
 
-    private void Read(EventReader events)
+    // Returns whether there were events, all of them pings, which keep the connection alive and are no progress.
+    private bool Read(EventReader events)
     {
+        bool any = false, arePings = true;
         while (!_isDone && events.TryRead(out ReadOnlySpan<byte> data, out bool isError))
         {
+            any = true;
             try
             {
-                Read(data, isError);
+                Read(data, isError, out bool isPing);
+                arePings &= isPing;
             }
             catch (JsonException e)
             {
@@ -142,10 +147,13 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
                 }
             }
         }
+
+        return any && arePings;
     }
 
-    private void Read(ReadOnlySpan<byte> data, bool isError)
+    private void Read(ReadOnlySpan<byte> data, bool isError, out bool isPing)
     {
+        isPing = false;
         if (isError)
         {
             End(ErrorOf(data));
@@ -159,7 +167,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
         {
             if (endpoint == Endpoints.Responses)
             {
-                ReadResponse(data);
+                isPing = ReadResponse(data);
             }
             else if (_answer.Add(data) is { } error)
             {
@@ -167,13 +175,14 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             }
             else
             {
+                isPing = !_answer.IsChunk;
                 live?.Add(data);
             }
         }
     }
 
-    // The last event of a response has the whole response.
-    private void ReadResponse(ReadOnlySpan<byte> data)
+    // The last event of a response has the whole response. Returns whether the event is none of the response.
+    private bool ReadResponse(ReadOnlySpan<byte> data)
     {
         var reader = new Utf8JsonReader(data);
         using JsonDocument document = JsonDocument.ParseValue(ref reader);
@@ -192,6 +201,8 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
         {
             _speaks |= type?.EndsWith(".delta", StringComparison.Ordinal) == true;
         }
+
+        return type?.StartsWith("response.", StringComparison.Ordinal) != true;
     }
 
     private static bool HasError(JsonElement root) => root.Member("error").ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null);

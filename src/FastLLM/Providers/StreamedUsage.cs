@@ -49,4 +49,14 @@ internal static class StreamedUsage
 
         return isCurrent;
     }
+
+    /// <summary>Returns whether the output that was stated is that of single chunks: of so many chunks with text, each has a token at
+    /// least, but for a few that share one.</summary>
+    /// <param name="usage">The usage.</param>
+    /// <param name="texts">How many chunks with text stated usage.</param>
+    public static bool CountsChunks(JsonAccumulator usage, long texts)
+    {
+        double? output = usage.Find("completion_tokens"u8)?.Number ?? usage.Find("output_tokens"u8)?.Number;
+        return texts > 2 && output is { } tokens && texts > 2 * tokens;
+    }
 }

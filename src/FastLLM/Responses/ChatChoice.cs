@@ -13,7 +13,7 @@ public sealed class ChatChoice
     internal ChatChoice(JsonElement json)
     {
         Json = json;
-        _message = json.Member("message");
+        _message = AnswerReader.MessageOf(json);
     }
 
     /// <summary>Gets the choice as received, with fields that have no property here, such as <c>logprobs</c>.</summary>

@@ -86,6 +86,8 @@ public sealed class DeadlineTests : EngineTest
     [InlineData("\n")]
     [InlineData("\r\n\r\n")]
     [InlineData("data:\n\n")]
+    [InlineData("data: {}\n\n")]
+    [InlineData("event: ping\ndata: {\"type\": \"ping\"}\n\n")]
     [InlineData(":")]
     public async Task IdleTimeout_CommentsAndBlanks_DoNotEndSilence(string drop)
     {
@@ -128,6 +130,7 @@ public sealed class DeadlineTests : EngineTest
     [InlineData(true, ": keep-alive\n\n")]
     [InlineData(true, "\n")]
     [InlineData(true, "data: \n\n")]
+    [InlineData(true, "data: {}\n\n")]
     [InlineData(false, " ")]
     public async Task IdleTimeout_KeepAlivesBeforeContent_DoNotEndSilence(bool streamed, string drop)
     {

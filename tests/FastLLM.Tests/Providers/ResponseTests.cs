@@ -25,6 +25,14 @@ public sealed class ResponseTests
     }
 
     [Fact]
+    public void Delta_OutsideOfAStream_IsTheMessage()
+    {
+        var chat = Assert.IsType<ChatCompletion>(Read("""{"choices":[{"message":null,"delta":{"content":"A","refusal":"no"},"finish_reason":"stop"}]}"""));
+
+        Assert.Equal(("A", "A", "no"), (chat.Text, chat.Choices[0].Text, chat.Refusal));
+    }
+
+    [Fact]
     public void RawBody_IsTheReceivedBytes()
     {
         byte[] body = """{ "choices":[{"message":{"content":"A","audio":{"id":"a"}},"finish_reason":"stop","odd":1.50}] , "x_groq":{"id":"q"} }"""u8.ToArray();

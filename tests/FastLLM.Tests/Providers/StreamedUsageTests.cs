@@ -29,6 +29,8 @@ public sealed class StreamedUsageTests
 
     public static TheoryData<string, string[]> Outdated => new()
     {
+        { "of each chunk by itself", [First, First, First, First, Stop] },
+        { "of each chunk by itself, and of the last", [First, First, First, First, Stop, """{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"""] },
         { "text after the only one", [First, Text, Stop] },
         { "text after the last one", [First, More, Text, Stop] },
         { "text, then zero", [First, Text, Stop, """{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}"""] },
