@@ -76,11 +76,12 @@ internal static class ProgressText
     public static double Share(TokenStats stats, long total, long kept = 0) =>
         total <= 0 ? 0 : Math.Clamp((double)(kept + stats.RequestsCompleted) / total, 0, 1);
 
-    /// <summary>Estimates the remaining time from the rate so far; <see langword="null"/> if that is not possible.</summary>
+    /// <summary>Estimates the remaining time from the rate so far; <see langword="null"/> if that is not possible, or while all requests
+    /// wait for the provider.</summary>
     public static TimeSpan? Left(TokenStats stats, long? total, TimeSpan elapsed)
     {
         long rest = (total ?? 0) - stats.RequestsCompleted;
-        if (rest <= 0 || stats.RequestsCompleted <= 0 || elapsed <= TimeSpan.Zero)
+        if (rest <= 0 || stats.RequestsCompleted <= 0 || elapsed <= TimeSpan.Zero || stats is { LimitedBy: Bottleneck.BackOff, InFlight: <= 1 })
         {
             return null;
         }

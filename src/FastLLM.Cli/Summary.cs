@@ -35,8 +35,10 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         Line("sends", Count(stats.Sent), Count(stats.Retried, "retries"), NonZero(stats.Corrected, "corrections"),
             NonZero(stats.Throttled, "throttled"));
         Line(
-            "tokens", Count(stats.PromptTokens, "prompt"), NonZero(stats.CachedTokens, "of them from the provider's cache"),
-            Count(stats.CompletionTokens, "completion"), NonZero(stats.ReasoningTokens, "of them reasoning"));
+            "tokens", Count(stats.PromptTokens, "prompt"),
+            NonZero(stats.CachedTokens, $"{Part(stats.CachedTokens, stats.PromptTokens)} from the provider's cache"),
+            Count(stats.CompletionTokens, "completion"),
+            NonZero(stats.ReasoningTokens, $"{Part(stats.ReasoningTokens, stats.CompletionTokens)} reasoning"));
         if (Result.Cost > 0 || Result.JobCost > 0 || Result.Budget is not null)
         {
             Line(
@@ -131,6 +133,9 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
     }
 
     private static string Count(long count, string what = "") => FormattableString.Invariant($"{count:N0} {what}").TrimEnd();
+
+    // Some servers do not include them.
+    private static string Part(long part, long whole) => part > whole ? "more" : "of them";
 
     private static string NonZero(long count, string what) => count > 0 ? Count(count, what) : "";
 }

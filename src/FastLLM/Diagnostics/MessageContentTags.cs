@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
-using FastLLM.Responses;
 
 namespace FastLLM.Diagnostics;
 
@@ -62,7 +61,7 @@ internal static class MessageContentTags
         writer.WriteStartArray();
         foreach (JsonElement choice in body.Elements("choices").Where(IsObject))
         {
-            JsonElement message = AnswerReader.MessageOf(choice);
+            JsonElement message = choice.Message();
             WriteMessage(writer, IsObject(message) ? message : choice, "assistant", choice.Text("finish_reason") ?? "");
         }
 

@@ -80,6 +80,11 @@ internal static class ReceivedJson
     /// <summary>Gets the string of a member, or <see langword="null"/> if there is none.</summary>
     public static string? Text(this JsonElement parent, string name) => parent.Member(name).Text();
 
+    /// <summary>Gets the message of a choice. Some servers name it <c>delta</c> without a stream, too.</summary>
+    public static JsonElement Message(this JsonElement choice) =>
+        choice.Member("message") is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } message
+            ? message : choice.Member("delta");
+
     /// <summary>Gets the whole number of a member, or <see langword="null"/> if there is none.</summary>
     public static long? Whole(this JsonElement parent, string name) => parent.Member(name).Whole();
 

@@ -282,7 +282,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             context.Outcome = Outcome<TResponse>.Stopped(new LlmException(
                 FailureKind.BudgetExhausted,
                 FormattableString.Invariant($"The budget of ${account.Ledger.Budget:0.##########} is used up: ")
-                    + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent{MaybeSpent(account.Ledger)}, ")
+                    + FormattableString.Invariant($"${account.SpentOfBudget:0.##########} are spent so far{MaybeSpent(account.Ledger)}, ")
                     + FormattableString.Invariant($"and the next request may cost up to ${maxCost:0.##########}: ")
                     + _costs.Explain(context.Request),
                 context.Sends.LastFailure));

@@ -15,9 +15,8 @@ internal sealed class CompletionAssembler
     private readonly JsonAccumulator _members = new();
     private readonly List<StreamedChoice> _choices = [];
     private long _held;
+    private readonly StreamedUsage _usage = new();
     private bool _hasText;
-    private bool _isUsageOutdated;
-    private long _countedTexts;
 
     /// <summary>Gets the number of kept bytes.</summary>
     public long Held => _held;
@@ -49,8 +48,7 @@ internal sealed class CompletionAssembler
         }
 
         Utf8JsonReader reader = ChunkError.Open(chunk);
-        bool isCounted = false, hasChoices = false, isCurrent = false;
-        bool wasCounted = _members.Find("usage"u8) is { IsObject: true };
+        bool isCounted = false, hasChoices = false;
         _hasText = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -62,12 +60,12 @@ internal sealed class CompletionAssembler
             else if (reader.TextIs("x_groq"u8))
             {
                 reader.Read();
-                isCurrent |= AddGroq(ref reader, chunk);
+                AddGroq(ref reader, chunk);
             }
             else if (reader.TextIs("usage"u8))
             {
                 isCounted = true;
-                isCurrent |= AddUsage(ref reader, chunk);
+                AddUsage(ref reader, chunk);
             }
             else if (reader.TextIs("obfuscation"u8))
             {
@@ -82,8 +80,7 @@ internal sealed class CompletionAssembler
         }
 
         IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { IsObject: true };
-        _isUsageOutdated = !isCurrent && (_isUsageOutdated || (wasCounted && _hasText));
-        _countedTexts += isCounted && _hasText ? 1 : 0;
+        _usage.EndChunk(_hasText);
         return null;
     }
 
@@ -108,13 +105,12 @@ internal sealed class CompletionAssembler
     }
 
     // Groq sends usage here; in responses without streaming it is at the top.
-    private bool AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    private void AddGroq(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
     {
-        bool isCurrent = false;
         if (reader.TokenType != JsonTokenType.StartObject)
         {
             reader.Skip();
-            return isCurrent;
+            return;
         }
 
         JsonAccumulator groq = _members.Member("x_groq"u8);
@@ -122,21 +118,19 @@ internal sealed class CompletionAssembler
         {
             if (reader.TextIs("usage"u8))
             {
-                isCurrent |= AddUsage(ref reader, chunk);
+                AddUsage(ref reader, chunk);
             }
             else
             {
                 Replace(groq, ref reader, chunk);
             }
         }
-
-        return isCurrent;
     }
 
-    private bool AddUsage(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
+    private void AddUsage(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
     {
         reader.Read();
-        return StreamedUsage.Add(_members.Member("usage"u8), ref reader, chunk, ref _held);
+        _usage.Add(_members.Member("usage"u8), ref reader, chunk, ref _held);
     }
 
     private bool AddChoices(ref Utf8JsonReader reader, ReadOnlySpan<byte> chunk)
@@ -247,9 +241,8 @@ internal sealed class CompletionAssembler
         foreach ((byte[] name, JsonAccumulator value) in _members.Members)
         {
             ReadOnlySpan<byte> named = name;
-            if (named.SequenceEqual("usage"u8) && (_isUsageOutdated || StreamedUsage.CountsChunks(value, _countedTexts)))
+            if (named.SequenceEqual("usage"u8) && !_usage.IsOfAll(value))
             {
-                // The server counted before the rest of the text, or each chunk by itself: the true count is unknown.
                 continue;
             }
 

@@ -4,16 +4,46 @@ using FastLLM.Json;
 namespace FastLLM.Providers;
 
 /// <summary>Collects the token usage of a stream: of each count the largest.</summary>
-/// <remarks>Some servers state it with every chunk, some in parts, and some end with a smaller one.</remarks>
-internal static class StreamedUsage
+/// <remarks>Some servers state it with every chunk, some in parts, and some end with a smaller one. Not safe for concurrent use.</remarks>
+internal sealed class StreamedUsage
 {
+    private bool _isStated;
+    private bool _isStatedNow;
+    private bool _isCurrent;
+    private bool _isOutdated;
+    private long _texts;
+
     /// <summary>Adds the usage of a chunk.</summary>
     /// <param name="usage">The usage of the chunks before.</param>
     /// <param name="reader">Stands at the first token of the usage.</param>
     /// <param name="json">The JSON that it reads.</param>
     /// <param name="held">Grows by the bytes that are kept.</param>
-    /// <returns>Whether it counts an output, and no smaller one than before.</returns>
-    public static bool Add(JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
+    public void Add(JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
+    {
+        _isStatedNow |= reader.TokenType == JsonTokenType.StartObject;
+        _isCurrent |= AddTo(usage, ref reader, json, ref held);
+    }
+
+    /// <summary>Notes the end of a chunk.</summary>
+    /// <param name="hasText">Whether it has text.</param>
+    public void EndChunk(bool hasText)
+    {
+        _isOutdated = !_isCurrent && (_isOutdated || (_isStated && hasText));
+        _texts += _isStatedNow && hasText ? 1 : 0;
+        _isStated |= _isStatedNow;
+        (_isStatedNow, _isCurrent) = (false, false);
+    }
+
+    /// <summary>Returns whether the usage is that of the whole answer. Some servers count before the rest of the text, and some each chunk
+    /// by itself: of so many chunks, each has a token at least, but for a few that share one.</summary>
+    public bool IsOfAll(JsonAccumulator usage)
+    {
+        double? output = usage.Find("completion_tokens"u8)?.Number ?? usage.Find("output_tokens"u8)?.Number;
+        return !_isOutdated && !(_texts > 2 && output is { } tokens && _texts > 2 * tokens);
+    }
+
+    // Returns whether it counts an output, and no smaller one than before.
+    private static bool AddTo(JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -34,7 +64,7 @@ internal static class StreamedUsage
             reader.Read();
             if (reader.TokenType != JsonTokenType.Number)
             {
-                Add(member, ref reader, json, ref held);
+                AddTo(member, ref reader, json, ref held);
                 continue;
             }
 
@@ -48,15 +78,5 @@ internal static class StreamedUsage
         }
 
         return isCurrent;
-    }
-
-    /// <summary>Returns whether the output that was stated is that of single chunks: of so many chunks with text, each has a token at
-    /// least, but for a few that share one.</summary>
-    /// <param name="usage">The usage.</param>
-    /// <param name="texts">How many chunks with text stated usage.</param>
-    public static bool CountsChunks(JsonAccumulator usage, long texts)
-    {
-        double? output = usage.Find("completion_tokens"u8)?.Number ?? usage.Find("output_tokens"u8)?.Number;
-        return texts > 2 && output is { } tokens && texts > 2 * tokens;
     }
 }

@@ -14,14 +14,9 @@ internal static class AnswerReader
     /// <summary>Gets the answer of one choice of a chat completion or a text completion.</summary>
     public static Answer OfChoice(JsonElement choice)
     {
-        JsonElement message = MessageOf(choice);
+        JsonElement message = choice.Message();
         return new Answer(TextOf(message) ?? choice.Text("text"), RefusalOf(message), [.. CallsOf(message)]);
     }
-
-    /// <summary>Gets the message of a choice. Some servers name it <c>delta</c> without a stream, too.</summary>
-    public static JsonElement MessageOf(JsonElement choice) =>
-        choice.Member("message") is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } message
-            ? message : choice.Member("delta");
 
     /// <summary>Gets the answer of a response of <c>/v1/responses</c>. Without text and calls in its items, it is the <c>output_text</c>
     /// that some servers add, otherwise what tools of the provider made.</summary>

@@ -13,7 +13,7 @@ public sealed class ChatChoice
     internal ChatChoice(JsonElement json)
     {
         Json = json;
-        _message = AnswerReader.MessageOf(json);
+        _message = json.Message();
     }
 
     /// <summary>Gets the choice as received, with fields that have no property here, such as <c>logprobs</c>.</summary>

@@ -65,7 +65,7 @@ internal static class FailureRows
             "Check the base URL, or install the certificate authority that signed the server's certificate."),
         new(FailureKind.Output, FailureAction.StopRun,
             "the output cannot be written",
-            "Free space for the output, or use a writable folder, then run the same command again."),
+            "Make the output writable again (space, permissions, its folder), then run the same command again."),
         new(FailureKind.Cache, FailureAction.StopRun,
             "the cache cannot be read or written",
             "Make the cache readable and writable again (space, permissions), then run the same batch again."),

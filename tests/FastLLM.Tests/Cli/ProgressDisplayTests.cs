@@ -55,6 +55,16 @@ public sealed class ProgressDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task Lines_WhileAllRequestsWaitForTheProvider_EstimateNoEnd()
+    {
+        await using ProgressDisplay display = ProgressDisplay.Lines(_written, 1_000, _time);
+        display.Report(s_stats with { InFlight = 0, LimitedBy = Bottleneck.BackOff });
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.EndsWith($" · 0:10{Environment.NewLine}", _written.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Lines_WithSource_ShowCurrentStatistics()
     {
         await using ProgressDisplay display = ProgressDisplay.Lines(_written, null, _time);
