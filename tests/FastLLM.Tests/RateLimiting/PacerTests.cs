@@ -36,4 +36,16 @@ public sealed class PacerTests
 
         Assert.InRange(_pacer.Wait(60), 0.079, 0.1);
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1e-9)]
+    [InlineData(double.NaN)]
+    public void Wait_AtAnyRate_IsNoStandstill(double rate)
+    {
+        _pacer.Set(rate, 1);
+        _pacer.Sent(1);
+
+        Assert.InRange(_pacer.Wait(1), 9, 10);
+    }
 }
