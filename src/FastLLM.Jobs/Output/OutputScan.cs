@@ -1,4 +1,3 @@
-using FastLLM.Json;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
@@ -6,13 +5,12 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Reads the records of an output from its begin to its end.</summary>
 internal static class OutputScan
 {
-    private const int ChunkBytes = 1 << 20;
-    private const byte LineFeed = (byte)'\n';
+    private const int BlocksAhead = 2;
 
     private static ReadOnlySpan<byte> FirstBytes => "{\"id\":\"batch_req_"u8;
 
     /// <summary>Reads a file once, line by line, without its blank lines. Another run may write to it meanwhile.</summary>
-    /// <remarks>The longest line bounds the memory. A last line without LF counts.</remarks>
+    /// <remarks>Three blocks of 1 MB, or the longest line, bound the memory. A last line without LF counts.</remarks>
     /// <returns>The records and the damaged lines; none if the file does not exist.</returns>
     public static IEnumerable<OutputEntry> Read(string path)
     {
@@ -31,45 +29,24 @@ internal static class OutputScan
     /// <summary>Reads an open file once, line by line, without its blank lines.</summary>
     public static IEnumerable<OutputEntry> Read(SafeFileHandle file)
     {
-        byte[] buffer = new byte[ChunkBytes];
-        long offset = 0; // of the first byte in the buffer
-        int end = 0;
-        int scanned = 0;
+        // While records are used, the next ones are read on other cores.
+        var blocks = new OutputBlocks(file);
+        var reading = new Queue<Task<List<OutputEntry>>>();
         while (true)
         {
-            int read = RandomAccess.Read(file, buffer.AsSpan(end), offset + end);
-            end += read;
-            int start = 0;
-            while (true)
+            while (reading.Count < BlocksAhead && blocks.TryTake(out OutputBlock? block))
             {
-                int lineFeed = buffer.AsSpan(scanned, end - scanned).IndexOf(LineFeed);
-                if (lineFeed < 0 && (read > 0 || start == end))
-                {
-                    break;
-                }
-
-                int next = lineFeed < 0 ? end : scanned + lineFeed + 1;
-                int bom = offset + start == 0 ? ByteOrderMark.LengthIn(buffer.AsSpan(0, next)) : 0;
-                if (buffer.AsSpan(start, next - start).ContainsAnyExcept(" \t\r\n"u8))
-                {
-                    yield return OutputLine.Read(buffer.AsSpan(start + bom, next - start - bom), offset + start + bom, next - start - bom);
-                }
-
-                start = scanned = next;
+                reading.Enqueue(Task.Run(block.Read));
             }
 
-            if (read == 0)
+            if (!reading.TryDequeue(out Task<List<OutputEntry>>? next))
             {
                 yield break;
             }
 
-            buffer.AsSpan(start, end - start).CopyTo(buffer);
-            offset += start;
-            end -= start;
-            scanned = end;
-            if (end == buffer.Length)
+            foreach (OutputEntry entry in next.GetAwaiter().GetResult())
             {
-                Array.Resize(ref buffer, Larger(end));
+                yield return entry;
             }
         }
     }
@@ -96,8 +73,4 @@ internal static class OutputScan
     /// <summary>Opens an output that this or another run may append to, or replace with its sorted form.</summary>
     public static SafeFileHandle OpenForReading(string path, FileOptions options = FileOptions.None) =>
         File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, options);
-
-    private static int Larger(int length) => length < Array.MaxLength
-        ? (int)Math.Min(2L * length, Array.MaxLength)
-        : throw new IOException("A line is longer than 2 GB: the file is not the output of a run.");
 }
