@@ -137,10 +137,9 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     private ValueTask EnterOnceOrAgainAsync(RequestContext<TResponse> context, CancellationToken cancellationToken) =>
         context.Sends.Count > 0 ? EnterAgainAsync(context, cancellationToken) : EnterAsync(context, cancellationToken);
 
-    // A request that waits for the provider to be up again does not keep its run from ending.
+    // A request that waits for the provider keeps neither its run from ending nor others from being read, which may be answered.
     private async ValueTask EnterAgainAsync(RequestContext<TResponse> context, CancellationToken cancellationToken)
     {
-        bool wasDown = context.Lease.Rate.WasDown;
         using var alone = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         ValueTask entering = EnterAsync(context, alone.Token);
         if (entering.IsCompleted)
@@ -149,12 +148,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             return;
         }
 
-        // Otherwise as many rows as have slots would keep all others from being read, which may be answered.
-        if (wasDown)
-        {
-            context.Run.Workers.Pause();
-        }
-
+        context.Run.Workers.Pause();
         Task entered = entering.AsTask();
         if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
             && RetryPolicy.IsLeftAlone(context.Circumstances()))
@@ -163,11 +157,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
 
         await entered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (wasDown)
-        {
-            context.Run.Workers.Resume();
-        }
-
+        context.Run.Workers.Resume();
         await entered.ConfigureAwait(false);
     }
 

@@ -168,9 +168,8 @@ internal sealed class ModelRateLimiter
                 Forgive(now);
             }
 
-            _queue.Ended(_breaker.IsOpen, isRetryAnswered: lease.IsRetry && end == LeaseEnd.Answered);
-
             Learn(lease, end, now, wait.TotalSeconds);
+            _queue.Ended(_breaker.IsOpen || _learned.IsClosed, isRetryAnswered: lease.IsRetry && end == LeaseEnd.Answered);
             _configured?.Ended(now, lease, end, usage);
             _limiters.GaveBack();
             _limiters.Admit();

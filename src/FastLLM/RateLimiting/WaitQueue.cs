@@ -2,22 +2,24 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Represents the waiters of a limiter: first come, first served; retries before all others, except after an outage. Under the
 /// lock of <see cref="RateLimiters"/>.</summary>
-/// <remarks>Some requests make any server fail. Were they the probes of an outage, and first after it, they would keep all others
-/// waiting.</remarks>
+/// <remarks>Some requests make any server fail, and some are always refused. Were they the probes of an outage or a closure, and first after
+/// it, they would keep all others waiting.</remarks>
 internal sealed class WaitQueue
 {
     private const long RetriesFirst = long.MinValue / 2;
 
+    // A retry may be one of those that are always refused, and there may be many.
+    private const int TurnsOfOthers = 3;
+
     private readonly LinkedList<Waiter> _retries = [];
     private readonly LinkedList<Waiter> _others = [];
     private WaitOrder _order;
-    private bool _isTurnOfRetry;
+    private int _turn;
 
     /// <summary>Gets the first waiter, if any.</summary>
     public Waiter? First => (_order switch
     {
-        WaitOrder.InTurnsFromTheEnd when !_isTurnOfRetry => _others.Last ?? _retries.First,
-        WaitOrder.InTurns when !_isTurnOfRetry => _others.First ?? _retries.First,
+        WaitOrder.InTurns when _turn < TurnsOfOthers => _others.Last ?? _retries.First,
         _ => _retries.First ?? _others.First,
     })?.Value;
 
@@ -28,18 +30,17 @@ internal sealed class WaitQueue
     public bool IsAheadOf(bool isRetry) =>
         isRetry && _order == WaitOrder.RetriesFirst ? _retries.Count > 0 : Count > 0;
 
-    /// <summary>Notes whether the provider is down, after the end of a send.</summary>
-    /// <param name="isDown">Whether it is.</param>
+    /// <summary>Notes whether only probes are sent, after the end of a send.</summary>
+    /// <param name="isDown">Whether the provider is down, or refuses everything.</param>
     /// <param name="isRetryAnswered">Whether a retry was answered: then retries can be.</param>
     public void Ended(bool isDown, bool isRetryAnswered) =>
-        _order = isDown ? WaitOrder.InTurnsFromTheEnd
-            : _order == WaitOrder.RetriesFirst || isRetryAnswered ? WaitOrder.RetriesFirst : WaitOrder.InTurns;
+        _order = isDown || (_order == WaitOrder.InTurns && !isRetryAnswered) ? WaitOrder.InTurns : WaitOrder.RetriesFirst;
 
     /// <summary>Removes the first waiter.</summary>
     public Waiter RemoveFirst()
     {
         Waiter first = First!;
-        _isTurnOfRetry = !_isTurnOfRetry;
+        _turn = (_turn + 1) % (TurnsOfOthers + 1);
         Remove(first);
         return first;
     }
@@ -83,11 +84,8 @@ internal sealed class WaitQueue
         /// <summary>Retries come first, so that the end of a run does not take longer.</summary>
         RetriesFirst,
 
-        /// <summary>During an outage, in turns too: the request that was read last and not sent yet is the furthest from those that
-        /// failed.</summary>
-        InTurnsFromTheEnd,
-
-        /// <summary>After an outage: retries and others take turns until a retry is answered.</summary>
+        /// <summary>While only probes are sent, and then until a retry is answered: three others for each retry. The request that was read
+        /// last and not sent yet is the furthest from those that failed.</summary>
         InTurns,
     }
 

@@ -224,6 +224,18 @@ public sealed class BadRowTests : EngineTest
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(60)]
+    public async Task BlockOfRowsThatAreAlwaysThrottled_LetsTheOthersBeAnsweredFirst(int first)
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.RateLimited, row => row >= first && row < first + 40), Quick(o => o.Concurrency = 20));
+        await using IAsyncEnumerator<ResponseWrapper<string>> outcomes = manager.ProcessAsync(AskMany(200).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
+
+        Assert.All(await TakeAsync(outcomes, 160), static outcome => Assert.True(outcome.IsSuccess));
+    }
+
+    [Theory]
     [InlineData(FailureKind.ServerError, 5, 15, 4)]
     [InlineData(FailureKind.ServerError, 5, 40, 20)]
     [InlineData(FailureKind.ConnectionLost, 5, 40, 20)]
