@@ -22,5 +22,5 @@ public class BodyScanBenchmark
         return document.RootElement.GetProperty("usage").GetProperty("total_tokens").GetInt64();
     }
 
-    [Benchmark] public long Scan() => BodyScan.Read(_answer).TotalTokens;
+    [Benchmark] public long Scan() => BodyScan.Read(_answer).Usage.TotalTokens;
 }

@@ -20,6 +20,13 @@ public sealed record ModelPrice
     /// <summary>Gets the maximum number of output tokens of the model; <see langword="null"/> if unknown.</summary>
     public long? MaxOutputTokens { get; init; }
 
+    /// <summary>Gets the price of a prompt token that the provider writes to its cache; <see langword="null"/> where it is that of the
+    /// others.</summary>
+    internal decimal? CacheWrite { get; init; }
+
+    /// <summary>Gets that price if the provider keeps it for an hour; <see langword="null"/> where it is the same.</summary>
+    internal decimal? HourCacheWrite { get; init; }
+
     /// <summary>Gets the highest price of a prompt token: of a long prompt, or of a write to the provider's cache.</summary>
     internal decimal HighestInput { get; init; }
 
@@ -57,13 +64,24 @@ public sealed record ModelPrice
             }
         }
 
-        return PerRequest + (fresh * input) + (cached * cachedInput) + (text * output) + (reasoning * (Reasoning ?? output));
+        return PerRequest + (fresh * input) + (cached * cachedInput) + Writes(usage, input)
+            + (text * output) + (reasoning * (Reasoning ?? output));
     }
 
     /// <summary>Returns the highest possible cost of a request.</summary>
     /// <param name="input">The maximum number of prompt tokens.</param>
     /// <param name="output">The maximum number of output tokens.</param>
     internal decimal MaxCost(long input, long output) => PerRequest + (input * HighestInput) + (output * HighestOutput);
+
+    // What writes cost beside the price of the prompt, which they are part of.
+    private decimal Writes(Usage usage, decimal input)
+    {
+        long hour = usage.HourCacheWrittenTokens;
+        long written = Math.Max(usage.CacheWrittenTokens, hour);
+        decimal beside = written > usage.PromptTokens ? written * input : 0;
+        decimal write = Math.Max((CacheWrite ?? input) - input, 0);
+        return beside + ((written - hour) * write) + (hour * Math.Max((HourCacheWrite ?? CacheWrite ?? input) - input, 0));
+    }
 
     // A provider that states a larger part than the whole counts the part beside it.
     private static (long Own, long Part) Parts(long whole, long part)

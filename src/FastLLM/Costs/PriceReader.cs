@@ -145,6 +145,8 @@ internal static partial class PriceReader
             Input = input,
             Output = output,
             CachedInput = Optional(model, entry, "cache_read_input_token_cost"),
+            CacheWrite = Optional(model, entry, "cache_creation_input_token_cost"),
+            HourCacheWrite = Optional(model, entry, "cache_creation_input_token_cost_above_1hr"),
             Reasoning = Optional(model, entry, "output_cost_per_reasoning_token"),
             MaxOutputTokens = mode == "embedding" ? 0 : Tokens(entry, "max_output_tokens") ?? Tokens(entry, "max_tokens"),
             HighestInput = dearestInput,

@@ -10,9 +10,6 @@ internal struct BodyScan
     /// <summary>How deep a body may be nested.</summary>
     public const int MaxDepth = 64;
 
-    /// <summary>The largest accepted count; sums of larger ones could overflow.</summary>
-    private const long TokenUpperBound = 1_000_000_000_000;
-
     // The longest tokens of the usual vocabularies are 128 blanks or hyphens. What is around a text is about 256 bytes.
     private const long LongestToken = 128;
     private const long Envelope = 256;
@@ -39,17 +36,8 @@ internal struct BodyScan
     /// <summary>Whether the <c>status</c> of a responses object says that it failed.</summary>
     public bool StatusFailed;
 
-    /// <summary>Whether the body has a <c>usage</c> object.</summary>
-    public bool HasUsage;
-
-    /// <summary>Whether a token count is there, but cannot be read, or is too small for the text of the answer.</summary>
-    public bool IsUsageUnclear;
-
-    /// <summary>Whether the tokens of the completion are stated.</summary>
-    public bool StatesCompletion;
-
-    /// <summary>The token counts; see <c>Usage</c>.</summary>
-    public long PromptTokens, CompletionTokens, TotalTokens, CachedTokens, ReasoningTokens;
+    /// <summary>The token usage.</summary>
+    public UsageScan Usage;
 
     /// <summary>Reads the body.</summary>
     /// <exception cref="JsonException">The body is not one complete JSON object.</exception>
@@ -72,14 +60,14 @@ internal struct BodyScan
             // To the end: the reader throws at what follows the object.
         }
 
-        scan.IsUsageUnclear |= scan.HasUsage && scan.IsUsageTooLittle(body);
+        scan.Usage.IsUnclear |= scan.Usage.IsThere && scan.IsUsageTooLittle(body);
         return scan;
     }
 
     // The text is read once more only where it may be longer. A response that has ended always has an output.
     private readonly bool IsUsageTooLittle(ReadOnlySpan<byte> body)
     {
-        long output = Math.Max(CompletionTokens, TotalTokens - PromptTokens);
+        long output = Math.Max(Usage.CompletionTokens, Usage.TotalTokens - Usage.PromptTokens);
         long most = Math.Max(output, 0) * LongestToken;
         return (StatusEnded && most == 0)
             || (HasChoices && (most == 0 || body.Length > most + Envelope) && ChoiceText.Read(body)?.Length > most);
@@ -95,7 +83,7 @@ internal struct BodyScan
         else if (reader.TextIs("usage"u8))
         {
             reader.Read();
-            ReadUsage(ref reader);
+            Usage.Read(ref reader);
         }
         else if (reader.TextIs("data"u8))
         {
@@ -196,105 +184,5 @@ internal struct BodyScan
                 reader.Skip();
             }
         }
-    }
-
-    private void ReadUsage(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            reader.Skip();
-            return;
-        }
-
-        HasUsage = true;
-        long input = 0, cacheRead = 0, cacheWritten = 0;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            if (reader.TextIs("prompt_tokens"u8))
-            {
-                IsUsageUnclear |= !Count(ref reader, ref PromptTokens);
-            }
-            else if (reader.TextIs("input_tokens"u8))
-            {
-                IsUsageUnclear |= !Count(ref reader, ref input);
-            }
-            else if (reader.TextIs("completion_tokens"u8) || reader.TextIs("output_tokens"u8))
-            {
-                IsUsageUnclear |= !Count(ref reader, ref CompletionTokens);
-                StatesCompletion = true;
-            }
-            else if (reader.TextIs("total_tokens"u8))
-            {
-                IsUsageUnclear |= !Count(ref reader, ref TotalTokens);
-            }
-            else if (reader.TextIs("prompt_cache_hit_tokens"u8))
-            {
-                Count(ref reader, ref CachedTokens);
-            }
-            else if (reader.TextIs("cache_read_input_tokens"u8))
-            {
-                Count(ref reader, ref cacheRead);
-            }
-            else if (reader.TextIs("cache_creation_input_tokens"u8))
-            {
-                Count(ref reader, ref cacheWritten);
-            }
-            else if (reader.TextIs("prompt_tokens_details"u8) || reader.TextIs("input_tokens_details"u8))
-            {
-                ReadDetail(ref reader, "cached_tokens"u8, ref CachedTokens);
-            }
-            else if (reader.TextIs("completion_tokens_details"u8) || reader.TextIs("output_tokens_details"u8))
-            {
-                ReadDetail(ref reader, "reasoning_tokens"u8, ref ReasoningTokens);
-            }
-            else
-            {
-                reader.Read();
-                reader.Skip();
-            }
-        }
-
-        CachedTokens = Math.Max(CachedTokens, cacheRead);
-
-        // Anthropic does not include the tokens that its cache read and wrote in the input tokens.
-        PromptTokens = PromptTokens == 0 ? input + cacheRead + cacheWritten : Math.Max(PromptTokens, input);
-    }
-
-    private static void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
-    {
-        reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            reader.Skip();
-            return;
-        }
-
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            if (reader.TextIs(name))
-            {
-                Count(ref reader, ref count);
-            }
-            else
-            {
-                reader.Read();
-                reader.Skip();
-            }
-        }
-    }
-
-    // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took. One that
-    // states both names of a count may fill only one of them: the larger counts.
-    private static bool Count(ref Utf8JsonReader reader, ref long count)
-    {
-        reader.Read();
-        bool isCount = reader.TryGetWhole(out long value) && value is >= 0 and <= TokenUpperBound;
-        if (isCount)
-        {
-            count = Math.Max(count, value);
-        }
-
-        reader.Skip();
-        return isCount;
     }
 }

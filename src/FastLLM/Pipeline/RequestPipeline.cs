@@ -221,7 +221,8 @@ internal sealed class RequestPipeline<TResponse>(
             using Activity? activity = telemetry.Begin(context.Request, context.Sends.Count + 1, _time, context.Started);
             Reply<TResponse> reply = await provider.SendAsync(context.Request, context.Attempt).ConfigureAwait(false);
             context.Sends.Latency = context.Attempt.End();
-            context.Sends.Count++;
+            bool wasSent = reply.Failure?.Kind != FailureKind.TooManyOpenFiles;
+            context.Sends.Count += wasSent ? 1 : 0;
             telemetry.End(activity, context.Request, reply.Response, reply.Usage, reply.Failure, context.Sends.Latency);
             decimal charge = admission.Release(context, reply);
             if (reply.Failure is { } failure)
@@ -230,7 +231,10 @@ internal sealed class RequestPipeline<TResponse>(
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
                 context.InFlight.Attempts = context.Sends.Count;
                 context.Attempt.Memory?.Release();
-                delivery.CountFailedSend(context, failure, charge);
+                if (wasSent)
+                {
+                    delivery.CountFailedSend(context, failure, charge);
+                }
             }
             else
             {

@@ -27,8 +27,8 @@ internal sealed class CompletionAssembler
     /// <summary>Gets whether the token usage has arrived in a chunk of its own, which ends a stream.</summary>
     public bool IsCounted { get; private set; }
 
-    /// <summary>Gets whether the last event was a chunk. Others keep the connection alive.</summary>
-    public bool IsChunk { get; private set; }
+    /// <summary>Gets whether the last event brought anything new; pings and empty chunks keep the connection alive.</summary>
+    public bool IsProgress { get; private set; }
 
     /// <summary>Returns whether at least one choice, and <paramref name="choices"/>, have arrived, each with a finish reason.</summary>
     public bool IsFinished(int choices) =>
@@ -41,7 +41,7 @@ internal sealed class CompletionAssembler
     {
         // The whole chunk is read before any of it is used.
         byte[]? told = ChunkError.In(chunk, out bool isChunk);
-        IsChunk = isChunk;
+        IsProgress = false;
         if (told is not null || !isChunk)
         {
             return told;
@@ -50,6 +50,7 @@ internal sealed class CompletionAssembler
         Utf8JsonReader reader = ChunkError.Open(chunk);
         bool isCounted = false, hasChoices = false;
         _hasText = false;
+        long before = _held;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (reader.TextIs("choices"u8))
@@ -81,6 +82,7 @@ internal sealed class CompletionAssembler
 
         IsCounted |= isCounted && !hasChoices && _members.Find("usage"u8) is { IsObject: true };
         _usage.EndChunk(_hasText);
+        IsProgress = _held != before;
         return null;
     }
 
@@ -241,7 +243,7 @@ internal sealed class CompletionAssembler
         foreach ((byte[] name, JsonAccumulator value) in _members.Members)
         {
             ReadOnlySpan<byte> named = name;
-            if (named.SequenceEqual("usage"u8) && !_usage.IsOfAll(value))
+            if (named.SequenceEqual("usage"u8) && !_usage.IsOfAll)
             {
                 continue;
             }

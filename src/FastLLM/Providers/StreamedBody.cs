@@ -124,7 +124,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
         };
     }
 
-    // Returns whether there were events, all of them pings, which keep the connection alive and are no progress.
+    // Returns whether there were events, none of which is progress: pings and empty chunks keep the connection alive.
     private bool Read(EventReader events)
     {
         bool any = false, arePings = true;
@@ -175,7 +175,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             }
             else
             {
-                isPing = !_answer.IsChunk;
+                isPing = !_answer.IsProgress;
                 live?.Add(data);
             }
         }

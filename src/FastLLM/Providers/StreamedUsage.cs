@@ -10,8 +10,10 @@ internal sealed class StreamedUsage
     private bool _isStated;
     private bool _isStatedNow;
     private bool _isCurrent;
+    private bool _hasGrown;
     private bool _isOutdated;
     private long _texts;
+    private long _textsWithoutMore;
 
     /// <summary>Adds the usage of a chunk.</summary>
     /// <param name="usage">The usage of the chunks before.</param>
@@ -21,7 +23,7 @@ internal sealed class StreamedUsage
     public void Add(JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
     {
         _isStatedNow |= reader.TokenType == JsonTokenType.StartObject;
-        _isCurrent |= AddTo(usage, ref reader, json, ref held);
+        _isCurrent |= AddTo(usage, ref reader, json, ref held, ref _hasGrown);
     }
 
     /// <summary>Notes the end of a chunk.</summary>
@@ -29,21 +31,20 @@ internal sealed class StreamedUsage
     public void EndChunk(bool hasText)
     {
         _isOutdated = !_isCurrent && (_isOutdated || (_isStated && hasText));
-        _texts += _isStatedNow && hasText ? 1 : 0;
+        bool isOfText = _isStatedNow && hasText;
+        _texts += isOfText ? 1 : 0;
+        _textsWithoutMore += isOfText && !_hasGrown ? 1 : 0;
         _isStated |= _isStatedNow;
-        (_isStatedNow, _isCurrent) = (false, false);
+        (_isStatedNow, _isCurrent, _hasGrown) = (false, false, false);
     }
 
-    /// <summary>Returns whether the usage is that of the whole answer. Some servers count before the rest of the text, and some each chunk
-    /// by itself: of so many chunks, each has a token at least, but for a few that share one.</summary>
-    public bool IsOfAll(JsonAccumulator usage)
-    {
-        double? output = usage.Find("completion_tokens"u8)?.Number ?? usage.Find("output_tokens"u8)?.Number;
-        return !_isOutdated && !(_texts > 2 && output is { } tokens && _texts > 2 * tokens);
-    }
+    /// <summary>Gets whether the usage is that of the whole answer. Some servers count before the rest of the text, and some each chunk by
+    /// itself: then most chunks with text state no more than those before.</summary>
+    public bool IsOfAll => !_isOutdated && !(_textsWithoutMore > 1 && 2 * _textsWithoutMore >= _texts);
 
     // Returns whether it counts an output, and no smaller one than before.
-    private static bool AddTo(JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held)
+    private static bool AddTo(
+        JsonAccumulator usage, ref Utf8JsonReader reader, ReadOnlySpan<byte> json, ref long held, ref bool hasGrown)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -64,13 +65,14 @@ internal sealed class StreamedUsage
             reader.Read();
             if (reader.TokenType != JsonTokenType.Number)
             {
-                AddTo(member, ref reader, json, ref held);
+                AddTo(member, ref reader, json, ref held, ref hasGrown);
                 continue;
             }
 
             double known = member.Number ?? 0;
             bool isLower = !reader.TryGetDouble(out double number) || number < known;
             isCurrent |= isOutput && !isLower && number > 0;
+            hasGrown |= isOutput && number > known;
             if (!isLower)
             {
                 member.Replace(reader.ValueSpan, ref held);

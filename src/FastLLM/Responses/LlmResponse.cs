@@ -61,14 +61,17 @@ public abstract class LlmResponse
     };
 
     /// <summary>Gets the token counts as an object, or <see langword="null"/> if the provider sent none.</summary>
-    internal static Usage? ToUsage(in BodyScan scan) => !scan.HasUsage ? null : new Usage
+    internal static Usage? ToUsage(in BodyScan scan) => !scan.Usage.IsThere ? null : new Usage
     {
-        PromptTokens = scan.PromptTokens,
-        CompletionTokens = scan.CompletionTokens,
-        TotalTokens = scan.TotalTokens == 0 ? scan.PromptTokens + scan.CompletionTokens : scan.TotalTokens,
-        CachedTokens = scan.CachedTokens,
-        ReasoningTokens = scan.ReasoningTokens,
-        IsUnclear = scan.IsUsageUnclear || (scan.HasChoices && !scan.StatesCompletion && scan.TotalTokens <= scan.PromptTokens),
+        PromptTokens = scan.Usage.PromptTokens,
+        CompletionTokens = scan.Usage.CompletionTokens,
+        TotalTokens = scan.Usage.TotalTokens == 0 ? scan.Usage.PromptTokens + scan.Usage.CompletionTokens : scan.Usage.TotalTokens,
+        CachedTokens = scan.Usage.CachedTokens,
+        CacheWrittenTokens = scan.Usage.CacheWrittenTokens,
+        HourCacheWrittenTokens = scan.Usage.HourCacheWrittenTokens,
+        ReasoningTokens = scan.Usage.ReasoningTokens,
+        IsUnclear = scan.Usage.IsUnclear
+            || (scan.HasChoices && !scan.Usage.StatesCompletion && scan.Usage.TotalTokens <= scan.Usage.PromptTokens),
         IsOfEmbeddings = scan.HasEmbeddings,
     };
 }

@@ -21,6 +21,12 @@ public sealed class Usage
     /// <summary>Gets the tokens of the completion that the model spent on reasoning.</summary>
     public long ReasoningTokens { get; init; }
 
+    /// <summary>Gets the tokens of the prompt that the provider wrote to its prompt cache.</summary>
+    internal long CacheWrittenTokens { get; init; }
+
+    /// <summary>Gets those of them that it keeps for an hour.</summary>
+    internal long HourCacheWrittenTokens { get; init; }
+
     /// <summary>Gets a value indicating whether a count that matters could not be read.</summary>
     internal bool IsUnclear { get; init; }
 
@@ -30,7 +36,8 @@ public sealed class Usage
     /// <summary>Gets a value indicating whether the counts can be what an answer took: a prompt is never empty, and no model takes more
     /// than 20 million tokens.</summary>
     internal bool IsPlausible => !IsUnclear && PromptTokens is >= 0 and <= Most && CompletionTokens is >= 0 and <= Most
-        && CachedTokens <= Most && ReasoningTokens <= Most && TotalTokens <= 2 * Most
+        && CachedTokens <= Most && CacheWrittenTokens <= Most && HourCacheWrittenTokens <= Most
+        && ReasoningTokens <= Most && TotalTokens <= 2 * Most
         && (PromptTokens > 0 || TotalTokens > CompletionTokens);
 
     /// <summary>Returns the counts with all tokens of the total in them: some providers count reasoning in the total only.</summary>
@@ -44,6 +51,8 @@ public sealed class Usage
             CompletionTokens = CompletionTokens + (IsOfEmbeddings ? 0 : more),
             TotalTokens = TotalTokens,
             CachedTokens = CachedTokens,
+            CacheWrittenTokens = CacheWrittenTokens,
+            HourCacheWrittenTokens = HourCacheWrittenTokens,
             ReasoningTokens = ReasoningTokens,
         };
     }

@@ -65,6 +65,21 @@ public sealed class PriceTableTests
         Assert.Equal(new DateOnly(2026, 1, 31), table.Date);
     }
 
+    [Theory]
+    [InlineData("""{"input_tokens":10,"cache_creation_input_tokens":300,"cache_read_input_tokens":100,"output_tokens":5}""", 10 + (300 * 5) + (100 * 0.1) + (5 * 10))]
+    [InlineData("""{"prompt_tokens":310,"cache_creation_input_tokens":300,"completion_tokens":5}""", 10 + (300 * 5) + (5 * 10))]
+    [InlineData("""{"prompt_tokens":310,"prompt_tokens_details":{"cached_tokens":0,"cache_creation_tokens":300},"completion_tokens":5}""", 10 + (300 * 5) + (5 * 10))]
+    [InlineData("""{"prompt_tokens":310,"prompt_tokens_details":{"cache_write_tokens":300},"completion_tokens":5}""", 10 + (300 * 5) + (5 * 10))]
+    [InlineData("""{"prompt_tokens":10,"cache_creation_input_tokens":300,"completion_tokens":5}""", 10 + (300 * 5) + (5 * 10))]
+    [InlineData("""{"input_tokens":10,"cache_creation_input_tokens":300,"cache_creation":{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":100},"output_tokens":5}""", 10 + (200 * 5) + (100 * 8) + (5 * 10))]
+    public void Cost_TokensWrittenToTheProvidersCache_HaveTheirPrice(string usage, double millionths)
+    {
+        ModelPrice price = Price("""{"input_cost_per_token":1e-06,"cache_read_input_token_cost":1e-07,"cache_creation_input_token_cost":5e-06,"cache_creation_input_token_cost_above_1hr":8e-06,"output_cost_per_token":1e-05}""");
+        LlmResponse response = LlmResponse.FromBody(System.Text.Encoding.UTF8.GetBytes($$"""{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{{usage}}}"""));
+
+        Assert.Equal((decimal)millionths / 1_000_000, price.Cost(response.Usage!));
+    }
+
     [Fact]
     public void Over_AsksTheFirstTableUnderEveryNameBeforeTheSecond()
     {

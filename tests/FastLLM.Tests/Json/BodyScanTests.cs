@@ -50,6 +50,6 @@ public sealed class BodyScanTests
     {
         string body = $$$"""{"choices":[{"message":{"content":"{{{new string('a', characters)}}}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":{{{tokens}}}}}""";
 
-        Assert.Equal(isUnclear, BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).IsUsageUnclear);
+        Assert.Equal(isUnclear, BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).Usage.IsUnclear);
     }
 }

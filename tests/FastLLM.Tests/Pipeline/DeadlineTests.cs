@@ -87,6 +87,7 @@ public sealed class DeadlineTests : EngineTest
     [InlineData("\r\n\r\n")]
     [InlineData("data:\n\n")]
     [InlineData("data: {}\n\n")]
+    [InlineData("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n")]
     [InlineData("event: ping\ndata: {\"type\": \"ping\"}\n\n")]
     [InlineData(":")]
     public async Task IdleTimeout_CommentsAndBlanks_DoNotEndSilence(string drop)

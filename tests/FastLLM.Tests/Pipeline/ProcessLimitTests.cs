@@ -29,7 +29,8 @@ public sealed class ProcessLimitTests : EngineTest
         ResponseWrapper<LlmResponse> outcome = (await RunClockAsync(manager.ProcessBatchAsync([Ask(1)], Ended)))[0];
 
         Assert.True(outcome.IsSuccess, what);
-        Assert.Equal((6, 0, 0L), (outcome.Attempts, outcome.MaybeBilled, manager.Stats.Throttled));
+        Assert.Equal((1, 0, 0L), (outcome.Attempts, outcome.MaybeBilled, manager.Stats.Throttled));
+        Assert.Equal((1L, 0L), (manager.Stats.Sent, manager.Stats.Retried));
     }
 
     [Fact]

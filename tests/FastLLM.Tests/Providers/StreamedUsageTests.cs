@@ -30,6 +30,7 @@ public sealed class StreamedUsageTests
     public static TheoryData<string, string[]> Outdated => new()
     {
         { "of each chunk by itself", [First, First, First, First, Stop] },
+        { "of each chunk by itself, many tokens", [More, More, More, Stop] },
         { "of each chunk by itself, and of the last", [First, First, First, First, Stop, """{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"""] },
         { "text after the only one", [First, Text, Stop] },
         { "text after the last one", [First, More, Text, Stop] },
