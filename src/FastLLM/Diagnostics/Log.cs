@@ -76,6 +76,12 @@ internal static partial class Log
         EventName = "UnrequestedResponse")]
     internal static partial void UnrequestedResponse(this ILogger logger);
 
+    [LoggerMessage(424, LogLevel.Warning,
+        "The server closes connections after a response without saying so, and requests are lost. From now on each connection carries one "
+            + "request.",
+        EventName = "ConnectionsCloseEarly")]
+    internal static partial void ConnectionsCloseEarly(this ILogger logger);
+
     [LoggerMessage(503, LogLevel.Warning,
         "An answer cannot be kept in the cache, since the provider's Write failed; it is handed out, and paid for again when asked again.",
         EventName = "AnswerNotKept")]

@@ -19,10 +19,17 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
     private static readonly TimeSpan s_often = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(25);
 
+    // So many requests were lost, and more than were answered, each on a connection that had carried another one: a server that closes
+    // connections silently.
+    private const int ManyLost = 5;
+
     private int _isBroken;
     private int _often;
+    private int _reused;
+    private int _lost;
 
-    /// <summary>Gets a value indicating whether a response that was not requested has arrived.</summary>
+    /// <summary>Gets a value indicating whether each connection may carry only one request: a response that was not requested has arrived, or
+    /// the server closes connections after a response without saying so.</summary>
     public bool IsBroken => Volatile.Read(ref _isBroken) != 0;
 
     /// <summary>Gets the clock: the system's except in tests of this type, since a network follows no other.</summary>
@@ -46,6 +53,18 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
         TimeSpan rest = latency / ShareOfLatency;
         rest = rest < s_often && requests <= OftenFor && Interlocked.Increment(ref _often) <= OftenInAll ? s_often : rest;
         return rest < s_longest ? rest : s_longest;
+    }
+
+    /// <summary>Notes the result of a request on a connection that had carried another one.</summary>
+    /// <param name="isAnswered">Whether a response began; otherwise the server closed the connection.</param>
+    public void Reused(bool isAnswered)
+    {
+        int reused = Interlocked.Increment(ref _reused);
+        if (!isAnswered && Interlocked.Increment(ref _lost) is >= ManyLost and var lost && lost > reused - lost
+            && Interlocked.Exchange(ref _isBroken, 1) == 0)
+        {
+            logger.ConnectionsCloseEarly();
+        }
     }
 
     /// <summary>Notes that a response that was not requested has arrived.</summary>

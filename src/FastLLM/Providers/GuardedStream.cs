@@ -29,6 +29,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
     private int _lastCount;
     private volatile bool _isReading;
     private bool _readsAhead;
+    private volatile bool _isReused;
 
     public override bool CanRead => true;
 
@@ -95,6 +96,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
         if (_isReading && rest < s_shortest && (_readsAhead || !HasUnreadBytes()))
         {
             _readsAhead = false;
+            _isReused = _requests > 1;
             return inner.WriteAsync(buffer, cancellationToken);
         }
 
@@ -152,13 +154,21 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
     {
         _isReading = true;
         var count = 0;
+        var isOver = false; // not if the handler has given up
         try
         {
             count = await reading.ConfigureAwait(false);
+            isOver = true;
             return count;
+        }
+        catch (IOException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset })
+        {
+            isOver = true;
+            throw;
         }
         finally
         {
+            _isReused &= isOver;
             HasRead(count);
         }
     }
@@ -173,6 +183,12 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
 
     private int HasRead(int count)
     {
+        if (_isReused)
+        {
+            _isReused = false;
+            guard.Reused(isAnswered: count > 0);
+        }
+
         _read = guard.Clock.GetTimestamp();
         _lastCount = count;
         _isReading = false;
@@ -207,6 +223,7 @@ internal sealed class GuardedStream(Stream inner, ConnectionGuard guard) : Strea
         }
 
         _readsAhead = false;
+        _isReused = _requests > 1;
         _written = guard.Clock.GetTimestamp();
         await inner.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
     }

@@ -52,7 +52,7 @@ internal sealed class Transport : IDisposable
 
     public ILogger Logger { get; }
 
-    // If a server sends responses that were not requested, each connection carries one request.
+    // If a server sends responses that were not requested, or closes connections silently, each connection carries one request.
     private Route Present => _guard.IsBroken ? _oneWay.Value : _route;
 
     public void Dispose()

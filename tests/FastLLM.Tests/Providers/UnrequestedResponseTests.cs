@@ -34,6 +34,54 @@ public sealed class UnrequestedResponseTests : EngineTest
     }
 
     [Fact]
+    public async Task ConnectionsThatEndAfterOneResponse_CarryOneRequestFromThenOn()
+    {
+        var used = new HashSet<int>();
+        await using FaultServer server = FaultServer.Start(async (request, connection) =>
+        {
+            bool isFirst;
+            lock (used)
+            {
+                isFirst = used.Add(request.Connection);
+            }
+
+            if (isFirst)
+            {
+                await connection.SendAsync(Http(Echo(request)));
+            }
+            else
+            {
+                connection.Reset();
+            }
+        });
+
+        await AssertEchoesAsync(server, 100, concurrency: 2);
+
+        Assert.InRange(server.Requests.Count, 105, 115);
+    }
+
+    [Theory]
+    [InlineData(4, 0, false)]
+    [InlineData(5, 4, true)]
+    [InlineData(5, 5, false)]
+    [InlineData(100, 1_000, false)]
+    public void Reused_MoreLostThanAnswered_BreaksTheGuard(int lost, int answered, bool isBroken)
+    {
+        var guard = new ConnectionGuard(NullLogger.Instance);
+        for (var i = 0; i < answered; i++)
+        {
+            guard.Reused(isAnswered: true);
+        }
+
+        for (var i = 0; i < lost; i++)
+        {
+            guard.Reused(isAnswered: false);
+        }
+
+        Assert.Equal(isBroken, guard.IsBroken);
+    }
+
+    [Fact]
     public async Task CorrectServer_KeepsConnections()
     {
         await using FaultServer server = FaultServer.Start((request, connection) => connection.RespondAsync(200, Encoding.UTF8.GetBytes(Echo(request))));
