@@ -81,7 +81,7 @@ internal static class ProgressText
     public static TimeSpan? Left(TokenStats stats, long? total, TimeSpan elapsed)
     {
         long rest = (total ?? 0) - stats.RequestsCompleted;
-        if (rest <= 0 || stats.RequestsCompleted <= 0 || elapsed <= TimeSpan.Zero || stats is { LimitedBy: Bottleneck.BackOff, InFlight: <= 1 })
+        if (rest <= 0 || stats.RequestsCompleted <= 0 || elapsed <= TimeSpan.Zero || stats.IsWaiting)
         {
             return null;
         }

@@ -68,11 +68,7 @@ internal struct UsageScan
             }
             else if (reader.TextIs("prompt_tokens_details"u8) || reader.TextIs("input_tokens_details"u8))
             {
-                Utf8JsonReader again = reader;
-                ReadDetail(ref again, "cache_creation_tokens"u8, ref CacheWrittenTokens);
-                again = reader;
-                ReadDetail(ref again, "cache_write_tokens"u8, ref CacheWrittenTokens);
-                ReadDetail(ref reader, "cached_tokens"u8, ref CachedTokens);
+                ReadPromptDetails(ref reader);
             }
             else if (reader.TextIs("cache_creation"u8))
             {
@@ -96,16 +92,29 @@ internal struct UsageScan
         PromptTokens = PromptTokens == 0 ? input + cacheRead + cacheWritten : Math.Max(PromptTokens, input);
     }
 
+    private void ReadPromptDetails(ref Utf8JsonReader reader)
+    {
+        while (NextDetail(ref reader))
+        {
+            if (reader.TextIs("cached_tokens"u8))
+            {
+                Count(ref reader, ref CachedTokens);
+            }
+            else if (reader.TextIs("cache_creation_tokens"u8) || reader.TextIs("cache_write_tokens"u8))
+            {
+                Count(ref reader, ref CacheWrittenTokens);
+            }
+            else
+            {
+                reader.Read();
+                reader.Skip();
+            }
+        }
+    }
+
     private static void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
     {
-        reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            reader.Skip();
-            return;
-        }
-
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        while (NextDetail(ref reader))
         {
             if (reader.TextIs(name))
             {
@@ -117,6 +126,24 @@ internal struct UsageScan
                 reader.Skip();
             }
         }
+    }
+
+    // Called first at the name of a member whose value may be an object, then at the end of each value of that object.
+    private static bool NextDetail(ref Utf8JsonReader reader)
+    {
+        bool isFirst = reader.TokenType == JsonTokenType.PropertyName;
+        reader.Read();
+        if (isFirst && reader.TokenType == JsonTokenType.StartObject)
+        {
+            reader.Read();
+        }
+        else if (isFirst)
+        {
+            reader.Skip();
+            return false;
+        }
+
+        return reader.TokenType == JsonTokenType.PropertyName;
     }
 
     // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took. One that

@@ -149,16 +149,21 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         }
 
         context.Run.Workers.Pause();
-        Task entered = entering.AsTask();
-        if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
-            && RetryPolicy.IsLeftAlone(context.Circumstances()))
+        try
         {
-            await alone.CancelAsync().ConfigureAwait(false);
-        }
+            Task entered = entering.AsTask();
+            if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
+                && RetryPolicy.IsLeftAlone(context.Circumstances()))
+            {
+                await alone.CancelAsync().ConfigureAwait(false);
+            }
 
-        await entered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        context.Run.Workers.Resume();
-        await entered.ConfigureAwait(false);
+            await entered.ConfigureAwait(false);
+        }
+        finally
+        {
+            context.Run.Workers.Resume();
+        }
     }
 
     // The age of a request limits its waits too.

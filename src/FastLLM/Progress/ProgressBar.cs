@@ -74,7 +74,7 @@ internal sealed class ProgressBar(TextWriter writer, Func<int> width)
     private static TimeSpan? Left(TokenStats stats)
     {
         long left = (stats.RequestsTotal ?? 0) - stats.RequestsCompleted;
-        if (left <= 0 || stats.RequestsPerSecond <= 0 || stats is { LimitedBy: Bottleneck.BackOff, InFlight: <= 1 })
+        if (left <= 0 || stats.RequestsPerSecond <= 0 || stats.IsWaiting)
         {
             return null;
         }

@@ -113,5 +113,9 @@ public sealed record TokenStats
     /// <summary>Gets the share of the request limit that is used up, 0 to 1 and beyond; 0 where no limit is known.</summary>
     public double RequestSaturation => RequestLimit is > 0 and var limit ? PerSecond(Sent) * 60 / limit : 0;
 
+    /// <summary>Gets a value indicating whether all requests wait for the provider, so that no end can be estimated. One may be a
+    /// probe.</summary>
+    internal bool IsWaiting => LimitedBy == Bottleneck.BackOff && InFlight <= 1;
+
     private double PerSecond(double count) => ElapsedTime <= TimeSpan.Zero ? 0 : count / ElapsedTime.TotalSeconds;
 }

@@ -25,11 +25,11 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
 
     private int _isBroken;
     private int _often;
-    private int _reused;
-    private int _lost;
+    private long _reused;
+    private long _lost;
 
-    /// <summary>Gets a value indicating whether each connection may carry only one request: a response that was not requested has arrived, or
-    /// the server closes connections after a response without saying so.</summary>
+    /// <summary>Gets a value indicating whether each connection may carry only one request: a response that was not requested has arrived,
+    /// or the server closes connections after a response without saying so.</summary>
     public bool IsBroken => Volatile.Read(ref _isBroken) != 0;
 
     /// <summary>Gets the clock: the system's except in tests of this type, since a network follows no other.</summary>
@@ -59,7 +59,7 @@ internal sealed class ConnectionGuard(ILogger logger, TimeProvider? clock = null
     /// <param name="isAnswered">Whether a response began; otherwise the server closed the connection.</param>
     public void Reused(bool isAnswered)
     {
-        int reused = Interlocked.Increment(ref _reused);
+        long reused = Interlocked.Increment(ref _reused);
         if (!isAnswered && Interlocked.Increment(ref _lost) is >= ManyLost and var lost && lost > reused - lost
             && Interlocked.Exchange(ref _isBroken, 1) == 0)
         {

@@ -2,8 +2,8 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Represents the waiters of a limiter: first come, first served; retries before all others, except after an outage. Under the
 /// lock of <see cref="RateLimiters"/>.</summary>
-/// <remarks>Some requests make any server fail, and some are always refused. Were they the probes of an outage or a closure, and first after
-/// it, they would keep all others waiting.</remarks>
+/// <remarks>Some requests make any server fail, and some are always refused. Were they the probes of an outage or a closure, and first
+/// after it, they would keep all others waiting.</remarks>
 internal sealed class WaitQueue
 {
     private const long RetriesFirst = long.MinValue / 2;
@@ -31,10 +31,10 @@ internal sealed class WaitQueue
         isRetry && _order == WaitOrder.RetriesFirst ? _retries.Count > 0 : Count > 0;
 
     /// <summary>Notes whether only probes are sent, after the end of a send.</summary>
-    /// <param name="isDown">Whether the provider is down, or refuses everything.</param>
+    /// <param name="areProbes">Whether the provider is down, or refuses everything.</param>
     /// <param name="isRetryAnswered">Whether a retry was answered: then retries can be.</param>
-    public void Ended(bool isDown, bool isRetryAnswered) =>
-        _order = isDown || (_order == WaitOrder.InTurns && !isRetryAnswered) ? WaitOrder.InTurns : WaitOrder.RetriesFirst;
+    public void Ended(bool areProbes, bool isRetryAnswered) =>
+        _order = areProbes || (_order == WaitOrder.InTurns && !isRetryAnswered) ? WaitOrder.InTurns : WaitOrder.RetriesFirst;
 
     /// <summary>Removes the first waiter.</summary>
     public Waiter RemoveFirst()
