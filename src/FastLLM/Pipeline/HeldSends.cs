@@ -86,7 +86,7 @@ internal sealed class HeldSends(Func<double> random)
         [
             .. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Started),
         ];
-        HeldSend last = drawn.MaxBy(static one => (!one.IsSuspected, one.Started))!;
+        HeldSend last = held.Reverse().MaxBy(static one => (!one.IsSuspected, one.Started))!; // of several at once, the one that came last
         return drawn.Where(one => one != last).Prepend(last);
     }
 }

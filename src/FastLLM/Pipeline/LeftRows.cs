@@ -1,27 +1,42 @@
+using System.Collections.Concurrent;
+
 namespace FastLLM.Pipeline;
 
 /// <summary>Counts the requests of a run that are under way, and those of them that fail and are sent again. Safe for concurrent
 /// use.</summary>
 internal sealed class LeftRows(TimeProvider time)
 {
+    // Both counts in one number, since they are compared: requests under way, and those of them that fail.
+    private const int UnderWayShift = 32;
+    private const long OneUnderWay = 1L << UnderWayShift;
+    private const long OneFailing = 1;
+
+    // A file may name any number of models.
+    private const int MaxModels = 1000;
+
     private readonly TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _underWay;
-    private int _failing;
+    private readonly ConcurrentDictionary<string, long> _latest = new(StringComparer.Ordinal);
+    private long _counts;
     private long _answered;
     private long _since;
-    private long _latest;
     private TaskCompletionSource? _none;
 
     /// <summary>Gets how many requests are under way.</summary>
-    public int UnderWay => Volatile.Read(ref _underWay);
+    public int UnderWay => UnderWayOf(Volatile.Read(ref _counts));
 
     /// <summary>Gets how many requests were answered by the provider.</summary>
     public long Answered => Volatile.Read(ref _answered);
 
     /// <summary>Gets for how long others were answered before, but none since, while all that are under way fail; <see langword="null"/> if
     /// that is not so.</summary>
-    public TimeSpan? AloneFor => Answered > 0 && UnderWay == Volatile.Read(ref _failing)
-        ? time.GetElapsedTime(Volatile.Read(ref _since)) : null;
+    public TimeSpan? AloneFor
+    {
+        get
+        {
+            long counts = Volatile.Read(ref _counts);
+            return Answered > 0 && UnderWayOf(counts) == FailingOf(counts) ? time.GetElapsedTime(Volatile.Read(ref _since)) : null;
+        }
+    }
 
     /// <summary>Gets a task that ends when a request was given up because all others are done.</summary>
     public Task WhenAlone => _alone.Task;
@@ -29,46 +44,39 @@ internal sealed class LeftRows(TimeProvider time)
     /// <summary>Notes that a request was given up because all others are done: those that wait for the provider need not.</summary>
     public void SayAlone() => _alone.TrySetResult();
 
-    /// <summary>Returns whether a send that began later than the one with this number was answered.</summary>
-    public bool IsAnsweredLater(long ticket) => Volatile.Read(ref _latest) > ticket;
+    /// <summary>Returns whether a send of the model that began later than the one with this number was answered.</summary>
+    public bool IsAnsweredLater(string? model, long ticket) => _latest.TryGetValue(model ?? "", out long latest) && latest > ticket;
 
     /// <summary>Notes that a request begins.</summary>
-    public void Begin() => Interlocked.Increment(ref _underWay);
+    public void Begin() => Interlocked.Add(ref _counts, OneUnderWay);
 
     /// <summary>Notes that a request has failed for the first time, as others may meanwhile, and is sent again.</summary>
     public void BeginFailing()
     {
-        Interlocked.Increment(ref _failing);
+        Interlocked.Add(ref _counts, OneFailing);
         Volatile.Write(ref _since, time.GetTimestamp());
     }
 
     /// <summary>Notes that a request no longer fails.</summary>
-    public void EndFailing() => Interlocked.Decrement(ref _failing);
+    public void EndFailing() => Interlocked.Add(ref _counts, -OneFailing);
 
     /// <summary>Notes that a request has ended.</summary>
     /// <param name="isFailing">Whether it was failing.</param>
+    /// <param name="model">Its model.</param>
     /// <param name="answered">The number of the send that was answered; 0 if none was.</param>
-    public void End(bool isFailing, long answered)
+    public void End(bool isFailing, string? model, long answered)
     {
         if (answered > 0)
         {
             Interlocked.Increment(ref _answered);
-            if (Volatile.Read(ref _failing) > 0)
+            if (FailingOf(Volatile.Read(ref _counts)) > 0)
             {
                 Volatile.Write(ref _since, time.GetTimestamp());
-                for (long latest; (latest = Volatile.Read(ref _latest)) < answered;)
-                {
-                    Interlocked.CompareExchange(ref _latest, answered, latest);
-                }
+                NoteAnswered(model ?? "", answered);
             }
         }
 
-        if (isFailing)
-        {
-            Interlocked.Decrement(ref _failing);
-        }
-
-        if (Interlocked.Decrement(ref _underWay) == 0)
+        if (UnderWayOf(Interlocked.Add(ref _counts, -OneUnderWay - (isFailing ? OneFailing : 0))) == 0)
         {
             Volatile.Read(ref _none)?.TrySetResult();
         }
@@ -86,5 +94,17 @@ internal sealed class LeftRows(TimeProvider time)
         }
 
         return none.Task;
+    }
+
+    private static int UnderWayOf(long counts) => (int)(counts >> UnderWayShift);
+
+    private static int FailingOf(long counts) => (int)(counts & (OneUnderWay - 1));
+
+    private void NoteAnswered(string model, long answered)
+    {
+        if (_latest.ContainsKey(model) || _latest.Count < MaxModels)
+        {
+            _latest.AddOrUpdate(model, answered, (_, latest) => Math.Max(latest, answered));
+        }
     }
 }

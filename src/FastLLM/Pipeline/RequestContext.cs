@@ -110,7 +110,7 @@ internal sealed class RequestContext<TResponse>
             AloneFor = Run.AloneFor,
             Left = Run.LeftRows.UnderWay,
             Answered = Run.LeftRows.Answered,
-            AreLaterAnswered = Run.LeftRows.IsAnsweredLater(FailingSince),
+            AreLaterAnswered = Run.LeftRows.IsAnsweredLater(Request.Model, FailingSince),
         };
     }
 

@@ -162,7 +162,7 @@ internal sealed class RequestPipeline<TResponse>(
 
         delivery.Complete(context);
         context.Attempt.Memory?.Release();
-        run.LeftRows.End(context.IsFailing, answered: context.Outcome.IsNewResponse ? context.Ticket : 0);
+        run.LeftRows.End(context.IsFailing, request.Model, answered: context.Outcome.IsNewResponse ? context.Ticket : 0);
         if (context.Suspicion is { IsOpen: true, IsFinal: false } suspicion)
         {
             // It ended without another failure: it was called off, or was out of time.
@@ -357,7 +357,7 @@ internal sealed class RequestPipeline<TResponse>(
                 return true;
             }
 
-            if (RetryPolicy.IsLeftAlone(context.Circumstances()))
+            if (RetryPolicy.IsLeftAlone(context.Circumstances() with { WaitsAsAsked = true }))
             {
                 return false;
             }

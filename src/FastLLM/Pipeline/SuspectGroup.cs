@@ -11,6 +11,7 @@ namespace FastLLM.Pipeline;
 internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, string? model = null)
 {
     private const int MaxEnough = 100;
+    private const int MaxEnoughUnreadable = 1000;
 
     private readonly List<Suspicion> _open = [];
     private string? _shape;
@@ -35,6 +36,10 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where such failures turned out
     /// to be the rows' own.</summary>
     public int Enough => Math.Clamp(_own * SharedFailureDetector.Enough, SharedFailureDetector.Enough, MaxEnough);
+
+    /// <summary>Gets the same for responses that cannot be read, after others were answered.</summary>
+    public int EnoughUnreadable =>
+        Math.Clamp(_own * SharedFailureDetector.Enough, SharedFailureDetector.EnoughUnreadable, MaxEnoughUnreadable);
 
     /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are many times those
     /// that turned out to be the rows' own.</summary>

@@ -214,7 +214,7 @@ internal sealed class Suspects
         !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
             ? SharedFailureDetector.EnoughOfKey : group.Enough);
 
-    private bool AreEnoughAlike => _hasGoodAnswer ? _alike.Failures >= SharedFailureDetector.EnoughUnreadable
+    private bool AreEnoughAlike => _hasGoodAnswer ? _alike.Failures >= _alike.EnoughUnreadable
         : _alike.Same >= SharedFailureDetector.Enough || _alike.Failures >= SharedFailureDetector.EnoughOfAny;
 
     // Before any row has a good answer, all failures may have one reason, whatever they look like.

@@ -33,11 +33,11 @@ internal sealed class WorkerPool<TResponse>(
         }
     }
 
-    /// <summary>Pauses the calling worker. Another one takes over if there are rows left.</summary>
+    /// <summary>Pauses the calling worker. Another one takes over if there are rows left and too few work.</summary>
     public void Pause()
     {
-        Interlocked.Decrement(ref _working);
-        if (Interlocked.Increment(ref _paused) <= _maxPaused && run.HasMoreRows && !run.IsStopping)
+        int working = Interlocked.Decrement(ref _working);
+        if (Interlocked.Increment(ref _paused) <= _maxPaused && working < concurrency && run.HasMoreRows && !run.IsStopping)
         {
             StartOne();
         }

@@ -19,8 +19,8 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// answered: then they are refused on their own.</summary>
     public static readonly TimeSpan MaxLastWait = TimeSpan.FromMinutes(2);
 
-    /// <summary>The same if so many are left that it may be an outage; then only those fail after whose failure others were
-    /// answered.</summary>
+    /// <summary>The same if so many are left that it may be an outage; then only those fail after whose failure others of the same model
+    /// were answered, and not while they wait as asked.</summary>
     public static readonly TimeSpan MaxLastWaitOfMany = TimeSpan.FromMinutes(5);
 
     /// <summary>The same for those whose failure began after the last answer, if they are fewer than were answered: an outage that begins so
@@ -80,7 +80,8 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     public static bool IsLeftAlone(in SendCircumstances circumstances) => circumstances.AloneFor >= circumstances switch
     {
         { Left: < Many } => MaxLastWait,
-        { AreLaterAnswered: true } => MaxLastWaitOfMany,
+        { AreLaterAnswered: true, WaitsAsAsked: false } => MaxLastWaitOfMany,
+        { AreLaterAnswered: true } => MaxLastWaitOfOutage,
         _ when circumstances.Left < circumstances.Answered => MaxLastWaitOfOutage,
         _ => TimeSpan.MaxValue,
     };

@@ -20,7 +20,10 @@ internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, b
     /// <summary>Gets how many requests of the run were answered by the provider.</summary>
     public long Answered { get; init; }
 
-    /// <summary>Gets a value indicating whether sends were answered that began after the request had failed: then it was no
-    /// outage.</summary>
+    /// <summary>Gets a value indicating whether sends of the same model were answered that began after the request had failed: then it was
+    /// no outage.</summary>
     public bool AreLaterAnswered { get; init; }
+
+    /// <summary>Gets a value indicating whether the request is waiting as long as the provider has asked.</summary>
+    public bool WaitsAsAsked { get; init; }
 }

@@ -258,6 +258,22 @@ public sealed class BadRowTests : EngineTest
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData(600)]
+    public async Task RowsOfAModelThatIsThrottledForMinutes_AreAnswered_IfAnotherModelIsMeanwhile(int? asks)
+    {
+        TimeSpan? retryAfter = asks is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        var provider = new ScriptedProvider((request, _, _) => request.Model == "busy" && Time.Elapsed < TimeSpan.FromMinutes(9)
+            ? throw new LlmException(FailureKind.RateLimited, "429") { RetryAfter = retryAfter } : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(provider, OnManualClock(o => (o.Concurrency, o.Timeout) = (20, Timeout.InfiniteTimeSpan)));
+
+        List<ResponseWrapper<string>> outcomes = await RunClockAsync(EndAsync(
+            manager, [.. AskMany(40).Select((request, i) => request with { Model = i < 15 ? "busy" : "idle" })]));
+
+        Assert.All(outcomes, static outcome => Assert.True(outcome.IsSuccess, outcome.Error?.ToString()));
+    }
+
+    [Theory]
     [InlineData(0, 97)]
     [InlineData(30, 250)]
     public async Task BadRowsAtTheStart_WithSomeAtTheEnd_StopNoOthers(int seed, int every)

@@ -46,6 +46,7 @@ public abstract class EngineTest
     }
 
     /// <summary>Lets the manual clock run from timer to timer until the work is done.</summary>
+    /// <remarks>What is ready to run runs first, or on a busy machine hours pass between two steps of the engine.</remarks>
     protected async Task<T> RunClockAsync<T>(Task<T> work)
     {
         while (!work.IsCompleted)
@@ -53,6 +54,7 @@ public abstract class EngineTest
             Task timers = Time.WaitForTimersAsync(1, Ended);
             if (await Task.WhenAny(work, timers) == timers)
             {
+                await PoolTurns.TakeAsync();
                 Time.AdvanceToNext();
             }
         }

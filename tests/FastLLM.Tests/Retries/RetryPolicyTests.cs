@@ -106,6 +106,18 @@ public sealed class RetryPolicyTests
         Assert.Equal(action, decision.Action.ToString());
     }
 
+    [Theory]
+    [InlineData(120, 9, true)]
+    [InlineData(1799, 10, false)]
+    [InlineData(1800, 10, true)]
+    public void IsLeftAlone_WhileManyWaitAsAsked_TakesHalfAnHour(int aloneFor, int left, bool isAlone)
+    {
+        Assert.Equal(isAlone, RetryPolicy.IsLeftAlone(default(SendCircumstances) with
+        {
+            AloneFor = TimeSpan.FromSeconds(aloneFor), Left = left, AreLaterAnswered = true, WaitsAsAsked = true,
+        }));
+    }
+
     [Fact]
     public void Decide_NameNotResolved_IsNoOutage()
     {
