@@ -51,6 +51,7 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
             return (result, null);
         }
 
+        Forget(found.Lost);
         result = Recount(result, found.Succeeded, found.Failed);
         long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
         string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");
@@ -95,11 +96,7 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
             return 0;
         }
 
-        foreach (int row in lost)
-        {
-            setup.Index.Rows.SetRecord(row, RowIndex.NoRecord);
-        }
-
+        Forget(lost);
         var written = 0;
         OutputRecord record = setup.NewRecord(limitedBy: null);
         await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
@@ -134,6 +131,15 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
         }
 
         return written;
+    }
+
+    // A table of what is left has no place for them.
+    private void Forget(IEnumerable<int> lost)
+    {
+        foreach (int row in lost)
+        {
+            setup.Index.Rows.SetRecord(row, RowIndex.NoRecord);
+        }
     }
 
     private void KeepDropped(OutputReadBack found, bool isDone)

@@ -30,6 +30,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets the first of those failures.</summary>
     public LlmException? First { get; private set; }
 
+    /// <summary>Gets a value indicating whether they are of different kinds.</summary>
+    public bool AreMixed { get; private set; }
+
     /// <summary>Gets how many of them, in a row and up to the last, are the same.</summary>
     public int Same { get; private set; }
 
@@ -72,8 +75,10 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     {
         if (Failures++ == 0)
         {
-            (First, _firstTicket) = (failure, ticket);
+            (First, _firstTicket, AreMixed) = (failure, ticket, false);
         }
+
+        AreMixed |= failure.Kind != First!.Kind;
 
         var row = new Suspicion(Domain, Model, ticket);
         _open.Add(row);

@@ -282,7 +282,10 @@ internal sealed class Suspects
             (true, _) when group.Same < SharedFailureDetector.Enough =>
                 $"The first {group.Failures} requests have all failed, and none has an answer that can be used. The first failure:",
             (true, true) => $"The answers to the first {group.Failures} requests were all rejected in the same way.",
+            (_, true) when group.AreMixed =>
+                $"The last {group.Failures} rows{model} have failed, and none has been answered since. The first failure:",
             (_, true) => $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.",
+            _ when group.AreMixed => $"The first {group.Failures} requests{model} have all failed, and none was answered. The first failure:",
             _ => $"The first {group.Failures} requests{model} were all refused in the same way, and none was answered.",
         };
         return FormattableString.Invariant(what);

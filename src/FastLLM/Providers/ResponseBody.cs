@@ -25,7 +25,7 @@ internal static class ResponseBody
         Stream stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         return told is { } length and <= BelievedBytes
             ? await ReadKnownAsync(stream, (int)length, attempt, cancellationToken).ConfigureAwait(false)
-            : await ReadUnknownAsync(stream, told, most, attempt, cancellationToken).ConfigureAwait(false);
+            : await ReadUnknownAsync(stream, told, most, attempt, IsOfEvents(content), cancellationToken).ConfigureAwait(false);
     }
 
     // The handler throws if the stream ends before the announced length.
@@ -57,7 +57,7 @@ internal static class ResponseBody
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt,
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt, bool isOfEvents,
         CancellationToken cancellationToken)
     {
         var buffer = new BodyBuffer(told);
@@ -72,7 +72,12 @@ internal static class ResponseBody
                     break;
                 }
 
-                Touch(attempt, buffer.Take(more));
+                ReadOnlySpan<byte> taken = buffer.Take(more);
+                if (!isOfEvents || !IsComments(taken))
+                {
+                    Touch(attempt, taken);
+                }
+
                 if (buffer.Length > most)
                 {
                     return null;
@@ -88,6 +93,22 @@ internal static class ResponseBody
         {
             buffer.Dispose();
         }
+    }
+
+    private static bool IsOfEvents(HttpContent content) => content.Headers.ContentType?.MediaType == "text/event-stream";
+
+    // Some servers send events that were not requested. Comments keep such a connection alive too.
+    private static bool IsComments(ReadOnlySpan<byte> bytes)
+    {
+        foreach (Range line in bytes.Split((byte)'\n'))
+        {
+            if (bytes[line].TrimStart(" \t\r"u8) is [not (byte)':', ..])
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     // Blanks before a response keep the connection alive, but are no progress.

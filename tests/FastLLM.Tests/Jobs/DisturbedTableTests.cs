@@ -101,6 +101,16 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
         Assert.Equal((1L, 2L, 2L), (result.Pending, result.Answered, result.Stats.RequestsCompleted));
     }
 
+    [Fact]
+    public async Task Run_LogEmptiedWhileItIsWrittenWithoutCache_TableHoldsWhatIsLeft()
+    {
+        JobResult result = await RunAsync(needsSort: true, () => { }, whenTwoAreWritten: () => DisturbLog("emptied"));
+
+        Assert.Equal(FailureKind.Output, result.Stopped!.Kind);
+        Assert.Equal((2L, 1L, true), (result.Pending, result.Answered, result.IsPartial));
+        Assert.Equal(["a,one,'-one", "b,two,", "c,three,"], File.ReadAllLines(Output)[1..].Select(static line => string.Join(',', line.Split(',')[..3])));
+    }
+
     private void DisturbLog(string how)
     {
         string log = Output + ".log.jsonl";
@@ -125,7 +135,7 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
     }
 
     // The answers look like formulas: that is reported as soon as the table is written, and before the log is sorted.
-    private async Task<JobResult> RunAsync(bool needsSort, Action disturb, InMemoryCache? cache = null)
+    private async Task<JobResult> RunAsync(bool needsSort, Action disturb, InMemoryCache? cache = null, Action? whenTwoAreWritten = null)
     {
         await File.WriteAllTextAsync(Input, Rows, Ended);
         var othersAnswered = new TaskCompletionSource();
@@ -158,6 +168,7 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
             {
                 if (Interlocked.Increment(ref written) == 2)
                 {
+                    whenTwoAreWritten?.Invoke();
                     othersAnswered.TrySetResult();
                 }
             },

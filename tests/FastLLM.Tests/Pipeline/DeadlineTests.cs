@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using FastLLM.TestKit;
 using Xunit;
@@ -133,6 +134,7 @@ public sealed class DeadlineTests : EngineTest
     [InlineData(true, "data: \n\n")]
     [InlineData(true, "data: {}\n\n")]
     [InlineData(false, " ")]
+    [InlineData(false, ": keep-alive\n\n")]
     public async Task IdleTimeout_KeepAlivesBeforeContent_DoNotEndSilence(bool streamed, string drop)
     {
         using var handler = new FedHandler();
@@ -211,7 +213,10 @@ public sealed class DeadlineTests : EngineTest
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             await request.Content!.CopyToAsync(System.IO.Stream.Null, cancellationToken);
-            return new HttpResponseMessage(HttpStatusCode.OK) { Content = new StreamContent(Body) };
+            return new HttpResponseMessage(HttpStatusCode.OK)
+            {
+                Content = new StreamContent(Body) { Headers = { ContentType = new MediaTypeHeaderValue("text/event-stream") } },
+            };
         }
 
         protected override void Dispose(bool disposing)

@@ -288,6 +288,23 @@ public sealed class SharedFailureDetectorTests
     }
 
     [Theory]
+    [InlineData(FailureKind.Authentication, "have failed for the same reason")]
+    [InlineData(FailureKind.QuotaExhausted, "have failed, and none has been answered since. The first failure: 401")]
+    public void Account_RefusedForSeveralReasons_IsNotSaidToBeForTheSame(FailureKind other, string says)
+    {
+        Answer();
+        long slow = Begin();
+        for (var i = 0; i < 10; i++)
+        {
+            Fail(i % 2 == 0 ? new LlmException(FailureKind.Authentication, "401") : new LlmException(other, "no"));
+        }
+
+        _detector.Answered("m", slow);
+
+        Assert.Contains(says, _detector.Returned(slow, null, hasMore: false)!.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(FailureKind.Authentication, false)]
     [InlineData(FailureKind.Authentication, true)]
     [InlineData(FailureKind.QuotaExhausted, false)]
