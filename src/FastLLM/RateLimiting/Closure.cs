@@ -20,6 +20,9 @@ internal sealed class Closure
     // After a long closure, the longest wait makes a probe early, too. Shorter times are not known so exactly.
     private const double NotDue = 0.9;
 
+    // A probe may be refused at random though the wait was right. Waits that are wrong so often end ever sooner.
+    private const int MaxWrongWaits = 3;
+
     private const double ShortestWait = 0.005;
 
     // A standstill must never look like a hang.
@@ -43,6 +46,7 @@ internal sealed class Closure
     private double _since;
     private double _next;
     private double _requestedUntil;
+    private int _wrongWaits;
 
     public bool IsClosed { get; private set; }
 
@@ -84,7 +88,7 @@ internal sealed class Closure
         _probe = _passedIndex = -1;
         _since = now;
         _next = now + ShortestWait;
-        _requestedUntil = 0;
+        _requestedUntil = _wrongWaits = 0;
     }
 
     public void Open() => IsClosed = false;
@@ -106,7 +110,8 @@ internal sealed class Closure
     /// <param name="retryAfter">The seconds that the provider asks to wait; 0 if it does not.</param>
     public void Refuse(in SendMark mark, double now, double retryAfter)
     {
-        _requestedUntil = retryAfter > 0 ? now + retryAfter : _requestedUntil;
+        _wrongWaits += mark.Index == _probe && _requestedUntil > 0 && mark.At >= _requestedUntil ? 1 : 0;
+        _requestedUntil = retryAfter > 0 && _wrongWaits < MaxWrongWaits ? now + retryAfter : _requestedUntil;
         if (mark.Index == _passedIndex)
         {
             // It took longer than refusals do, so the probe was taken for accepted.
@@ -156,6 +161,7 @@ internal sealed class Closure
             return false;
         }
 
+        _requestedUntil = _probeAt >= _requestedUntil ? 0 : _requestedUntil; // what comes next was not asked to wait
         _before = (Probes, _since, _isEarly);
         (_probe, _passedIndex) = (-1, _probe);
         double interval = _probeAt - _since;

@@ -25,6 +25,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const int LongestPattern = 256;
     private const double Fast = 32;
     private const double MostNoise = 0.7;
+    private const double MuchMore = 1.5;
 
     // If hardly any of so many are accepted, what is accepted will not be measured soon.
     private const int EnoughUnmeasured = 32;
@@ -39,6 +40,10 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     // The first cut costs hardly anything, a second one does.
     private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Evidence.Share(Search.Sends) < MostNoise
         && (Search.Pacer.Rate > Fast ? Search.Pattern.Sent < LongestPattern : JudgesGaps && Search.Evidence.MayBeRandom);
+
+    // Much more noise than is known is less likely than a limit.
+    private bool IsPatternLongEnough => !Search.Floor.IsNoisy
+        || Search.Pattern.Sent >= LongestPattern || Search.Pattern.Share < MuchMore * Search.Floor.Share;
 
     // As long as no limit is known, it must be more certain that there is one.
     private bool IsRegular => double.IsPositiveInfinity(trouble.Before.Rate) ? Search.Pattern.IsCertainlyRegular : Search.Pattern.IsRegular;
@@ -56,7 +61,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         {
             Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, now);
         }
-        else if (level == ShareLevel.High && Search.Pattern.IsRandom)
+        else if (level == ShareLevel.High && Search.Pattern.IsRandom && IsPatternLongEnough)
         {
             EndRandom(new Cut(Search.Pattern.Share, Search.Pattern.Sent), now);
         }

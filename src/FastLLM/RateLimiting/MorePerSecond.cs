@@ -7,7 +7,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
     public const double Below = 0.97;
 
     // Noise hides what is a little too much, and large steps also use up what may be sent at once.
-    private const double BelowInNoise = 0.92;
+    private const double BelowInNoise = 0.9;
     private const double BelowInNoiseIfRough = 0.85;
     private const int LatestBlocks = 3;
 
@@ -63,6 +63,11 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < Fast ? 2.5 : 4);
         bool isEmpty = !floor.IsNoisy && evidence.Refused > 0 && _before.Rate < Fast && _passed > _before.Rate * Growth;
         bool isReached = floor.IsNoisy && Search.Pattern.IsRegular;
+        if (level == ShareLevel.High && !isReached && IsMaybeNoise(now))
+        {
+            return;
+        }
+
         if (level == ShareLevel.High || isEmpty || isReached)
         {
             Refuse(now);
@@ -112,6 +117,34 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         Search.Pacer.Set(_passed * (1 + _step), now);
         _stepAt = now;
         _stepIndex = Search.Sends.Count;
+    }
+
+    // There may be more noise than was measured. A limit refuses far more of what is half as fast again as before, and at any rate it refuses
+    // more evenly.
+    private bool IsMaybeNoise(double now)
+    {
+        (Evidence evidence, NoiseFloor floor, RefusalPattern pattern) = (Search.Evidence, Search.Floor, Search.Pattern);
+        if (!floor.IsNoisy || !Search.SeesAll || _passed <= Fast || evidence.IsByInFlight)
+        {
+            return false;
+        }
+
+        double share = evidence.Share(Search.Sends);
+        if (_passed > _before.Rate * Plainly && share < floor.Bad)
+        {
+            floor.Show(share, evidence.Sent(Search.Sends), now, Search.Sends.Count);
+        }
+        else if (pattern.IsPlainlyRandom)
+        {
+            floor.Show(pattern.Share, pattern.Sent, now, Search.Sends.Count);
+        }
+        else
+        {
+            return !pattern.IsEnough;
+        }
+
+        Search.StartEvidence();
+        return true;
     }
 
     private void Refuse(double now)

@@ -24,6 +24,10 @@ internal sealed class RefusalPattern(bool seesAll = true)
     private const double LeastRandomOfPart = 0.7;
     private const int FewestOfPart = 18;
 
+    // Where a limit is already known, it may be exceeded now and then.
+    private const double LeastPlain = 0.8;
+    private const double LeastPlainLately = 0.7;
+
     // What chance falls below once in a thousand times counts as a limit's making. Where no limit is known yet, that would be too often.
     private const double Deviations = 3.1;
     private const double DeviationsIfCertain = 4.2;
@@ -70,6 +74,12 @@ internal sealed class RefusalPattern(bool seesAll = true)
     public bool IsRandom => Count >= (seesAll ? Fewest : FewestOfPart) && Share is > 0 and < MostRandom
         && Dispersion > (seesAll ? LeastRandom : LeastRandomOfPart) && Dispersion < 1 + (2 * Deviation) && Change > LeastChange;
 
+    /// <summary>Gets a value indicating whether nothing of a limit is to be seen in it either.</summary>
+    public bool IsPlainlyRandom => IsRandom && Dispersion > LeastPlain && Unevenness > LeastPlainLately;
+
+    /// <summary>Gets a value indicating whether enough sends are compared to see a pattern.</summary>
+    public bool IsEnough => seesAll && Count >= Fewest;
+
     /// <summary>Gets a value indicating whether what is accepted comes far more evenly than by chance.</summary>
     public bool IsRegular => IsMoreEven(Deviations);
 
@@ -79,7 +89,6 @@ internal sealed class RefusalPattern(bool seesAll = true)
     /// <summary>Gets a value indicating whether refusals come in clusters.</summary>
     public bool IsClustered => IsEnough && Dispersion > 1 + (4 * Deviation);
 
-    private bool IsEnough => seesAll && Count >= Fewest;
 
     private int Count => Math.Min(_count, Most);
 
