@@ -15,7 +15,7 @@ internal sealed class LeftRows(TimeProvider time)
     private const int MaxModels = 1000;
 
     private readonly TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, long> _latest = new(StringComparer.Ordinal);
+    private ConcurrentDictionary<string, long>? _latest; // made when a row fails: a single call is a run, too
     private long _counts;
     private long _answered;
     private long _since;
@@ -45,7 +45,8 @@ internal sealed class LeftRows(TimeProvider time)
     public void SayAlone() => _alone.TrySetResult();
 
     /// <summary>Returns whether a send of the model that began later than the one with this number was answered.</summary>
-    public bool IsAnsweredLater(string? model, long ticket) => _latest.TryGetValue(model ?? "", out long latest) && latest > ticket;
+    public bool IsAnsweredLater(string? model, long ticket) =>
+        Volatile.Read(ref _latest) is { } known && known.TryGetValue(model ?? "", out long latest) && latest > ticket;
 
     /// <summary>Notes that a request begins.</summary>
     public void Begin() => Interlocked.Add(ref _counts, OneUnderWay);
@@ -102,9 +103,11 @@ internal sealed class LeftRows(TimeProvider time)
 
     private void NoteAnswered(string model, long answered)
     {
-        if (_latest.ContainsKey(model) || _latest.Count < MaxModels)
+        ConcurrentDictionary<string, long> known =
+            LazyInitializer.EnsureInitialized(ref _latest, static () => new ConcurrentDictionary<string, long>(StringComparer.Ordinal));
+        if (known.ContainsKey(model) || known.Count < MaxModels)
         {
-            _latest.AddOrUpdate(model, answered, (_, latest) => Math.Max(latest, answered));
+            known.AddOrUpdate(model, answered, (_, latest) => Math.Max(latest, answered));
         }
     }
 }
