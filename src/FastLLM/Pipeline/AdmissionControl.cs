@@ -152,10 +152,13 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
         try
         {
             Task entered = entering.AsTask();
-            if (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered
-                && RetryPolicy.IsLeftAlone(context.Circumstances()))
+            while (await Task.WhenAny(entered, context.Run.LeftRows.WhenAlone).ConfigureAwait(false) != entered)
             {
-                await alone.CancelAsync().ConfigureAwait(false);
+                if (RetryPolicy.IsLeftAlone(context.Circumstances()))
+                {
+                    await alone.CancelAsync().ConfigureAwait(false);
+                    break;
+                }
             }
 
             await entered.ConfigureAwait(false);

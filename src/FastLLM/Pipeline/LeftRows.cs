@@ -14,7 +14,7 @@ internal sealed class LeftRows(TimeProvider time)
     // A file may name any number of models.
     private const int MaxModels = 1000;
 
-    private readonly TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _alone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ConcurrentDictionary<string, long>? _latest; // made when a row fails: a single call is a run, too
     private long _counts;
     private long _answered;
@@ -38,11 +38,12 @@ internal sealed class LeftRows(TimeProvider time)
         }
     }
 
-    /// <summary>Gets a task that ends when a request was given up because all others are done.</summary>
-    public Task WhenAlone => _alone.Task;
+    /// <summary>Gets a task that ends when the next request is given up because all others are done.</summary>
+    public Task WhenAlone => Volatile.Read(ref _alone).Task;
 
     /// <summary>Notes that a request was given up because all others are done: those that wait for the provider need not.</summary>
-    public void SayAlone() => _alone.TrySetResult();
+    public void SayAlone() =>
+        Interlocked.Exchange(ref _alone, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
     /// <summary>Returns whether a send of the model that began later than the one with this number was answered.</summary>
     public bool IsAnsweredLater(string? model, long ticket) =>

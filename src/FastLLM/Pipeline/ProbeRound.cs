@@ -14,10 +14,10 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
     public static readonly TimeSpan ReadAheadTime = TimeSpan.FromSeconds(1);
 
     /// <summary>How long no row comes until it is taken that none will.</summary>
-    public static readonly TimeSpan PauseOfSource = TimeSpan.FromMilliseconds(100);
+    public static readonly TimeSpan PauseOfSource = TimeSpan.FromMilliseconds(250);
 
     // A source that gives one row after the other is not waited for longer than five seconds.
-    private const int MaxPauses = 41;
+    private const int MaxPauses = 17;
 
     private ITimer? _timer;
     private SuspectGroup? _group;

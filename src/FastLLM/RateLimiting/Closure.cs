@@ -93,9 +93,17 @@ internal sealed class Closure
 
     public void Open() => IsClosed = false;
 
-    /// <summary>Gets how long the next probe must wait; 0 if it may go.</summary>
-    public double Wait(double now, double refusalDelay) =>
-        _probe >= 0 ? Math.Max(_probeAt + (2 * refusalDelay) - now, 1e-3) : Math.Max(0, _next - now);
+    /// <summary>Gets how long the next probe must wait; 0 if it may go. One whose refusal takes long is not waited for.</summary>
+    public double Wait(double now, double refusalDelay)
+    {
+        if (_probe < 0)
+        {
+            return Math.Max(0, _next - now);
+        }
+
+        double longest = _probeAt + LongestWait - now;
+        return longest > 0 ? Math.Clamp(_probeAt + (2 * refusalDelay) - now, Math.Min(1e-3, longest), longest) : 0;
+    }
 
     public void Probe(in SendMark mark)
     {

@@ -133,7 +133,7 @@ public sealed class SharedFailureDetectorTests
 
     [Theory]
     [InlineData(4, 4)]
-    [InlineData(60, 41)]
+    [InlineData(60, 17)]
     public void Rows_ThatComeOneAfterTheOther_AreReadOn_ForFiveSecondsAtMost(int rows, int read)
     {
         FailMany(10);

@@ -213,6 +213,19 @@ public sealed class LearningLimiterTests
         };
     }
 
+    [Theory]
+    [InlineData(0.02)]
+    [InlineData(0.5)]
+    public void RefusalsThatTakeAMinute_MakeNoStandstill(double share)
+    {
+        foreach (int seed in Enumerable.Range(1, 10))
+        {
+            VirtualRun run = new VirtualRun(new LawChange(new BucketLaw(5, 5), 60, new WindowLaw(300, 60))) { SlowRefusals = share, Concurrency = 1000, Seed = seed }.Run(300);
+
+            Assert.True(run.LongestFreePause < 10, FormattableString.Invariant($"Seed {seed}: {run.LongestFreePause} s without a send."));
+        }
+    }
+
     [Fact]
     public void Change_HalvedRate_IsFollowedWithinTenSeconds()
     {

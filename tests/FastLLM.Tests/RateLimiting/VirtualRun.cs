@@ -46,6 +46,9 @@ internal sealed class VirtualRun(VirtualLaw law)
     /// <summary>Gets how long a send travels to the provider; a refusal takes about as long on its way back.</summary>
     public double Travel { get; init; } = 0.002;
 
+    /// <summary>Gets the share of refusals that take a minute.</summary>
+    public double SlowRefusals { get; init; }
+
     /// <summary>Gets by how much the travel time varies.</summary>
     public double Jitter { get; init; } = 0.2;
 
@@ -160,7 +163,8 @@ internal sealed class VirtualRun(VirtualLaw law)
                 double refusedFor = law.Refuses(now, _atServer, _random);
                 if (refusedFor > 0)
                 {
-                    _events.Enqueue((Step.Refuse, send with { Told = RetryAfter * refusedFor }), now + Trip());
+                    double back = SlowRefusals > 0 && _random.NextDouble() < SlowRefusals ? 60 : Trip();
+                    _events.Enqueue((Step.Refuse, send with { Told = RetryAfter * refusedFor }), now + back);
                 }
                 else
                 {
