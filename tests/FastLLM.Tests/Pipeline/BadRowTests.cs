@@ -311,7 +311,7 @@ public sealed class BadRowTests : EngineTest
         var provider = new ScriptedProvider((_, _, _) => Interlocked.Increment(ref sends) > 5 && Time.Elapsed < TimeSpan.FromHours(2)
             ? throw new LlmException(FailureKind.Overloaded, "503") : Task.FromResult("fine"));
         await using var manager = new RequestManager<string>(
-            provider, OnManualClock(o => { o.MaxThrottleWait = TimeSpan.FromHours(12); o.Timeout = Timeout.InfiniteTimeSpan; }));
+            provider, OnManualClock(o => { o.Concurrency = 1; o.MaxThrottleWait = TimeSpan.FromHours(12); o.Timeout = Timeout.InfiniteTimeSpan; }));
 
         Assert.All(await RunClockAsync(EndAsync(manager, AskMany(20))), outcome => Assert.True(outcome.IsSuccess));
     }
