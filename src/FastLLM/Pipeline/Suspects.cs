@@ -285,7 +285,8 @@ internal sealed class Suspects
             (_, true) when group.AreMixed =>
                 $"The last {group.Failures} rows{model} have failed, and none has been answered since. The first failure:",
             (_, true) => $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.",
-            _ when group.AreMixed => $"The first {group.Failures} requests{model} have all failed, and none was answered. The first failure:",
+            _ when group.AreMixed =>
+                $"The first {group.Failures} requests{model} have all failed, and none was answered. The first failure:",
             _ => $"The first {group.Failures} requests{model} were all refused in the same way, and none was answered.",
         };
         return FormattableString.Invariant(what);

@@ -25,7 +25,7 @@ internal static class ResponseBody
         Stream stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         return told is { } length and <= BelievedBytes
             ? await ReadKnownAsync(stream, (int)length, attempt, cancellationToken).ConfigureAwait(false)
-            : await ReadUnknownAsync(stream, told, most, attempt, IsOfEvents(content), cancellationToken).ConfigureAwait(false);
+            : await ReadUnknownAsync(stream, told, most, attempt, content, cancellationToken).ConfigureAwait(false);
     }
 
     // The handler throws if the stream ends before the announced length.
@@ -57,8 +57,8 @@ internal static class ResponseBody
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt, bool isOfEvents,
-        CancellationToken cancellationToken)
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt,
+        HttpContent content, CancellationToken cancellationToken)
     {
         var buffer = new BodyBuffer(told);
         try
@@ -73,7 +73,7 @@ internal static class ResponseBody
                 }
 
                 ReadOnlySpan<byte> taken = buffer.Take(more);
-                if (!isOfEvents || !IsComments(taken))
+                if (!IsComments(taken) || !IsOfEvents(content))
                 {
                     Touch(attempt, taken);
                 }
@@ -100,12 +100,15 @@ internal static class ResponseBody
     // Some servers send events that were not requested. Comments keep such a connection alive too.
     private static bool IsComments(ReadOnlySpan<byte> bytes)
     {
-        foreach (Range line in bytes.Split((byte)'\n'))
+        while (bytes.TrimStart(" \t\r\n"u8) is [var first, ..] line)
         {
-            if (bytes[line].TrimStart(" \t\r"u8) is [not (byte)':', ..])
+            if (first != (byte)':')
             {
                 return false;
             }
+
+            int end = line.IndexOf((byte)'\n');
+            bytes = end < 0 ? default : line[end..];
         }
 
         return true;

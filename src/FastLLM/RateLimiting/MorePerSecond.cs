@@ -63,7 +63,7 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : _before.Rate < Fast ? 2.5 : 4);
         bool isEmpty = !floor.IsNoisy && evidence.Refused > 0 && _before.Rate < Fast && _passed > _before.Rate * Growth;
         bool isReached = floor.IsNoisy && Search.Pattern.IsRegular;
-        if (level == ShareLevel.High && !isReached && IsMaybeNoise(now))
+        if (level == ShareLevel.High && !isReached && TakesForNoise(now))
         {
             return;
         }
@@ -119,9 +119,9 @@ internal sealed class MorePerSecond(LawSearch search) : SearchPhase(search)
         _stepIndex = Search.Sends.Count;
     }
 
-    // There may be more noise than was measured. A limit refuses far more of what is half as fast again as before, and at any rate it refuses
-    // more evenly.
-    private bool IsMaybeNoise(double now)
+    // There may be more noise than was measured: then the floor is raised, and the try continues, as it does while that is open. A limit
+    // refuses far more of what is half as fast again as before, and at any rate it refuses more evenly.
+    private bool TakesForNoise(double now)
     {
         (Evidence evidence, NoiseFloor floor, RefusalPattern pattern) = (Search.Evidence, Search.Floor, Search.Pattern);
         if (!floor.IsNoisy || !Search.SeesAll || _passed <= Fast || evidence.IsByInFlight)

@@ -81,8 +81,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     {
         { Left: < Many } => MaxLastWait,
         { AreLaterAnswered: true, WaitsAsAsked: false } => MaxLastWaitOfMany,
-        { AreLaterAnswered: true } => MaxLastWaitOfOutage,
-        _ when circumstances.Left < circumstances.Answered => MaxLastWaitOfOutage,
+        _ when circumstances.AreLaterAnswered || circumstances.Left < circumstances.Answered => MaxLastWaitOfOutage,
         _ => TimeSpan.MaxValue,
     };
 
