@@ -17,6 +17,16 @@ internal sealed class SendCounts
     /// <summary>Gets a value indicating whether a send of the earlier epoch is in flight.</summary>
     public bool IsEarlier => IsIn((_epoch + 1) & 1);
 
+    /// <summary>Gets the number of the last send that has begun.</summary>
+    public long Last
+    {
+        get
+        {
+            long epoch = Volatile.Read(ref _epoch);
+            return (epoch << EpochShift) + Volatile.Read(ref _begun[epoch & 1]);
+        }
+    }
+
     /// <summary>Begins a send.</summary>
     /// <returns>Its number, which is never 0 and grows.</returns>
     public long Begin()

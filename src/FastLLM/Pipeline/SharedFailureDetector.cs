@@ -142,6 +142,11 @@ internal sealed class SharedFailureDetector
             }
 
             row = _suspects.Add(row, model, failure, ticket, _stopsIfAlike, isFinal);
+            if (row is { KnownFrom: 0 })
+            {
+                row.KnownFrom = _sends.Last;
+            }
+
             Update();
             return row;
         }

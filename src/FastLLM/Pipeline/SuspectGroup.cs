@@ -112,8 +112,10 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
         if (IsLater(ticket))
         {
             Skipped = null;
+            // Answers that were under way say nothing of how many such failures the file has.
+            int known = _open.Count(row => row.KnownFrom < ticket);
             DecideWhere(row => row.Ticket < ticket || row.Ticket == long.MaxValue, FailureScope.Request);
-            _own += Failures - _open.Count;
+            _own += Domain == FailureDomain.Alike ? known : Failures - _open.Count;
             Failures = _open.Count;
             _firstTicket = _open.Count > 0 ? _open[0].Ticket : 0;
         }

@@ -231,6 +231,29 @@ public sealed class SharedFailureDetectorTests
         Assert.Equal(!holds, _detector.TryBegin(null, "m", _started++, ref held, out _));
     }
 
+    [Theory]
+    [InlineData(false, true)] // the answer was under way: it says nothing of the file
+    [InlineData(true, false)] // such rows are the file's: it takes ten times as many
+    public void UnreadableResponses_AfterAnswers_NeedMore_WhereTheyWereTheRowsOwn(bool isLater, bool holds)
+    {
+        Answer();
+        long[] inFlight = [.. Enumerable.Range(0, 31).Select(_ => Begin())];
+        foreach (long ticket in inFlight[..30])
+        {
+            _detector.Failed(null, "m", Html(), ticket, isFinal: true);
+            _detector.Returned(ticket, null, hasMore: true);
+        }
+
+        _detector.Answered("m", isLater ? Begin() : inFlight[^1]);
+        for (var i = 0; i < SharedFailureDetector.EnoughUnreadable; i++)
+        {
+            Fail(Html());
+        }
+
+        HeldSend? held = null;
+        Assert.Equal(!holds, _detector.TryBegin(null, "m", _started++, ref held, out _));
+    }
+
     [Fact]
     public void AnswersThatAreAllRejected_StopTheRun_ThoughTheKeyIsGood()
     {
