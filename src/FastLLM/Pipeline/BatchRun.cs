@@ -18,6 +18,7 @@ internal sealed class BatchRun<TResponse> : Run<TResponse>
         _requests = requests;
         _outcomes = new ResponseWrapper<TResponse>?[requests.Length];
         _left = requests.Length;
+        sharedFailures.AwaitsRows = static () => false;
         if (_left == 0)
         {
             _done.SetResult();

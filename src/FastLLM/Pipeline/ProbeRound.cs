@@ -41,14 +41,16 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
 
     /// <summary>Returns whether the time has passed and no more rows come. If not, it is asked again after a pause.</summary>
     /// <param name="held">How many requests are held now.</param>
-    public bool TryEndReading(int held)
+    /// <param name="isSlow">Whether the source lets its reader wait for a row. If not, the machine is busy, and more rows will be read.</param>
+    public bool TryEndReading(int held, bool isSlow)
     {
-        bool isStill = _pauses++ > 0 && held == _heldBefore;
-        if (isStill || _pauses > MaxPauses)
+        bool isStill = _pauses > 0 && held == _heldBefore;
+        if (isStill || _pauses >= MaxPauses)
         {
             return true;
         }
 
+        _pauses += isSlow || _pauses == 0 ? 1 : 0;
         _heldBefore = held;
         Wait(PauseOfSource);
         return false;

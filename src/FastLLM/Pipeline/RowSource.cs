@@ -17,12 +17,16 @@ internal sealed class RowSource(IAsyncEnumerable<LlmRequest> rows, int window, A
     private IAsyncEnumerator<LlmRequest>? _rows;
     private long _taken;
     private volatile bool _isExhausted;
+    private volatile bool _isAwaited;
 
     /// <summary>Gets how many rows were taken.</summary>
     public long Taken => Volatile.Read(ref _taken);
 
     /// <summary>Gets a value indicating whether there are no more rows.</summary>
     public bool IsExhausted => _isExhausted;
+
+    /// <summary>Gets a value indicating whether the stream has been asked for a row that it does not have yet.</summary>
+    public bool IsAwaited => _isAwaited;
 
     /// <summary>Gets a value indicating whether the window is full.</summary>
     public bool IsFull => _window.CurrentCount == 0;
@@ -51,7 +55,7 @@ internal sealed class RowSource(IAsyncEnumerable<LlmRequest> rows, int window, A
 
             await _window.WaitAsync(_ended.Token).ConfigureAwait(false);
             _rows ??= rows.GetAsyncEnumerator(_ended.Token);
-            if (!_ended.IsCancellationRequested && await _rows.MoveNextAsync().ConfigureAwait(false) && !_ended.IsCancellationRequested)
+            if (!_ended.IsCancellationRequested && await MoveNextAsync(_rows).ConfigureAwait(false) && !_ended.IsCancellationRequested)
             {
                 LlmRequest request = _rows.Current ?? throw new ArgumentException("The stream of requests holds null.");
                 return new Row(request, Interlocked.Increment(ref _taken) - 1);
@@ -95,6 +99,25 @@ internal sealed class RowSource(IAsyncEnumerable<LlmRequest> rows, int window, A
 
         // Not awaited: a stream that ignores its token must not hold up the consumer that has left.
         _ = LeaveLaterAsync();
+    }
+
+    private ValueTask<bool> MoveNextAsync(IAsyncEnumerator<LlmRequest> rows)
+    {
+        ValueTask<bool> next = rows.MoveNextAsync();
+        return next.IsCompleted ? next : AwaitAsync(next);
+
+        async ValueTask<bool> AwaitAsync(ValueTask<bool> next)
+        {
+            _isAwaited = true;
+            try
+            {
+                return await next.ConfigureAwait(false);
+            }
+            finally
+            {
+                _isAwaited = false;
+            }
+        }
     }
 
     private async Task LeaveLaterAsync()

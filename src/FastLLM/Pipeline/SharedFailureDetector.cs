@@ -70,6 +70,10 @@ internal sealed class SharedFailureDetector
     /// <summary>Gets the clock.</summary>
     public TimeProvider Time { get; }
 
+    /// <summary>Gets or sets what tells whether the source of rows lets the run wait; <see langword="null"/> if that is not known. Set it
+    /// before the first send.</summary>
+    public Func<bool>? AwaitsRows { get; set; }
+
     /// <summary>Gets a value indicating whether rows may have to be refused by <see cref="Refusal"/>.</summary>
     public bool HasClosedModels => _suspects.HasClosedModels;
 
@@ -291,7 +295,7 @@ internal sealed class SharedFailureDetector
     {
         lock (_gate)
         {
-            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group || !_round.TryEndReading(_held.Count))
+            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group || !_round.TryEndReading(_held.Count, AwaitsRows?.Invoke() ?? true))
             {
                 return;
             }

@@ -29,6 +29,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         : base(tracker, account, remembersAnswers: false, sharedFailures)
     {
         _rows = new RowSource(rows, window, CompleteIfDone);
+        sharedFailures.AwaitsRows = () => _rows.IsAwaited;
         _suspects = new SuspectBuffer<TResponse>(settings.HoldsSuspects, Deliver, DecideIfIdle, time);
         _hasCache = hasCache;
         Recorded = settings.Recorded;
