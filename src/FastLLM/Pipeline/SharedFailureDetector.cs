@@ -107,6 +107,9 @@ internal sealed class SharedFailureDetector
                     ticket = 0;
                     return false;
                 }
+
+                ticket = Begin();
+                return true;
             }
         }
 
@@ -186,9 +189,12 @@ internal sealed class SharedFailureDetector
     /// <returns>The reason to stop the run, if that is certain now. Sends stay held until <see cref="End"/>.</returns>
     public LlmException? Returned(long ticket, HeldSend? held, bool hasMore)
     {
-        if (ticket != 0)
+        // While sends are held, one that has returned and the decision that this allows are one step: nothing may be sent in between.
+        bool isCounted = ticket == 0;
+        if (!isCounted && !_isHolding)
         {
             _sends.Return(ticket);
+            isCounted = true;
         }
 
         if (!_isHolding && held is null && _outageCause is null && (ticket != 0 || !HasClosedModels))
@@ -198,6 +204,11 @@ internal sealed class SharedFailureDetector
 
         lock (_gate)
         {
+            if (!isCounted)
+            {
+                _sends.Return(ticket);
+            }
+
             if (held is not null)
             {
                 _held.Leave(held);

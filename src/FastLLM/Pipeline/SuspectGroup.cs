@@ -24,7 +24,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets the model, if the reason may be the model's.</summary>
     public string? Model { get; } = model;
 
-    /// <summary>Gets how many rows have failed since the reason was contradicted, if it ever was.</summary>
+    /// <summary>Gets how many rows have failed whose sends began after the last one that was answered, if any was.</summary>
     public int Failures { get; private set; }
 
     /// <summary>Gets the first of those failures.</summary>
@@ -36,8 +36,8 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets how many of them, in a row and up to the last, are the same.</summary>
     public int Same { get; private set; }
 
-    /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where such failures turned out
-    /// to be the rows' own.</summary>
+    /// <summary>Gets how many rows must fail in a row until it is asked whether they share the reason: more, where several turned out at once
+    /// to have failed on their own.</summary>
     public int Enough => Math.Clamp(_own * SharedFailureDetector.Enough, SharedFailureDetector.Enough, MaxEnough);
 
     /// <summary>Gets the same for responses that cannot be read, after others were answered.</summary>
@@ -45,7 +45,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
         Math.Clamp(_own * SharedFailureDetector.Enough, SharedFailureDetector.EnoughUnreadable, MaxEnoughUnreadable);
 
     /// <summary>Gets a value indicating whether the failures are probably shared, where no probe can tell: they are many times those
-    /// that turned out to be the rows' own.</summary>
+    /// that turned out at once to be the rows' own.</summary>
     public bool IsLikelyShared => Failures >= _own * SharedFailureDetector.Enough;
 
     /// <summary>Gets a value indicating whether no request reaches the provider.</summary>
@@ -54,15 +54,15 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <summary>Gets a value indicating whether it is undecided of any row whose failure it is.</summary>
     public bool HasOpen => _open.Count > 0;
 
+    /// <summary>Gets a value indicating whether an answer would be evidence.</summary>
+    public bool NeedsAnswer => HasOpen || (Failures > 0 && Skipped is null);
+
     /// <summary>Gets a value indicating whether the first rows have failed for good: the decision waits for those.</summary>
     public bool AreFirstFinal => Earliest().All(static row => row.IsFinal);
 
     /// <summary>Gets what rows are suspected of that are not sent, since the model is closed; <see langword="null"/> if it is
     /// open.</summary>
     public Suspicion? Skipped { get; private set; }
-
-    /// <summary>Returns whether a send began later than the first of those that failed.</summary>
-    public bool IsLater(long ticket) => Failures > 0 && ticket > _firstTicket;
 
     /// <summary>Returns whether the row is suspected of this reason.</summary>
     public bool Suspects(Suspicion row) => row.Domain == Domain && row.Model == Model;
@@ -104,21 +104,37 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     }
 
     /// <summary>Notes that no more rows are sent.</summary>
-    public void Close() => _open.Add(Skipped = new Suspicion(Domain, Model, long.MaxValue));
+    public void Close() => _open.Add(Skipped = new Suspicion(Domain, Model, long.MaxValue) { KnownFrom = _open.LastOrDefault()?.KnownFrom ?? 0 });
 
-    /// <summary>Notes an answer of those who were suspected: rows whose sends began before have failed on their own.</summary>
+    /// <summary>Notes an answer of those who were suspected: the failures of sends that began before are no longer in a row, and rows whose
+    /// failures were known before it was sent have failed on their own.</summary>
     public void Contradict(long ticket)
     {
         if (IsLater(ticket))
         {
             Skipped = null;
-            // Answers that were under way say nothing of how many such failures the file has.
-            int known = _open.Count(row => row.KnownFrom < ticket);
-            DecideWhere(row => row.Ticket < ticket || row.Ticket == long.MaxValue, FailureScope.Request);
-            _own += Domain == FailureDomain.Alike ? known : Failures - _open.Count;
-            Failures = _open.Count;
-            _firstTicket = _open.Count > 0 ? _open[0].Ticket : 0;
+            List<Suspicion> inARow = _open.FindAll(row => row.Ticket > ticket && row.Ticket != long.MaxValue);
+            Failures = inARow.Count;
+            _firstTicket = inARow.FirstOrDefault()?.Ticket ?? 0;
         }
+
+        _own = Math.Max(_own, DecideKnown(ticket));
+    }
+
+    /// <summary>Decides that rows have failed on their own whose failures were known before a send that is answered. What was under way may
+    /// have been answered before the reason began.</summary>
+    /// <returns>How many rows.</returns>
+    public int DecideKnown(long ticket)
+    {
+        // In the order in which they became known.
+        int known = _open.FindIndex(row => row.KnownFrom >= ticket) is var first and >= 0 ? first : _open.Count;
+        for (var i = 0; i < known; i++)
+        {
+            DecideOne(_open[i], FailureScope.Request);
+        }
+
+        _open.RemoveRange(0, known);
+        return known;
     }
 
     /// <summary>Decides about all rows. Whether the reason is shared stays open.</summary>
@@ -139,16 +155,24 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
         Compare(null, isNew: false);
     }
 
+    // Whether a send began later than the first of those that failed.
+    private bool IsLater(long ticket) => Failures > 0 && ticket > _firstTicket;
+
     private IEnumerable<Suspicion> Earliest() => _open.Take(SharedFailureDetector.Enough);
 
     private void DecideWhere(Predicate<Suspicion> isConcerned, FailureScope scope)
     {
         foreach (Suspicion row in _open.Where(row => isConcerned(row)))
         {
-            row.Decide(scope);
-            Interlocked.Add(ref late.Value, scope == FailureScope.Request ? row.Rows : 0);
+            DecideOne(row, scope);
         }
 
         _open.RemoveAll(static row => !row.IsOpen);
+    }
+
+    private void DecideOne(Suspicion row, FailureScope scope)
+    {
+        row.Decide(scope);
+        Interlocked.Add(ref late.Value, scope == FailureScope.Request ? row.Rows : 0);
     }
 }

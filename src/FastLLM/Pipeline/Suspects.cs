@@ -39,8 +39,8 @@ internal sealed class Suspects
     public bool IsHolding => _isDecided || IsEnough(_account) || IsEnough(_alike) || _models.Values.Any(IsEnough);
 
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
-    public bool IsWatching => !_hasGoodAnswer || _account.Failures > 0 || _alike.Failures > 0
-        || _models.Values.Any(static group => group.HasOpen || (group.Failures > 0 && group.Skipped is null));
+    public bool IsWatching => !_hasGoodAnswer || _account.NeedsAnswer || _alike.NeedsAnswer
+        || _models.Values.Any(static group => group.NeedsAnswer);
 
     /// <summary>Returns whether an answer of the model is nothing new, if nothing is suspected. Without the lock.</summary>
     public bool IsKnownToAnswer(string? model) => _otherAnswered is not null || _answered == (model ?? "");
@@ -123,10 +123,14 @@ internal sealed class Suspects
             {
                 group.Contradict(ticket);
             }
-            else if (group.First?.Kind == FailureKind.ModelNotFound || group.IsLater(ticket))
+            else if (group.First?.Kind == FailureKind.ModelNotFound)
             {
                 // Whether it is the row's failure or the model's, the others continue.
                 group.Decide(FailureScope.Request);
+            }
+            else
+            {
+                group.DecideKnown(ticket);
             }
         }
 
@@ -186,7 +190,7 @@ internal sealed class Suspects
         foreach (SuspectGroup group in _models.Values.Prepend(_account))
         {
             if (group.HasOpen && !IsModelsOwn(group)
-                && (!IsAnswered || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
+                && (!IsAnswered || group.Skipped is not null || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
             {
                 return Cause(group);
             }

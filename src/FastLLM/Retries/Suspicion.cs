@@ -20,8 +20,8 @@ internal sealed class Suspicion(FailureDomain domain, string? model, long ticket
     /// <summary>Gets the number of the send that failed.</summary>
     public long Ticket { get; } = ticket;
 
-    /// <summary>Gets or sets the number of the last send that had begun when the failure was known: later ones are no answers that were
-    /// under way.</summary>
+    /// <summary>Gets or sets the number of the last send that had begun when the failure was known: answers to earlier ones were under
+    /// way.</summary>
     public long KnownFrom { get; set; }
 
     /// <summary>Gets or sets a value indicating whether the row has failed for good.</summary>

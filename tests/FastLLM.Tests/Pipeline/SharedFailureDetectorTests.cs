@@ -256,6 +256,52 @@ public sealed class SharedFailureDetectorTests
         Assert.Equal(!holds, _detector.TryBegin(null, "m", _started++, ref held, out _));
     }
 
+    [Theory]
+    [InlineData(FailureKind.Authentication)]
+    [InlineData(FailureKind.PermissionDenied)]
+    [InlineData(FailureKind.InvalidResponse)]
+    public void RowsThatFailBesideSendsUnderWay_StayUndecided_ThoughThoseAreAnswered(FailureKind kind)
+    {
+        Answer();
+        long failed = Begin(), underWay = Begin();
+        Suspicion row = _detector.Failed(null, "m", new LlmException(kind, "no"), failed, isFinal: true)!;
+        _detector.Returned(failed, null, hasMore: true);
+        _detector.Answered("m", underWay);
+        Assert.True(row.IsOpen);
+
+        Answer();
+
+        Assert.Equal(FailureScope.Request, row.Scope);
+    }
+
+    [Theory]
+    [InlineData(FailureKind.PermissionDenied)]
+    [InlineData(FailureKind.DailyLimit)]
+    public void ClosedModel_OfWhichRowsFailedOnTheirOwnBefore_StopsTheRunAtItsEnd(FailureKind kind)
+    {
+        Answer();
+        for (var i = 0; i < 4; i++)
+        {
+            Fail(new LlmException(kind, "no"));
+        }
+
+        Answer();
+        for (var i = 0; i < 40; i++)
+        {
+            Fail(new LlmException(kind, "no"));
+        }
+
+        HeldSend? probe = Hold();
+        _time.Advance(ProbeRound.ReadAheadTime);
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref probe, out long ticket));
+        _detector.Failed(null, "m", new LlmException(kind, "no"), ticket, isFinal: true);
+        Assert.Null(_detector.Returned(ticket, probe, hasMore: true));
+        Assert.NotNull(_detector.Refusal("m", out Suspicion? skipped));
+
+        Assert.Equal(kind, _detector.DecideNow()?.Kind);
+        Assert.True(skipped!.IsOpen);
+    }
+
     [Fact]
     public void AnswersThatAreAllRejected_StopTheRun_ThoughTheKeyIsGood()
     {
@@ -547,6 +593,30 @@ public sealed class SharedFailureDetectorTests
     }
 
     /// <summary>Whatever the order of begins, failures and answers: nothing is held for ever.</summary>
+    [Fact]
+    public void ManyThreads_NothingIsSentWhileSendsAreHeld()
+    {
+        const int Threads = 8;
+        for (var round = 0; round < 500; round++)
+        {
+            var detector = new SharedFailureDetector(stopsIfAlike: true, _time);
+            var sends = 0;
+            Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, _ =>
+            {
+                HeldSend? held = null;
+                while (detector.TryBegin(null, "m", 0, ref held, out long ticket))
+                {
+                    Interlocked.Increment(ref sends);
+                    detector.Failed(null, "m", Refusal(), ticket, isFinal: true);
+                    detector.Returned(ticket, held, hasMore: true);
+                }
+            });
+
+            Assert.InRange(sends, SharedFailureDetector.Enough, SharedFailureDetector.Enough + Threads - 1);
+            detector.End(FailureScope.Run);
+        }
+    }
+
     [Fact]
     public void AnyOrder_HeldSendsAreReleasedOrTheRunStops()
     {
