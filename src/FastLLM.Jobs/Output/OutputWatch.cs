@@ -59,41 +59,21 @@ internal sealed class OutputWatch(string path, TimeProvider time)
     /// <exception cref="IOException">The file cannot be written, or disappears again and again.</exception>
     public SafeFileHandle WriteAgain(SafeFileHandle log, Action keepLocked)
     {
-        if (++_times > MaxTimes)
-        {
-            throw new IOException("it is deleted or replaced again and again while the run writes it.");
-        }
-
         IsDisturbed = true;
-        string beside = path + ".tmp";
-        File.Delete(beside);
-        string? aside;
-        FileStream copy = PlainFile.CreateNew(beside, FileShare.ReadWrite | FileShare.Delete, isPrivate: true);
-        try
+        while (++_times <= MaxTimes)
         {
-            CopyTo(copy, log);
-            if (!DataLock.TryTake(copy.SafeFileHandle))
+            try
             {
-                throw new OutputInUseException(path);
+                KeepFolder();
+                return WriteOnce(log, keepLocked);
             }
-
-            keepLocked();
-            aside = OutputPath.SetAside(path);
-            File.Move(beside, path);
-        }
-        catch
-        {
-            DataLock.Release(copy.SafeFileHandle);
-            copy.Dispose();
-            File.Delete(beside);
-            throw;
+            catch (Exception e) when (e is DirectoryNotFoundException or FileNotFoundException)
+            {
+                // The folder was moved meanwhile, too.
+            }
         }
 
-        DirectorySync.TryFlush(Path.GetDirectoryName(path)!);
-        OnDisturbed?.Invoke(aside is null
-            ? $"{path}: it was deleted or moved while the run writes it. All of its records were written again."
-            : $"{path}: it was replaced while the run writes it. All of its records were written again; the other file is {aside} now.");
-        return copy.SafeFileHandle;
+        throw new IOException("it is deleted or replaced again and again while the run writes it.");
     }
 
     /// <summary>Copies the open file to the first free name of <c>.bak</c>, <c>.bak2</c> …, once: another run has taken its
@@ -134,5 +114,38 @@ internal sealed class OutputWatch(string path, TimeProvider time)
 
         PlainFile.CopyMode(log, copy.SafeFileHandle);
         summed.FlushAndCheck();
+    }
+
+    private SafeFileHandle WriteOnce(SafeFileHandle log, Action keepLocked)
+    {
+        string beside = path + ".tmp";
+        File.Delete(beside);
+        string? aside;
+        FileStream copy = PlainFile.CreateNew(beside, FileShare.ReadWrite | FileShare.Delete, isPrivate: true);
+        try
+        {
+            CopyTo(copy, log);
+            if (!DataLock.TryTake(copy.SafeFileHandle))
+            {
+                throw new OutputInUseException(path);
+            }
+
+            keepLocked();
+            aside = OutputPath.SetAside(path);
+            File.Move(beside, path);
+        }
+        catch
+        {
+            DataLock.Release(copy.SafeFileHandle);
+            copy.Dispose();
+            File.Delete(beside);
+            throw;
+        }
+
+        DirectorySync.TryFlush(Path.GetDirectoryName(path)!);
+        OnDisturbed?.Invoke(aside is null
+            ? $"{path}: it was deleted or moved while the run writes it. All of its records were written again."
+            : $"{path}: it was replaced while the run writes it. All of its records were written again; the other file is {aside} now.");
+        return copy.SafeFileHandle;
     }
 }

@@ -62,6 +62,7 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
         private long _pictures;
         private PictureParts _parts;
         private bool _isConversation;
+        private bool _isSettings;
         private long _thinking;
         private string? _unbounded;
 
@@ -95,27 +96,37 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
                 if (reader.CurrentDepth == 1)
                 {
                     _isConversation = reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("input"u8);
+                    _isSettings = UnboundedFields.IsSettings(ref reader);
                     ReadParameter(ref reader);
                 }
-                else if (reader.ValueTextEquals("type"u8))
+                else if (!_isSettings || !ReadSetting(ref reader))
                 {
-                    int depth = reader.CurrentDepth;
-                    reader.Read();
-                    ReadType(ref reader, depth);
+                    ReadMember(ref reader);
                 }
-                else if (_isConversation && reader.CurrentDepth >= 5 && reader.ValueTextEquals("image_url"u8))
-                {
-                    _parts.Add(reader.CurrentDepth);
-                }
-                else if (_isConversation && reader.CurrentDepth == 3 && reader.ValueTextEquals("audio"u8))
-                {
-                    reader.Read();
-                    _unbounded ??= reader.TokenType == JsonTokenType.Null ? null : "sound";
-                }
-                else if (reader.CurrentDepth == 3 && UnboundedFields.FindTool(ref reader) is { } tool)
-                {
-                    _unbounded ??= tool;
-                }
+            }
+        }
+
+        // Of messages, tools and what else has members.
+        private void ReadMember(ref Utf8JsonReader reader)
+        {
+            int depth = reader.CurrentDepth;
+            if (reader.ValueTextEquals("type"u8))
+            {
+                reader.Read();
+                ReadType(ref reader, depth);
+            }
+            else if (_isConversation && depth >= 5 && reader.ValueTextEquals("image_url"u8))
+            {
+                _parts.Add(depth);
+            }
+            else if (_isConversation && depth == 3 && reader.ValueTextEquals("audio"u8))
+            {
+                reader.Read();
+                _unbounded ??= reader.TokenType == JsonTokenType.Null ? null : "sound";
+            }
+            else if (depth == 3 && UnboundedFields.FindTool(ref reader) is { } tool)
+            {
+                _unbounded ??= tool;
             }
         }
 
@@ -126,18 +137,9 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 _limit = ReadLimit(ref reader) is { } limit ? Math.Max(_limit ?? 0, limit) : _limit;
             }
-            else if (UnboundedFields.IsOtherLimit(ref reader))
+            else if (ReadSetting(ref reader))
             {
-                _otherLimit = Math.Max(_otherLimit, ReadLimit(ref reader) ?? 0);
-            }
-            else if (UnboundedFields.IsChoices(ref reader))
-            {
-                ReadChoices(ref reader);
-            }
-            else if (reader.ValueTextEquals("thinking_budget"u8))
-            {
-                // Some servers count it beside the output limit.
-                _thinking = Math.Max(_thinking, Math.Min(Number(ref reader) ?? MaxOutput, MaxOutput));
+                return;
             }
             else if (reader.ValueTextEquals("tools"u8))
             {
@@ -156,6 +158,38 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 ReadEmbedded(ref reader);
             }
+        }
+
+        // Some servers have these in an object of its own.
+        private bool ReadSetting(ref Utf8JsonReader reader)
+        {
+            if (UnboundedFields.IsThinking(ref reader) || (_isSettings && reader.ValueTextEquals("max_tokens"u8)))
+            {
+                ReadThinking(ref reader);
+            }
+            else if (UnboundedFields.IsOtherLimit(ref reader))
+            {
+                _otherLimit = Math.Max(_otherLimit, ReadLimit(ref reader) ?? 0);
+            }
+            else if (UnboundedFields.IsChoices(ref reader))
+            {
+                ReadChoices(ref reader);
+            }
+            else
+            {
+                return false;
+            }
+
+            return true;
+        }
+
+        // Some servers count it beside the output limit.
+        private void ReadThinking(ref Utf8JsonReader reader)
+        {
+            reader.Read();
+            long most = reader.TokenType == JsonTokenType.Null ? 0 : MaxOutput;
+            _thinking = Math.Max(_thinking, reader.TryGetWhole(out long budget) && budget >= 0 ? Math.Min(budget, MaxOutput) : most);
+            reader.Skip();
         }
 
         // A number that servers may take for "no limit", or read otherwise, limits nothing.
@@ -260,8 +294,5 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
                 reader.Skip();
             }
         }
-
-        private static long? Number(ref Utf8JsonReader reader) =>
-            reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;
     }
 }

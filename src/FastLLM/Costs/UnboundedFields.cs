@@ -45,6 +45,17 @@ internal static class UnboundedFields
     private static readonly string[] s_otherLimits =
         ["max_new_tokens", "n_predict", "num_predict", "max_gen_len", "max_length", "max_tokens_to_sample", "maxOutputTokens", "maxTokens"];
 
+    // Which part of the output is thinking, or how much thinking comes on top: servers differ.
+    private static readonly string[] s_thinking =
+    [
+        "thinking_budget", "thinkingBudget", "budget_tokens", "reasoning_budget", "max_thinking_tokens", "max_reasoning_tokens",
+    ];
+
+    private static readonly string[] s_settings =
+    [
+        "thinking", "thinking_config", "thinkingConfig", "reasoning", "generation_config", "generationConfig", "options", "parameters",
+    ];
+
     private static readonly string[] s_choices =
         ["n", "best_of", "candidate_count", "candidateCount", "num_generations", "num_return_sequences", "num_completions"];
 
@@ -131,6 +142,12 @@ internal static class UnboundedFields
 
     /// <summary>Returns whether a field limits the output for some servers only: it can raise the limit, not set one.</summary>
     public static bool IsOtherLimit(ref Utf8JsonReader reader) => IsAmong(ref reader, s_otherLimits);
+
+    /// <summary>Returns whether a field says how much a model may think.</summary>
+    public static bool IsThinking(ref Utf8JsonReader reader) => IsAmong(ref reader, s_thinking);
+
+    /// <summary>Returns whether a field is an object of limits and other settings.</summary>
+    public static bool IsSettings(ref Utf8JsonReader reader) => IsAmong(ref reader, s_settings);
 
     /// <summary>Returns whether a field asks for several answers.</summary>
     public static bool IsChoices(ref Utf8JsonReader reader) => IsAmong(ref reader, s_choices);

@@ -162,6 +162,15 @@ public sealed class TokenUpperBoundTests
     [InlineData("\"n\":\"3.0\"", 15L)]
     [InlineData("\"n\":null", 5L)]
     [InlineData("\"thinking_budget\":100", 105L)]
+    [InlineData("\"thinking_budget\":null", 5L)]
+    [InlineData("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":100}", 105L)]
+    [InlineData("\"thinking\":{\"type\":\"disabled\"}", 5L)]
+    [InlineData("\"reasoning\":{\"effort\":\"high\",\"max_tokens\":100}", 105L)]
+    [InlineData("\"reasoning\":{\"effort\":\"high\",\"max_tokens\":null}", 5L)]
+    [InlineData("\"generationConfig\":{\"maxOutputTokens\":50,\"thinkingConfig\":{\"thinkingBudget\":100}}", 150L)]
+    [InlineData("\"generationConfig\":{\"candidateCount\":3}", 15L)]
+    [InlineData("\"options\":{\"num_predict\":50}", 50L)]
+    [InlineData("\"metadata\":{\"budget_tokens\":50,\"n\":3}", 5L)]
     [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"google_search\":{\"type\":\"string\"}}}}}]", 5L)]
     public void FieldWithAKnownBound_IsCounted(string field, long output)
     {
