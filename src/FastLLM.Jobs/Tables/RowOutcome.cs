@@ -12,8 +12,8 @@ internal readonly record struct RowOutcome(
     string? Json,
     string? FinishReason,
     string? Error,
-    string? PromptTokens,
-    string? CompletionTokens,
+    long? PromptTokens,
+    long? CompletionTokens,
     string? Cost,
     byte[]? Columns)
 {
@@ -41,8 +41,8 @@ internal readonly record struct RowOutcome(
             json,
             reason,
             error,
-            NumberOf(usage.LargerOf("prompt_tokens", "input_tokens")),
-            NumberOf(usage.LargerOf("completion_tokens", "output_tokens")),
+            usage.LargerOf("prompt_tokens", "input_tokens").Whole(),
+            usage.LargerOf("completion_tokens", "output_tokens").Whole(),
             NumberOf(own.Member("cost")),
             columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null);
     }
