@@ -150,7 +150,7 @@ internal sealed class OutputFile : IDisposable
             return;
         }
 
-        string sorted = Path + ".tmp";
+        string sorted = Path + OutputPath.Unfinished;
         FileStatus? written = sort.WriteTo(sorted);
         Close();
         try

@@ -65,8 +65,8 @@ internal sealed class OutputWatch(string path, TimeProvider time)
         }
 
         IsDisturbed = true;
-        string beside = path + ".tmp";
-        File.Delete(beside);
+        string beside = path + OutputPath.Unfinished;
+        OutputPath.DeleteUnfinished(beside);
         string? aside;
         FileStream copy = PlainFile.CreateNew(beside, FileShare.ReadWrite | FileShare.Delete, isPrivate: true);
         try

@@ -94,7 +94,7 @@ internal sealed class JobTable(JobSetup setup)
     private async Task<IReadOnlyList<string>> WriteAsync(CancellationToken cancellationToken)
     {
         TableExport export = setup.NewExport();
-        await export.WriteAsync(".tmp", cancellationToken).ConfigureAwait(false);
+        await export.WriteAsync(OutputPath.Unfinished, cancellationToken).ConfigureAwait(false);
         _written = export;
         return export.Notices;
     }

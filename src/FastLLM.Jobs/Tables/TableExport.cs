@@ -36,7 +36,7 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
     {
         string path = Path.GetFullPath(shape.Path);
         string beside = path + suffix;
-        File.Delete(beside); // of a killed run
+        OutputPath.DeleteUnfinished(beside);
         try
         {
             // An input without rows has no log.
