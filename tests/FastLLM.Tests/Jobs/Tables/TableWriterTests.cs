@@ -120,6 +120,22 @@ public sealed class TableWriterTests
             """{"answer":"ab","finish_reason":"completed","error":null,"prompt_tokens":1,"completion_tokens":2,"cost":null}"""
         },
         {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[],"usage":{"prompt_tokens":1}}},"error":null}""",
+            """{"answer":null,"finish_reason":null,"error":null,"prompt_tokens":1,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":null}},"error":null}""",
+            """{"answer":null,"finish_reason":"completed","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":null,"output_text":"a"}},"error":null}""",
+            """{"answer":"a","finish_reason":"completed","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"results":[1]}},"error":null}""",
+            """{"answer":{"results":[1]},"finish_reason":null,"error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
             """{"custom_id":"1","response":null,"error":{"code":"timeout","message":"too slow"},"fastllm":{"failure":"timeout","message":"too slow"}}""",
             """{"answer":null,"finish_reason":null,"error":"1: timeout: too slow","prompt_tokens":null,"completion_tokens":null,"cost":null}"""
         },
