@@ -11,6 +11,9 @@ internal sealed class JobTable(JobSetup setup)
     private readonly JobOptions _options = setup.Options;
     private TableExport? _written;
 
+    /// <summary>Gets the table as it was written last; <see langword="null"/> if it was not.</summary>
+    public (string Path, FileStatus Status)? Finished => _written?.Finished;
+
     /// <summary>Makes the table. Of a run that did not end, it holds what is answered. It is not worth more: its faults are only
     /// reported.</summary>
     public async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
