@@ -134,6 +134,7 @@ internal sealed class RunReport(
     /// <summary>Reports a result, and returns the exit code.</summary>
     public int Report(JobResult result)
     {
+        result = result.CheckOutput(); // as late as possible
         int exit = ExitCode.Of(result);
         bool isComplete = exit is ExitCode.Ok or ExitCode.SomeFailed;
         var summary = new Summary(result, isComplete ? null : resumeCommand, OffersNoDedup: !job.NoDedup)

@@ -1,3 +1,4 @@
+using FastLLM.Diagnostics;
 using FastLLM.Jobs.Running;
 
 namespace FastLLM;
@@ -63,6 +64,15 @@ public sealed record JobResult
 
     /// <summary>Gets a value indicating whether the run got an outcome for every row, and wrote it.</summary>
     internal bool IsDone => this is { Pending: 0, Stopped: null, Interrupted: false };
+
+    /// <summary>Gets the output as the run has finished it, and its full path; <see langword="null"/> if it is not known.</summary>
+    internal (string Path, FileStatus Status)? Finished { get; init; }
+
+    /// <summary>Returns the result of a run whose output is no longer as the run has finished it as that of a stopped one.</summary>
+    /// <remarks>Cheap, so that it can be called once more just before the result is reported.</remarks>
+    internal JobResult CheckOutput() =>
+        !IsDone || Finished is not { } finished || finished.Status.IsUnchangedAt(finished.Path) ? this
+            : StoppedByOutput($"Something else changed {OutputFile} as the job ended, so that rows of it may be lost.");
 
     /// <summary>Returns the result of a run that a fault of the output has stopped.</summary>
     internal JobResult StoppedByOutput(string message, Exception? fault = null) =>

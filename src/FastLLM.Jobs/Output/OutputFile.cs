@@ -134,23 +134,24 @@ internal sealed class OutputFile : IDisposable
     /// <param name="recordOf">Gets the offset of a row's record, or <see cref="Planning.RowIndex.NoRecord"/>. Called several times for a
     /// row.</param>
     /// <param name="check">Determines whether a record is the row's; <see langword="null"/>: all are.</param>
+    /// <returns>The file as it is now; <see langword="null"/> if there is none, or the system does not say.</returns>
     /// <exception cref="IOException">The disk is full, or a record is not the row's.</exception>
-    public void Sort(int rows, Func<int, long> recordOf, RecordCheck? check = null)
+    public FileStatus? Sort(int rows, Func<int, long> recordOf, RecordCheck? check = null)
     {
         Reserve.Dispose(); // the sorted file needs room
         if (Settle() is not { } log)
         {
-            return; // no row has a record
+            return null; // no row has a record
         }
 
         var sort = new OutputSort(log, rows, recordOf, check);
         if (sort.IsSorted())
         {
             RandomAccess.FlushToDisk(log);
-            return;
+            return FileStatus.Of(log);
         }
 
-        string sorted = Path + ".tmp";
+        string sorted = Path + OutputPath.Unfinished;
         FileStatus? written = sort.WriteTo(sorted);
         Close();
         try
@@ -173,6 +174,8 @@ internal sealed class OutputFile : IDisposable
         {
             throw new IOException("it was changed as soon as it was sorted.");
         }
+
+        return written;
     }
 
     public void Dispose()

@@ -5,8 +5,12 @@ namespace FastLLM.Jobs.Output;
 /// <summary>Checks where an output may be written, and moves away the files that are in its place.</summary>
 internal static class OutputPath
 {
+    /// <summary>The ending of the name that a file has until it is complete and takes its place.</summary>
+    public const string Unfinished = ".tmp";
+
     /// <summary>Gets the full path of a file that may be written; it need not exist.</summary>
-    /// <exception cref="IOException">The path is a directory, a device or a symbolic link, or its folder does not exist.</exception>
+    /// <exception cref="IOException">The path or its unfinished file is a directory, the path is a device or a symbolic link, or its folder
+    /// does not exist.</exception>
     public static string Check(string path)
     {
         path = Path.GetFullPath(path);
@@ -22,6 +26,7 @@ internal static class OutputPath
             throw new IOException($"{path} is not a regular file. Name one, or write to standard output with -o -.");
         }
 
+        RefuseFolder(path + Unfinished);
         string folder = Path.GetDirectoryName(path)!;
         return Directory.Exists(folder)
             ? path
@@ -37,6 +42,14 @@ internal static class OutputPath
         {
             throw new IOException($"{path} is a symbolic link to {target}. Name the file itself.");
         }
+    }
+
+    /// <summary>Deletes the unfinished file of a killed run.</summary>
+    /// <exception cref="IOException">A directory is there.</exception>
+    public static void DeleteUnfinished(string path)
+    {
+        RefuseFolder(path);
+        File.Delete(path);
     }
 
     /// <summary>Renames an existing file to the first free name of <c>.bak</c>, <c>.bak2</c> …: paid answers are never
@@ -62,11 +75,19 @@ internal static class OutputPath
         return path.StartsWith(output, StringComparison.Ordinal)
             && (path.Length == output.Length
                 || path.AsSpan(output.Length).TrimEnd("0123456789") is
-                    ".tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
+                    Unfinished or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
     }
 
     /// <summary>Determines whether two paths are one file.</summary>
     public static bool IsSame(string path, string other) => Target(path) == Target(other);
+
+    private static void RefuseFolder(string path)
+    {
+        if (FileStatus.Of(path) is { IsFolder: true } folder)
+        {
+            PlainFile.Require(path, folder);
+        }
+    }
 
     private static string Target(string path) =>
         (File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? Path.GetFullPath(path);

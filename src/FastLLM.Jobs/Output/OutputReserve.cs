@@ -12,16 +12,20 @@ internal sealed class OutputReserve(string path) : IDisposable
     /// <summary>Gets why nothing more should be paid for: the disk is full. <see langword="null"/> if it is not.</summary>
     public IOException? Fault { get; private set; }
 
-    /// <summary>Reserves the space. If there is none, <see cref="Fault"/> says so.</summary>
+    /// <summary>Gets what reserves space in a folder; tests replace it to simulate a full disk.</summary>
+    internal Func<string, long, DiskReserve?> Room { get; init; } = DiskReserve.Hold;
+
+    /// <summary>Reserves the space before the first send. If there is none, <see cref="Fault"/> says so.</summary>
     public void Hold()
     {
         try
         {
-            _space ??= DiskReserve.Hold(Path.GetDirectoryName(path)!, Bytes);
+            _space ??= Room(Path.GetDirectoryName(path)!, Bytes);
         }
         catch (IOException e)
         {
-            Fault = Full(e);
+            Fault = new IOException(
+                $"The disk of {path} has no room for the {Bytes >> 20} MB that answers in flight may need, so nothing is sent.", e);
         }
     }
 
@@ -35,7 +39,7 @@ internal sealed class OutputReserve(string path) : IDisposable
         }
 
         bool wasHeld = _space is not null;
-        Fault ??= Full(fault);
+        Fault ??= new IOException($"The disk of {path} is full; the outcomes in it are kept.", fault);
         Dispose();
         return wasHeld;
     }
@@ -46,6 +50,4 @@ internal sealed class OutputReserve(string path) : IDisposable
         _space?.Dispose();
         _space = null;
     }
-
-    private IOException Full(IOException fault) => new($"The disk of {path} is full; the outcomes in it are kept.", fault);
 }

@@ -61,7 +61,7 @@ internal sealed class OutputSort(SafeFileHandle log, int rows, Func<int, long> r
     /// <exception cref="IOException">The disk is full, or a record is missing or not the row's; the file is deleted.</exception>
     public FileStatus? WriteTo(string path)
     {
-        File.Delete(path); // of a killed run
+        OutputPath.DeleteUnfinished(path);
         try
         {
             return Write(path);

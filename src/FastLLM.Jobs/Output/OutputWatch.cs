@@ -118,8 +118,8 @@ internal sealed class OutputWatch(string path, TimeProvider time)
 
     private SafeFileHandle WriteOnce(SafeFileHandle log, Action keepLocked)
     {
-        string beside = path + ".tmp";
-        File.Delete(beside);
+        string beside = path + OutputPath.Unfinished;
+        OutputPath.DeleteUnfinished(beside);
         string? aside;
         FileStream copy = PlainFile.CreateNew(beside, FileShare.ReadWrite | FileShare.Delete, isPrivate: true);
         try

@@ -64,6 +64,9 @@ internal sealed class PipeSink(Stream stream, bool inOrder, AnswerIndex index) :
     private readonly SemaphoreSlim _room = new(Window);
     private readonly SortedDictionary<int, byte[]> _held = [];
     private int _next;
+    private IOException? _fault;
+
+    public override IOException? Fault => _fault;
 
     public override IRecordedAnswers Answers => _answers;
 
@@ -79,14 +82,14 @@ internal sealed class PipeSink(Stream stream, bool inOrder, AnswerIndex index) :
     {
         if (!inOrder)
         {
-            stream.Write(record);
+            WriteOut(record);
             return;
         }
 
         _held.Add(place, record.ToArray());
         while (_held.Remove(_next, out byte[]? next))
         {
-            stream.Write(next);
+            WriteOut(next);
             _next++;
             _room.Release();
         }
@@ -99,7 +102,7 @@ internal sealed class PipeSink(Stream stream, bool inOrder, AnswerIndex index) :
     {
         foreach (byte[] record in _held.Values)
         {
-            stream.Write(record);
+            WriteOut(record);
         }
 
         _held.Clear();
@@ -109,5 +112,18 @@ internal sealed class PipeSink(Stream stream, bool inOrder, AnswerIndex index) :
     {
         _room.Dispose();
         stream.Dispose();
+    }
+
+    private void WriteOut(ReadOnlySpan<byte> record)
+    {
+        try
+        {
+            stream.Write(record);
+        }
+        catch (IOException e)
+        {
+            _fault = new IOException($"Standard output cannot be written: {e.Message.TrimEnd('.')}.", e);
+            throw _fault;
+        }
     }
 }

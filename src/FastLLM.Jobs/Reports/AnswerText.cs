@@ -18,7 +18,7 @@ internal static class AnswerText
             AddChoice(text, choice);
         }
 
-        if (body.Member("output").ValueKind == JsonValueKind.Array)
+        if (body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null)
         {
             AddAnswer(text, AnswerReader.OfOutput(body));
         }

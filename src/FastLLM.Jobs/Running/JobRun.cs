@@ -92,7 +92,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         costs.End(result.Cost, finish.StatedCost(isSorted), result.IsDone, setup.Say);
-        return result;
+        return result.CheckOutput();
 
         async Task<(JobResult ReadBack, JobResult Result, bool IsSorted)> FinishAsync(JobResult last)
         {
@@ -105,7 +105,7 @@ internal sealed class JobRun(JobSetup setup)
             JobResult next = export is null ? last : await export.ExportAsync(last, cancellationToken).ConfigureAwait(false);
             next = Sort(output, next, out bool isLogSorted);
             next = export is null ? next : await export.KeepAsync(next, isLogSorted, cancellationToken).ConfigureAwait(false);
-            return (last, next, isLogSorted);
+            return (last, export is null ? next : next with { Finished = export.Finished }, isLogSorted);
         }
     }
 
@@ -226,9 +226,10 @@ internal sealed class JobRun(JobSetup setup)
         try
         {
             RowIndex rows = setup.Index.Rows;
-            output.Sort(rows.Count, rows.RecordOf, (row, record) => rows.IsRecordOf(row, OutputLine.Read(record, 0, record.Length)));
+            FileStatus? sorted = output.Sort(
+                rows.Count, rows.RecordOf, (row, record) => rows.IsRecordOf(row, OutputLine.Read(record, 0, record.Length)));
             isSorted = true;
-            return result;
+            return result with { Finished = sorted is { } status ? (output.Path, status) : null };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

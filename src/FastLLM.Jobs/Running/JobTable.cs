@@ -11,6 +11,9 @@ internal sealed class JobTable(JobSetup setup)
     private readonly JobOptions _options = setup.Options;
     private TableExport? _written;
 
+    /// <summary>Gets the table as it was written last; <see langword="null"/> if it was not.</summary>
+    public (string Path, FileStatus Status)? Finished => _written?.Finished;
+
     /// <summary>Makes the table. Of a run that did not end, it holds what is answered. It is not worth more: its faults are only
     /// reported.</summary>
     public async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
@@ -94,7 +97,7 @@ internal sealed class JobTable(JobSetup setup)
     private async Task<IReadOnlyList<string>> WriteAsync(CancellationToken cancellationToken)
     {
         TableExport export = setup.NewExport();
-        await export.WriteAsync(".tmp", cancellationToken).ConfigureAwait(false);
+        await export.WriteAsync(OutputPath.Unfinished, cancellationToken).ConfigureAwait(false);
         _written = export;
         return export.Notices;
     }

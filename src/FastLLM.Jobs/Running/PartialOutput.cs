@@ -35,7 +35,7 @@ internal sealed class PartialOutput(JobSetup setup)
         {
             before = result;
             export = setup.NewExport();
-            await export.WriteAsync(".partial.tmp", cancellationToken).ConfigureAwait(false);
+            await export.WriteAsync(".partial" + OutputPath.Unfinished, cancellationToken).ConfigureAwait(false);
             result = Read();
         }
         while (result.Pending == 0 && before.Pending > 0);

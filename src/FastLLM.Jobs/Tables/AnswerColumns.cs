@@ -61,7 +61,7 @@ internal sealed class AnswerColumns
         return
         [
             .. Members(outcome.Text), answer, Cell.Text(outcome.FinishReason), Cell.Text(error),
-            Cell.Number(outcome.PromptTokens), Cell.Number(outcome.CompletionTokens), Cell.Number(outcome.Cost),
+            Cell.Whole(outcome.PromptTokens), Cell.Whole(outcome.CompletionTokens), Cell.Number(outcome.Cost),
         ];
     }
 

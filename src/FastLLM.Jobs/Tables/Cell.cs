@@ -47,6 +47,8 @@ internal readonly record struct Cell(CellKind Kind, object? Value)
     /// <summary>Creates a cell of the digits of a JSON number.</summary>
     public static Cell Number(string? digits) => digits is null ? Empty : new Cell(CellKind.Number, digits);
 
+    public static Cell Whole(long? number) => number is null ? Empty : new Cell(CellKind.Number, number);
+
     public static Cell Json(string json) => new(CellKind.Json, json);
 
     /// <summary>Creates a cell of a JSON value.</summary>

@@ -12,8 +12,8 @@ internal readonly record struct RowOutcome(
     string? Json,
     string? FinishReason,
     string? Error,
-    string? PromptTokens,
-    string? CompletionTokens,
+    long? PromptTokens,
+    long? CompletionTokens,
     string? Cost,
     byte[]? Columns)
 {
@@ -41,8 +41,8 @@ internal readonly record struct RowOutcome(
             json,
             reason,
             error,
-            NumberOf(usage.LargerOf("prompt_tokens", "input_tokens")),
-            NumberOf(usage.LargerOf("completion_tokens", "output_tokens")),
+            usage.LargerOf("prompt_tokens", "input_tokens").Whole(),
+            usage.LargerOf("completion_tokens", "output_tokens").Whole(),
             NumberOf(own.Member("cost")),
             columns.ValueKind == JsonValueKind.Object ? columns.RawBytes().ToArray() : null);
     }
@@ -84,12 +84,14 @@ internal readonly record struct RowOutcome(
             return (null, vectors.Length == 1 ? vectors[0] : $"[{string.Join(',', vectors)}]", null);
         }
 
-        if (body.Member("output").ValueKind == JsonValueKind.Array)
+        if (body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null)
         {
             return Cell(AnswerReader.OfOutput(body), body.Text("status"));
         }
 
-        return (null, body.ValueKind == JsonValueKind.Undefined ? null : body.RawText(), null);
+        // The body of another endpoint is the answer as a whole; an empty list of choices is no answer.
+        bool isAnswer = body.ValueKind != JsonValueKind.Undefined && body.Member("choices").ValueKind != JsonValueKind.Array;
+        return (null, isAnswer ? body.RawText() : null, null);
     }
 
     // Words, or calls as JSON; a cell with both has the calls on a line below the words.

@@ -13,9 +13,12 @@ internal static class TableCell
 {
     private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789");
 
-    /// <summary>Appends a cell.</summary>
+    private const char Null = '\0', Replacement = '\uFFFD';
+
+    /// <summary>Appends a cell. U+FFFD replaces U+0000, at which many readers end the text or refuse the file.</summary>
     public static void Append(StringBuilder line, string text, char separator, bool isGuarded)
     {
+        text = text.Replace(Null, Replacement);
         bool needsQuotes = NeedsQuotes(text, separator);
         line.Append(needsQuotes ? "\"" : "").Append(isGuarded ? "'" : "");
         line.Append(needsQuotes ? text.Replace("\"", "\"\"", StringComparison.Ordinal) : text);

@@ -19,13 +19,15 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
 {
     private const int BufferBytes = 1 << 20;
 
-    private FileStatus? _written;
-
     /// <summary>Gets messages about what had to be changed in cells.</summary>
     public IReadOnlyList<string> Notices { get; private set; } = [];
 
     /// <summary>Gets a value indicating whether the file that was written is still there, with its length.</summary>
-    public bool IsInPlace => _written is not { } written || written.IsUnchangedAt(Path.GetFullPath(shape.Path));
+    public bool IsInPlace => Finished is not { } written || written.Status.IsUnchangedAt(written.Path);
+
+    /// <summary>Gets the file that was written, and its full path; <see langword="null"/> if there is none, or the system does not
+    /// say.</summary>
+    public (string Path, FileStatus Status)? Finished { get; private set; }
 
     /// <summary>Writes the file. A row without a record has its columns and no answer.</summary>
     /// <param name="suffix">The ending of the name that the file has while it is written.</param>
@@ -36,12 +38,13 @@ internal sealed class TableExport(OutputShape shape, TableLayout layout, InputIn
     {
         string path = Path.GetFullPath(shape.Path);
         string beside = path + suffix;
-        File.Delete(beside); // of a killed run
+        OutputPath.DeleteUnfinished(beside);
         try
         {
             // An input without rows has no log.
             using SafeFileHandle? log = File.Exists(shape.Log) ? OutputScan.OpenForReading(shape.Log) : null;
-            _written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
+            FileStatus? written = await WriteAsync(beside, log, cancellationToken).ConfigureAwait(false);
+            Finished = written is { } status ? (path, status) : null;
             OutputPath.RefuseLink(path);
             KillPoint.Reached(KillPoint.BeforeRename);
             File.Move(beside, path, overwrite: true);

@@ -21,7 +21,8 @@ public sealed record TokenStats
     /// <summary>Gets the requests that shared an equal request's answer.</summary>
     public long Shared { get; init; }
 
-    /// <summary>Gets the attempts that were sent.</summary>
+    /// <summary>Gets the attempts that were sent and have ended. An attempt counts together with its tokens and its cost; until then, it is
+    /// <see cref="InFlight"/>.</summary>
     public long Sent { get; init; }
 
     /// <summary>Gets the attempts that were sent because an earlier one of the same request had failed.</summary>

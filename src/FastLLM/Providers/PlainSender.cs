@@ -35,7 +35,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
 
         // For an error page that is too large, the status says enough.
         return response.IsSuccessStatusCode
-            ? read is { } answer ? Accept(send, response, answer) : TooLarge(send, response)
+            ? read is { } answer ? Accept(send, response, answer) : TooLarge(LargerThan(send.MaxBytes), response)
             : new Reply<LlmResponse>(Refusal(send, response, read ?? default, temperatureLeftOut));
     }
 
@@ -53,8 +53,12 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         return message;
     }
 
-    public static Reply<LlmResponse> TooLarge(in Send send, HttpResponseMessage response) =>
-        new(new LlmException(FailureKind.ResponseTooLarge, $"The answer is larger than {send.MaxBytes:N0} bytes.")
+    /// <summary>States that an answer exceeds the maximum size of a response.</summary>
+    public static string LargerThan(long maxBytes) => $"The answer is larger than {maxBytes:N0} bytes.";
+
+    /// <summary>Describes a response that exceeds a limit.</summary>
+    public static Reply<LlmResponse> TooLarge(string excess, HttpResponseMessage response) =>
+        new(new LlmException(FailureKind.ResponseTooLarge, excess)
         {
             StatusCode = (int)response.StatusCode,
             MaybeBilled = true,

@@ -39,9 +39,9 @@ internal sealed class StreamSender(PlainSender plain)
         var streamed = new StreamedBody(
             send.Request.Endpoint, said.Choices, send.MaxBytes, send.Attempt?.Transport.LiveStreams.Find(send.Request));
         await streamed.ReadAsync(response.Content, send.Attempt, send.CancellationToken).ConfigureAwait(false);
-        if (streamed.IsTooLarge)
+        if (streamed.Excess is { } excess)
         {
-            return PlainSender.TooLarge(send, response);
+            return PlainSender.TooLarge(excess, response);
         }
 
         Reply<LlmResponse> reply = streamed.Fault is { } fault

@@ -30,8 +30,8 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
     /// <summary>Gets whether the server sent a response without a stream.</summary>
     public bool WasPlain { get; private set; }
 
-    /// <summary>Gets whether the response is larger than the maximum.</summary>
-    public bool IsTooLarge { get; private set; }
+    /// <summary>Gets which limit the response exceeds; <see langword="null"/> if none.</summary>
+    public string? Excess { get; private set; }
 
     /// <summary>Gets why the stream is not a response; <see langword="null"/> if only the body can show it.</summary>
     public string? Fault { get; private set; }
@@ -57,7 +57,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             _isDone = true;
         }
 
-        if (!WasPlain && !IsTooLarge && Fault is null)
+        if (!WasPlain && Excess is null && Fault is null)
         {
             Finish();
         }
@@ -80,17 +80,17 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             form = form == Form.NotKnown ? FormOf(events.Unread) : form;
             if (form == Form.Plain)
             {
-                IsTooLarge = received > most;
+                Excess = received > most ? PlainSender.LargerThan(most) : null;
                 WasPlain = true;
                 Body = count == 0 ? ChunkedAllocator.Answers.Copy(events.Unread) : default;
             }
             else if (form == Form.Events || count == 0)
             {
                 isPing = Read(events);
-                IsTooLarge = events.IsTooLong || _answer.Held > most || received / MaxEnvelope > most;
+                Excess = ExcessOf(events, received);
             }
 
-            if (count == 0 || IsTooLarge)
+            if (count == 0 || Excess is not null)
             {
                 return;
             }
@@ -106,6 +106,12 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
             }
         }
     }
+
+    private string? ExcessOf(EventReader events, long received) =>
+        events.IsTooLong ? $"The stream has a line or an event of more than {EventReader.MaxBytes >> 20} MB."
+            : _answer.Held > most ? PlainSender.LargerThan(most)
+            : received / MaxEnvelope > most ? $"The stream is {MaxEnvelope} times as large as an answer may be ({most:N0} bytes)."
+            : null;
 
     // The content type is ignored: some servers send events as plain text, others errors as an event stream.
     private static Form FormOf(ReadOnlySpan<byte> begin)

@@ -34,7 +34,7 @@ internal static class FailureRows
         new(FailureKind.NotFound, FailureAction.FailRow, "404 that does not mention a model"),
         new(FailureKind.InvalidAnswer, FailureAction.FailRow,
             "the answer does not pass its check (`--labels`, `--fields`, `--schema`, typed answers), and neither does its correction"),
-        new(FailureKind.ResponseTooLarge, FailureAction.FailRow, "response larger than `MaxResponseBytes`"),
+        new(FailureKind.ResponseTooLarge, FailureAction.FailRow, "response larger than `MaxResponseBytes`, or a line or an event of a stream larger than 8 MB"),
         new(FailureKind.Redirect, FailureAction.FailRow, "3xx; redirects are never followed"),
         new(FailureKind.NotSupported, FailureAction.FailRow, "`stream: true` for an endpoint without streams (embeddings)"),
         new(FailureKind.CostUnbounded, FailureAction.FailRow, "with a budget: the cost of the request has no upper bound; not sent"),

@@ -76,6 +76,30 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
     }
 
     [Theory]
+    [InlineData("out.csv", false)]
+    [InlineData("out.csv", true)]
+    [InlineData("out.jsonl", false)]
+    [InlineData("out.jsonl", true)]
+    public async Task CheckOutput_OutputCutOrReplacedAfterTheRun_IsStopped(string output, bool needsSort)
+    {
+        JobResult result = await RunAsync(needsSort, () => { }, output: output);
+        Assert.Null(result.CheckOutput().Stopped);
+        string path = Path.Combine(_folder, output);
+        byte[] whole = await File.ReadAllBytesAsync(path, Ended);
+
+        using (FileStream file = File.OpenWrite(path))
+        {
+            file.SetLength(10);
+        }
+
+        Assert.Equal(FailureKind.Output, result.CheckOutput().Stopped!.Kind);
+
+        File.Move(path, path + ".old"); // so that the new file is another one
+        await File.WriteAllBytesAsync(path, whole, Ended);
+        Assert.Contains($"Something else changed {path}", result.CheckOutput().Stopped!.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("cut")]
     [InlineData("emptied")]
     [InlineData("moved down")]
@@ -135,7 +159,7 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
     }
 
     // The answers look like formulas: that is reported as soon as the table is written, and before the log is sorted.
-    private async Task<JobResult> RunAsync(bool needsSort, Action disturb, InMemoryCache? cache = null, Action? whenTwoAreWritten = null)
+    private async Task<JobResult> RunAsync(bool needsSort, Action disturb, InMemoryCache? cache = null, Action? whenTwoAreWritten = null, string output = "out.csv")
     {
         await File.WriteAllTextAsync(Input, Rows, Ended);
         var othersAnswered = new TaskCompletionSource();
@@ -161,7 +185,7 @@ public sealed class DisturbedTableTests : EngineTest, IDisposable
         var options = new JobOptions
         {
             Input = Input,
-            Output = Output,
+            Output = Path.Combine(_folder, output),
             Model = "m",
             Template = new RowTemplate { Prompt = "Say {{text}}" },
             OnRowWritten = (_, _) =>

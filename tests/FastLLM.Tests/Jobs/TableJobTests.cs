@@ -117,16 +117,39 @@ public sealed class TableJobTests : EngineTest, IDisposable
     [Fact]
     public async Task RunAsync_TableCannotBeWritten_StopsWithAFullLog()
     {
-        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        await using var server = FaultServer.Start((_, connection) =>
+        {
+            Directory.CreateDirectory(PathOf("out.csv.tmp")); // where it would be written first
+            return connection.RespondAsync(200, """{"choices":[{"message":{"content":"paid"},"finish_reason":"stop"}]}"""u8.ToArray());
+        });
         Write("in.csv", Table);
-        Directory.CreateDirectory(PathOf("out.csv.tmp")); // where it would be written first
 
-        JobResult result = await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
+        JobResult result = await RunAsync(server.ApiBase, "in.csv", "out.csv");
 
         Assert.Contains("holds every outcome, but", result.Stopped!.Message, StringComparison.Ordinal);
+        Assert.Contains("out.csv.tmp is a directory", result.Stopped.Message, StringComparison.Ordinal);
         Directory.Delete(PathOf("out.csv.tmp"));
-        Assert.Equal(3, (await RunAsync(simulator.ApiBase, "in.csv", "out.csv")).Kept);
-        Assert.Equal((3, true), (simulator.Stats.Sends, File.Exists(PathOf("out.csv"))));
+        Assert.Equal(3, (await RunAsync(server.ApiBase, "in.csv", "out.csv")).Kept);
+        Assert.Equal((3, true), (server.Requests.Count, File.Exists(PathOf("out.csv"))));
+    }
+
+    [Theory]
+    [InlineData("out.csv", ".tmp")]
+    [InlineData("out.csv", ".log.jsonl.tmp")]
+    [InlineData("out.csv", ".log.jsonl.spent")]
+    [InlineData("out.jsonl", ".tmp")]
+    [InlineData("out.jsonl", ".lock")]
+    [InlineData("out.parquet", ".tmp")]
+    public async Task RunAsync_DirectoryAtFileBesideOutput_IsRefusedBeforeTheFirstSend(string output, string ending)
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        Write("in.csv", Table);
+        Directory.CreateDirectory(PathOf(output + ending));
+
+        var fault = await Assert.ThrowsAsync<IOException>(() => RunAsync(simulator.ApiBase, "in.csv", output));
+
+        Assert.Contains($"{output}{ending} is a directory", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(0, simulator.Stats.Sends);
     }
 
     [Fact]

@@ -165,9 +165,17 @@ public sealed class StreamModeTests
     }
 
     [Fact]
-    public async Task Stream_OverTheLimit_FailsWithoutRetry()
+    public async Task Stream_OverTheLimit_FailsWithoutRetryAndNamesTheLimit()
     {
-        foreach (string piece in (string[])["data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + new string('x', 500) + "\"}}]}\n\n", ": " + new string('x', 500) + "\n\n", new string('x', 500)])
+        string text = new('x', 500);
+        (string Piece, int MaxBytes, string Message)[] cases =
+        [
+            ($$$"""data: {"choices":[{"index":0,"delta":{"content":"{{{text}}}"}}]}""" + "\n\n", 64 * 1024, "The answer is larger than 65,536 bytes."),
+            ($": {text}\n\n", 64 * 1024, "The stream is 16 times as large as an answer may be (65,536 bytes)."),
+            (text, 64 * 1024, "The stream is 16 times as large as an answer may be (65,536 bytes)."),
+            (text + text, 64 << 20, "The stream has a line or an event of more than 8 MB."),
+        ];
+        foreach ((string piece, int maxBytes, string message) in cases)
         {
             await using FaultServer server = FaultServer.Start(async (_, connection) =>
             {
@@ -177,9 +185,10 @@ public sealed class StreamModeTests
                     await connection.SendAsync(piece);
                 }
             });
-            await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), new RequestManagerOptions { MaxResponseBytes = 64 * 1024, ShowProgress = false });
+            await using var manager = new RequestManager(new OpenAIProvider("", server.ApiBase), new RequestManagerOptions { MaxResponseBytes = maxBytes, ShowProgress = false });
             ResponseWrapper<LlmResponse> outcome = (await manager.ProcessBatchAsync([Ask() with { Stream = true }], Cancel))[0];
 
+            Assert.EndsWith(message, outcome.Error!.Message, StringComparison.Ordinal);
             Assert.Equal((FailureKind.ResponseTooLarge, 200, 1), (outcome.Error!.Kind, outcome.Error.StatusCode, server.Requests.Count));
         }
     }

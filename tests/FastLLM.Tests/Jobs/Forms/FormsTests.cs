@@ -168,6 +168,26 @@ public sealed class FormsTests : EngineTest, IDisposable
         Assert.Equal(["b", 9007199254740993L, "x", 2.5, "0.5", "1", "{\"a\":1}", null, null, "2"], table[2][..10]);
     }
 
+    [Theory]
+    [InlineData("12.0", "1e1", 12L, 10L)]
+    [InlineData("10.5", "99999999999999999999", null, null)]
+    [InlineData("\"7\"", "-1e400", null, null)]
+    public async Task RunAsync_OddTokenCountsToAnyForm_AreWholeNumbersOrEmpty(string prompt, string completion, long? promptCell, long? completionCell)
+    {
+        string body = $$$"""{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":{{{prompt}}},"completion_tokens":{{{completion}}}}}""";
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Encoding.UTF8.GetBytes(body)));
+        File.WriteAllText(PathOf("in.csv"), "text\none\n");
+
+        foreach (string output in (string[])["out.parquet", "out.xlsx", "out.csv", "out.json"])
+        {
+            JobResult result = await RunAsync(server.ApiBase, "in.csv", output);
+
+            Assert.Null(result.Stopped);
+            object?[] row = OtherLibraries.Read(PathOf(output))[1];
+            Assert.Equal([OtherLibraries.Text(promptCell), OtherLibraries.Text(completionCell)], row[4..6].Select(OtherLibraries.Text));
+        }
+    }
+
     private void Write(string name)
     {
         string[][] cells = [s_names, .. s_rows.Select(row => row.Select(OtherLibraries.Text).ToArray())];

@@ -251,6 +251,17 @@ public sealed class OutputFileTests : IDisposable
     }
 
     [Fact]
+    public void Reserve_WithoutRoom_SaysThatNothingIsSent()
+    {
+        // Stands for a full disk: tests cannot fill one.
+        using var reserve = new OutputReserve(Out) { Room = static (_, _) => throw new IOException("No space left on device") };
+
+        reserve.Hold();
+
+        Assert.EndsWith("out.jsonl has no room for the 4 MB that answers in flight may need, so nothing is sent.", reserve.Fault!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Reserve_LeavesNoFile()
     {
         using OutputFile output = OutputFile.Open(Out);

@@ -44,7 +44,8 @@ public sealed class TableWriterTests
     [InlineData(" =1", "' =1")]
     [InlineData("\u00A0=1", "'\u00A0=1")]
     [InlineData("\uFEFF=1", "'\uFEFF=1")]
-    [InlineData("\uFEFF \u200B\u0000@x", "'\uFEFF \u200B\u0000@x")]
+    [InlineData("\uFEFF \u200B\u0000@x", "'\uFEFF \u200B\uFFFD@x")]
+    [InlineData("a\0\0,b", "\"a\uFFFD\uFFFD,b\"")]
     [InlineData("\u3000+cmd", "'\u3000+cmd")]
     [InlineData("\t-5", "'\t-5")]
     [InlineData(" a = b", " a = b")]
@@ -117,6 +118,22 @@ public sealed class TableWriterTests
         {
             """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":[{"type":"reasoning"},{"content":[{"type":"output_text","text":"a"},{"type":"output_text","text":"b"}]}],"usage":{"input_tokens":1,"output_tokens":2}}},"error":null}""",
             """{"answer":"ab","finish_reason":"completed","error":null,"prompt_tokens":1,"completion_tokens":2,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"choices":[],"usage":{"prompt_tokens":1}}},"error":null}""",
+            """{"answer":null,"finish_reason":null,"error":null,"prompt_tokens":1,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":null}},"error":null}""",
+            """{"answer":null,"finish_reason":"completed","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":null,"output_text":"a"}},"error":null}""",
+            """{"answer":"a","finish_reason":"completed","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"results":[1]}},"error":null}""",
+            """{"answer":{"results":[1]},"finish_reason":null,"error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
         },
         {
             """{"custom_id":"1","response":null,"error":{"code":"timeout","message":"too slow"},"fastllm":{"failure":"timeout","message":"too slow"}}""",
