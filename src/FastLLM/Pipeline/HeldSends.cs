@@ -23,11 +23,11 @@ internal sealed class HeldSends(Func<double> random)
 
     /// <summary>Adds a request.</summary>
     /// <param name="model">Its model.</param>
-    /// <param name="started">When its row was read, as a timestamp.</param>
+    /// <param name="order">The number of its row in the run.</param>
     /// <param name="isSuspected">Whether a send of it has failed: as a probe it shows little.</param>
-    public HeldSend Add(string? model, long started, bool isSuspected)
+    public HeldSend Add(string? model, long order, bool isSuspected)
     {
-        var held = new HeldSend(model, started, isSuspected, lot: random());
+        var held = new HeldSend(model, order, isSuspected, lot: random());
         _held.Add(held);
         return held;
     }
@@ -43,7 +43,7 @@ internal sealed class HeldSends(Func<double> random)
             .. _held.Where(held => model is null || (held.Model ?? "") == model)
                 .GroupBy(static held => held.Model ?? "").SelectMany(static ofModel => Ordered(ofModel).Index())
                 .OrderBy(static at => at.Item.IsSuspected).ThenBy(static at => at.Index)
-                .ThenBy(static at => at.Item.Lot).ThenByDescending(static at => at.Item.Started)
+                .ThenBy(static at => at.Item.Lot).ThenByDescending(static at => at.Item.Order)
                 .Select(static at => at.Item).Take(count),
         ];
         foreach (HeldSend probe in probes)
@@ -69,10 +69,10 @@ internal sealed class HeldSends(Func<double> random)
         }
     }
 
-    /// <summary>Releases all requests.</summary>
+    /// <summary>Releases all requests, in any order: a block of bad rows that comes last would look as if all fail from then on.</summary>
     public void ReleaseAll()
     {
-        foreach (HeldSend held in _held)
+        foreach (HeldSend held in _held.OrderBy(static held => held.Lot))
         {
             held.Release();
         }
@@ -84,27 +84,27 @@ internal sealed class HeldSends(Func<double> random)
     {
         List<HeldSend> drawn =
         [
-            .. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Started),
+            .. held.OrderBy(static one => one.IsSuspected).ThenBy(static one => one.Lot).ThenByDescending(static one => one.Order),
         ];
-        HeldSend last = held.Reverse().MaxBy(static one => (!one.IsSuspected, one.Started))!; // of several at once, the one that came last
+        HeldSend last = held.MaxBy(static one => (!one.IsSuspected, one.Order))!;
         return drawn.Where(one => one != last).Prepend(last);
     }
 }
 
 /// <summary>Represents a request that waits until it is decided whose failures there are.</summary>
 /// <param name="model">Its model.</param>
-/// <param name="started">When its row was read, as a timestamp.</param>
+/// <param name="order">The number of its row in the run.</param>
 /// <param name="isSuspected">Whether a send of it has failed.</param>
 /// <param name="lot">A random number, by which probes are drawn.</param>
-internal sealed class HeldSend(string? model, long started, bool isSuspected, double lot)
+internal sealed class HeldSend(string? model, long order, bool isSuspected, double lot)
 {
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Gets the model.</summary>
     public string? Model { get; } = model;
 
-    /// <summary>Gets when its row was read, as a timestamp.</summary>
-    public long Started { get; } = started;
+    /// <summary>Gets the number of its row in the run.</summary>
+    public long Order { get; } = order;
 
     /// <summary>Gets a value indicating whether a send of it has failed.</summary>
     public bool IsSuspected { get; } = isSuspected;

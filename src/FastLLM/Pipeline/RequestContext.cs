@@ -37,6 +37,9 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets a value indicating whether the last send repeated a failed one.</summary>
     public bool IsRetry => Sends.Count - Sends.BeforeCorrection > 1;
 
+    /// <summary>Gets the number of the row in its run: rows that are read later have higher ones.</summary>
+    public long OrderId { get; private set; }
+
     /// <summary>Gets when the request left the queue of its run, as a timestamp.</summary>
     public long Started { get; private set; }
 
@@ -75,10 +78,11 @@ internal sealed class RequestContext<TResponse>
     public RequestKey Key => InFlight.Key;
 
     /// <summary>Starts over with a request that leads.</summary>
-    public void Begin(Run<TResponse> run, LlmRequest request, long now)
+    public void Begin(Run<TResponse> run, LlmRequest request, long orderId, long now)
     {
         Run = run;
         Request = request;
+        OrderId = orderId;
         Started = now;
         Outcome = default;
         Sends = default;
@@ -120,7 +124,7 @@ internal sealed class RequestContext<TResponse>
         InFlight.Callers.Clear();
         Callers.Clear();
         Callers.Capacity = Math.Min(Callers.Capacity, MaxCallersKept);
-        Begin(null!, null!, 0);
+        Begin(null!, null!, 0, 0);
     }
 }
 

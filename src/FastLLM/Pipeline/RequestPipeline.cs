@@ -73,7 +73,7 @@ internal sealed class RequestPipeline<TResponse>(
             return true;
         }
 
-        context.Begin(run, request, _time.GetTimestamp());
+        context.Begin(run, request, row.OrderId, _time.GetTimestamp());
         run.LeftRows.Begin();
         try
         {

@@ -10,7 +10,7 @@ internal static class SendGate
     {
         HeldSend? held = context.Held;
         bool begins = context.Run.SharedFailures.TryBegin(
-            context.Suspicion, context.Request.Model, context.Started, ref held, out long ticket);
+            context.Suspicion, context.Request.Model, context.OrderId, ref held, out long ticket);
         (context.Ticket, context.Held) = (ticket, held);
         return begins;
     }

@@ -90,11 +90,11 @@ internal sealed class SharedFailureDetector
     /// <summary>Begins a send, unless sends are held.</summary>
     /// <param name="row">What the row is suspected of, if anything.</param>
     /// <param name="model">Its model.</param>
-    /// <param name="started">When the row was read, as a timestamp.</param>
+    /// <param name="order">The row's number in the run.</param>
     /// <param name="held">How the request was held before, if it was; afterwards, how it is held now.</param>
     /// <param name="ticket">The number of the send; 0 if it has not begun.</param>
     /// <returns>Whether it may be sent.</returns>
-    public bool TryBegin(Suspicion? row, string? model, long started, ref HeldSend? held, out long ticket)
+    public bool TryBegin(Suspicion? row, string? model, long order, ref HeldSend? held, out long ticket)
     {
         if (_isHolding)
         {
@@ -103,7 +103,7 @@ internal sealed class SharedFailureDetector
                 bool isDeciding = _sends.IsAny || _round.IsUnderWay;
                 if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, model, isDeciding))
                 {
-                    held = _held.Add(model, started, isSuspected: row is not null);
+                    held = _held.Add(model, order, isSuspected: row is not null);
                     ticket = 0;
                     return false;
                 }

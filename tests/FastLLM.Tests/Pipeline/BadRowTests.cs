@@ -71,6 +71,20 @@ public sealed class BadRowTests : EngineTest
         Assert.Equal(285, outcomes.Count(outcome => outcome.IsSuccess));
     }
 
+    [Theory]
+    [InlineData(325, 150)]
+    [InlineData(0, 400)]
+    public async Task LongBlockOfBadRows_IsSentAmongTheOthers_AndFailsAlone(int first, int count)
+    {
+        await using var manager = new RequestManager<string>(
+            Failing(FailureKind.PermissionDenied, row => row >= first && row < first + count), Quick(o => o.Concurrency = 20));
+
+        List<ResponseWrapper<string>> outcomes = await EndAsync(manager, AskMany(800));
+
+        Assert.Equal(800 - count, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(count, outcomes.Count(outcome => outcome.Error?.FailureScope == FailureScope.Request));
+    }
+
     [Fact]
     public async Task BlockOfBadRows_OfTwoModels_ClosesNone()
     {
