@@ -81,7 +81,8 @@ public sealed class SystemicFailureTests : EngineTest
         var stopped = await Assert.ThrowsAsync<LlmRunException>(() => RunClockAsync(manager.ProcessBatchAsync(AskMany(2400), Ended)));
 
         Assert.Equal(FailureKind.InvalidResponse, stopped.Kind);
-        Assert.InRange(rows.Count, 150, 250); // the hundred, and what is in flight beside them
+        // The hundred, once more where an answer under way interrupts them, and what is in flight beside them.
+        Assert.InRange(rows.Count, 150, 400);
     }
 
     [Fact]
