@@ -18,7 +18,7 @@ internal static class AnswerText
             AddChoice(text, choice);
         }
 
-        if (body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null)
+        if (AnswerReader.HasOutput(body))
         {
             AddAnswer(text, AnswerReader.OfOutput(body));
         }

@@ -84,7 +84,7 @@ internal readonly record struct RowOutcome(
             return (null, vectors.Length == 1 ? vectors[0] : $"[{string.Join(',', vectors)}]", null);
         }
 
-        if (body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null)
+        if (AnswerReader.HasOutput(body))
         {
             return Cell(AnswerReader.OfOutput(body), body.Text("status"));
         }

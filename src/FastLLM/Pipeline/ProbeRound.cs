@@ -41,7 +41,8 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
 
     /// <summary>Returns whether the time has passed and no more rows come. If not, it is asked again after a pause.</summary>
     /// <param name="held">How many requests are held now.</param>
-    /// <param name="isSlow">Whether the source lets its reader wait for a row. If not, the machine is busy, and more rows will be read.</param>
+    /// <param name="isSlow">Whether the source lets its reader wait for a row. If not, the machine is busy, and more rows will be
+    /// read.</param>
     public bool TryEndReading(int held, bool isSlow)
     {
         bool isStill = _pauses > 0 && held == _heldBefore;

@@ -190,21 +190,20 @@ internal sealed class SharedFailureDetector
     public LlmException? Returned(long ticket, HeldSend? held, bool hasMore)
     {
         // While sends are held, one that has returned and the decision that this allows are one step: nothing may be sent in between.
-        bool isCounted = ticket == 0;
-        if (!isCounted && !_isHolding)
+        bool waitsForDecision = _isHolding;
+        if (ticket != 0 && !waitsForDecision)
         {
             _sends.Return(ticket);
-            isCounted = true;
         }
 
-        if (!_isHolding && held is null && _outageCause is null && (ticket != 0 || !HasClosedModels))
+        if (!waitsForDecision && !_isHolding && held is null && _outageCause is null && (ticket != 0 || !HasClosedModels))
         {
             return null;
         }
 
         lock (_gate)
         {
-            if (!isCounted)
+            if (ticket != 0 && waitsForDecision)
             {
                 _sends.Return(ticket);
             }
@@ -306,7 +305,8 @@ internal sealed class SharedFailureDetector
     {
         lock (_gate)
         {
-            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group || !_round.TryEndReading(_held.Count, AwaitsRows?.Invoke() ?? true))
+            if (_ended is not null || !_round.IsReadingAhead || _suspects.Undecided is not { } group
+                || !_round.TryEndReading(_held.Count, isSlow: AwaitsRows?.Invoke() ?? true))
             {
                 return;
             }

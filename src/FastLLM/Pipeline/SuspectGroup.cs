@@ -104,7 +104,11 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     }
 
     /// <summary>Notes that no more rows are sent.</summary>
-    public void Close() => _open.Add(Skipped = new Suspicion(Domain, Model, long.MaxValue) { KnownFrom = _open.LastOrDefault()?.KnownFrom ?? 0 });
+    public void Close()
+    {
+        Skipped = new Suspicion(Domain, Model, long.MaxValue) { KnownFrom = _open.LastOrDefault()?.KnownFrom ?? 0 };
+        _open.Add(Skipped);
+    }
 
     /// <summary>Notes an answer of those who were suspected: the failures of sends that began before are no longer in a row, and rows whose
     /// failures were known before it was sent have failed on their own.</summary>
@@ -126,15 +130,9 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     /// <returns>How many rows.</returns>
     public int DecideKnown(long ticket)
     {
-        // In the order in which they became known.
-        int known = _open.FindIndex(row => row.KnownFrom >= ticket) is var first and >= 0 ? first : _open.Count;
-        for (var i = 0; i < known; i++)
-        {
-            DecideOne(_open[i], FailureScope.Request);
-        }
-
-        _open.RemoveRange(0, known);
-        return known;
+        int open = _open.Count;
+        DecideWhere(row => row.KnownFrom < ticket, FailureScope.Request);
+        return open - _open.Count;
     }
 
     /// <summary>Decides about all rows. Whether the reason is shared stays open.</summary>
@@ -164,15 +162,10 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     {
         foreach (Suspicion row in _open.Where(row => isConcerned(row)))
         {
-            DecideOne(row, scope);
+            row.Decide(scope);
+            Interlocked.Add(ref late.Value, scope == FailureScope.Request ? row.Rows : 0);
         }
 
         _open.RemoveAll(static row => !row.IsOpen);
-    }
-
-    private void DecideOne(Suspicion row, FailureScope scope)
-    {
-        row.Decide(scope);
-        Interlocked.Add(ref late.Value, scope == FailureScope.Request ? row.Rows : 0);
     }
 }

@@ -18,6 +18,9 @@ internal static class AnswerReader
         return new Answer(TextOf(message) ?? choice.Text("text"), RefusalOf(message), [.. CallsOf(message)]);
     }
 
+    /// <summary>Returns whether a body has the output of <c>/v1/responses</c>, which may be empty.</summary>
+    public static bool HasOutput(JsonElement body) => body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null;
+
     /// <summary>Gets the answer of a response of <c>/v1/responses</c>. Without text and calls in its items, it is the <c>output_text</c>
     /// that some servers add, otherwise what tools of the provider made.</summary>
     public static Answer OfOutput(JsonElement body)

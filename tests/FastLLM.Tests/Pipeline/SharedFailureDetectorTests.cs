@@ -592,7 +592,6 @@ public sealed class SharedFailureDetectorTests
         Assert.True(_detector.IsOwn(row!));
     }
 
-    /// <summary>Whatever the order of begins, failures and answers: nothing is held for ever.</summary>
     [Fact]
     public void ManyThreads_NothingIsSentWhileSendsAreHeld()
     {
@@ -617,6 +616,7 @@ public sealed class SharedFailureDetectorTests
         }
     }
 
+    /// <summary>Whatever the order of begins, failures and answers: nothing is held for ever.</summary>
     [Fact]
     public void AnyOrder_HeldSendsAreReleasedOrTheRunStops()
     {
