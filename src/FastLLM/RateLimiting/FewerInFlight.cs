@@ -50,7 +50,7 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble, bool isSe
                 return;
             }
 
-            Search.Helped(trouble, Search.Limits, now);
+            Search.Helped(trouble, Search.Limits, isCertain: false, now);
         }
     }
 

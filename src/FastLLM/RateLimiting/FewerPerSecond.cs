@@ -27,6 +27,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const double MostNoise = 0.7;
     private const double MuchMore = 1.5;
 
+    // So many blocks of sends tell what is accepted when nothing is saved up any more.
+    private const int FewestForLatest = 4;
+
     // If hardly any of so many are accepted, what is accepted will not be measured soon.
     private const int EnoughUnmeasured = 32;
 
@@ -40,6 +43,10 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     // The first cut costs hardly anything, a second one does.
     private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Evidence.Share(Search.Sends) < MostNoise
         && (Search.Pacer.Rate > Fast ? Search.Pattern.Sent < LongestPattern : JudgesGaps && Search.Evidence.MayBeRandom);
+
+    // At first, what was saved up may have been accepted on top.
+    private double LatestRate => Search.SeesAll && Search.Pattern.Sent >= FewestForLatest * SendCounter.Block
+        ? Search.Pattern.LatestRate(FewestForLatest) : double.PositiveInfinity;
 
     // Much more noise than is known is less likely than a limit.
     private bool IsPatternLongEnough => !Search.Floor.IsNoisy
@@ -59,7 +66,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         bool isMeasured = evidence.Accepted >= Fewest;
         if (level == ShareLevel.Low && sent >= Fewest)
         {
-            Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, now);
+            Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, isCertain: last is not null, now);
         }
         else if (level == ShareLevel.High && Search.Pattern.IsRandom && IsPatternLongEnough)
         {
@@ -94,7 +101,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             }
             else
             {
-                double measured = isMeasured ? evidence.Rate : rate * (1 - cut.Share);
+                double measured = isMeasured ? Math.Min(evidence.Rate, LatestRate) : rate * (1 - cut.Share);
                 Search.Go(new FewerPerSecond(Search, trouble, measured, change > 0 || !isMeasured ? null : cut), now);
             }
         }

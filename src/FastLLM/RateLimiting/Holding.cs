@@ -182,11 +182,15 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : evidence.Rate), now);
     }
 
+    // A window that is used up too soon is closed for a long time, and a rough rate is no limit to compare with.
+    private bool IsBesideNoise => Search.Floor.IsNoisy && Search.SeesAll && !Search.IsWindow && !Search.Schedule.IsRough
+        && Search.Pacer.Rate > MoreBesideNoise.LowestRate;
+
     private void TryMore(double now)
     {
         if (Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
         {
-            Search.Go(new MorePerSecond(Search), now);
+            Search.Go(IsBesideNoise ? new MoreBesideNoise(Search) : new MorePerSecond(Search), now);
         }
         else if (Search.Cap.Value < Search.Cap.Ceiling && Search.Cap.HasHeldBack)
         {

@@ -6,7 +6,7 @@ namespace FastLLM.RateLimiting;
 /// <item><see cref="Holding"/>: what is known holds. More refusals than the <see cref="NoiseFloor"/> raise a suspicion.</item>
 /// <item><see cref="FewerInFlight"/> and <see cref="FewerPerSecond"/>: less is sent. If the refusals go away, that is the law.</item>
 /// <item>If they do not, though clearly less is sent, they are noise: back to what was before, and their share is the new floor.</item>
-/// <item><see cref="MoreInFlight"/> and <see cref="MorePerSecond"/>: from time to time more is tried, and kept if it is accepted.</item>
+/// <item><see cref="MoreInFlight"/> and <see cref="RaisingRate"/>: from time to time more is tried, and kept if it is accepted.</item>
 /// </list>
 /// While everything is refused (<see cref="RateLimiting.Closure"/>) only single probes go.
 /// </remarks>
@@ -89,13 +89,19 @@ internal sealed class LawSearch
     public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
 
     /// <summary>Gets when the present phase began.</summary>
-    public double PhaseAt { get; private set; }
+    public double PhaseAt => PhaseFrom.At;
+
+    /// <summary>Gets the moment at which the present phase began, and what was accepted until then.</summary>
+    public Emptied PhaseFrom { get; private set; }
+
+    /// <summary>Gets a value indicating whether the provider counts by windows, as far as was seen at the last closure.</summary>
+    public bool IsWindow { get; private set; }
 
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
     public bool IsHolding => _phase is Holding or Following && !Closure.IsClosed;
 
     /// <summary>Gets a value indicating whether it is tried whether more is accepted.</summary>
-    public bool IsTryingMore => _phase is MorePerSecond or MoreInFlight;
+    public bool IsTryingMore => _phase is RaisingRate or MoreInFlight;
 
     /// <summary>Gets the number of sends that were not refused.</summary>
     public long Accepted => Sends.Count - Sends.Refused;
@@ -179,7 +185,7 @@ internal sealed class LawSearch
     public void Go(SearchPhase phase, double now)
     {
         _law = Law;
-        PhaseAt = now;
+        PhaseFrom = new Emptied(now, Accepted);
         _phase = phase;
         StartEvidence();
         Pattern.Start(Sends.Count);
@@ -235,7 +241,11 @@ internal sealed class LawSearch
     /// <summary>
     /// A cut helped. If it may have been chance, it counts only the second time: back up first, to see whether it is bad again.
     /// </summary>
-    public void Helped(Trouble trouble, in Limits limits, double now)
+    /// <param name="trouble">What was looked into.</param>
+    /// <param name="limits">The limits that helped.</param>
+    /// <param name="isCertain">Whether it was no chance, as a cut before this one did not help.</param>
+    /// <param name="now">The time.</param>
+    public void Helped(Trouble trouble, in Limits limits, bool isCertain, double now)
     {
         double share = Math.Max(Evidence.Share(Sends), 0.01);
         if (ShareTest.Judge(Evidence.Sent(Sends), Evidence.RefusedOf(Sends), share, trouble.Share, Doubtless) == ShareLevel.Low)
@@ -247,7 +257,8 @@ internal sealed class LawSearch
             Doubt(trouble, limits);
         }
 
-        Set(trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count) ? trouble.Before : limits, now);
+        bool mayBeChance = !isCertain && trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count);
+        Set(mayBeChance ? trouble.Before : limits, now);
         Learned(now);
     }
 
@@ -291,6 +302,7 @@ internal sealed class LawSearch
     {
         if (_cycles.TryEnd(Closure, Accepted, now, out Cycle cycle))
         {
+            IsWindow = cycle.IsLasting;
             Closure.Open();
             _phase.Reopened(now, cycle);
         }

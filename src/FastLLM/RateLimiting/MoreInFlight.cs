@@ -20,6 +20,11 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private const int MaxAbove = 64;
     private const double Calm = 1;
 
+    // So long, and so many accepted sends, tell what is accepted a second.
+    private const double ShortestHeld = 1.5;
+    private const int FewestHeld = 8;
+
+    private readonly Emptied _heldFrom = search.PhaseFrom;
     private readonly Limits _before = search.Limits;
     private readonly bool _learnt = search.Cap.IsLearnt;
     private double _step;
@@ -27,8 +32,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private double _stepAt;
     private int _above;
     private int _refusedAbove;
-    private double _beganAt;
-    private long _beganAccepted;
+    private Emptied _began;
 
     // Far more is accepted than was taken for the limit.
     private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
@@ -37,7 +41,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     public override void Begin(double now)
     {
-        (_beganAt, _beganAccepted) = (now, Search.Accepted);
+        _began = new Emptied(now, Search.Accepted);
         _step = FirstStep;
         Raise(now);
     }
@@ -97,9 +101,13 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         }
 
         // What was taken for the limit was not. So it may be the rate that is limited, and what is in flight only went with it.
-        double rate = Search.Floor.Before((Search.Accepted - _beganAccepted) / Math.Max(now - _beganAt, 1e-3));
+        // What was accepted before tells it better: on the way up, what was saved up was accepted on top.
+        bool isHeldLongEnough = Search.SeesAll
+            && _began.At - _heldFrom.At > ShortestHeld && _began.Accepted - _heldFrom.Accepted >= FewestHeld;
+        double accepted = (Search.Accepted - _began.Accepted) / Math.Max(now - _began.At, 1e-3);
+        double rate = Search.Floor.Before(isHeldLongEnough ? Math.Min(accepted, _began.RateSince(_heldFrom)) : accepted);
         Search.Set(new Limits(Search.Cap.Ceiling, false, Math.Min(Search.Pacer.Rate, rate)), now);
-        Search.Schedule.IsRough = true;
+        Search.Schedule.IsRough = !isHeldLongEnough;
         Search.Learned(now, Calm);
     }
 

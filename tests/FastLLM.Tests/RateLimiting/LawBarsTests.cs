@@ -50,7 +50,7 @@ public sealed class LawBarsTests
     [InlineData("1000 a second", 20)]
     [InlineData("window", 20)]
     [InlineData("sliding", 20)]
-    [InlineData("random and 50 a second", 12)]
+    [InlineData("random and 50 a second", 17)]
     [InlineData("random and 20 in flight", 19)]
     [InlineData("20 in flight and 100 a second", 20)]
     [InlineData("random and window", 17)]

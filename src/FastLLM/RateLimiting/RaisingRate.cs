@@ -1,0 +1,106 @@
+namespace FastLLM.RateLimiting;
+
+/// <summary>A try whether more a second is accepted: the rate is raised step by step, until a limit is seen.</summary>
+internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
+{
+    // What too much for a moment leaves behind: an empty bucket, a used up window.
+    protected const double Calm = 1;
+    private const double CalmIfGrown = 5;
+
+    /// <summary>So much more than before is news, after which still more is tried soon.</summary>
+    protected const double Growth = 1.1;
+
+    // At few sends a second, a step lasts for two to eight of them.
+    private const double SecondsInStep = 4;
+    private const int FewestInStep = 8;
+
+    private double _stepAt;
+    private long _stepIndex;
+
+    public override Limits? Before => Held;
+
+    /// <summary>Gets the limits that held before.</summary>
+    protected Limits Held { get; } = search.Limits;
+
+    /// <summary>Gets the last rate that passed.</summary>
+    protected double Passed { get; private set; }
+
+    /// <summary>Gets a value indicating whether the first step is not over.</summary>
+    protected bool IsFirstStep => Passed == Held.Rate;
+
+    /// <summary>Gets the moment at which the try began, and what was accepted until then.</summary>
+    protected Emptied Began { get; private set; }
+
+    /// <summary>Gets the seconds since the try began, as a divisor.</summary>
+    protected double SecondsSinceBegan(double now) => Math.Max(now - Began.At, 1e-3);
+
+    public override void Begin(double now) => Began = new Emptied(now, Search.Accepted);
+
+    protected void Raise(double step, double now)
+    {
+        Passed = Search.Pacer.Rate;
+        Search.Pacer.Set(Passed * (1 + step), now);
+        _stepAt = now;
+        _stepIndex = Search.Sends.Count;
+    }
+
+    /// <summary>Tells whether the step has passed that began last.</summary>
+    /// <param name="seconds">How long it lasts at least.</param>
+    /// <param name="now">The time.</param>
+    protected bool HasPassed(double seconds, double now) =>
+        now >= _stepAt + Math.Max(seconds, 4 * Search.Sends.RefusalDelay)
+        && Search.Sends.Settled >= _stepIndex + Math.Clamp(Passed * SecondsInStep, 2, FewestInStep);
+
+    /// <summary>Ends the try if so much is not even asked for: then the rate limits nothing.</summary>
+    protected bool TryEndUnlimited(double now)
+    {
+        if (Search.Pacer.HasHeldBack)
+        {
+            return false;
+        }
+
+        // If only slots are lacking, it may once there are more.
+        bool maySoon = Search.Cap.HasHeldBack && Search.Cap.Value < Search.Cap.Ceiling;
+        double enough = Search.Cap.IsLearnt && Search.SeesAll ? Passed : Search.Pacer.Rate;
+        Search.Pacer.Set(maySoon ? enough : double.PositiveInfinity, now);
+        End(now, true, 0);
+        return true;
+    }
+
+    /// <summary>Looks into what is in flight, if a limit on that is seen: a higher rate takes more in flight.</summary>
+    protected bool TrySuspectInFlight(double accepted, double now)
+    {
+        if (!Search.SeesAll || !Search.Evidence.IsByInFlight)
+        {
+            return false;
+        }
+
+        // So it was no limit on the rate before, either.
+        double known = Math.Max(accepted, Search.Floor.Past(Held.Rate));
+        Limits unpaced = Held with { Rate = double.PositiveInfinity };
+        Search.Go(new FewerInFlight(Search, Suspicion() with { Before = unpaced, Rate = known }), now);
+        return true;
+    }
+
+    protected Trouble Suspicion()
+    {
+        Evidence evidence = Search.Evidence;
+        return new Trouble(Held, evidence.Share(Search.Sends), false, evidence.LastInFlight, evidence.Rate)
+        {
+            Sent = Math.Max(evidence.Sent(Search.Sends), 1),
+        };
+    }
+
+    /// <summary>Holds a rate from now on.</summary>
+    protected void Keep(double rate, double now)
+    {
+        Search.Pacer.Set(rate, now);
+        End(now, Search.Pacer.Rate > Held.Rate * Growth, Calm);
+    }
+
+    private void End(double now, bool grown, double calm)
+    {
+        Search.Schedule.Tried(Search.Limits, grown, now, Search.Sends.Count);
+        Search.Hold(now, grown && calm > 0 ? CalmIfGrown : calm);
+    }
+}
