@@ -267,6 +267,7 @@ internal sealed class RequestPipeline<TResponse>(
         {
             context.FailingSince = context.Ticket;
             run.LeftRows.BeginFailing();
+            context.FailingKnownFrom = run.SharedFailures.LastSend;
         }
 
         if (isFinal && RetryPolicy.IsLeftAlone(circumstances))

@@ -83,6 +83,9 @@ internal sealed class SharedFailureDetector
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
     public bool IsWatching => _isWatching;
 
+    /// <summary>Gets the number of the last send that has begun.</summary>
+    public long LastSend => _sends.Last;
+
     /// <summary>Begins a send.</summary>
     /// <returns>The number of the send.</returns>
     public long Begin() => _sends.Begin();
