@@ -15,10 +15,12 @@ public sealed record JobResult
     /// <summary>Gets the number of rows that were answered in this run.</summary>
     public long Answered { get; init; }
 
-    /// <summary>Gets the number of rows that are failed in the output, including those of earlier runs.</summary>
+    /// <summary>Gets the number of rows that are failed in the output, including those of earlier runs. A failed row that was to be sent
+    /// again (<see cref="JobOptions.RetryFailed"/>) counts until it has a new outcome.</summary>
     public long Failed { get; init; }
 
-    /// <summary>Gets the number of rows without a record in the output; a later run resumes with them.</summary>
+    /// <summary>Gets the number of rows for which the run was left without an outcome: rows without a record in the output, with which a
+    /// later run resumes, and failed rows that were to be sent again.</summary>
     public long Pending { get; init; }
 
     /// <summary>Gets the number of rows whose request an earlier row has too.</summary>

@@ -52,7 +52,7 @@ internal sealed class OutputRecord(
         Begin(outcome.RequestId, customId, outcome.Error is null ? outcome.Response.RawBody.Length : 0);
         if (outcome.Error is not { } error)
         {
-            BeginResponse(200, outcome.RequestId);
+            BeginResponse(outcome.Response.StatusCode, outcome.RequestId);
             WriteReceived(outcome.Response.RawBody.Span);
             _line.Write("},\"error\":null"u8);
         }

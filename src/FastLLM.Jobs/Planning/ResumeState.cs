@@ -40,6 +40,10 @@ internal sealed class ResumeState
     /// <summary>Gets the number of failed rows among them.</summary>
     public long KeptFailures { get; private set; }
 
+    /// <summary>Gets the number of failed rows that are sent again and have no new outcome yet: the output still holds their
+    /// failures.</summary>
+    public long OldFailures => _retryFailed ? _index.Rows.CountOldFailures(_index.Count) : 0;
+
     /// <summary>Gets the number of records that belong to no row of the input.</summary>
     public long Foreign => _notices.Foreign.Records;
 
@@ -106,6 +110,11 @@ internal sealed class ResumeState
         {
             Keep(place, record, isFailure: _waiting.IsFailure(earlier));
         }
+        else if (earlier >= 0 && _waiting.HasOldFailure(earlier) && _waiting.KeyOf(earlier) is var failed
+            && (failed == AnyKey || failed == rows.KeyOf(place)))
+        {
+            rows.SetOldFailure(place);
+        }
     }
 
     /// <inheritdoc cref="ResumeNotices.Of"/>
@@ -154,6 +163,10 @@ internal sealed class ResumeState
         {
             Keep(place, entry.Offset, isFailure: !entry.Succeeded);
         }
+        else if (!entry.Succeeded)
+        {
+            _index.Rows.SetOldFailure(place);
+        }
     }
 
     // A row that is sent again keeps its record in the file until the new one is written: a kill loses no answer.
@@ -164,8 +177,9 @@ internal sealed class ResumeState
         {
             Kept--;
             KeptFailures -= rows.IsFailure(place) ? 1 : 0;
-            rows.SetRecord(place, RowIndex.NoRecord);
         }
+
+        rows.SetRecord(place, RowIndex.NoRecord);
     }
 
     private void Keep(int place, long record, bool isFailure)
@@ -181,5 +195,9 @@ internal sealed class ResumeState
         place = place < 0 ? ~place : place;
         waiting.SetKey(place, KeyOf(entry));
         waiting.SetRecord(place, IsKept(entry) ? entry.Offset : RowIndex.NoRecord, isFailure: !entry.Succeeded);
+        if (!IsKept(entry) && !entry.Succeeded)
+        {
+            waiting.SetOldFailure(place);
+        }
     }
 }

@@ -20,6 +20,9 @@ internal sealed class RowIndex
 
     private const long FailedBit = 1L << 62;
 
+    // No record to keep, but the output holds a failure of the row until it has a new outcome.
+    private const long OldFailure = -2;
+
     private readonly Lock _growing = new();
     private ulong[] _ids = new ulong[1024];
     private ulong[] _keys = new ulong[1024];
@@ -135,6 +138,15 @@ internal sealed class RowIndex
             _records[row] = isFailure && offset >= 0 ? offset | FailedBit : offset;
         }
     }
+
+    /// <summary>Notes that the output holds a failure of a row that is sent again. It is none of the row's records any more.</summary>
+    public void SetOldFailure(int row) => SetRecord(row, OldFailure);
+
+    /// <summary>Determines whether the output still holds a failure of the row, which was sent again, but has no new outcome.</summary>
+    public bool HasOldFailure(int row) => _records[row] == OldFailure;
+
+    /// <summary>Counts those rows among the first rows.</summary>
+    public long CountOldFailures(long rows) => _records.AsSpan(0, (int)rows).Count(OldFailure);
 
     /// <summary>Determines whether a record is the one of a row: it has the row's id, and the row's key if both have one.</summary>
     public bool IsRecordOf(int row, in OutputEntry record) => !record.IsDamaged && _ids[row] == Fingerprint(record.CustomId)

@@ -53,6 +53,7 @@ internal sealed class JobFinish(JobSetup setup, OutputFile output, ResumeState r
 
         Forget(found.Lost);
         result = Recount(result, found.Succeeded, found.Failed);
+        result = result with { Failed = result.Failed + resume.OldFailures };
         long lost = Math.Max(found.Lost.Count, isDone ? missing : 0);
         string what = FormattableString.Invariant($"{lost:N0} rows of {setup.Shape.Log} are lost");
         string why = setup.IsPipe ? "the rows of a pipe cannot be read again" : "the cache does not hold them";

@@ -49,7 +49,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             Rows = setup.Index.Count,
             Kept = resume.Kept,
             Answered = counts.Answered,
-            Failed = resume.KeptFailures + counts.Failed,
+            Failed = resume.KeptFailures + resume.OldFailures + counts.Failed,
             Pending = Math.Max(0, setup.Index.Count - resume.Kept - counts.Answered - counts.Failed),
             Equal = setup.Equal,
             Failures = counts.Failures,

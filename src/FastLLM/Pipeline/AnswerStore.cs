@@ -100,7 +100,7 @@ internal sealed class AnswerStore<TResponse>(
 
         try
         {
-            var entry = new CacheEntry(bytes, _scope, 200, time.GetUtcNow()) { Model = model };
+            var entry = new CacheEntry(bytes, _scope, (response as LlmResponse)?.StatusCode ?? 200, time.GetUtcNow()) { Model = model };
             ValueTask put = cache.PutAsync(key, entry, CancellationToken.None);
             await (put.IsCompleted ? put : new ValueTask(UntilRecordedAsync(put.AsTask(), bytes.Length, workers))).ConfigureAwait(false);
             return null;
@@ -126,6 +126,11 @@ internal sealed class AnswerStore<TResponse>(
         }
 
         TResponse response = provider.Read(entry.Body);
+        if (response is LlmResponse answer && entry.StatusCode is >= 200 and < 300)
+        {
+            answer.StatusCode = entry.StatusCode;
+        }
+
         return Refresh.Applies(response, entry.CreatedAt, _opened, time.GetUtcNow())
             ? default : new CachedAnswer<TResponse>(true, response);
     }

@@ -22,8 +22,9 @@ internal sealed class FailureLimit(long? maxErrors, double? maxShare)
     /// <returns>Why that is too many, or <see langword="null"/>.</returns>
     public LlmException? Count(bool failed)
     {
+        // A row that succeeds may be the one with which the share begins to apply.
         long finished = Interlocked.Increment(ref _finished);
-        return failed ? Judge(finished, Interlocked.Increment(ref _failed)) : null;
+        return Judge(finished, failed ? Interlocked.Increment(ref _failed) : Volatile.Read(ref _failed));
     }
 
     /// <summary>Counts rows of which it was found later that they have failed on their own.</summary>

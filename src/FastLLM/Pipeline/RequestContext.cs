@@ -65,6 +65,9 @@ internal sealed class RequestContext<TResponse>
     /// <summary>Gets or sets the number of the first such send; 0 if there was none.</summary>
     public long FailingSince { get; set; }
 
+    /// <summary>Gets or sets the number of the last send of the run that had begun when that failure was known.</summary>
+    public long FailingKnownFrom { get; set; }
+
     /// <summary>Gets or sets what the row is suspected of since a send of it failed.</summary>
     public Suspicion? Suspicion { get; set; }
 
@@ -115,6 +118,7 @@ internal sealed class RequestContext<TResponse>
             Left = Run.LeftRows.UnderWay,
             Answered = Run.LeftRows.Answered,
             AreLaterAnswered = Run.LeftRows.IsAnsweredLater(Request.Model, FailingSince),
+            AreNewAnswered = Run.LeftRows.IsAnsweredLater(Request.Model, FailingKnownFrom),
         };
     }
 

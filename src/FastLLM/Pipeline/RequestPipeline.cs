@@ -106,7 +106,6 @@ internal sealed class RequestPipeline<TResponse>(
                     await checker.CheckAsync(context).ConfigureAwait(false);
                     if (context.Outcome.IsDecided)
                     {
-                        NoteCheck(context);
                         break;
                     }
 
@@ -138,6 +137,8 @@ internal sealed class RequestPipeline<TResponse>(
                     break;
                 }
             }
+
+            NoteCheck(context);
 
             // 8 Record: durable before it is delivered. If that fails, the answer is delivered all the same, and the run stops.
             KillPoint.Reached(KillPoint.AfterBodyBeforeCommit);
@@ -266,6 +267,7 @@ internal sealed class RequestPipeline<TResponse>(
         if (!context.IsFailing && !isFinal && FailureDomains.Of(failure) == FailureDomain.Passing)
         {
             context.FailingSince = context.Ticket;
+            context.FailingKnownFrom = run.SharedFailures.LastSend;
             run.LeftRows.BeginFailing();
         }
 
@@ -280,10 +282,12 @@ internal sealed class RequestPipeline<TResponse>(
         return decision;
     }
 
-    // Answers that are all rejected have a reason that the rows share, as failures have.
+    // Answers that are all rejected have a reason that the rows share, as failures have, wherever they come from. One of an earlier run
+    // says nothing of the provider.
     private static void NoteCheck(RequestContext<TResponse> context)
     {
         Run<TResponse> run = context.Run;
+        bool wasSent = context.Ticket != 0;
         if (run.Check is null)
         {
             return;
@@ -291,12 +295,19 @@ internal sealed class RequestPipeline<TResponse>(
 
         if (context.Outcome.Failure is not { } failure)
         {
-            run.SharedFailures.Answered(context.Request.Model, context.Ticket);
+            if (wasSent)
+            {
+                run.SharedFailures.Answered(context.Request.Model, context.Ticket);
+            }
+            else
+            {
+                run.SharedFailures.Passed();
+            }
         }
-        else if (failure.Kind == FailureKind.InvalidAnswer)
+        else if (failure.Kind == FailureKind.InvalidAnswer && !context.Outcome.IsShared)
         {
             context.Suspicion = context.Outcome.Suspicion = run.SharedFailures.Failed(
-                context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal: true, run.HasOtherRows);
+                context.Suspicion, context.Request.Model, failure, context.Ticket, isFinal: true, hasOthers: wasSent && run.HasOtherRows);
         }
     }
 

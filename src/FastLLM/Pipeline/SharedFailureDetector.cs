@@ -83,6 +83,9 @@ internal sealed class SharedFailureDetector
     /// <summary>Gets a value indicating whether an answer is evidence.</summary>
     public bool IsWatching => _isWatching;
 
+    /// <summary>Gets the number of the last send that has begun.</summary>
+    public long LastSend => _sends.Last;
+
     /// <summary>Begins a send.</summary>
     /// <returns>The number of the send.</returns>
     public long Begin() => _sends.Begin();
@@ -181,6 +184,24 @@ internal sealed class SharedFailureDetector
         }
     }
 
+    /// <summary>Notes that an answer of an earlier run has passed the check of this one.</summary>
+    public void Passed()
+    {
+        if (_ended is not null || !_isWatching || _suspects.HasPassed)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_ended is null)
+            {
+                _suspects.Pass();
+                Update();
+            }
+        }
+    }
+
     /// <summary>Notes that the request of a send has ended or backs off. Not earlier: a stop in between would take its outcome
     /// away.</summary>
     /// <param name="ticket">The number of the send; 0 if there was none.</param>
@@ -213,7 +234,7 @@ internal sealed class SharedFailureDetector
                 _held.Leave(held);
             }
 
-            LlmException? cause = _ended is not null ? null : _outageCause ?? Decide(hasMore) ?? _suspects.TooManySkipped();
+            LlmException? cause = _ended is not null ? null : _outageCause ?? Decide(hasMore) ?? _suspects.TooMany();
             Update();
             return cause;
         }

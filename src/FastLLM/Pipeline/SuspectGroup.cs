@@ -80,7 +80,7 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
 
         AreMixed |= failure.Kind != First!.Kind;
 
-        var row = new Suspicion(Domain, Model, ticket);
+        var row = new Suspicion(Domain, Model, ticket) { IsRejection = failure.Kind == FailureKind.InvalidAnswer };
         _open.Add(row);
         if (Skipped is { IsOpen: false })
         {
@@ -143,6 +143,18 @@ internal sealed class SuspectGroup(FailureDomain domain, StrongBox<int> late, st
     {
         DecideWhere(other => ReferenceEquals(other, row), FailureScope.Request);
         Failures = Math.Max(0, Failures - 1);
+    }
+
+    /// <summary>Decides that the rows whose answers were rejected have failed on their own.</summary>
+    public void RemoveRejected()
+    {
+        int rejected = _open.Count(static row => row.IsRejection);
+        DecideWhere(static row => row.IsRejection, FailureScope.Request);
+        Failures -= Math.Min(Failures, rejected);
+        if (rejected > 0)
+        {
+            Compare(null, isNew: false);
+        }
     }
 
     /// <summary>Decides that all rows have failed on their own, and starts over.</summary>

@@ -9,6 +9,7 @@ namespace FastLLM.Pipeline;
 /// <remarks>The lock of the <see cref="SharedFailureDetector"/> guards it, but for what says otherwise.</remarks>
 internal sealed class Suspects
 {
+    // Long because all evidence is kept in one place.
     // A file may name any number of models.
     private const int MaxModels = 1000;
 
@@ -20,6 +21,7 @@ internal sealed class Suspects
     private volatile string? _otherAnswered;
     private volatile bool _hasClosedModels;
     private volatile bool _hasGoodAnswer;
+    private volatile bool _hasPassed;
     private int _skipped;
     private bool _isDecided;
 
@@ -31,6 +33,9 @@ internal sealed class Suspects
 
     /// <summary>Gets a value indicating whether anything was answered. Without the lock.</summary>
     public bool IsAnswered => _answered is not null;
+
+    /// <summary>Gets a value indicating whether an answer of an earlier run has passed the check. Without the lock.</summary>
+    public bool HasPassed => _hasPassed;
 
     /// <summary>Gets a value indicating whether any model is closed. Without the lock.</summary>
     public bool HasClosedModels => _hasClosedModels;
@@ -137,6 +142,13 @@ internal sealed class Suspects
         _hasClosedModels = _models.Values.Any(static group => group.Skipped is not null);
     }
 
+    /// <summary>Notes that an answer of an earlier run has passed the check: those that have not are rejected on their own.</summary>
+    public void Pass()
+    {
+        _hasPassed = true;
+        _alike.RemoveRejected();
+    }
+
     /// <summary>Returns why a request is not sent, if its model is closed.</summary>
     public LlmException? Skip(string? model, out Suspicion? row)
     {
@@ -178,8 +190,9 @@ internal sealed class Suspects
         return null;
     }
 
-    /// <summary>Returns the reason to stop a run in which too many rows wait for an answer of another model.</summary>
-    public LlmException? TooManySkipped() =>
+    /// <summary>Returns the reason to stop a run in which too many rows wait for a decision: for an answer of another model, or for one
+    /// that passes the check where those of earlier runs do not.</summary>
+    public LlmException? TooMany() => _alike.Failures > SharedFailureDetector.MaxSkipped && AreAllRejected ? Cause(_alike) :
         _skipped > SharedFailureDetector.MaxSkipped && _models.Values.FirstOrDefault(static group => group.HasOpen) is { } group
             ? Cause(group) : null;
 
@@ -194,6 +207,11 @@ internal sealed class Suspects
             {
                 return Cause(group);
             }
+        }
+
+        if (AreAllRejected)
+        {
+            return Cause(_alike);
         }
 
         DecideAll(FailureScope.Request);
@@ -213,6 +231,10 @@ internal sealed class Suspects
     /// the lock.</summary>
     public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
 
+    // As many as would be with probes: so it does not matter which answers were there before, and which were in flight at once.
+    private bool AreAllRejected => !_hasGoodAnswer && _alike is { AreMixed: false, First.Kind: FailureKind.InvalidAnswer }
+        && _alike.Same >= SharedFailureDetector.Enough + SharedFailureDetector.Probes && _alike.Same == _alike.Failures;
+
     // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
     private bool IsEnough(SuspectGroup group) => group == _alike ? AreEnoughAlike : group.Skipped is null && group.Failures >= (
         !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
@@ -223,6 +245,7 @@ internal sealed class Suspects
 
     // Before any row has a good answer, all failures may have one reason, whatever they look like.
     private bool MayBeAlike(LlmException failure, FailureDomain domain, bool isFinal) => _hasGoodAnswer ? IsServers(failure)
+        : failure.Kind == FailureKind.InvalidAnswer ? !_hasPassed
         : domain == FailureDomain.Alike || (isFinal && failure.Kind is not (FailureKind.NotSent or FailureKind.Canceled));
 
     // No row makes a server answer with a page in HTML: after answers too, such responses end a run.
@@ -285,7 +308,7 @@ internal sealed class Suspects
         {
             (true, _) when group.Same < SharedFailureDetector.Enough =>
                 $"The first {group.Failures} requests have all failed, and none has an answer that can be used. The first failure:",
-            (true, true) => $"The answers to the first {group.Failures} requests were all rejected in the same way.",
+            (true, _) when IsAnswered || group.First!.Kind == FailureKind.InvalidAnswer => $"The answers to the first {group.Failures} requests were all rejected in the same way.",
             (_, true) when group.AreMixed =>
                 $"The last {group.Failures} rows{model} have failed, and none has been answered since. The first failure:",
             (_, true) => $"The last {group.Failures} rows{model} have failed for the same reason, and none has been answered since.",

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using FastLLM.Diagnostics;
 using FastLLM.Json;
 
@@ -30,13 +31,14 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         using HttpResponseMessage response = await GuardedStream.SendAsync(send, message).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         send.Attempt?.Touch();
-        ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+        ReceivedBody read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
             .ConfigureAwait(false);
 
-        // For an error page that is too large, the status says enough.
-        return response.IsSuccessStatusCode
-            ? read is { } answer ? Accept(send, response, answer) : TooLarge(LargerThan(send.MaxBytes), response)
-            : new Reply<LlmResponse>(Refusal(send, response, read ?? default, temperatureLeftOut));
+        // For an error page that is too large or cut off, the status says enough.
+        return !response.IsSuccessStatusCode ? new Reply<LlmResponse>(Refusal(send, response, read.Bytes, temperatureLeftOut))
+            : read.IsTooLarge ? TooLarge(LargerThan(send.MaxBytes), response)
+            : read.Cut is { } cut ? CutOff(cut, response, read.Bytes)
+            : Accept(send, response, read.Bytes);
     }
 
     /// <summary>Gets the body to send, without a default temperature if the model refuses it.</summary>
@@ -64,6 +66,17 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
             MaybeBilled = true,
         });
 
+    /// <summary>Describes a response whose rest did not arrive. If nothing of it has, the connection was lost.</summary>
+    private Reply<LlmResponse> CutOff(Exception cause, HttpResponseMessage response, ReadOnlyMemory<byte> bytes)
+    {
+        if (!bytes.Span.ContainsAnyExcept(" \t\r\n"u8))
+        {
+            ExceptionDispatchInfo.Throw(cause);
+        }
+
+        return new(Fault(FailureKind.IncompleteResponse, $"The answer was cut off: {cause.Message}", response, bytes));
+    }
+
     /// <summary>Checks a body that came with a 2xx status. A byte order mark, which some servers put before JSON, is no part of
     /// it.</summary>
     public Reply<LlmResponse> Accept(in Send send, HttpResponseMessage response, ReadOnlyMemory<byte> bytes)
@@ -77,7 +90,9 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         LlmException? fault = ResponseCheck.Check(response, bytes, send.Request.Endpoint, send.Attempt, out BodyScan scan);
         if (fault is null)
         {
-            return new Reply<LlmResponse>(LlmResponse.FromBody(bytes, scan), LlmResponse.ToUsage(scan));
+            var answer = LlmResponse.FromBody(bytes, scan);
+            answer.StatusCode = (int)response.StatusCode;
+            return new Reply<LlmResponse>(answer, LlmResponse.ToUsage(scan));
         }
 
         // Described again, without the credentials that the server may have repeated.

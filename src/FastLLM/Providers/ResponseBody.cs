@@ -4,22 +4,32 @@ using FastLLM.Json;
 
 namespace FastLLM.Providers;
 
+/// <summary>Represents the body of an HTTP response as far as it was read.</summary>
+/// <param name="Bytes">The bytes.</param>
+/// <param name="IsTooLarge">Whether there are more than may be; then there are no bytes.</param>
+/// <param name="Cut">Why the rest did not arrive; <see langword="null"/> if nothing is missing.</param>
+internal readonly record struct ReceivedBody(ReadOnlyMemory<byte> Bytes, bool IsTooLarge = false, Exception? Cut = null)
+{
+    /// <summary>Returns whether an exception while a body is read means that the connection was lost.</summary>
+    public static bool IsCut(Exception exception, CancellationToken cancellationToken) =>
+        exception is IOException or HttpRequestException && !cancellationToken.IsCancellationRequested;
+}
+
 /// <summary>Reads the body of an HTTP response up to a maximum size.</summary>
 internal static class ResponseBody
 {
     /// <summary>The largest <c>Content-Length</c> that is trusted; the bytes are then read directly into their final place.</summary>
     private const int BelievedBytes = 1 << 20;
 
-    /// <summary>Reads to the end.</summary>
-    /// <returns>The bytes; <see langword="null"/> if there are more than <paramref name="most"/>.</returns>
+    /// <summary>Reads to the end, or as far as it arrives.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpContent content, long most, Attempt? attempt,
+    public static async ValueTask<ReceivedBody> ReadAsync(HttpContent content, long most, Attempt? attempt,
         CancellationToken cancellationToken)
     {
         long? told = content.Headers.ContentLength;
         if (told > most)
         {
-            return null;
+            return new ReceivedBody(default, IsTooLarge: true);
         }
 
         Stream stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
@@ -30,64 +40,80 @@ internal static class ResponseBody
 
     // The handler throws if the stream ends before the announced length.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>> ReadKnownAsync(Stream stream, int length, Attempt? attempt,
+    private static async ValueTask<ReceivedBody> ReadKnownAsync(Stream stream, int length, Attempt? attempt,
         CancellationToken cancellationToken)
     {
         await ResponseMemory.TakeAsync(attempt, length, cancellationToken).ConfigureAwait(false);
         Memory<byte> body = ChunkedAllocator.Answers.Take(length);
         int read = 0;
-        while (read < length)
-        {
-            Memory<byte> free = read == 0 && KillPoint.IsArmed(KillPoint.MidResponseBody) ? body[..((length / 2) + 1)] : body[read..];
-            int more = await stream.ReadAsync(free, cancellationToken).ConfigureAwait(false);
-            if (more == 0)
-            {
-                break;
-            }
-
-            Touch(attempt, body.Span.Slice(read, more));
-            read += more;
-            if (read < length)
-            {
-                KillPoint.Reached(KillPoint.MidResponseBody);
-            }
-        }
-
-        return body[..read];
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt,
-        HttpContent content, CancellationToken cancellationToken)
-    {
-        var buffer = new BodyBuffer(told);
+        Exception? cut = null;
         try
         {
-            while (buffer.Length != told)
+            while (read < length)
             {
-                await ResponseMemory.TakeAsync(attempt, buffer.NextCapacity, cancellationToken).ConfigureAwait(false);
-                int more = await stream.ReadAsync(buffer.Room(), cancellationToken).ConfigureAwait(false);
+                Memory<byte> free = read == 0 && KillPoint.IsArmed(KillPoint.MidResponseBody) ? body[..((length / 2) + 1)] : body[read..];
+                int more = await stream.ReadAsync(free, cancellationToken).ConfigureAwait(false);
                 if (more == 0)
                 {
                     break;
                 }
 
-                ReadOnlySpan<byte> taken = buffer.Take(more);
-                if (!IsComments(taken) || !IsOfEvents(content))
+                Touch(attempt, body.Span.Slice(read, more));
+                read += more;
+                if (read < length)
                 {
-                    Touch(attempt, taken);
+                    KillPoint.Reached(KillPoint.MidResponseBody);
                 }
+            }
+        }
+        catch (Exception e) when (ReceivedBody.IsCut(e, cancellationToken))
+        {
+            cut = e;
+        }
 
-                if (buffer.Length > most)
+        return new ReceivedBody(body[..read], Cut: cut);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<ReceivedBody> ReadUnknownAsync(Stream stream, long? told, long most, Attempt? attempt,
+        HttpContent content, CancellationToken cancellationToken)
+    {
+        var buffer = new BodyBuffer(told);
+        Exception? cut = null;
+        try
+        {
+            try
+            {
+                while (buffer.Length != told)
                 {
-                    return null;
+                    await ResponseMemory.TakeAsync(attempt, buffer.NextCapacity, cancellationToken).ConfigureAwait(false);
+                    int more = await stream.ReadAsync(buffer.Room(), cancellationToken).ConfigureAwait(false);
+                    if (more == 0)
+                    {
+                        break;
+                    }
+
+                    ReadOnlySpan<byte> taken = buffer.Take(more);
+                    if (!IsComments(taken) || !IsOfEvents(content))
+                    {
+                        Touch(attempt, taken);
+                    }
+
+                    if (buffer.Length > most)
+                    {
+                        return new ReceivedBody(default, IsTooLarge: true);
+                    }
                 }
+            }
+            catch (Exception e) when (ReceivedBody.IsCut(e, cancellationToken))
+            {
+                cut = e;
             }
 
             await ResponseMemory.TakeAsync(attempt, buffer.PeakCapacity, cancellationToken).ConfigureAwait(false);
             ReadOnlyMemory<byte> body = buffer.ToBody();
             attempt?.Memory?.Shrink(body.Length);
-            return body;
+            return new ReceivedBody(body, Cut: cut);
         }
         finally
         {

@@ -29,9 +29,9 @@ internal sealed class StreamSender(PlainSender plain)
         send.Attempt?.Touch();
         if (!response.IsSuccessStatusCode)
         {
-            ReadOnlyMemory<byte>? read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+            ReceivedBody read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
                 .ConfigureAwait(false);
-            LlmException failure = plain.Refusal(send, response, read ?? default, temperatureLeftOut);
+            LlmException failure = plain.Refusal(send, response, read.Bytes, temperatureLeftOut);
             bool learned = !failure.SendAgainChanged && LearnFrom(failure, send, addsStream, addsOptions);
             return new Reply<LlmResponse>(learned ? failure.WithSendAgainChanged() : failure);
         }
@@ -99,7 +99,7 @@ internal sealed class StreamSender(PlainSender plain)
                 LearnRefusal(send, "it answered without");
             }
         }
-        else if (addsStream && streamed.Fault is not null
+        else if (addsStream && streamed is { Fault: not null, IsCutOff: false }
             && (plain.Quirks.StreamsOf(send.Request.Model) & Streams.Proven) == 0)
         {
             // No stream of this model has ever been complete: the next send goes without.

@@ -16,6 +16,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
     private ReadOnlyMemory<byte>? _whole;
     private bool _speaks;
     private bool _isDone;
+    private bool _hasBegun;
 
     private enum Form
     {
@@ -39,6 +40,9 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
     /// <summary>Gets whether the fault is invalid data, not an early end.</summary>
     public bool IsInvalid { get; private set; }
 
+    /// <summary>Gets whether the fault is a connection that was lost.</summary>
+    public bool IsCutOff { get; private set; }
+
     /// <summary>Returns whether streams of an endpoint can be assembled.</summary>
     public static bool Knows(string endpoint) => endpoint is Endpoints.ChatCompletions or Endpoints.Completions or Endpoints.Responses;
 
@@ -55,6 +59,13 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
         {
             // Only the end of the stream is missing: the response is complete.
             _isDone = true;
+        }
+        catch (Exception e) when (_hasBegun && ReceivedBody.IsCut(e, cancellationToken))
+        {
+            IsCutOff = true;
+            Fault = $"The answer was cut off: {e.Message}";
+            Body = WasPlain ? ChunkedAllocator.Answers.Copy(events.Unread)
+                : endpoint == Endpoints.Responses ? default : _answer.ToBody(isChat: endpoint == Endpoints.ChatCompletions);
         }
 
         if (!WasPlain && Excess is null && Fault is null)
@@ -102,6 +113,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
 
             if (saysSomething && !isPing && (form == Form.Plain || events.Fields > fields || events.IsInsideField))
             {
+                _hasBegun = true;
                 attempt?.Touch();
             }
         }

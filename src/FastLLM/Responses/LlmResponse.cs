@@ -19,6 +19,9 @@ public abstract class LlmResponse
     /// <summary>Gets the body as received, UTF-8 JSON.</summary>
     public ReadOnlyMemory<byte> RawBody { get; }
 
+    /// <summary>Gets or sets the HTTP status that it came with, 200 to 299. Set it before others see the response.</summary>
+    internal int StatusCode { get; set; } = 200;
+
     /// <summary>Gets the body as a JSON element. It is parsed on first use and kept. Bytes that are not valid UTF-8 are U+FFFD in
     /// it.</summary>
     public JsonElement Json

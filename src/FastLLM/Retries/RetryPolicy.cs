@@ -69,7 +69,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
 
         return action == FailureAction.Wait
             ? Throttled(next, circumstances, age, random)
-            : Failed(next, failure.Kind, circumstances.RetryAfter, age, random);
+            : Failed(next, failure.Kind, circumstances, age, random);
     }
 
     /// <summary>Adds a delay to a decision, which the request may be too old for.</summary>
@@ -85,12 +85,31 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
         _ => TimeSpan.MaxValue,
     };
 
-    private RetryDecision Failed(in RetryState state, FailureKind kind, TimeSpan? retryAfter, TimeSpan age, double random)
+    /// <summary>Determines whether a failure may be that of an outage which begins at the last requests of a run: they may use up their
+    /// attempts before enough sends have failed for the circuit breaker. Others were answered before, none of the model that were sent since,
+    /// and all that are left fail.</summary>
+    public static bool MayBeLateOutage(FailureKind kind, in SendCircumstances circumstances) =>
+        FailureTable.IsOutage(kind) && circumstances is { WasDown: false, AloneFor: not null, AreNewAnswered: false }
+        && !IsLeftAlone(circumstances);
+
+    private RetryDecision Failed(
+        in RetryState state, FailureKind kind, in SendCircumstances circumstances, TimeSpan age, double random)
     {
         int timeouts = state.Timeouts + (kind == FailureKind.Timeout ? 1 : 0);
         RetryState next = state with { Failures = state.Failures + 1, Timeouts = timeouts };
-        return next.Failures < options.RetryAttempts && !(retryAfter > options.MaxThrottleWait)
-            ? Sent(RetryAction.Retry, Backoff.Delay(next.Failures, options.RetryDelay, retryAfter, random), next, age)
+        if (circumstances.RetryAfter > options.MaxThrottleWait)
+        {
+            return GiveUp(next);
+        }
+
+        if (next.Failures < options.RetryAttempts)
+        {
+            return Sent(RetryAction.Retry, Backoff.Delay(next.Failures, options.RetryDelay, circumstances.RetryAfter, random), next, age);
+        }
+
+        // The delays continue where those of the attempts have ended.
+        return MayBeLateOutage(kind, circumstances)
+            ? Wait(state, circumstances, Backoff.Delay(next.Failures + state.Waits, ThrottleDelay, circumstances.RetryAfter, random), age)
             : GiveUp(next);
     }
 

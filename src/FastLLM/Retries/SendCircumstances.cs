@@ -24,6 +24,10 @@ internal readonly record struct SendCircumstances(bool WasDown, bool WasProbe, b
     /// no outage.</summary>
     public bool AreLaterAnswered { get; init; }
 
+    /// <summary>Gets a value indicating whether sends of the same model were answered that began when the failure was known. Those that were
+    /// under way may have come before an outage.</summary>
+    public bool AreNewAnswered { get; init; }
+
     /// <summary>Gets a value indicating whether the request is waiting as long as the provider has asked.</summary>
     public bool WaitsAsAsked { get; init; }
 }

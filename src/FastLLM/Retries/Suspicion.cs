@@ -20,6 +20,9 @@ internal sealed class Suspicion(FailureDomain domain, string? model, long ticket
     /// <summary>Gets the number of the send that failed.</summary>
     public long Ticket { get; } = ticket;
 
+    /// <summary>Gets a value indicating whether an answer was rejected by its check.</summary>
+    public bool IsRejection { get; init; }
+
     /// <summary>Gets or sets the number of the last send that had begun when the failure was known: answers to earlier ones were under
     /// way.</summary>
     public long KnownFrom { get; set; }

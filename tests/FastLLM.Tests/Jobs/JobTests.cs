@@ -73,6 +73,26 @@ public sealed class JobTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_RetryFailedThatStops_CountsTheFailuresThatAreStillInTheOutput()
+    {
+        var refuses = false;
+        await using var server = FaultServer.Start((request, connection) => refuses
+            ? connection.RespondAsync(401, """{"error":{"message":"no","type":"invalid_request_error","code":"invalid_api_key"}}"""u8.ToArray())
+            : request.Text.Contains("bad", StringComparison.Ordinal)
+            ? connection.RespondAsync(400, """{"error":{"message":"no","type":"invalid_request_error"}}"""u8.ToArray())
+            : connection.RespondAsync(200, Answer));
+        WriteInput([("a", "1"), .. Enumerable.Range(0, 5).Select(row => ($"b{row}", $"bad {row}"))]);
+        Assert.Equal(5, (await RunAsync(server.ApiBase)).Failed);
+        refuses = true;
+
+        JobResult stopped = await RunAsync(server.ApiBase, o => o.RetryFailed = true);
+        JobResult next = await RunAsync(server.ApiBase);
+
+        Assert.Equal((FailureKind.Authentication, 1L, 5L, 5L), (stopped.Stopped?.Kind, stopped.Kept, stopped.Failed, stopped.Pending));
+        Assert.Equal((null, 6L, 5L, 0L), (next.Stopped, next.Kept, next.Failed, next.Pending));
+    }
+
+    [Fact]
     public async Task RunAsync_OutputOfAnotherTool_IsMatchedById()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);

@@ -107,6 +107,99 @@ public sealed class OutageTests : EngineTest
         Assert.Equal((FailureKind.ServerError, 3), (Assert.Single(outcomes, outcome => !outcome.IsSuccess).Error!.Kind, outcomes.Single(o => !o.IsSuccess).Attempts));
     }
 
+    [Theory]
+    [InlineData(FailureKind.ServerError, 3, 50)]
+    [InlineData(FailureKind.ServerError, 5, 4)]
+    [InlineData(FailureKind.ServerError, 8, 1)]
+    [InlineData(FailureKind.ConnectionLost, 3, 1)]
+    [InlineData(FailureKind.ConnectionLost, 3, 2)]
+    [InlineData(FailureKind.ConnectionLost, 1, 4)]
+    public async Task Outage_ThatBeginsAtTheLastRows_FailsNone(FailureKind kind, int last, int concurrency)
+    {
+        var others = new TaskCompletionSource();
+        var provider = new ScriptedProvider(async (request, _, _) =>
+        {
+            if (NumberOf(request) >= 60 - last)
+            {
+                await others.Task; // a send that begins after a failure and is answered would be evidence against an outage
+                return Time.Elapsed < TimeSpan.FromSeconds(10) ? throw new LlmException(kind, "down") : "fine";
+            }
+
+            return "fine";
+        });
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => (o.Concurrency, o.Timeout) = (concurrency, Timeout.InfiniteTimeSpan)));
+        await using IAsyncEnumerator<ResponseWrapper<string>> outcomes = manager.ProcessAsync(AskMany(60).ToAsyncEnumerable(), Ended).GetAsyncEnumerator(Ended);
+
+        await TakeAsync(outcomes, 60 - last);
+        others.SetResult();
+        await Time.WaitForTimersAsync(last, Ended); // what fails at once leaves time for the others to be read, and to fail
+
+        Assert.All(await RunClockAsync(TakeAsync(outcomes, last)), outcome => Assert.True(outcome.IsSuccess, outcome.Error?.ToString()));
+        Assert.InRange(Time.Elapsed.TotalSeconds, 10, 60);
+    }
+
+    [Fact]
+    public async Task Outage_ThatBeginsAtTheLastRows_FailsNone_AlthoughLaterSendsAreAnsweredThatWereUnderWay()
+    {
+        var sends = new HeldSends();
+        var provider = new ScriptedProvider(sends.HoldAsync);
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => (o.Concurrency, o.Timeout) = (10, Timeout.InfiniteTimeSpan)));
+        Task<IReadOnlyList<ResponseWrapper<string>>> batch = manager.ProcessBatchAsync(AskMany(10), Ended);
+        await sends.WaitForAsync(10, Ended);
+
+        // The first three fail; those that began after them are answered, since they had reached the provider before.
+        Fail(3);
+        for (var answered = 0; answered < 7; answered++)
+        {
+            sends.Answer();
+        }
+
+        for (var attempt = 2; attempt <= 3; attempt++)
+        {
+            await RetryAllAsync();
+            Fail(3);
+        }
+
+        await RetryAllAsync();
+        sends.Release();
+
+        Assert.All(await RunClockAsync(batch), outcome => Assert.True(outcome.IsSuccess, outcome.Error?.ToString()));
+
+        void Fail(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                sends.Fail(new LlmException(FailureKind.ServerError, "500"));
+            }
+        }
+
+        async Task RetryAllAsync()
+        {
+            await Time.WaitForTimersAsync(3, Ended);
+            Time.Advance(TimeSpan.FromSeconds(5));
+            await sends.WaitForAsync(3, Ended);
+        }
+    }
+
+    [Theory]
+    [InlineData(3, 120, 300)]
+    [InlineData(1, 0, 30)]
+    public async Task LastRow_ThatAlwaysFails_EndsTheRun(int attempts, int minSeconds, int maxSeconds)
+    {
+        var provider = new ScriptedProvider((request, _, _) => NumberOf(request) == 59
+            ? throw new LlmException(FailureKind.ServerError, "500") : Task.FromResult("fine"));
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => (o.Concurrency, o.Timeout, o.RetryAttempts) = (1, Timeout.InfiniteTimeSpan, attempts)));
+
+        var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(60), Ended));
+
+        Assert.Equal(FailureKind.ServerError, Assert.Single(outcomes, outcome => !outcome.IsSuccess).Error!.Kind);
+        Assert.InRange(Time.Elapsed.TotalSeconds, minSeconds, maxSeconds);
+        Assert.InRange(outcomes[59].Attempts, attempts, attempts == 1 ? 1 : 15);
+    }
+
     [Fact]
     public async Task ManyFailingRequests_WhereNothingStopsTheRun_EndAfterTheirProbes()
     {
@@ -150,4 +243,7 @@ public sealed class OutageTests : EngineTest
         Assert.InRange(Time.Elapsed, TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(15));
         Assert.Equal(200, stopped.Responses.Count);
     }
+
+    private static int NumberOf(LlmRequest request) =>
+        int.Parse(request.Messages[0].Content!.ToString().Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
 }

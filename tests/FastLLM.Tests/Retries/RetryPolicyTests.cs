@@ -118,6 +118,37 @@ public sealed class RetryPolicyTests
         }));
     }
 
+    [Theory]
+    [InlineData(FailureKind.ServerError, 0, 3, 57, false, true)]
+    [InlineData(FailureKind.ConnectionLost, 119, 1, 57, false, true)]
+    [InlineData(FailureKind.ConnectionLost, 120, 1, 57, false, false)] // two minutes without an answer
+    [InlineData(FailureKind.ServerError, 0, 3, 57, true, false)] // later ones are answered: its own
+    [InlineData(FailureKind.ServerError, null, 3, 57, false, false)] // others may still be answered, or nothing ever was
+    [InlineData(FailureKind.ServerError, 1799, 20, 57, false, true)]
+    [InlineData(FailureKind.ServerError, 1800, 20, 57, false, false)]
+    [InlineData(FailureKind.Timeout, 0, 3, 57, false, false)]
+    [InlineData(FailureKind.IncompleteResponse, 0, 3, 57, false, false)]
+    [InlineData(FailureKind.ServerConflict, 0, 3, 57, false, false)]
+    public void Decide_LastRowsAfterTheirAttempts_WaitIfItMayBeAnOutage(
+        FailureKind kind, int? aloneFor, int left, int answered, bool areNewAnswered, bool waits)
+    {
+        SendCircumstances circumstances = default(SendCircumstances) with
+        {
+            AloneFor = aloneFor is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Left = left,
+            Answered = answered,
+            AreNewAnswered = areNewAnswered,
+        };
+        var last = new RetryState { Failures = 2 };
+
+        RetryDecision decision = s_policy.Decide(last, new LlmException(kind, "failed"), circumstances, TimeSpan.Zero, 0.5);
+
+        Assert.Equal(waits, RetryPolicy.MayBeLateOutage(kind, circumstances));
+        Assert.False(RetryPolicy.MayBeLateOutage(kind, circumstances with { WasDown = true }));
+        Assert.Equal(waits ? (RetryAction.Wait, last with { Waits = 1 }) : (RetryAction.GiveUp, decision.State), (decision.Action, decision.State));
+        Assert.Equal(waits ? 20 : 0, decision.Delay.TotalSeconds);
+    }
+
     [Fact]
     public void Decide_NameNotResolved_IsNoOutage()
     {

@@ -64,6 +64,18 @@ public sealed class OutputRecordTests
     }
 
     [Fact]
+    public void Write_Answer_HasTheStatusThatItCameWith()
+    {
+        var created = LlmResponse.FromBody("{}"u8.ToArray());
+        created.StatusCode = 201;
+
+        string line = Write(new ResponseWrapper<LlmResponse>(created, s_key, 0, null));
+
+        Assert.Contains("\"status_code\":201,", line, StringComparison.Ordinal);
+        Assert.True(Read(line).Succeeded);
+    }
+
+    [Fact]
     public void Write_FailureWithoutAnswer_HasNoResponse()
     {
         string line = Write(Failure(new LlmException(FailureKind.ConnectionLost, "Lost.")), own: false);

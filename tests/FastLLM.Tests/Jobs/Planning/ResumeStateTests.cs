@@ -70,6 +70,32 @@ public sealed class ResumeStateTests : IDisposable
         Assert.NotNull(notice);
     }
 
+    /// <summary>The records of a row that is sent again if it has failed, and whether the output still holds its failure.</summary>
+    public static TheoryData<string[], bool> Retried => new()
+    {
+        { [Failure(s_key)], true },
+        { [Success(s_key), Failure(s_key)], true },
+        { [Failure(s_key), Success(s_key)], false },
+        { [Failure(s_key), Success(s_key, "length")], false },
+        { [Failure(s_other)], false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Retried), DisableDiscoveryEnumeration = true)]
+    public async Task OldFailures_CountUntilTheRowHasANewOutcome(string[] records, bool expected)
+    {
+        InputIndex file = await IndexRowsAsync(1);
+        InputIndex pipe = IndexOf(Job.Pipe);
+        ResumeState ofPipe = Read(pipe, records, retryFailed: true);
+        ofPipe.Meet(pipe.Rows.Add(RowIndex.Fingerprint("a"), RowIndex.Fingerprint(s_key)));
+        ResumeState ofFile = Read(file, records, retryFailed: true);
+
+        Assert.Equal((expected ? 1 : 0, expected), ((int)ofFile.OldFailures, pipe.Rows.HasOldFailure(0)));
+
+        file.Rows.SetRecord(0, 1000);
+        Assert.Equal(0, ofFile.OldFailures);
+    }
+
     [Theory]
     [InlineData(1, true)]
     [InlineData(2, false)]
