@@ -43,7 +43,7 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble, bool isSe
         else if (level == ShareLevel.Low && evidence.Sent(Search.Sends) >= Fewest)
         {
             double rate = trouble.Before.Rate;
-            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - Search.PhaseAt))
+            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - Search.PhaseFrom.At))
             {
                 // Far more was accepted a second before, which takes more in flight: so the cut is too deep to show anything.
                 Refute(now, trouble.Rate);

@@ -88,9 +88,6 @@ internal sealed class LawSearch
     /// <summary>Gets the law as it was when nothing was tried: a trial changes the limits only for a moment.</summary>
     public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
 
-    /// <summary>Gets when the present phase began.</summary>
-    public double PhaseAt => PhaseFrom.At;
-
     /// <summary>Gets the moment at which the present phase began, and what was accepted until then.</summary>
     public Emptied PhaseFrom { get; private set; }
 
@@ -180,7 +177,7 @@ internal sealed class LawSearch
 
     /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
     public bool IsLate(double now) =>
-        Evidence.Sent(Sends) >= MaxInTrial || (now > PhaseAt + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+        Evidence.Sent(Sends) >= MaxInTrial || (now > PhaseFrom.At + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
 
     public void Go(SearchPhase phase, double now)
     {
@@ -241,10 +238,7 @@ internal sealed class LawSearch
     /// <summary>
     /// A cut helped. If it may have been chance, it counts only the second time: back up first, to see whether it is bad again.
     /// </summary>
-    /// <param name="trouble">What was looked into.</param>
-    /// <param name="limits">The limits that helped.</param>
-    /// <param name="isCertain">Whether it was no chance, as a cut before this one did not help.</param>
-    /// <param name="now">The time.</param>
+    /// <remarks>It is certain where a smaller cut did not help.</remarks>
     public void Helped(Trouble trouble, in Limits limits, bool isCertain, double now)
     {
         double share = Math.Max(Evidence.Share(Sends), 0.01);

@@ -16,7 +16,7 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
     private const double FirstStep = 3;
     private const double LaterStep = 1;
 
-    // 3,000 to 1, as the test begins anew whenever it speaks for noise.
+    // 3,000 to 1, as the test starts over whenever it speaks for noise.
     private const double Certainty = 8;
     private const double CertaintyOfNoise = 1;
 
