@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using FastLLM.Diagnostics;
 
@@ -13,6 +14,10 @@ internal static class TerminalText
         '\u061C', '\u200E', '\u200F', '\u2028', '\u2029', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E',
         '\u2066', '\u2067', '\u2068', '\u2069']);
 
+    // Format characters beyond the BMP are in pairs: invisible tags can carry text that only a program reads.
+    private static readonly SearchValues<char> HarmfulOrPaired = SearchValues.Create(
+        [.. Enumerable.Range(0, char.MaxValue + 1).Select(c => (char)c).Where(c => char.IsSurrogate(c) || Harmful.Contains(c))]);
+
     /// <inheritdoc cref="ShellWord.Quote(string)"/>
     public static string Quote(string word) => ShellWord.Quote(word);
 
@@ -26,11 +31,14 @@ internal static class TerminalText
             return "";
         }
 
-        if (text.AsSpan().ContainsAny(Harmful))
+        if (text.AsSpan().ContainsAny(HarmfulOrPaired))
         {
             var clean = new StringBuilder(Math.Min(text.Length, 4096));
-            foreach (char c in text)
+            int length;
+            for (var i = 0; i < text.Length; i += length)
             {
+                bool isRune = Rune.DecodeFromUtf16(text.AsSpan(i), out Rune rune, out length) == OperationStatus.Done;
+                char c = text[i];
                 if (clean.Length > maxLength)
                 {
                     break;
@@ -42,6 +50,10 @@ internal static class TerminalText
                     {
                         clean.Append(' ');
                     }
+                }
+                else if (isRune && !rune.IsBmp)
+                {
+                    clean.Append(Rune.GetUnicodeCategory(rune) == UnicodeCategory.Format ? [] : text.AsSpan(i, length));
                 }
                 else if (!Harmful.Contains(c))
                 {

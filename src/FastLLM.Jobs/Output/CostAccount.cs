@@ -7,12 +7,14 @@ namespace FastLLM.Jobs.Output;
 /// <param name="journal">The journal.</param>
 /// <param name="recorded">What the records of earlier runs state.</param>
 /// <param name="meter">What knows by which factor answers cost more than their worst case.</param>
-internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMeter meter)
+/// <param name="unstated">What those records cost without stating it, as far as a budget counts it. The next run counts it again, so the
+/// journal does not store it.</param>
+internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMeter meter, decimal unstated = 0)
 {
     private decimal _written;
 
     /// <summary>Gets the cost of earlier runs.</summary>
-    public decimal EarlierCost { get; } = recorded + (journal?.Unrecorded ?? 0);
+    public decimal EarlierCost { get; } = recorded + unstated + (journal?.Unrecorded ?? 0);
 
     /// <summary>Counts a record of this run that states its cost.</summary>
     public void Written(decimal cost) => _written += cost;
@@ -32,7 +34,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMe
     }
 
     /// <summary>Stores the cost that no record states, at the end of a run.</summary>
-    /// <param name="runCost">The cost of the run.</param>
+    /// <param name="runCost">The cost of the run, and that of records that have left the output without stating it.</param>
     /// <param name="stated">What the records state that are left, if some may be gone; <see langword="null"/> if all are there.</param>
     /// <param name="isDone">Whether no row is left for another run.</param>
     /// <param name="say">Receives a message if the cost cannot be stored.</param>
@@ -43,7 +45,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMe
             return;
         }
 
-        decimal unrecorded = Math.Max(0, EarlierCost + runCost - (stated ?? recorded + _written));
+        decimal unrecorded = Math.Max(0, EarlierCost - unstated + runCost - (stated ?? recorded + _written));
         try
         {
             journal.Settle(unrecorded, isDone ? 1 : meter.HighestFactor);

@@ -17,4 +17,8 @@ internal readonly record struct OutputEntry(long Offset, int Length, string Cust
 
     /// <summary>Gets the cost of the row, if the line states it.</summary>
     public decimal? Cost { get; init; }
+
+    /// <summary>Gets a value indicating whether the row was paid for, or may have been, and the line states no cost or may state too
+    /// little: a run without prices, an answer without usage, or sends of unknown outcome in a run without a budget.</summary>
+    public bool HasUnstatedCost { get; init; }
 }

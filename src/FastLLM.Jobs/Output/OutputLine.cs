@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
@@ -9,9 +8,6 @@ namespace FastLLM.Jobs.Output;
 /// <remarks>Reads the bytes once and allocates only the id.</remarks>
 internal ref struct OutputLine
 {
-    // No row costs more, and sums must not overflow.
-    private const decimal MaxCost = 1_000_000_000_000m;
-
     private static readonly string[] s_stop = ["stop"];
     private static readonly string[] s_length = ["length"];
 
@@ -21,13 +17,11 @@ internal ref struct OutputLine
     private Utf8JsonReader _reader;
     private string? _customId;
     private ReadOnlySpan<byte> _id;
-    private RequestKey? _key;
+    private OwnMember _own;
     private ReadOnlySpan<byte> _requestId;
-    private decimal? _cost;
     private bool _hasOutcome;
     private bool _hasError;
     private bool _hasBody;
-    private bool _isSimulated;
     private int _status;
     private string[] _finishReasons;
 
@@ -40,11 +34,13 @@ internal ref struct OutputLine
             if (record.TryRead())
             {
                 bool succeeded = !record._hasError && record._hasBody && record._status is >= 200 and <= 299;
-                return new OutputEntry(offset, length, record._customId!, record._key ?? record.KeyInIds(), succeeded, IsDamaged: false)
+                RequestKey? key = record._own.Key ?? record.KeyInIds();
+                return new OutputEntry(offset, length, record._customId!, key, succeeded, IsDamaged: false)
                 {
                     FinishReasons = record._finishReasons,
-                    Cost = record._cost,
-                    IsSimulated = record._isSimulated,
+                    Cost = record._own.Cost,
+                    HasUnstatedCost = key is not null && record.HasUnstatedCost(succeeded),
+                    IsSimulated = record._own.IsSimulated,
                 };
             }
         }
@@ -98,7 +94,7 @@ internal ref struct OutputLine
         }
         else if (_reader.TextIs("fastllm"u8))
         {
-            ReadOwn();
+            _own = OwnMember.Read(ref _reader);
         }
         else
         {
@@ -199,43 +195,14 @@ internal ref struct OutputLine
         }
     }
 
-    private void ReadOwn()
-    {
-        while (NextMember())
-        {
-            if (_reader.TextIs("key"u8))
-            {
-                _reader.Read();
-                _key = KeyOf(StringOrNone());
-            }
-            else if (_reader.TextIs("cost"u8))
-            {
-                _reader.Read();
-                bool isNumber = _reader.TokenType == JsonTokenType.Number;
-                _cost = isNumber && _reader.TryGetDecimal(out decimal cost) && cost is >= 0 and <= MaxCost ? cost : null;
-            }
-            else if (_reader.TextIs("simulated"u8))
-            {
-                _reader.Read();
-                _isSimulated = _reader.TokenType == JsonTokenType.True;
-            }
-
-            _reader.Skip();
-        }
-    }
+    // Only what was sent costs something. A failed row may cost something, too, if it may be billed or has answers.
+    private readonly bool HasUnstatedCost(bool succeeded) =>
+        _own.MaybeBilled || (_own is { Cost: null, IsUnsent: false } && (succeeded || _own.HasInvalidAnswer));
 
     private readonly ReadOnlySpan<byte> StringOrNone() => _reader.TokenType == JsonTokenType.String ? _reader.ValueSpan : default;
 
-    private static RequestKey? KeyOf(ReadOnlySpan<byte> text)
-    {
-        Span<byte> digest = stackalloc byte[RequestKey.Size];
-        return text.Length == 2 * RequestKey.Size && Convert.FromHexString(text, digest, out _, out _) == OperationStatus.Done
-            ? RequestKey.FromBytes(digest)
-            : null;
-    }
-
     // Records of FastLLM have it there, too: the member that holds it can be omitted.
-    private readonly RequestKey? KeyInIds() => KeyOf(_requestId) is { } key && OutputRecord.IdOf(key.ToString()) is var id
+    private readonly RequestKey? KeyInIds() => OwnMember.KeyOf(_requestId) is { } key && OutputRecord.IdOf(key.ToString()) is var id
         && _id.Length == id.Length && Encoding.UTF8.GetString(_id) == id ? key : null;
 
     // Called first at the name of a member whose value may be an object, then at the end of each value of that object.

@@ -36,7 +36,12 @@ internal sealed class JobPlanner(JobSetup setup)
             resume.Read(log);
             using var journal = new CostJournal(log);
             journal.Read();
-            spent = resume.Cost + journal.Unrecorded;
+            await resume.Unstated.CountAsync(setup, resume, log, cancellationToken).ConfigureAwait(false);
+            spent = resume.Cost + resume.Unstated.Cost + journal.Unrecorded;
+            if (resume.Unstated.Notice(log) is { } notice)
+            {
+                setup.Say(notice);
+            }
         }
 
         using SafeFileHandle? file = log is null ? null : OutputScan.OpenForReading(log);

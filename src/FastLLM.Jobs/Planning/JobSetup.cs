@@ -101,7 +101,10 @@ internal sealed class JobSetup
 
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     public ResumeState NewResumeState() =>
-        new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons), keepsSimulated: Options.IsSimulated);
+        new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons), keepsSimulated: Options.IsSimulated)
+        {
+            Unstated = new UnstatedCosts(hasBudget: Manager.Options.Budget is not null),
+        };
 
     /// <summary>Creates what processes the rows.</summary>
     public IRowProcessor NewProcessor(ResumeState resume, RowSink sink, CostAccount costs) =>

@@ -59,6 +59,9 @@ internal sealed class ResumeState
     /// <summary>Gets the sum of the costs that the records state.</summary>
     public decimal Cost { get; private set; }
 
+    /// <summary>Gets what counts the costs that they do not state.</summary>
+    public UnstatedCosts Unstated { get; init; } = new(hasBudget: false);
+
     /// <summary>Reads the records of an output.</summary>
     public void Read(string log)
     {
@@ -84,11 +87,13 @@ internal sealed class ResumeState
             if (_waiting is null)
             {
                 int place = _index.Rows.Find(id);
+                Unstated.Add(entry, HasRequestOf(entry, place) ? place : null, IsKept(entry));
                 NoteAnswer(entry, place);
                 See(entry, place);
             }
             else
             {
+                Unstated.Add(entry, row: null, isKept: true);
                 NoteAnswer(entry, place: -1);
                 Store(_waiting, entry, id);
             }
@@ -123,6 +128,9 @@ internal sealed class ResumeState
 
     private static ulong KeyOf(in OutputEntry entry) => entry.Key is { } key ? RowIndex.Fingerprint(key) : AnyKey;
 
+    private bool HasRequestOf(in OutputEntry entry, int place) =>
+        place >= 0 && KeyOf(entry) is var key && (key == AnyKey || key == _index.Rows.KeyOf(place));
+
     private bool IsKept(in OutputEntry entry) => entry.Succeeded ? !_refresh.Applies(entry.FinishReasons) : !_retryFailed;
 
     // An equal row finds the answer by its key, also if the row of the record is no longer in the input.
@@ -143,7 +151,7 @@ internal sealed class ResumeState
             return;
         }
 
-        if (KeyOf(entry) is not AnyKey and var key && key != _index.Rows.KeyOf(place))
+        if (!HasRequestOf(entry, place))
         {
             _notices.AddOutdated(entry, place < _index.Count ? place : null);
             return;

@@ -43,6 +43,13 @@ internal sealed class JobRun(JobSetup setup)
         using var journal = new CostJournal(output.Path);
         Prepare(output, table, journal);
         ResumeState resume = Resume(output, planned);
+        UnstatedCosts unstated = resume.Unstated;
+        await unstated.CountAsync(setup, resume, output.Path, cancellationToken).ConfigureAwait(false);
+        if (planned is null && unstated.Notice(setup.Shape.Log) is { } notice)
+        {
+            setup.Say(notice);
+        }
+
         journal.Read();
         if (journal.IsBlank)
         {
@@ -55,7 +62,7 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"An earlier run of {_options.Output} was killed. At most {most} were in flight; they are not counted.");
         }
 
-        var costs = new CostAccount(journal, resume.Cost, setup.Manager.Costs);
+        var costs = new CostAccount(journal, resume.Cost, setup.Manager.Costs, unstated.Cost);
         setup.Manager.Costs.Expect(journal.Factor);
         output.Reserve.Hold();
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
@@ -91,7 +98,8 @@ internal sealed class JobRun(JobSetup setup)
         }
 
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
-        costs.End(result.Cost, finish.StatedCost(isSorted), result.IsDone, setup.Say);
+        decimal dropped = isSorted ? unstated.Replaced : 0;
+        costs.End(result.Cost + dropped, finish.StatedCost(isSorted), result.IsDone, setup.Say);
         return result.CheckOutput();
 
         async Task<(JobResult ReadBack, JobResult Result, bool IsSorted)> FinishAsync(JobResult last)

@@ -33,18 +33,18 @@ internal static class TableCell
             return true;
         }
 
-        while (text is [var first, ..] && IsSkipped(first))
+        while (Rune.DecodeFromUtf16(text, out Rune first, out int length) == OperationStatus.Done && IsSkipped(first))
         {
-            text = text[1..];
+            text = text[length..];
         }
 
         return text is ['=' or '+' or '-' or '@' or '\uFF1D' or '\uFF0B' or '\uFF0D' or '\uFF20', ..] && !IsPlainNumber(text);
     }
 
     // Blanks, including NBSP, control characters, and characters that are invisible at the start of a text, such as a BOM.
-    private static bool IsSkipped(char c) => char.IsWhiteSpace(c)
-        || char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark
-        || c is '\u3164' or '\u115F' or '\u1160' or '\uFFA0'; // Hangul fillers
+    private static bool IsSkipped(Rune c) => Rune.IsWhiteSpace(c)
+        || Rune.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.NonSpacingMark
+        || c.Value is '\u3164' or '\u115F' or '\u1160' or '\uFFA0'; // Hangul fillers
 
     private static bool NeedsQuotes(string text, char separator) => text.AsSpan().ContainsAny([separator, '"', '\n', '\r']);
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using FastLLM.Json;
 
@@ -154,9 +155,10 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             {
                 ReadPrompt(ref reader);
             }
-            else if (!_hasOutput && reader.ValueTextEquals("input"u8))
+            else if (reader.ValueTextEquals("input"u8))
             {
-                ReadEmbedded(ref reader);
+                reader.Read();
+                _unbounded ??= _hasOutput ? InputItems.FindReference(reader) : InputItems.FindOther(ref reader);
             }
         }
 
@@ -206,24 +208,6 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             return null;
         }
 
-        // Some models embed pictures and films too, whatever the length of their addresses.
-        private void ReadEmbedded(ref Utf8JsonReader reader)
-        {
-            reader.Read();
-            bool hasObject = reader.TokenType == JsonTokenType.StartObject;
-            if (reader.TokenType == JsonTokenType.StartArray)
-            {
-                while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-                {
-                    hasObject |= reader.TokenType == JsonTokenType.StartObject;
-                    reader.Skip();
-                }
-            }
-
-            reader.Skip();
-            _unbounded ??= hasObject ? "an input that is no text" : null;
-        }
-
         // Of the older completions: a text, tokens, or several of either, each of which is answered.
         private void ReadPrompt(ref Utf8JsonReader reader)
         {
@@ -263,7 +247,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
             }
             else
             {
-                _unbounded ??= UnboundedFields.OfType(reader.ValueSpan);
+                ReadOnlySpan<byte> type = reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : reader.ValueSpan;
+                _unbounded ??= UnboundedFields.OfType(type);
             }
         }
 

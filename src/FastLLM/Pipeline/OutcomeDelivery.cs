@@ -1,3 +1,4 @@
+using FastLLM.Costs;
 using FastLLM.Diagnostics;
 using FastLLM.Progress;
 using FastLLM.Retries;
@@ -71,7 +72,7 @@ internal sealed class OutcomeDelivery<TResponse>(
             Retried = context.IsRetry ? 1 : 0,
             Corrected = Corrections(context),
             Throttled = failure.Kind is FailureKind.RateLimited or FailureKind.Overloaded ? 1 : 0,
-            MaybeBilled = failure.MaybeBilled ? 1 : 0,
+            MaybeBilled = CostMeter.IsFree(failure) ? 0 : 1,
             Cost = charge,
         };
         total.Count(counts);

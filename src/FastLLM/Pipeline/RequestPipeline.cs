@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using FastLLM.Costs;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.RateLimiting;
@@ -228,7 +229,7 @@ internal sealed class RequestPipeline<TResponse>(
             decimal charge = admission.Release(context, reply);
             if (reply.Failure is { } failure)
             {
-                context.Sends.MaybeBilled += failure.MaybeBilled ? 1 : 0;
+                context.Sends.MaybeBilled += CostMeter.IsFree(failure) ? 0 : 1;
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
                 context.InFlight.Attempts = context.Sends.Count;
                 context.Attempt.Memory?.Release();

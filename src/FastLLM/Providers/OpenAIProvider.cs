@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using FastLLM.Diagnostics;
+using FastLLM.Json;
 using FastLLM.Providers;
 
 namespace FastLLM;
@@ -104,6 +106,8 @@ public class OpenAIProvider : Provider<LlmResponse>
     internal override LlmException? Refuse(LlmRequest request) => request.Stream && !StreamedBody.Knows(request.Endpoint)
         ? new LlmException(FailureKind.NotSupported,
             $"stream: true is not supported for {request.Endpoint}. Leave it out: the answer is the same.")
+        : IsBackground(request) ? new LlmException(FailureKind.NotSupported,
+            "background: true is not supported: it returns before there is an answer, and is billed. Leave it out: the answer is the same.")
         : null;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -131,6 +135,27 @@ public class OpenAIProvider : Provider<LlmResponse>
 
         attempt.Transport.LiveStreams.Find(request)?.End(reply.Failure);
         return reply;
+    }
+
+    private static bool IsBackground(LlmRequest request)
+    {
+        if (!request.Endpoint.EndsWith("/responses", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        var isBackground = false;
+        var reader = new Utf8JsonReader(request.Body.Span, new JsonReaderOptions { MaxDepth = JsonText.MaxDepth });
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isField = reader.TextIs("background"u8);
+            reader.Read();
+            isBackground |= isField && reader.TokenType == JsonTokenType.True;
+            reader.Skip();
+        }
+
+        return isBackground;
     }
 
     private ValueTask<Reply<LlmResponse>> SendAsync(in Send send) => StreamSender.MayStream(send)

@@ -13,6 +13,7 @@ public sealed class TerminalTextTests
     [InlineData("one\r\n\ttwo\u2028three", "one two three")]
     [InlineData("user\u202Etxt.exe\u2066", "usertxt.exe")]
     [InlineData("back\b\bspace\0", "backspace")]
+    [InlineData("tag\U000E0041\U000E0001ged 😀\U000E0100", "tagged 😀\U000E0100")]
     public void Clean_LeavesNothingThatATerminalObeys(string? text, string clean) => Assert.Equal(clean, TerminalText.Clean(text));
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text;
 using FastLLM.Costs;
 using Xunit;
 
@@ -187,6 +188,68 @@ public sealed class TokenUpperBoundTests
 
         Assert.NotNull(TokenUpperBound.Of(kept).Unbounded);
         Assert.NotNull(TokenUpperBound.Of(tool).Unbounded);
+    }
+
+    [Theory]
+    [InlineData("""{"id":"msg_123"}""", true)]
+    [InlineData("""{"role":"user","content":"x"},{"id":"msg_123","type":null}""", true)]
+    [InlineData("""{"id":"msg_123","type":"item_reference"}""", true)]
+    [InlineData("""{"\u0069d":"msg_123"}""", true)]
+    [InlineData("""{"id":"msg_123","role":"assistant","content":"x"}""", false)]
+    [InlineData("""{"id":"rs_1","type":"reasoning","summary":[]}""", false)]
+    [InlineData("""{"id":null,"content":"x"}""", false)]
+    public void Of_ItemOfResponses_HasNoBoundIfItOnlyRefersToAnother(string items, bool isReference)
+    {
+        byte[] body = Encoding.UTF8.GetBytes($$"""{"model":"m","max_output_tokens":50,"input":[{{items}}]}""");
+
+        TokenUpperBound most = TokenUpperBound.Of(LlmRequest.FromBody(Endpoints.Responses, body));
+
+        Assert.Equal((50L, isReference), (most.Output, most.Unbounded is not null));
+    }
+
+    [Theory]
+    [InlineData("chat/completions", """{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f1"}}]}],"max_tokens":50}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}],"max_tokens":50}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}},{"image_url":"y"}]}],"max_tokens":50,"n":"3"}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[{"role":"assistant","audio":{"id":"a"}}],"max_completion_tokens":50,"n":3}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"models":["a"],"max_tokens":5}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"service_tier":"flex","modalities":["text"],"max_tokens":"5"}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"service_tier":"priority"}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"generationConfig":{"maxOutputTokens":50,"thinkingConfig":{"thinkingBudget":100}},"max_tokens":5}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"f"}},{"type":"custom","name":"c"}]}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"$web_search"}}]}""")]
+    [InlineData("chat/completions", """{"model":"m","messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}""")]
+    [InlineData("responses", """{"model":"m","input":[{"id":"msg_123"}],"max_output_tokens":50}""")]
+    [InlineData("responses", """{"model":"m","input":[{"role":"user","content":[{"type":"input_image","image_url":"x"},{"type":"input_file","file_id":"f"}]}]}""")]
+    [InlineData("completions", """{"model":"m","prompt":["a","b"],"best_of":2,"max_tokens":5}""")]
+    [InlineData("embeddings", """{"model":"m","input":[{"image":"x"}]}""")]
+    public void Of_BodyWithEscapes_IsThatOfTheSameBodyWithout(string endpoint, string body)
+    {
+        TokenUpperBound plain = Of(body);
+        for (var seed = 0; seed < 200; seed++)
+        {
+            string escaped = Escaped(body, new Random(seed));
+            TokenUpperBound most = Of(escaped);
+            Assert.True(plain with { Input = plain.Input + escaped.Length - body.Length } == most, $"{escaped}: {most} instead of {plain}");
+        }
+
+        TokenUpperBound Of(string json) => TokenUpperBound.Of(LlmRequest.FromBody("/v1/" + endpoint, Encoding.UTF8.GetBytes(json)));
+    }
+
+    // Any characters of names and strings, none to all of them.
+    private static string Escaped(string json, Random random)
+    {
+        double share = random.NextDouble();
+        var isInString = false;
+        var escaped = new StringBuilder();
+        foreach (char c in json)
+        {
+            isInString ^= c == '"';
+            bool escapes = isInString && c != '"' && random.NextDouble() < share;
+            escaped.Append(escapes ? FormattableString.Invariant($"\\u{(int)c:x4}") : c);
+        }
+
+        return escaped.ToString();
     }
 
     private static TokenUpperBound Of(string body) =>

@@ -15,6 +15,21 @@ public sealed class OpenAIProviderTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    [Theory]
+    [InlineData("/v1/responses", "\"background\":true", true)]
+    [InlineData("/v1/responses", "\"\\u0062ackground\":true", true)]
+    [InlineData("/v1/responses", "\"background\":false", false)]
+    [InlineData("/v1/responses", "\"metadata\":{\"background\":true}", false)]
+    [InlineData("/v1/chat/completions", "\"background\":true", false)]
+    public void Refuse_BackgroundResponse_IsNotSent(string endpoint, string field, bool isRefused)
+    {
+        var provider = new OpenAIProvider("", "http://127.0.0.1:1/v1");
+
+        LlmException? refusal = provider.Refuse(LlmRequest.FromBody(endpoint, System.Text.Encoding.UTF8.GetBytes($$"""{"model":"m","input":"x",{{field}}}""")));
+
+        Assert.Equal(isRefused ? FailureKind.NotSupported : null, refusal?.Kind);
+    }
+
     [Fact]
     public async Task Wire_CarriesPathHeadersAndTheBodyByteForByte()
     {

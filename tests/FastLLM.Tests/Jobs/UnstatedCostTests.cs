@@ -1,0 +1,233 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using FastLLM.Jobs.Output;
+using FastLLM.TestKit;
+using FastLLM.Tests.Pipeline;
+using Xunit;
+
+namespace FastLLM.Tests.Jobs;
+
+/// <summary>A budget covers also what earlier runs paid without stating it in the output.</summary>
+public sealed class UnstatedCostTests : EngineTest, IDisposable
+{
+    private const decimal Price = 0.000001m;
+    private const string Usage = ""","usage":{"prompt_tokens":50,"completion_tokens":10,"total_tokens":60}""";
+
+    private static readonly PriceTable s_prices = PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = Price, Output = Price } });
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
+    private readonly ConcurrentQueue<string> _notices = new();
+
+    private string Input => Path.Combine(_folder, "in.jsonl");
+
+    private string Output => Path.Combine(_folder, "out.jsonl");
+
+    // One token per byte of the body, 256 for what a server adds, and 100 for the answer.
+    private static decimal WorstCase => (Body(0).Length + 256 + 100) * Price;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task RunAsync_EarlierRunWithoutPrices_CountsItsUsage()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(10);
+        await RunAsync(server.ApiBase, null, o => o.Limit = 6, o => o.Prices = null);
+        decimal budget = (6 * 60 * Price) + (WorstCase * 1.2m);
+
+        JobPlan plan = await PlanAsync(server.ApiBase, budget);
+        Assert.Equal(360 * Price, plan.Spent);
+        Assert.Contains("6 records of", Assert.Single(_notices, IsAboutCosts), StringComparison.Ordinal);
+        JobResult result = await RunAsync(server.ApiBase, budget);
+
+        Assert.Equal(FailureKind.BudgetExhausted, result.Stopped?.Kind);
+        Assert.Equal(server.Requests.Count * 60 * Price, result.JobCost);
+        Assert.InRange(result.JobCost, 360 * Price, budget);
+        Assert.Equal(2, _notices.Count(IsAboutCosts));
+
+        result = await RunAsync(server.ApiBase, 1);
+        Assert.Equal((10, 600 * Price), (server.Requests.Count, result.JobCost));
+        result = await RunAsync(server.ApiBase, 1);
+        Assert.Equal((10, 600 * Price), (server.Requests.Count, result.JobCost)); // counted once, although the records are sorted now
+    }
+
+    [Fact]
+    public async Task RunAsync_EqualRowsOfARunWithoutPrices_CountOnce()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(Usage)));
+        File.WriteAllLines(Input, [Row("a", 1), Row("b", 1), Row("c", 2)]);
+        await RunAsync(server.ApiBase, null, sending: o => o.Prices = null);
+
+        JobResult result = await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal((2, 120 * Price), (server.Requests.Count, result.JobCost));
+    }
+
+    [Fact]
+    public async Task RunAsync_EarlierAnswersWithoutUsage_CountTheirWorstCase()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer("")));
+        WriteInput(5);
+        await RunAsync(server.ApiBase, null, o => o.Limit = 3);
+
+        JobResult result = await RunAsync(server.ApiBase, 1);
+
+        Assert.Equal(5 * WorstCase, result.JobCost);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RunAsync_EarlierSendsOfUnknownOutcome_CountTheirWorstCaseForGood(bool replacesThemWithoutBudget)
+    {
+        const int sends = 4;
+        var fails = true;
+        await using var server = FaultServer.Start((_, connection) => fails ? connection.RespondAsync(504, default) : connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(2);
+        JobResult first = await RunAsync(server.ApiBase, null, sending: o => o.RetryAttempts = 2);
+        Assert.Equal((2L, sends), (first.Failed, server.Requests.Count));
+        Assert.All(File.ReadAllLines(Output), line => Assert.Contains("\"maybe_billed\":2", line, StringComparison.Ordinal));
+        fails = false;
+
+        if (replacesThemWithoutBudget)
+        {
+            Assert.Equal(2, (await RunAsync(server.ApiBase, null, o => o.RetryFailed = true)).Answered);
+        }
+
+        for (var i = 0; i < 3; i++)
+        {
+            JobResult result = await RunAsync(server.ApiBase, 1, o => o.RetryFailed = true);
+            Assert.Equal((120 * Price) + (sends * WorstCase), result.JobCost);
+        }
+    }
+
+    /// <summary>The member <c>fastllm</c> without its key and braces, the answer's usage, and what counts: tokens beside worst cases.</summary>
+    public static TheoryData<string, string, int, int> Records => new()
+    {
+        { "\"attempts\":1", Usage, 60, 0 },
+        { "\"attempts\":0,\"cached\":true", Usage, 0, 0 },
+        { "\"attempts\":1,\"cost\":0.00007", Usage, 70, 0 },
+        { "\"attempts\":1,\"maybe_billed\":0", Usage, 60, 0 },
+        { "\"attempts\":3,\"maybe_billed\":2", Usage, 60, 2 },
+        { "\"attempts\":3,\"cost\":0.00006,\"maybe_billed\":2", Usage, 60, 2 }, // without a budget
+        { "\"attempts\":2,\"cost\":0.09,\"maybe_billed\":1", Usage, 90_000, 0 }, // with one
+        { "\"attempts\":2,\"maybe_billed\":1", "", 0, 2 },
+        { "\"attempts\":2,\"corrected\":true", Usage, 60, 1 },
+        { "\"attempts\":2,\"corrected\":true", "", 0, 3 },
+        { "\"attempts\":1,\"failure\":\"invalid_request\",\"message\":\"x\"", "failed", 0, 0 },
+        { "\"attempts\":1,\"failure\":\"timeout\",\"maybe_billed\":1", "failed", 0, 1 },
+        { "\"attempts\":1,\"failure\":\"invalid_answer\",\"answers\":[\"x\"]", "failed", 0, 1 },
+        { "\"attempts\":2,\"failure\":\"invalid_answer\",\"answers\":[\"x\",\"y\"]", "failed", 0, 3 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Records), DisableDiscoveryEnumeration = true)]
+    public async Task PlanAsync_EarlierRecord_CountsWhatItDoesNotState(string own, string usage, int tokens, int worstCases)
+    {
+        WriteInput(1);
+        File.WriteAllLines(Output, [Record(0, own, usage)]);
+
+        JobPlan plan = await PlanAsync("http://127.0.0.1:1/v1", 1);
+
+        Assert.Equal((tokens * Price) + (worstCases * WorstCase), plan.Spent);
+        Assert.Equal(0, (await PlanAsync("http://127.0.0.1:1/v1", null)).Spent - (own.Contains("cost", StringComparison.Ordinal) ? tokens * Price : 0));
+    }
+
+    [Theory]
+    [InlineData("\"attempts\":1", Usage, 60)]
+    [InlineData("\"attempts\":2,\"cost\":0.09,\"maybe_billed\":1", Usage, 90_000)]
+    [InlineData("\"attempts\":2,\"cost\":0.00006,\"maybe_billed\":1", Usage, null)]
+    [InlineData("\"attempts\":1", "", null)]
+    [InlineData("\"attempts\":1,\"failure\":\"timeout\",\"maybe_billed\":1", "failed", null)]
+    public async Task RunAsync_RowIsNoLongerInTheInput_CountsOrRefuses(string own, string usage, int? tokens)
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(1);
+        File.WriteAllLines(Output, [Record(1, own, usage)]);
+
+        if (tokens is { } known)
+        {
+            Assert.Equal((known + 60) * Price, (await RunAsync(server.ApiBase, 1)).JobCost);
+            Assert.Equal((known + 60) * Price, (await RunAsync(server.ApiBase, 1)).JobCost);
+            return;
+        }
+
+        foreach (Func<Task> start in (Func<Task>[])[() => PlanAsync(server.ApiBase, 1), () => RunAsync(server.ApiBase, 1)])
+        {
+            var refused = await Assert.ThrowsAsync<InvalidDataException>(start);
+            Assert.Contains("1 of its records", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("\"row-1\": its row is not in the input", refused.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task RunAsync_AnsweringModelOfAForeignRowWithoutPrice_IsNamed()
+    {
+        WriteInput(1);
+        File.WriteAllLines(Output, [Record(1, "\"attempts\":1", Usage).Replace("\"model\":\"m\"", "\"model\":\"nobody's\"", StringComparison.Ordinal)]);
+
+        var refused = await Assert.ThrowsAsync<InvalidDataException>(() => RunAsync("http://127.0.0.1:1/v1", 1));
+
+        Assert.Contains("\"nobody's\" has no known price", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task PlanAsync_RecordOfAnotherTool_IsNoRun()
+    {
+        WriteInput(1);
+        File.WriteAllLines(Output, [$$"""{"id":"batch_req_1","custom_id":"row-0","response":{"status_code":200,"request_id":"r","body":{{Encoding.UTF8.GetString(Answer(Usage))}}},"error":null}"""]);
+
+        Assert.Equal(0, (await PlanAsync("http://127.0.0.1:1/v1", 1)).Spent);
+    }
+
+    private static bool IsAboutCosts(string notice) => notice.Contains("do not state all they cost", StringComparison.Ordinal);
+
+    private static byte[] Answer(string usage) => Encoding.UTF8.GetBytes(
+        $$"""{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]{{usage}}}""");
+
+    private static string Body(int number) => $$"""{"model":"m","messages":[{"role":"user","content":"question {{number}}"}],"max_tokens":100}""";
+
+    private static string Row(string id, int number) => $$"""{"custom_id":"{{id}}","method":"POST","url":"/v1/chat/completions","body":{{Body(number)}}}""";
+
+    private static string Record(int number, string own, string usage)
+    {
+        var key = RequestKey.Compute("/v1/chat/completions", Encoding.UTF8.GetBytes(Body(number)));
+        string outcome = usage == "failed" ? "\"response\":null,\"error\":{\"code\":\"x\",\"message\":\"y\"}"
+            : $$"""
+               "response":{"status_code":200,"request_id":"{{key}}","body":{{Encoding.UTF8.GetString(Answer(usage))}}},"error":null
+               """;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"id":"{{OutputRecord.IdOf(key.ToString())}}","custom_id":"row-{{number}}",{{outcome}},"fastllm":{"key":"{{key}}",{{own}} } }""");
+    }
+
+    private void WriteInput(int rows) => File.WriteAllLines(Input, Enumerable.Range(0, rows).Select(i => Row($"row-{i}", i)));
+
+    private async Task<JobResult> RunAsync(string apiBase, decimal? budget, Action<JobOptions>? change = null, Action<RequestManagerOptions>? sending = null)
+    {
+        await using RequestManager manager = Manager(apiBase, budget, sending);
+        return await Job.RunAsync(manager, Options(change), CancellationToken.None, Ended);
+    }
+
+    private async Task<JobPlan> PlanAsync(string apiBase, decimal? budget)
+    {
+        await using RequestManager manager = Manager(apiBase, budget, null);
+        return await Job.PlanAsync(manager, Options(null), Ended);
+    }
+
+    private JobOptions Options(Action<JobOptions>? change)
+    {
+        var options = new JobOptions { Input = Input, Output = Output, OnNotice = _notices.Enqueue };
+        change?.Invoke(options);
+        return options;
+    }
+
+    private static RequestManager Manager(string apiBase, decimal? budget, Action<RequestManagerOptions>? sending) => new(new OpenAIProvider("", apiBase), Quick(o =>
+    {
+        (o.Prices, o.Budget, o.Cache) = (s_prices, budget, new InMemoryCache());
+        sending?.Invoke(o);
+    }));
+}
