@@ -36,6 +36,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                 AnnounceInFlight = costs.Announce,
                 Recorded = sink.Answers,
                 HoldsSuspects = true,
+                WasAnswered = resume.Kept > resume.KeptFailures,
                 Check = setup.Options.Answers?.Check,
             };
             run = setup.Manager.Open(PendingAsync(writer, stopSending.Token), settings, cancellationToken);

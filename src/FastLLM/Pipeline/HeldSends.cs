@@ -18,6 +18,12 @@ internal sealed class HeldSends(Func<double> random)
     /// <summary>Gets a value indicating whether a request waits of which no send has failed.</summary>
     public bool HasUnsent => _held.Exists(static held => !held.IsSuspected);
 
+    /// <summary>Returns whether a request waits of which no send has failed, and whose row comes after another one.</summary>
+    /// <param name="order">The number of the other row.</param>
+    /// <param name="model">Its model; <see langword="null"/> for any.</param>
+    public bool HasUnsentAfter(long order, string? model) => _held.Exists(held =>
+        !held.IsSuspected && held.Order > order && (model is null || (held.Model ?? "") == model));
+
     /// <summary>Gets how many probes have not returned.</summary>
     public int ProbesOut { get; private set; }
 

@@ -19,11 +19,17 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
     // A source that gives one row after the other is not waited for longer than five seconds.
     private const int MaxPauses = 17;
 
+    // So long a decision waits for rows that others in flight keep from being read.
+    private static readonly TimeSpan s_longestReading = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_longestIdleReading = TimeSpan.FromSeconds(10);
+
     private ITimer? _timer;
     private SuspectGroup? _group;
     private bool _isProlonged;
     private int _pauses;
     private int _heldBefore;
+    private long? _mark;
+    private long _beganAt;
 
     /// <summary>Gets a value indicating whether rows are being read ahead.</summary>
     public bool IsReadingAhead { get; private set; }
@@ -35,7 +41,11 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
     public void ReadAhead()
     {
         Wait(ReadAheadTime - PauseOfSource);
-        _isProlonged &= IsReadingAhead;
+        if (!IsReadingAhead)
+        {
+            (_isProlonged, _mark, _beganAt) = (false, null, time.GetTimestamp());
+        }
+
         (IsReadingAhead, _group, _pauses, _heldBefore) = (true, null, 0, 0);
     }
 
@@ -56,6 +66,15 @@ internal sealed class ProbeRound(TimeProvider time, Action<Action> later, Action
         Wait(PauseOfSource);
         return false;
     }
+
+    /// <summary>Returns the number of the last row that was known when the round had read for a while: what comes later is from further
+    /// on.</summary>
+    /// <param name="last">The number of the last row that is known now.</param>
+    public long Mark(long last) => _mark ??= last;
+
+    /// <summary>Returns whether the round has lasted too long to read on.</summary>
+    /// <param name="isIdle">Whether nothing is in flight that keeps rows from being read.</param>
+    public bool IsLong(bool isIdle) => time.GetElapsedTime(_beganAt) > (isIdle ? s_longestIdleReading : s_longestReading);
 
     /// <summary>Returns whether the time in which rows are read ahead may be prolonged for better probes, which it may once.</summary>
     public bool TryProlong() => !_isProlonged && (_isProlonged = true);

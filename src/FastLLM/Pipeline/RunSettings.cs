@@ -18,6 +18,9 @@ internal sealed record RunSettings
     /// <summary>Gets the answers that the consumer records; <see langword="null"/> if it cannot find them again.</summary>
     public IRecordedAnswers? Recorded { get; init; }
 
+    /// <summary>Gets a value indicating whether earlier runs of the job were answered.</summary>
+    public bool WasAnswered { get; init; }
+
     /// <summary>Gets the check that answers must pass, if there is one.</summary>
     public AnswerCheck? Check { get; init; }
 

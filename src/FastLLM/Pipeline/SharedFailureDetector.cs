@@ -39,7 +39,7 @@ internal sealed class SharedFailureDetector
     // Long because everything that is decided is decided under one lock.
     private readonly Lock _gate = new();
     private readonly bool _stopsIfAlike;
-    private readonly Suspects _suspects = new();
+    private readonly Suspects _suspects;
     private readonly SendCounts _sends = new();
     private readonly OutageWatch _outage;
     private readonly HeldSends _held;
@@ -47,16 +47,19 @@ internal sealed class SharedFailureDetector
     private LlmException? _outageCause;
     private FailureScope? _ended;
     private SuspectGroup? _awaited;
+    private long _lastOrder;
     private volatile bool _isHolding;
     private volatile bool _isWatching = true;
 
-    /// <param name="stopsIfAlike">Whether failures stop the run that are neither the account's nor a model's.</param>
+    /// <param name="stopsIfAlike">Whether rows that fail alike stop the run. If not, only the account's and a model's do, and only until
+    /// anything is answered.</param>
     /// <param name="time">The clock.</param>
     /// <param name="random">Draws probes: random numbers, 0 ≤ random &lt; 1.</param>
     /// <param name="later">Runs an action after all workers that are ready.</param>
     public SharedFailureDetector(bool stopsIfAlike, TimeProvider time, Func<double>? random = null, Action<Action>? later = null)
     {
         _stopsIfAlike = stopsIfAlike;
+        _suspects = new Suspects(bearsAll: !stopsIfAlike);
         _held = new HeldSends(random ?? Jitter.Next);
         Time = time;
         _outage = new OutageWatch(time);
@@ -73,6 +76,18 @@ internal sealed class SharedFailureDetector
     /// <summary>Gets or sets what tells whether the source of rows lets the run wait; <see langword="null"/> if that is not known. Set it
     /// before the first send.</summary>
     public Func<bool>? AwaitsRows { get; set; }
+
+    /// <summary>Gets or sets what tells whether rows can be read that are not known yet; <see langword="null"/> if that is not known. Set it
+    /// before the first send.</summary>
+    public Func<bool>? MayReadMore { get; set; }
+
+    /// <summary>Gets or sets a value indicating whether earlier runs of the same job were answered. Set it before the first
+    /// send.</summary>
+    public bool WasAnswered
+    {
+        get => _suspects.WasAnswered;
+        set => _suspects.WasAnswered = value;
+    }
 
     /// <summary>Gets a value indicating whether rows may have to be refused by <see cref="Refusal"/>.</summary>
     public bool HasClosedModels => _suspects.HasClosedModels;
@@ -103,6 +118,7 @@ internal sealed class SharedFailureDetector
         {
             lock (_gate)
             {
+                _lastOrder = Math.Max(_lastOrder, order);
                 bool isDeciding = _sends.IsAny || _round.IsUnderWay;
                 if (_ended is null && held?.IsProbe != true && _suspects.MustWait(row, model, isDeciding))
                 {
@@ -250,12 +266,14 @@ internal sealed class SharedFailureDetector
     }
 
     /// <summary>Decides with the evidence that there is: every row that is known has its outcome.</summary>
+    /// <param name="mayWait">Whether more rows may come, which would tell: then nothing is decided where the run would be stopped after
+    /// others were answered.</param>
     /// <returns>The reason to stop the run, or <see langword="null"/>: the suspected rows have failed on their own.</returns>
-    public LlmException? DecideNow()
+    public LlmException? DecideNow(bool mayWait = false)
     {
         lock (_gate)
         {
-            LlmException? cause = _ended is null ? _suspects.DecideNow() : null;
+            LlmException? cause = _ended is null ? _suspects.DecideNow(mayWait) : null;
             Update();
             return cause;
         }
@@ -332,7 +350,7 @@ internal sealed class SharedFailureDetector
                 return;
             }
 
-            if (_held.IsEmpty || (group.Domain != FailureDomain.Alike && !_held.HasUnsent && _round.TryProlong()))
+            if (_held.IsEmpty || MustReadOn(group) || (group.Domain != FailureDomain.Alike && !_held.HasUnsent && _round.TryProlong()))
             {
                 // Rows that back off will be held, which lets others be read, or the run ends.
                 _round.ReadAhead();
@@ -348,6 +366,17 @@ internal sealed class SharedFailureDetector
 
             Update();
         }
+    }
+
+    // The rows that are held may all be of one block of bad ones. A row from further on tells more, and costs no time: while the source
+    // has none, nothing could be sent, and while it is decided about one model, the rows of others are.
+    private bool MustReadOn(SuspectGroup group)
+    {
+        bool isAwaited = AwaitsRows?.Invoke() == true && _suspects.MayContinue;
+        bool isIdle = !_sends.IsAny;
+        bool mayRead = isAwaited
+            || (group.Domain == FailureDomain.Model && (!isIdle || MayReadMore?.Invoke() == true) && !_round.IsLong(isIdle));
+        return mayRead && !_held.HasUnsentAfter(_round.Mark(_lastOrder), group.Model);
     }
 
     private static void Queue(Action action) =>

@@ -17,6 +17,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
     private readonly bool _hasCache;
+    private readonly bool _isFedFreely;
     private Exception? _fault;
     private long _settled;
     private long _consumed;
@@ -30,6 +31,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     {
         _rows = new RowSource(rows, window, CompleteIfDone);
         sharedFailures.AwaitsRows = () => _rows.IsAwaited;
+        sharedFailures.MayReadMore = () => !_rows.IsExhausted && !_rows.IsFull;
+        sharedFailures.WasAnswered = settings.WasAnswered;
+        _isFedFreely = settings.HoldsSuspects;
         _suspects = new SuspectBuffer<TResponse>(settings.HoldsSuspects, Deliver, DecideIfIdle, time);
         _hasCache = hasCache;
         Recorded = settings.Recorded;
@@ -182,12 +186,12 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     // No row is under way, and more may come.
     private bool IsIdle => !_rows.IsExhausted && !IsStopping && Volatile.Read(ref _settled) >= _rows.Taken;
 
-    // Who feeds the run may wait for its outcome, or for its end.
+    // Who feeds the run may wait for its outcome, or for its end; a job does not.
     private void DecideIfIdle()
     {
         if (IsIdle)
         {
-            StopIfShared();
+            StopIfShared(mayWait: _isFedFreely);
             _suspects.Deliver();
         }
     }
@@ -201,9 +205,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
     }
 
-    private void StopIfShared()
+    private void StopIfShared(bool mayWait = false)
     {
-        if (!IsStopping && SourceFault is null && DecideNow() is { } cause)
+        if (!IsStopping && SourceFault is null && DecideNow(mayWait) is { } cause)
         {
             Stop(cause);
         }

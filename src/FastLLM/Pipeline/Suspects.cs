@@ -14,6 +14,7 @@ internal sealed class Suspects
     private const int MaxModels = 1000;
 
     private readonly StrongBox<int> _late = new();
+    private readonly bool _bearsAll;
     private readonly SuspectGroup _account;
     private readonly SuspectGroup _alike;
     private readonly Dictionary<string, SuspectGroup> _models = new(StringComparer.Ordinal);
@@ -25,14 +26,22 @@ internal sealed class Suspects
     private int _skipped;
     private bool _isDecided;
 
-    public Suspects()
+    /// <param name="bearsAll">Whether the run continues whatever fails, once anything was answered.</param>
+    public Suspects(bool bearsAll)
     {
+        _bearsAll = bearsAll;
         _account = new SuspectGroup(FailureDomain.Account, _late);
         _alike = new SuspectGroup(FailureDomain.Alike, _late);
     }
 
     /// <summary>Gets a value indicating whether anything was answered. Without the lock.</summary>
     public bool IsAnswered => _answered is not null;
+
+    /// <summary>Gets or sets a value indicating whether earlier runs of the same job were answered.</summary>
+    public bool WasAnswered { get; set; }
+
+    /// <summary>Gets a value indicating whether requests like these were answered, in this run or an earlier one.</summary>
+    public bool MayContinue => WasAnswered || IsAnswered;
 
     /// <summary>Gets a value indicating whether an answer of an earlier run has passed the check. Without the lock.</summary>
     public bool HasPassed => _hasPassed;
@@ -128,11 +137,6 @@ internal sealed class Suspects
             {
                 group.Contradict(ticket);
             }
-            else if (group.First?.Kind == FailureKind.ModelNotFound)
-            {
-                // Whether it is the row's failure or the model's, the others continue.
-                group.Decide(FailureScope.Request);
-            }
             else
             {
                 group.DecideKnown(ticket);
@@ -197,16 +201,15 @@ internal sealed class Suspects
             ? Cause(group) : null;
 
     /// <summary>Decides with the evidence that there is.</summary>
+    /// <param name="mayWait">Whether to decide nothing rather than to stop, if others were answered.</param>
     /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
-    public LlmException? DecideNow()
+    public LlmException? DecideNow(bool mayWait)
     {
-        foreach (SuspectGroup group in _models.Values.Prepend(_account))
+        SuspectGroup? shared = AreBorne ? null : _models.Values.Prepend(_account).FirstOrDefault(group => group.HasOpen && !IsModelsOwn(group)
+            && (!IsAnswered || group.Skipped is not null || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)));
+        if (shared is not null)
         {
-            if (group.HasOpen && !IsModelsOwn(group)
-                && (!IsAnswered || group.Skipped is not null || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)))
-            {
-                return Cause(group);
-            }
+            return mayWait && MayContinue ? null : Cause(shared);
         }
 
         if (AreAllRejected)
@@ -231,12 +234,15 @@ internal sealed class Suspects
     /// the lock.</summary>
     public int TakeLate() => Volatile.Read(ref _late.Value) == 0 ? 0 : Interlocked.Exchange(ref _late.Value, 0);
 
+    private bool AreBorne => _bearsAll && MayContinue;
+
     // As many as would be with probes: so it does not matter which answers were there before, and which were in flight at once.
     private bool AreAllRejected => !_hasGoodAnswer && _alike is { AreMixed: false, First.Kind: FailureKind.InvalidAnswer }
         && _alike.Same >= SharedFailureDetector.Enough + SharedFailureDetector.Probes && _alike.Same == _alike.Failures;
 
     // No row has a key, a server or a name of its own: without any answer, fewer failures are enough.
-    private bool IsEnough(SuspectGroup group) => group == _alike ? AreEnoughAlike : group.Skipped is null && group.Failures >= (
+    private bool IsEnough(SuspectGroup group) => group == _alike ? AreEnoughAlike : group.Skipped is null && !AreBorne
+        && group.Failures >= (
         !IsAnswered && group.First?.Kind is FailureKind.Authentication or FailureKind.Certificate or FailureKind.NameNotResolved
             ? SharedFailureDetector.EnoughOfKey : group.Enough);
 
@@ -251,16 +257,15 @@ internal sealed class Suspects
     // No row makes a server answer with a page in HTML: after answers too, such responses end a run.
     private static bool IsServers(LlmException failure) => failure.Kind is FailureKind.InvalidResponse or FailureKind.IncompleteResponse;
 
-    // The key and the endpoint are good if another model is answered; for permissions, which may end for all models at once, if nothing
-    // of that one has failed since. Limits are renewed: what they refuse is better sent later.
+    // The key and the endpoint are good if another model is answered, and nothing of that one has failed since: models and permissions may
+    // also be refused to all at once. Limits are renewed: what they refuse is better sent later.
     private bool IsModelsOwn(SuspectGroup group)
     {
         return group.First?.Kind is FailureKind.ModelNotFound or FailureKind.PermissionDenied
             && (IsEvidence(_answered) || IsEvidence(_otherAnswered));
 
         bool IsEvidence(string? model) => model is not null && model != group.Model
-            && (group.First!.Kind == FailureKind.ModelNotFound
-                || !_models.TryGetValue(model, out SuspectGroup? other) || other.Failures == 0);
+            && (!_models.TryGetValue(model, out SuspectGroup? other) || other.Failures == 0);
     }
 
     private SuspectGroup GroupOf(Suspicion row) => row.Domain switch

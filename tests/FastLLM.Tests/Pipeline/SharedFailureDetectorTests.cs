@@ -456,17 +456,101 @@ public sealed class SharedFailureDetectorTests
         Assert.All(rows, row => Assert.Equal(FailureScope.Request, row!.Scope));
     }
 
-    [Fact]
-    public void Models_AllDeniedAfterAnswers_StopTheRun()
+    [Theory]
+    [InlineData(FailureKind.PermissionDenied)]
+    [InlineData(FailureKind.ModelNotFound)]
+    public void Models_AllRefusedAfterAnswers_StopTheRun(FailureKind kind)
     {
         Answer();
         long inFlight = Begin();
-        Suspicion?[] rows = [.. Enumerable.Range(0, 20).Select(i => Fail(new LlmException(FailureKind.PermissionDenied, "403"), i % 2 == 0 ? "m" : "b"))];
+        Suspicion?[] rows = [.. Enumerable.Range(0, 20).Select(i => Fail(new LlmException(kind, "no"), i % 2 == 0 ? "m" : "b"))];
         _detector.Answered("m", inFlight);
         Assert.Null(_detector.Returned(inFlight, null, hasMore: false));
 
-        Assert.Equal(FailureKind.PermissionDenied, _detector.DecideNow()?.Kind);
+        Assert.Equal(kind, _detector.DecideNow()?.Kind);
         Assert.All(rows, row => Assert.True(row!.IsOpen));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication)]
+    [InlineData(FailureKind.PermissionDenied)]
+    public void Source_WithoutARow_IsAwaited_OnceOthersWereAnswered(FailureKind kind)
+    {
+        _detector.AwaitsRows = static () => true;
+        Answer();
+        for (var i = 0; i < 10; i++)
+        {
+            Fail(new LlmException(kind, "no"));
+        }
+
+        HeldSend block = Hold();
+        for (var i = 0; i < 100; i++)
+        {
+            _time.Advance(ProbeRound.ReadAheadTime);
+            Assert.Null(_detector.DecideNow(mayWait: true));
+            Assert.False(block.Released.IsCompleted);
+        }
+
+        HeldSend? next = Hold();
+        _time.Advance(ProbeRound.ReadAheadTime);
+        _time.Advance(ProbeRound.ReadAheadTime);
+
+        Assert.True(next.Released.IsCompleted);
+        Assert.True(_detector.TryBegin(null, "m", _started++, ref next, out long ticket));
+        _detector.Answered("m", ticket);
+        Assert.False(_detector.IsHolding);
+    }
+
+    [Fact]
+    public void RowsOfAModel_AreReadOn_WhileOtherRowsFollow_ForTenSeconds()
+    {
+        var mayRead = true;
+        _detector.MayReadMore = () => mayRead;
+        Answer();
+        FailMany(10, NoModel, "missing");
+        HeldSend block = Hold(model: "missing");
+
+        _time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(block.Released.IsCompleted);
+        mayRead = false;
+        _time.Advance(ProbeRound.ReadAheadTime);
+
+        Assert.True(block.Released.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication)]
+    [InlineData(FailureKind.QuotaExhausted)]
+    [InlineData(FailureKind.PermissionDenied)]
+    [InlineData(FailureKind.ModelNotFound)]
+    public void AnyNumberOfFailures_IsBorne_IfTheUserSaysSo_OnceOthersWereAnswered(FailureKind kind)
+    {
+        var detector = new SharedFailureDetector(stopsIfAlike: false, _time) { WasAnswered = true };
+        HeldSend? held = null;
+        for (var i = 0; i < 50; i++)
+        {
+            Assert.True(detector.TryBegin(null, "m", _started++, ref held, out long ticket));
+            detector.Failed(null, "m", new LlmException(kind, "no"), ticket, isFinal: true);
+            Assert.Null(detector.Returned(ticket, held, hasMore: true));
+        }
+
+        Assert.Null(detector.DecideNow());
+        Assert.Null(detector.Refusal("m", out _));
+    }
+
+    [Fact]
+    public void RefusedKey_BeforeAnyAnswer_IsNotBorne()
+    {
+        var detector = new SharedFailureDetector(stopsIfAlike: false, _time);
+        HeldSend? held = null;
+        for (var i = 0; i < SharedFailureDetector.EnoughOfKey; i++)
+        {
+            Assert.True(detector.TryBegin(null, "m", _started++, ref held, out long ticket));
+            detector.Failed(null, "m", new LlmException(FailureKind.Authentication, "401"), ticket, isFinal: true);
+            Assert.Null(detector.Returned(ticket, held, hasMore: true));
+        }
+
+        Assert.False(detector.TryBegin(null, "m", _started++, ref held, out _));
     }
 
     [Fact]
@@ -515,10 +599,17 @@ public sealed class SharedFailureDetectorTests
         _detector.Failed(null, "missing", NoModel(), slow, isFinal: true);
         Assert.Null(_detector.Returned(slow, null, hasMore: true));
         _time.Advance(ProbeRound.ReadAheadTime);
-        Assert.True(probe.Released.IsCompleted);
-        Assert.True(_detector.TryBegin(null, "missing", _started++, ref probe, out long ticket));
-        _detector.Failed(null, "missing", NoModel(), ticket, isFinal: true);
-        Assert.Null(_detector.Returned(ticket, probe, hasMore: true));
+        Assert.False(probe.Released.IsCompleted); // rows from further on are read meanwhile
+        HeldSend? later = Hold(model: "missing");
+        _time.Advance(ProbeRound.ReadAheadTime);
+        foreach (HeldSend held in (HeldSend[])[probe, later])
+        {
+            Assert.True(held.Released.IsCompleted);
+            HeldSend? own = held;
+            Assert.True(_detector.TryBegin(null, "missing", _started++, ref own, out long ticket));
+            _detector.Failed(null, "missing", NoModel(), ticket, isFinal: true);
+            Assert.Null(_detector.Returned(ticket, own, hasMore: true));
+        }
 
         Assert.Equal(FailureKind.ModelNotFound, _detector.Refusal("missing", out _)?.Kind);
         Assert.Null(_detector.Returned(other, null, hasMore: true));
@@ -721,12 +812,12 @@ public sealed class SharedFailureDetectorTests
         Assert.Null(_detector.Returned(ticket, null, hasMore: true));
     }
 
-    private Suspicion? FailMany(int rows)
+    private Suspicion? FailMany(int rows, Func<LlmException>? failure = null, string model = "m")
     {
         Suspicion? row = null;
         for (var i = 0; i < rows; i++)
         {
-            row = Fail(Refusal());
+            row = Fail(failure?.Invoke() ?? Refusal(), model);
         }
 
         return row;
