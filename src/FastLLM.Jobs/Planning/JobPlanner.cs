@@ -35,6 +35,7 @@ internal sealed class JobPlanner(JobSetup setup)
             OutputScan.RefuseOther(log);
             resume.Read(log);
             using var journal = new CostJournal(log);
+            setup.RefuseOtherSample(resume);
             journal.Read();
             spent = resume.Cost + journal.Unrecorded;
         }

@@ -157,6 +157,17 @@ internal sealed class JobSetup
     /// <summary>Reports a message about paid answers, of one line.</summary>
     public void Warn(FormattableString warning) => Options.Warn(FormattableString.Invariant(warning));
 
+    /// <summary>Refuses an output with rows that are not in the random sample.</summary>
+    /// <exception cref="IOException">There are such rows.</exception>
+    public void RefuseOtherSample(ResumeState resume)
+    {
+        if (Options.RandomRows is not null && resume.Foreign > 0)
+        {
+            throw new IOException(
+                $"{Shape.Log} has rows that are not in the sample; nothing was sent. Name another output (-o), or process all rows.");
+        }
+    }
+
     private void FindBound(JobRow row)
     {
         if (row is { IsWithinLimit: true, Request: { } request } && Manager.Costs.Bound(request, out _) is { } why

@@ -153,12 +153,7 @@ internal sealed class JobRun(JobSetup setup)
 
         ResumeState resume = setup.NewResumeState();
         resume.Read(output.Path);
-        if (_options.RandomRows is not null && resume.Foreign > 0)
-        {
-            throw new IOException(
-                $"{log} has rows that are not in the sample; nothing was sent. Name another output (-o), or process all rows.");
-        }
-
+        setup.RefuseOtherSample(resume);
         if (planned is not null && (planned.Kept, planned.Recorded) != (resume.Kept, resume.Cost))
         {
             throw new IOException($"{log} has changed since the job was planned; nothing was sent. Plan it again.");
