@@ -58,6 +58,19 @@ public sealed class TableJobTests : EngineTest, IDisposable
         Assert.Contains(_notices, notice => notice.Contains("has no rows", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("id,text\n", "out.csv")]
+    [InlineData("id,text\nonly one cell\n", "out.tsv")]
+    public async Task RunAsync_TableWithoutValidRows_KeepsItsColumns(string table, string output)
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        Write("in.csv", table);
+
+        await RunAsync(simulator.ApiBase, "in.csv", output, o => o.SkipInvalid = true);
+
+        Assert.Equal(["id", "text", "answer"], Read(output).Split('\n')[0].Split(',', '\t')[..3]);
+    }
+
     [Fact]
     public async Task PlanAsync_OutputOfAnotherSample_IsRefusedAsByTheRun()
     {
