@@ -117,7 +117,7 @@ internal sealed class JobRun(JobSetup setup)
             return null;
         }
 
-        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider);
+        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider, setup.Warn);
         (IReadOnlyList<SentMinute> sent, double age) = setup.Manager.Stats.Sent == 0 ? journal.Read() : ([], 0);
         setup.Manager.Limiters.Continue(sent, age, journal.Announce);
         return journal;
