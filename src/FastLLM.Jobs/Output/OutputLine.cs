@@ -9,6 +9,8 @@ namespace FastLLM.Jobs.Output;
 /// <remarks>Reads the bytes once and allocates only the id.</remarks>
 internal ref struct OutputLine
 {
+    // Many fields because they are what one pass over a line finds.
+
     // No row costs more, and sums must not overflow.
     private const decimal MaxCost = 1_000_000_000_000m;
 
@@ -27,6 +29,7 @@ internal ref struct OutputLine
     private bool _hasOutcome;
     private bool _hasError;
     private bool _hasBody;
+    private long _refresh;
     private bool _isSimulated;
     private int _status;
     private string[] _finishReasons;
@@ -45,6 +48,7 @@ internal ref struct OutputLine
                     FinishReasons = record._finishReasons,
                     Cost = record._cost,
                     IsSimulated = record._isSimulated,
+                    Refresh = record._refresh,
                 };
             }
         }
@@ -218,6 +222,12 @@ internal ref struct OutputLine
             {
                 _reader.Read();
                 _isSimulated = _reader.TokenType == JsonTokenType.True;
+            }
+            else if (_reader.TextIs("refresh"u8))
+            {
+                _reader.Read();
+                bool isNumber = _reader.TokenType == JsonTokenType.Number;
+                _refresh = isNumber && _reader.TryGetInt64(out long refresh) && refresh is >= 0 and < long.MaxValue ? refresh : 0;
             }
 
             _reader.Skip();

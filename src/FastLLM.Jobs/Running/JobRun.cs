@@ -42,7 +42,8 @@ internal sealed class JobRun(JobSetup setup)
         string? table = setup.Shape.IsLog ? null : OutputPath.Check(setup.Shape.Path);
         using var journal = new CostJournal(output.Path);
         Prepare(output, table, journal);
-        ResumeState resume = Resume(output, planned);
+        RefreshJournal refreshes = setup.ReadRefreshes(output.Path);
+        ResumeState resume = Resume(output, planned, refreshes);
         journal.Read();
         if (journal.IsBlank)
         {
@@ -57,6 +58,12 @@ internal sealed class JobRun(JobSetup setup)
 
         var costs = new CostAccount(journal, resume.Cost, setup.Manager.Costs);
         setup.Manager.Costs.Expect(journal.Factor);
+        if (_options.NewProcessor is null && (setup.IsPipe || resume.Kept < setup.Index.Count))
+        {
+            refreshes.Begin(resume.LatestRefresh, setup.Manager.Options.TimeProvider.GetUtcNow());
+        }
+
+        setup.Refresh = refreshes.Number;
         output.Reserve.Hold();
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         IRowProcessor toFile = setup.NewProcessor(resume, sink, costs);
@@ -92,6 +99,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         costs.End(result.Cost, finish.StatedCost(isSorted), result.IsDone, setup.Say);
+        EndRefresh(refreshes, result);
         return result.CheckOutput();
 
         async Task<(JobResult ReadBack, JobResult Result, bool IsSorted)> FinishAsync(JobResult last)
@@ -106,6 +114,21 @@ internal sealed class JobRun(JobSetup setup)
             next = Sort(output, next, out bool isLogSorted);
             next = export is null ? next : await export.KeepAsync(next, isLogSorted, cancellationToken).ConfigureAwait(false);
             return (last, export is null ? next : next with { Finished = export.Finished }, isLogSorted);
+        }
+    }
+
+    private void EndRefresh(RefreshJournal refreshes, JobResult result)
+    {
+        try
+        {
+            if (result.IsDone)
+            {
+                refreshes.End(isWhole: _options is { Limit: null, RandomRows: null });
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            setup.Warn($"{refreshes.Path} cannot be deleted ({e.Message}): delete it, or the next refresh keeps what this one has done.");
         }
     }
 
@@ -134,6 +157,7 @@ internal sealed class JobRun(JobSetup setup)
             }
 
             journal.Delete();
+            File.Delete(output.Path + RefreshJournal.Suffix);
         }
         else if (table is not null && File.Exists(table) && !File.Exists(output.Path))
         {
@@ -142,7 +166,7 @@ internal sealed class JobRun(JobSetup setup)
         }
     }
 
-    private ResumeState Resume(OutputFile output, JobPlan? planned)
+    private ResumeState Resume(OutputFile output, JobPlan? planned, RefreshJournal refreshes)
     {
         string log = setup.Shape.Log;
         OutputScan.RefuseOther(output.Path);
@@ -151,7 +175,7 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"The last line of {log} was torn; its {cut:N0} bytes are kept in {log}.torn, and its row is sent again.");
         }
 
-        ResumeState resume = setup.NewResumeState();
+        ResumeState resume = setup.NewResumeState(refreshes.Continued?.Number);
         resume.Read(output.Path);
         setup.RefuseOtherSample(resume);
         if (planned is not null && (planned.Kept, planned.Recorded) != (resume.Kept, resume.Cost))
