@@ -10,7 +10,8 @@ internal sealed class CacheOptions
     private readonly Option<string?> _folder = FolderOption();
     private readonly Option<bool> _none = CliOption.Flag("--no-cache", "Neither read nor write the cache.");
     private readonly Option<string?> _refresh = CliOption.Text("--refresh", "REASONS",
-        "Ignore existing responses with these finish reasons and request them again, such as length,content_filter, or all.");
+        "Ignore existing responses with these finish reasons and request them again, such as length,content_filter, or all. After an "
+        + "interruption, the same command continues with the rest.");
 
     private readonly Option<string> _durability = CliOption.WithDefault(
         "--durability", "LEVEL", "power-loss", "What cached responses survive: power-loss (flush every commit) or process-kill (faster).");

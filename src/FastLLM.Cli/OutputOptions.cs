@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FastLLM.Jobs.Output;
 
 namespace FastLLM.Cli;
 
@@ -63,6 +64,7 @@ internal sealed class OutputOptions
             ("completion", _) or (null, _) => ResultOrder.Completion,
             (var other, _) => throw UsageException.Invalid("--order", other, "Use input or completion."),
         };
+        RefuseNamedFiles(result, job);
         return job;
     }
 
@@ -94,6 +96,21 @@ internal sealed class OutputOptions
         }
 
         return string.Join(' ', ["fastllm", .. words.Select(TerminalText.Quote)]);
+    }
+
+    // Files that options name, such as --prices FILE and --template @FILE, are never overwritten. The input has a check of its own.
+    private void RefuseNamedFiles(ParseResult result, JobOptions job)
+    {
+        List<string> words = [.. result.Tokens.Select(token => token.Value)];
+        words.Remove(result.GetValue(_output) ?? "");
+        string? named = words.Where(word => word != job.Input).Select(word => word.StartsWith('@') ? word[1..] : word).FirstOrDefault(
+            word => File.Exists(word) && (OutputPath.IsWritten(word, job.Output) || OutputPath.IsWritten(word, job.Shape.Log)));
+        if (job.Output != Job.Pipe && named is not null)
+        {
+            string shown = TerminalText.Clean(named);
+            throw new UsageException($"The command reads {shown}, which a run that writes {TerminalText.Clean(job.Output)} would overwrite, "
+                + "rename or delete. Name another output (-o), or rename the file.");
+        }
     }
 
     private void ReadOutput(ParseResult result, JobOptions job)

@@ -206,9 +206,13 @@ internal sealed class RunCommand
 
         using KeyReader? keys = controls is null ? null : KeyReader.Start(controls.Press, _time);
         return await report.CompleteAsync(
-            () => Checked(() => start.Plan is { } plan
-                ? Job.RunAsync(plan, manager, job, signals.Drain, signals.Abort)
-                : Job.RunAsync(manager, job, signals.Drain, signals.Abort)),
+            async () =>
+            {
+                JobResult rest = await Checked(() => start.Plan is { } plan
+                    ? Job.RunAsync(plan, manager, job, signals.Drain, signals.Abort)
+                    : Job.RunAsync(manager, job, signals.Drain, signals.Abort));
+                return start.Previewed is { } previewed ? rest.After(previewed) : rest;
+            },
             signals.Drain);
     }
 

@@ -57,6 +57,7 @@ internal sealed class RunPreview(JobOptions job, Confirmation confirmation, Text
             (job.MaxSends, job.OnPlanned, job.OnRowFailed, job.OnRowSending, job.OnRowWritten) =
                 (null, onPlanned, onFailed, null, onWritten);
             job.Fresh = false; // the rows of the preview are the beginning of the output
+            job.SettledRows = _received.Keys.ToHashSet(StringComparer.Ordinal);
         }
     }
 

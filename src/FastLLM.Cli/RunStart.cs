@@ -20,6 +20,9 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     /// <summary>Gets the plan, if one was needed: it has read the input, so that the run does not have to.</summary>
     public JobPlan? Plan { get; private set; }
 
+    /// <summary>Gets the result of the preview, whose rows are the run's own; <see langword="null"/> if there was none.</summary>
+    public JobResult? Previewed { get; private set; }
+
     /// <summary>Confirms and previews the run.</summary>
     /// <param name="createManager">Creates a manager for the preview.</param>
     /// <returns>The exit code if the run ends here; otherwise <see langword="null"/>.</returns>
@@ -57,6 +60,7 @@ internal sealed class RunStart(JobOptions job, RunReport report, Signals signals
     {
         var preview = new RunPreview(job, confirmation, Messages);
         JobResult shown = await preview.RunAsync(manager, plan, rows, signals);
+        Previewed = shown;
         if (shown.Stopped is not null || shown.Interrupted)
         {
             return report.Report(shown);

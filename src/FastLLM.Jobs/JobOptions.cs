@@ -138,6 +138,10 @@ public sealed class JobOptions
     /// <summary>Gets or sets the number of rows to send in this run; <see langword="null"/> for all. Further rows stay pending.</summary>
     internal long? MaxSends { get; set; }
 
+    /// <summary>Gets or sets the ids of rows whose records are kept although a rule would send them again: those of the preview;
+    /// <see langword="null"/> for none.</summary>
+    internal IReadOnlySet<string>? SettledRows { get; set; }
+
     /// <summary>Gets or sets what processes the rows in place of this machine; <see langword="null"/>: this machine does.</summary>
     internal NewRowProcessor? NewProcessor { get; set; }
 
@@ -182,7 +186,7 @@ public sealed class JobOptions
             throw new ArgumentException(OutputPath.IsSame(Input, Output)
                 ? $"{Input} is the input, which is never overwritten. Name another output, such as {other}."
                 : $"{Input} is the input, which is never overwritten, and {Output} has files of its own beside it "
-                    + "(.log.jsonl, .tmp, .lock, .bak, .torn, .damaged, .spent, .limits). Name another output.");
+                    + "(.log.jsonl, .tmp, .lock, .bak, .torn, .damaged, .spent, .limits, .refresh). Name another output.");
         }
 
         Refuse(hasBudget && !IncludeMetadata, "A budget needs the cost of each row in the member \"fastllm\". Do not leave it out.");

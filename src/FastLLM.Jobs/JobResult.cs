@@ -76,6 +76,29 @@ public sealed record JobResult
         !IsDone || Finished is not { } finished || finished.Status.IsUnchangedAt(finished.Path) ? this
             : StoppedByOutput($"Something else changed {OutputFile} as the job ended, so that rows of it may be lost.");
 
+    /// <summary>Returns the result of a run together with its first part: a preview sends rows of the run before the others.</summary>
+    internal JobResult After(JobResult first) => this with
+    {
+        Kept = Math.Min(Kept, first.Kept),
+        Answered = first.Answered + Answered,
+        Failures = Merged(first.Failures, Failures, static (one, other) => (one.Count + other.Count, one.Example)),
+        FinishReasons = Merged(first.FinishReasons, FinishReasons, static (one, other) => one + other),
+        Cost = first.Cost + Cost,
+        Stats = Stats.After(first.Stats),
+    };
+
+    private static Dictionary<TKey, T> Merged<TKey, T>(IReadOnlyDictionary<TKey, T> first, IReadOnlyDictionary<TKey, T> second, Func<T, T, T> add)
+        where TKey : notnull
+    {
+        var merged = new Dictionary<TKey, T>(first);
+        foreach ((TKey key, T value) in second)
+        {
+            merged[key] = merged.TryGetValue(key, out T? known) ? add(known, value) : value;
+        }
+
+        return merged;
+    }
+
     /// <summary>Returns the result of a run that a fault of the output has stopped.</summary>
     internal JobResult StoppedByOutput(string message, Exception? fault = null) =>
         this with { Stopped = RowProcessor.StoppedBy(FailureKind.Output, message, fault) };

@@ -86,6 +86,9 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
         _unseen.Clear();
     }
 
+    /// <summary>Gets the columns that the first line of a table names; none before it is read, and without a table.</summary>
+    public IReadOnlyList<string> Header => _header?.Names ?? [];
+
     /// <summary>Reads the next row, without blank lines.</summary>
     /// <returns>The row, or <see langword="null"/> after the last row.</returns>
     /// <exception cref="InvalidDataException">The input cannot be read any further.</exception>

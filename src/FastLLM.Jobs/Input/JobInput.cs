@@ -43,6 +43,9 @@ internal sealed class JobInput
     /// <summary>Gets the form of the input that an output of the same kind keeps.</summary>
     public TableForm Form { get; private set; } = new();
 
+    /// <summary>Gets the columns that a table's first line names, known after a complete read; none without a table.</summary>
+    public IReadOnlyList<string> Header { get; private set; } = [];
+
     /// <summary>Opens a pipe and waits for its first bytes, unless it is open.</summary>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -100,6 +103,7 @@ internal sealed class JobInput
 
         TemplateFault = reader.TemplateFault;
         TemplateNote = reader.TemplateNote;
+        Header = reader.Header;
         _spare = reader.Spare;
     }
 

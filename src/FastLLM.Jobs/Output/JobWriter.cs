@@ -45,11 +45,13 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
     /// <exception cref="IOException">The output cannot be written.</exception>
     public decimal Write(ResponseWrapper<LlmResponse> outcome)
     {
-        if (!_inFlight.TryRemove(outcome.OrderId, out PlannedRow row) || StaysPending(outcome))
-        {
-            return 0;
-        }
+        return _inFlight.TryRemove(outcome.OrderId, out PlannedRow row) && !StaysPending(outcome) ? Write(row, outcome) : 0;
+    }
 
+    /// <summary>Writes the outcome of a row that was not expected.</summary>
+    /// <inheritdoc cref="Write(ResponseWrapper{LlmResponse})"/>
+    public decimal Write(in PlannedRow row, ResponseWrapper<LlmResponse> outcome)
+    {
         KillPoint.Reached(KillPoint.AfterCommitBeforeOutput);
         lock (_writing)
         {

@@ -8,15 +8,20 @@ namespace FastLLM.Jobs.Output;
 
 /// <summary>Stores in <c>OUTPUT.limits</c> what was sent in the last minute and day, so that a run that resumes exceeds no configured
 /// limit.</summary>
-/// <remarks>One line of JSON, written about once a second before the sends of that second. A file that cannot be read or written is
-/// ignored: it concerns one minute, or one day. The lock of the output covers it.</remarks>
-internal sealed class LimitJournal(string output, TimeProvider time) : IDisposable
+/// <remarks>One line of JSON, written about once a second before the sends of that second. A file that cannot be read is
+/// ignored: it concerns one minute, or one day. One that cannot be written is reported once, and tried again with the sends of the next
+/// second. The lock of the output covers it.</remarks>
+/// <param name="output">The output.</param>
+/// <param name="time">The clock.</param>
+/// <param name="onFault">Receives a message if the file cannot be written.</param>
+internal sealed class LimitJournal(string output, TimeProvider time, Action<FormattableString>? onFault = null) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, SentMinute> _models = new(StringComparer.Ordinal);
     private FileStream? _file;
     private int _length;
-    private bool _isBroken;
+    private bool _isClosed;
+    private bool _isFaultReported;
 
     /// <summary>Gets the suffix of the file.</summary>
     public static string Suffix => ".limits";
@@ -57,7 +62,7 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
         lock (_gate)
         {
             _models[sent.Model] = sent;
-            if (_isBroken)
+            if (_isClosed)
             {
                 return;
             }
@@ -68,7 +73,12 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                _isBroken = true;
+                if (!_isFaultReported)
+                {
+                    _isFaultReported = true;
+                    const string Advice = "If this run is killed, wait a minute, with --rpd a day, or the next one may exceed a limit.";
+                    onFault?.Invoke($"{Path} cannot be written ({e.Message}). {Advice}");
+                }
             }
         }
     }
@@ -77,7 +87,7 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
     {
         lock (_gate)
         {
-            _isBroken = true; // of two jobs of a manager, the other may still announce
+            _isClosed = true; // of two jobs of a manager, the other may still announce
             _file?.Dispose();
         }
     }
@@ -90,8 +100,10 @@ internal sealed class LimitJournal(string output, TimeProvider time) : IDisposab
 
     private void Write()
     {
-        if (_file is null)
+        if (_file is null || !FileStatus.IsAt(_file.SafeFileHandle, Path))
         {
+            _file?.Dispose(); // a file that was deleted or moved away is written again
+            _file = null;
             _file = PlainFile.OpenOrCreate(Path, FileShare.ReadWrite | FileShare.Delete);
             _length = (int)_file.Length;
         }

@@ -15,6 +15,9 @@ internal readonly record struct OutputEntry(long Offset, int Length, string Cust
     /// <summary>Gets a value indicating whether the command's simulator made the answer up.</summary>
     public bool IsSimulated { get; init; }
 
+    /// <summary>Gets the number of the refresh that was under way when the line was written; 0 for none.</summary>
+    public long Refresh { get; init; }
+
     /// <summary>Gets the cost of the row, if the line states it.</summary>
     public decimal? Cost { get; init; }
 

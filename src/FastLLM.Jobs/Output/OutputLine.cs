@@ -8,6 +8,7 @@ namespace FastLLM.Jobs.Output;
 /// <remarks>Reads the bytes once and allocates only the id.</remarks>
 internal ref struct OutputLine
 {
+    // Many fields because they are what one pass over a line finds.
     private static readonly string[] s_stop = ["stop"];
     private static readonly string[] s_length = ["length"];
 
@@ -41,6 +42,7 @@ internal ref struct OutputLine
                     Cost = record._own.Cost,
                     HasUnstatedCost = key is not null && record.HasUnstatedCost(succeeded),
                     IsSimulated = record._own.IsSimulated,
+                    Refresh = record._own.Refresh,
                 };
             }
         }

@@ -75,7 +75,7 @@ internal static class OutputPath
         return path.StartsWith(output, StringComparison.Ordinal)
             && (path.Length == output.Length
                 || path.AsSpan(output.Length).TrimEnd("0123456789") is
-                    Unfinished or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits");
+                    Unfinished or ".partial.tmp" or ".lock" or ".bak" or ".torn" or ".damaged" or ".spent" or ".limits" or ".refresh");
     }
 
     /// <summary>Determines whether two paths are one file.</summary>

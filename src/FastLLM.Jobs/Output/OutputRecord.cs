@@ -21,9 +21,11 @@ namespace FastLLM.Jobs.Output;
 /// <param name="limitedBy">Gets the bottleneck of the run; <see langword="null"/> to leave it out.</param>
 /// <param name="withCosts">Whether rows without a cost state 0.</param>
 /// <param name="isSimulated">Whether the answers are made up.</param>
+/// <param name="refresh">The number of the refresh that is under way; 0 for none.</param>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds only memory.")]
 internal sealed class OutputRecord(
-    bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false, bool isSimulated = false)
+    bool withOwnMember, TimeProvider? time = null, Func<Bottleneck>? limitedBy = null, bool withCosts = false, bool isSimulated = false,
+    long refresh = 0)
 {
     // Long because each member of a line is written by hand, without a copy of the body.
     private const int RetainedBytes = 1 << 20;
@@ -90,6 +92,7 @@ internal sealed class OutputRecord(
             WriteText(default(RequestKey).ToString());
             _line.Write(",\"attempts\":0"u8);
             WriteMoment();
+            WriteRefresh();
             WriteFailure(InvalidRow, message);
             WriteMetadata(metadata);
             _line.Write("}"u8);
@@ -204,6 +207,7 @@ internal sealed class OutputRecord(
             _line.Write(",\"simulated\":true"u8);
         }
 
+        WriteRefresh();
         if (outcome.IsCorrected)
         {
             _line.Write(",\"corrected\":true"u8);
@@ -255,6 +259,15 @@ internal sealed class OutputRecord(
             _line.Write(",\"limited_by\":\""u8);
             _line.Write(s_bottlenecks[(int)bottleneck]);
             _line.Write("\""u8);
+        }
+    }
+
+    private void WriteRefresh()
+    {
+        if (refresh > 0)
+        {
+            _line.Write(",\"refresh\":"u8);
+            WriteNumber(refresh);
         }
     }
 

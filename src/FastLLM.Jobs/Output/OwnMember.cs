@@ -19,6 +19,9 @@ internal struct OwnMember
     /// <summary>Gets a value indicating whether the command's simulator made the answer up.</summary>
     public bool IsSimulated { get; private set; }
 
+    /// <summary>Gets the number of the refresh that wrote the record; 0 if none did.</summary>
+    public long Refresh { get; private set; }
+
     /// <summary>Gets a value indicating whether the row was never sent: its answer came from the cache, or from an equal row.</summary>
     public bool IsUnsent { get; private set; }
 
@@ -87,6 +90,12 @@ internal struct OwnMember
         {
             reader.Read();
             IsSimulated = reader.TokenType == JsonTokenType.True;
+        }
+        else if (reader.TextIs("refresh"u8))
+        {
+            reader.Read();
+            bool isNumber = reader.TokenType == JsonTokenType.Number;
+            Refresh = isNumber && reader.TryGetInt64(out long refresh) && refresh is >= 0 and < long.MaxValue ? refresh : 0;
         }
     }
 

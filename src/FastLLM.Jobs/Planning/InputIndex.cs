@@ -52,6 +52,7 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
             }
         }
 
+        columns?.See(input.Header);
         ThrowIfTemplateIsWrong();
         if (duplicates.Count > 0 && !IsPipe)
         {
@@ -79,6 +80,11 @@ internal sealed class InputIndex(JobInput input, ColumnNames? columns)
             string? error = isRepeated && row.Request is not null ? DuplicateId(row.Id) : row.Source.Error;
             LlmRequest? request = isRepeated ? null : row.Request;
             yield return new PlannedRow(place, id, row.Source.Metadata, request, error, Rows.RecordOf(place), row.IsWithinLimit);
+        }
+
+        if (IsPipe)
+        {
+            columns?.See(input.Header);
         }
     }
 

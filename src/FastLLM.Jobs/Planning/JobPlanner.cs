@@ -26,14 +26,16 @@ internal sealed class JobPlanner(JobSetup setup)
     {
         setup.RefuseUnbounded(); // as the run does
         setup.SayForm();
-        ResumeState resume = setup.NewResumeState();
         string? log = setup.Options is { Fresh: false, Output: not Job.Pipe } && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;
+        RefreshJournal? refreshes = setup.Options is { Fresh: false, Output: not Job.Pipe } ? setup.ReadRefreshes(setup.Shape.Log) : null;
+        ResumeState resume = setup.NewResumeState(refreshes?.Continued?.Number);
         decimal spent = 0;
         if (log is not null)
         {
             OutputPath.Check(log); // a pipe would be waited for
             OutputScan.RefuseOther(log);
             resume.Read(log);
+            setup.RefuseOtherSample(resume);
             using var journal = new CostJournal(log);
             journal.Read();
             await resume.Unstated.CountAsync(setup, resume, log, cancellationToken).ConfigureAwait(false);

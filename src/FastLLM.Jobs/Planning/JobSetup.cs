@@ -99,12 +99,34 @@ internal sealed class JobSetup
     /// again.</summary>
     public JobSetup Next(RequestManager manager, JobOptions options) => new(this, manager, options);
 
+    /// <summary>Gets or sets the number of the refresh under way, which new records bear; 0 for none.</summary>
+    public long Refresh { get; set; }
+
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
-    public ResumeState NewResumeState() =>
-        new(Index, Options.RetryFailed, new RefreshRule(Manager.Options.RefreshFinishReasons), keepsSimulated: Options.IsSimulated)
+    /// <param name="refreshedSince">The number of the refresh that the run continues; <see langword="null"/> for none.</param>
+    public ResumeState NewResumeState(long? refreshedSince = null) =>
+        new(Index, Options.RetryFailed, NewRefreshRule(), keepsSimulated: Options.IsSimulated)
         {
+            RefreshedSince = refreshedSince ?? long.MaxValue,
+            SettledRows = Options.SettledRows,
             Unstated = new UnstatedCosts(hasBudget: Manager.Options.Budget is not null),
         };
+
+    /// <summary>Reads which refreshes of an output are not done.</summary>
+    /// <exception cref="IOException">They cannot be read.</exception>
+    public RefreshJournal ReadRefreshes(string log)
+    {
+        var refreshes = new RefreshJournal(log, NewRefreshRule());
+        refreshes.Read();
+        if (refreshes.Continued is { } start)
+        {
+            Manager.Answers?.ContinueRefresh(start.At);
+            string began = string.Create(CultureInfo.InvariantCulture, $"{start.At.UtcDateTime:yyyy-MM-dd HH:mm} UTC");
+            Say($"The refresh of {began} is not done and is continued. To begin a new one: delete {Shape.Log}{RefreshJournal.Suffix}.");
+        }
+
+        return refreshes;
+    }
 
     /// <summary>Creates what processes the rows.</summary>
     public IRowProcessor NewProcessor(ResumeState resume, RowSink sink, CostAccount costs) =>
@@ -119,7 +141,7 @@ internal sealed class JobSetup
 
     /// <summary>Creates the writer of records.</summary>
     public OutputRecord NewRecord(Func<Bottleneck>? limitedBy) =>
-        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, Manager.Options.Prices is not null, Options.IsSimulated);
+        new(Options.IncludeMetadata, Manager.Options.TimeProvider, limitedBy, Manager.Options.Prices is not null, Options.IsSimulated, Refresh);
 
     /// <summary>Refuses an input with rows whose cost has no bound, if there is a budget.</summary>
     /// <exception cref="InvalidDataException">There are such rows.</exception>
@@ -133,6 +155,17 @@ internal sealed class JobSetup
             string[] more = left > 0 ? [string.Create(culture, $"… and {left:N0} more")] : [];
             throw new InvalidDataException(string.Join(
                 Environment.NewLine, [$"{rows} cannot be sent under a budget; nothing was sent.", .. _unbounded, .. more]));
+        }
+    }
+
+    /// <summary>Refuses an output with rows that are not in the random sample.</summary>
+    /// <exception cref="IOException">There are such rows.</exception>
+    public void RefuseOtherSample(ResumeState resume)
+    {
+        if (Options.RandomRows is not null && resume.Foreign > 0)
+        {
+            throw new IOException(
+                $"{Shape.Log} has rows that are not in the sample; nothing was sent. Name another output (-o), or process all rows.");
         }
     }
 
@@ -159,6 +192,8 @@ internal sealed class JobSetup
 
     /// <summary>Reports a message about paid answers, of one line.</summary>
     public void Warn(FormattableString warning) => Options.Warn(FormattableString.Invariant(warning));
+
+    private RefreshRule NewRefreshRule() => new(Manager.Options.RefreshFinishReasons);
 
     private void FindBound(JobRow row)
     {

@@ -1,3 +1,4 @@
+using System.Collections;
 using FastLLM.Caching;
 using FastLLM.Jobs.Output;
 
@@ -17,6 +18,7 @@ internal sealed class ResumeState
     private readonly RowIndex? _waiting;
     private readonly ResumeNotices _notices = new();
     private OutputStamp? _stamp;
+    private readonly BitArray _refreshed = new(0);
     private long _records;
 
     /// <summary>Creates the state of a job without an earlier output.</summary>
@@ -33,6 +35,15 @@ internal sealed class ResumeState
         _waiting = index.IsPipe ? new RowIndex() : null;
         index.Rows.ClearRecords();
     }
+
+    /// <summary>Gets the number of the refresh that the run continues: its results, and later records, are kept.</summary>
+    public long RefreshedSince { get; init; } = long.MaxValue;
+
+    /// <summary>Gets the ids of rows whose records are kept whatever they are; <see langword="null"/> for none.</summary>
+    public IReadOnlySet<string>? SettledRows { get; init; }
+
+    /// <summary>Gets the highest number of a refresh among the records.</summary>
+    public long LatestRefresh { get; private set; }
 
     /// <summary>Gets the number of rows whose record is kept.</summary>
     public long Kept { get; private set; }
@@ -83,6 +94,7 @@ internal sealed class ResumeState
             }
 
             Cost += entry.Cost ?? 0;
+            LatestRefresh = Math.Max(LatestRefresh, entry.Refresh);
             ulong id = RowIndex.Fingerprint(entry.CustomId);
             if (_waiting is null)
             {
@@ -131,7 +143,8 @@ internal sealed class ResumeState
     private bool HasRequestOf(in OutputEntry entry, int place) =>
         place >= 0 && KeyOf(entry) is var key && (key == AnyKey || key == _index.Rows.KeyOf(place));
 
-    private bool IsKept(in OutputEntry entry) => entry.Succeeded ? !_refresh.Applies(entry.FinishReasons) : !_retryFailed;
+    private bool IsKept(in OutputEntry entry) => SettledRows?.Contains(entry.CustomId) == true
+        || (entry.Succeeded ? entry.Refresh >= RefreshedSince || !_refresh.Applies(entry.FinishReasons) : !_retryFailed);
 
     // An equal row finds the answer by its key, also if the row of the record is no longer in the input.
     private void NoteAnswer(in OutputEntry entry, int place)
@@ -159,12 +172,13 @@ internal sealed class ResumeState
 
         bool isKept = IsKept(entry);
         _notices.Trusted += entry.Key is null ? 1 : 0;
-        _notices.Refreshed += entry.Succeeded && !isKept ? 1 : 0;
         if (place >= _index.Count)
         {
             _index.Rows.SetRecord(place, entry.Offset); // a row beyond the limit: its record stays in the output
             return;
         }
+
+        CountRefreshed(place, entry.Succeeded && !isKept);
 
         Forget(place);
         if (isKept)
@@ -175,6 +189,23 @@ internal sealed class ResumeState
         {
             _index.Rows.SetOldFailure(place);
         }
+    }
+
+    // The last record of a row counts. One bit for each row, if any is requested again.
+    private void CountRefreshed(int place, bool isRefreshed)
+    {
+        if (place >= _refreshed.Length)
+        {
+            if (!isRefreshed)
+            {
+                return;
+            }
+
+            _refreshed.Length = _index.Rows.Count;
+        }
+
+        _notices.Refreshed += (isRefreshed ? 1 : 0) - (_refreshed[place] ? 1 : 0);
+        _refreshed[place] = isRefreshed;
     }
 
     // A row that is sent again keeps its record in the file until the new one is written: a kill loses no answer.

@@ -42,7 +42,8 @@ internal sealed class JobRun(JobSetup setup)
         string? table = setup.Shape.IsLog ? null : OutputPath.Check(setup.Shape.Path);
         using var journal = new CostJournal(output.Path);
         Prepare(output, table, journal);
-        ResumeState resume = Resume(output, planned);
+        RefreshJournal refreshes = setup.ReadRefreshes(output.Path);
+        ResumeState resume = Resume(output, planned, refreshes);
         UnstatedCosts unstated = resume.Unstated;
         await unstated.CountAsync(setup, resume, output.Path, cancellationToken).ConfigureAwait(false);
         if (planned is null && unstated.Notice(setup.Shape.Log) is { } notice)
@@ -64,6 +65,12 @@ internal sealed class JobRun(JobSetup setup)
 
         var costs = new CostAccount(journal, resume.Cost, setup.Manager.Costs, unstated.Cost);
         setup.Manager.Costs.Expect(journal.Factor);
+        if (_options.NewProcessor is null && (setup.IsPipe || resume.Kept < setup.Index.Count))
+        {
+            refreshes.Begin(resume.LatestRefresh, setup.Manager.Options.TimeProvider.GetUtcNow());
+        }
+
+        setup.Refresh = refreshes.Number;
         output.Reserve.Hold();
         using var sink = new FileSink(output, setup.Index.Rows, setup.Index.Answers);
         IRowProcessor toFile = setup.NewProcessor(resume, sink, costs);
@@ -100,6 +107,7 @@ internal sealed class JobRun(JobSetup setup)
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         decimal dropped = isSorted ? unstated.Replaced : 0;
         costs.End(result.Cost + dropped, finish.StatedCost(isSorted), result.IsDone, setup.Say);
+        EndRefresh(refreshes, result);
         return result.CheckOutput();
 
         async Task<(JobResult ReadBack, JobResult Result, bool IsSorted)> FinishAsync(JobResult last)
@@ -117,6 +125,21 @@ internal sealed class JobRun(JobSetup setup)
         }
     }
 
+    private void EndRefresh(RefreshJournal refreshes, JobResult result)
+    {
+        try
+        {
+            if (result.IsDone)
+            {
+                refreshes.End(isWhole: _options is { Limit: null, RandomRows: null });
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            setup.Warn($"{refreshes.Path} cannot be deleted ({e.Message}): delete it, or the next refresh keeps what this one has done.");
+        }
+    }
+
     // A run that resumes within the minute or the day knows what the last one has sent. A manager that runs on knows that itself.
     private LimitJournal? OpenLimits(OutputFile output)
     {
@@ -125,7 +148,7 @@ internal sealed class JobRun(JobSetup setup)
             return null;
         }
 
-        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider);
+        var journal = new LimitJournal(output.Path, setup.Manager.Options.TimeProvider, setup.Warn);
         (IReadOnlyList<SentMinute> sent, double age) = setup.Manager.Stats.Sent == 0 ? journal.Read() : ([], 0);
         setup.Manager.Limiters.Continue(sent, age, journal.Announce);
         return journal;
@@ -142,6 +165,7 @@ internal sealed class JobRun(JobSetup setup)
             }
 
             journal.Delete();
+            File.Delete(output.Path + RefreshJournal.Suffix);
         }
         else if (table is not null && File.Exists(table) && !File.Exists(output.Path))
         {
@@ -150,7 +174,7 @@ internal sealed class JobRun(JobSetup setup)
         }
     }
 
-    private ResumeState Resume(OutputFile output, JobPlan? planned)
+    private ResumeState Resume(OutputFile output, JobPlan? planned, RefreshJournal refreshes)
     {
         string log = setup.Shape.Log;
         OutputScan.RefuseOther(output.Path);
@@ -159,14 +183,9 @@ internal sealed class JobRun(JobSetup setup)
             setup.Say($"The last line of {log} was torn; its {cut:N0} bytes are kept in {log}.torn, and its row is sent again.");
         }
 
-        ResumeState resume = setup.NewResumeState();
+        ResumeState resume = setup.NewResumeState(refreshes.Continued?.Number);
         resume.Read(output.Path);
-        if (_options.RandomRows is not null && resume.Foreign > 0)
-        {
-            throw new IOException(
-                $"{log} has rows that are not in the sample; nothing was sent. Name another output (-o), or process all rows.");
-        }
-
+        setup.RefuseOtherSample(resume);
         if (planned is not null && (planned.Kept, planned.Recorded) != (resume.Kept, resume.Cost))
         {
             throw new IOException($"{log} has changed since the job was planned; nothing was sent. Plan it again.");

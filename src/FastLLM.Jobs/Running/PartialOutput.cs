@@ -50,7 +50,7 @@ internal sealed class PartialOutput(JobSetup setup)
     // Every record counts, also one that another run would replace.
     private JobResult Read()
     {
-        ResumeState resume = setup.NewResumeState();
+        ResumeState resume = setup.NewResumeState(refreshedSince: 0);
         resume.Read(setup.Shape.Log);
         return new JobResult
         {

@@ -41,6 +41,11 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             };
             run = setup.Manager.Open(PendingAsync(writer, stopSending.Token), settings, cancellationToken);
             (stopped, isAborted) = await WriteAllAsync(run, writer, stopSending, drain, cancellationToken).ConfigureAwait(false);
+            if (stopped?.Kind == FailureKind.BudgetExhausted && !setup.IsPipe && setup.Options.Output != Job.Pipe)
+            {
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, cancellationToken);
+                stopped = await WriteFoundAsync(writer, either.Token).ConfigureAwait(false) ?? stopped;
+            }
         }
 
         OutcomeCounts counts = writer.Counts;
@@ -144,12 +149,59 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
 
         if (fault is not null)
         {
-            string message = fault == sink.Fault ? fault.Message
-                : $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {FileFault.Describe(fault)}";
-            stopped = StoppedBy(FailureKind.Output, message, fault);
+            stopped = fault == sink.Fault ? StoppedBy(FailureKind.Output, fault.Message, fault) : StoppedByFile(fault);
         }
 
         return (stopped, isAborted);
+    }
+
+    // A budget that is used up withholds only what must be sent: rows that the output or the cache answers cost nothing. A pipe is not read
+    // on, since it may have no end.
+    private async Task<LlmRunException?> WriteFoundAsync(JobWriter writer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (PlannedRow row in setup.Index.ReadPendingAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
+            {
+                if (row.Request is null)
+                {
+                    writer.WriteInvalid(row);
+                }
+                else if (await FindAsync(row, cancellationToken).ConfigureAwait(false) is { } outcome)
+                {
+                    writer.Write(row, outcome);
+                }
+            }
+
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return StoppedByFile(e);
+        }
+        catch (InvalidDataException e)
+        {
+            return StoppedBy(FailureKind.InvalidRequest, e.Message, e);
+        }
+    }
+
+    // As the engine does: the cache first, then the records of equal rows.
+    private async ValueTask<ResponseWrapper<LlmResponse>?> FindAsync(PlannedRow row, CancellationToken cancellationToken)
+    {
+        LlmRequest request = row.Request!;
+        if (setup.Manager.Answers is { } answers && await answers.GetAsync(request, setup.Options.Answers?.Check, cancellationToken)
+            .ConfigureAwait(false) is ({ IsFound: true, Response: { } cached }, null))
+        {
+            return new ResponseWrapper<LlmResponse>(cached, request.Key, row.Place, usage: null) { IsCacheHit = true };
+        }
+
+        return sink.Answers?.Find(request.Key) is { } body && LlmResponse.FromBody(body) is var shared
+            && setup.Options.Answers?.Check.Passes(shared) != false
+            ? new ResponseWrapper<LlmResponse>(shared, request.Key, row.Place, usage: null) { IsShared = true } : null;
     }
 
     // The rows to send, in input order. Invalid rows are written on the way.
@@ -175,6 +227,9 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             }
         }
     }
+
+    private LlmRunException StoppedByFile(Exception fault) => StoppedBy(
+        FailureKind.Output, $"Reading {setup.Input.Name} or writing {setup.Shape.Log} failed: {FileFault.Describe(fault)}", fault);
 
     /// <summary>Creates the exception of a run that stops because of a fault of its input or output.</summary>
     public static LlmRunException StoppedBy(FailureKind kind, string message, Exception? fault = null)

@@ -58,6 +58,16 @@ internal sealed class ColumnNames(OutputKind kind = OutputKind.Csv)
         See(row.Json.Span);
     }
 
+    /// <summary>Adds the columns that a table names, also if it has no rows.</summary>
+    /// <inheritdoc cref="See(in RowColumns)"/>
+    public void See(IReadOnlyList<string> header)
+    {
+        foreach (string name in header)
+        {
+            Add(name);
+        }
+    }
+
     /// <summary>Adds the columns of a JSON object, or of nothing.</summary>
     /// <inheritdoc cref="See(in RowColumns)"/>
     public void See(ReadOnlySpan<byte> columns)

@@ -11,6 +11,14 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
     /// <summary>Gets a value indicating whether every stored answer is good.</summary>
     public bool IsEmpty => reasons.Count == 0;
 
+    /// <summary>Gets a value indicating whether every answer is requested again.</summary>
+    public bool IsForAll => _all;
+
+    /// <summary>Gets the name of the rule, which does not depend on the order of its reasons; empty for one without any.</summary>
+    public string Name { get; } = reasons.Contains(RequestManagerOptions.AnyFinishReason)
+        ? RequestManagerOptions.AnyFinishReason
+        : string.Join(',', reasons.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+
     /// <summary>
     /// Returns whether an answer is requested again: every answer, or one of whose choices ended for a reason of the rule.
     /// </summary>

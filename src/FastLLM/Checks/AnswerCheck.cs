@@ -40,6 +40,9 @@ public sealed class AnswerCheck
     /// <summary>Gets the object by which equal checks are found.</summary>
     internal object Identity { get; }
 
+    /// <summary>Returns whether the first choice of a response passes.</summary>
+    internal bool Passes(LlmResponse response) => Check(response).Error is null;
+
     /// <summary>Checks the first choice of a response.</summary>
     /// <returns>The error, and whether a correction may help.</returns>
     internal CheckResult Check(LlmResponse response)

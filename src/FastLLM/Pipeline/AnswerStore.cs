@@ -17,7 +17,7 @@ internal sealed class AnswerStore<TResponse>(
     private static readonly TimeSpan MaxUnrecordedTime = TimeSpan.FromMilliseconds(5);
 
     private readonly string _scope = provider.CacheScope;
-    private readonly DateTimeOffset _opened = time.GetUtcNow();
+    private DateTimeOffset _refreshedSince = time.GetUtcNow();
     private long _unrecordedBytes;
     private int _unrecorded;
     private long _unrecordedSince;
@@ -25,9 +25,12 @@ internal sealed class AnswerStore<TResponse>(
     /// <summary>Gets the rule by which answers are requested again.</summary>
     public RefreshRule Refresh { get; } = refresh;
 
+    /// <summary>Continues a refresh that began before the store was opened: what was recorded since is not refreshed again.</summary>
+    public void ContinueRefresh(DateTimeOffset since) => _refreshedSince = since < _refreshedSince ? since : _refreshedSince;
+
     /// <summary>Looks up an answer.</summary>
-    /// <returns>The answer; none on a miss, and none if it is to be refreshed. Answers that were recorded since the store was opened are
-    /// never refreshed.</returns>
+    /// <returns>The answer; none on a miss, and none if it is to be refreshed. Answers that were recorded since the refresh began
+    /// are never refreshed.</returns>
     public ValueTask<CachedAnswer<TResponse>> GetAsync(RequestKey key, CancellationToken cancellationToken = default)
     {
         ValueTask<CacheEntry?> lookup = cache.GetAsync(key, _scope, cancellationToken);
@@ -131,7 +134,7 @@ internal sealed class AnswerStore<TResponse>(
             answer.StatusCode = entry.StatusCode;
         }
 
-        return Refresh.Applies(response, entry.CreatedAt, _opened, time.GetUtcNow())
+        return Refresh.Applies(response, entry.CreatedAt, _refreshedSince, time.GetUtcNow())
             ? default : new CachedAnswer<TResponse>(true, response);
     }
 

@@ -118,5 +118,29 @@ public sealed record TokenStats
     /// probe.</summary>
     internal bool IsWaiting => LimitedBy == Bottleneck.BackOff && InFlight <= 1;
 
+    /// <summary>Returns the sums of two parts of a run, of which this is the second; what is of the moment is that of the second.</summary>
+    internal TokenStats After(TokenStats first) => this with
+    {
+        RequestsTotal = first.RequestsCompleted + RequestsTotal,
+        RequestsCompleted = first.RequestsCompleted + RequestsCompleted,
+        Failed = first.Failed + Failed,
+        CacheHits = first.CacheHits + CacheHits,
+        Shared = first.Shared + Shared,
+        Sent = first.Sent + Sent,
+        Retried = first.Retried + Retried,
+        Corrected = first.Corrected + Corrected,
+        Throttled = first.Throttled + Throttled,
+        MaybeBilled = first.MaybeBilled + MaybeBilled,
+        PromptTokens = first.PromptTokens + PromptTokens,
+        CompletionTokens = first.CompletionTokens + CompletionTokens,
+        TotalTokens = first.TotalTokens + TotalTokens,
+        CachedTokens = first.CachedTokens + CachedTokens,
+        ReasoningTokens = first.ReasoningTokens + ReasoningTokens,
+        Cost = first.Cost + Cost,
+        Unpriced = first.Unpriced + Unpriced,
+        StartTime = first.StartTime,
+        ElapsedTime = first.ElapsedTime + ElapsedTime,
+    };
+
     private double PerSecond(double count) => ElapsedTime <= TimeSpan.Zero ? 0 : count / ElapsedTime.TotalSeconds;
 }

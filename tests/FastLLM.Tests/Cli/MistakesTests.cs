@@ -27,6 +27,7 @@ public sealed class MistakesTests : IDisposable
         Write("cells.csv", "q,a\n1,2,3\n4,5,6\n");
         Write("empty.csv", "");
         Write("prompt.txt", "Good or bad? {{Review Text}}");
+        Write("labels.csv.tmp", "Good or bad? {{Review Text}}");
         Write("messages.json", "{\"role\":\"user\"}");
         Write("wrong.json", "{\"type\":\"object\",\"propertys\":{}}");
         Write("broken.xlsx", "PK\u0003\u0004 and nothing else");

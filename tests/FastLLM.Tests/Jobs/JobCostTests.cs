@@ -81,6 +81,35 @@ public sealed class JobCostTests : EngineTest, IDisposable
         Assert.Equal(2_400 * Price, result.JobCost);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RunAsync_BudgetIsUsedUp_CompletesRowsThatNeedNoSend(bool cached)
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(50, 10)));
+        await using var cache = new InMemoryCache();
+        void Use(RequestManagerOptions o) => (o.Cache, o.Concurrency) = (cached ? cache : null, 1);
+        WriteInput(3);
+        await RunAsync(server.ApiBase, 1, sending: Use);
+        if (cached)
+        {
+            File.Delete(Output);
+        }
+
+        // Of the rows that the budget does not cover, each second equals one that is answered.
+        File.WriteAllLines(Input, [.. Enumerable.Range(0, 3).Select(i => Row($"row-{i}", i)), .. Enumerable.Range(0, 20).Select(i => Row($"new-{i}", i % 2 == 0 ? 100 + i : i % 3))]);
+        JobResult result = await RunAsync(server.ApiBase, 200 * Price, sending: Use);
+
+        Assert.Equal(FailureKind.BudgetExhausted, result.Stopped?.Kind);
+        Assert.Equal((10L - (server.Requests.Count - 3), cached ? 0L : 3L), (result.Pending, result.Kept));
+        Assert.Equal(10 + (cached ? 3 : 0) + server.Requests.Count - 3, result.Answered);
+        Assert.InRange(result.JobCost, 0, 200 * Price);
+        Assert.All(Lines(), line => Assert.Contains("\"content\":\"fine\"", line, StringComparison.Ordinal));
+
+        JobResult whole = await RunAsync(server.ApiBase, 1, sending: Use);
+        Assert.Equal((0L, 13), (whole.Pending, server.Requests.Count));
+    }
+
     [Fact]
     public async Task RunAsync_CostWithoutRecord_CountsInTheNextRun()
     {

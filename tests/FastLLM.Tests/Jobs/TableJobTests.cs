@@ -59,6 +59,36 @@ public sealed class TableJobTests : EngineTest, IDisposable
     }
 
     [Theory]
+    [InlineData("id,text\n", "out.csv")]
+    [InlineData("id,text\nonly one cell\n", "out.tsv")]
+    public async Task RunAsync_TableWithoutValidRows_KeepsItsColumns(string table, string output)
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        Write("in.csv", table);
+
+        await RunAsync(simulator.ApiBase, "in.csv", output, o => o.SkipInvalid = true);
+
+        Assert.Equal(["id", "text", "answer"], Read(output).Split('\n')[0].Split(',', '\t')[..3]);
+    }
+
+    [Fact]
+    public async Task PlanAsync_OutputOfAnotherSample_IsRefusedAsByTheRun()
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        Write("in.csv", Table);
+        await RunAsync(simulator.ApiBase, "in.csv", "out.csv");
+        await using var manager = new RequestManager(new OpenAIProvider("", simulator.ApiBase), Quick());
+        JobOptions options = Options("in.csv", PathOf("out.csv"));
+        options.RandomRows = 2;
+
+        IOException planned = await Assert.ThrowsAsync<IOException>(() => Job.PlanAsync(manager, options, Ended));
+        IOException run = await Assert.ThrowsAsync<IOException>(() => Job.RunAsync(manager, options, CancellationToken.None, Ended));
+
+        Assert.Contains("rows that are not in the sample", planned.Message, StringComparison.Ordinal);
+        Assert.Equal(planned.Message, run.Message);
+    }
+
+    [Theory]
     [InlineData("out.tsv", OutputFormat.Auto, "id\ttext\tanswer")]
     [InlineData("out.csv.gz", OutputFormat.Auto, "id,text,answer")]
     [InlineData("out.jsonl", OutputFormat.Rows, """{"id":"a","text":"one","answer":""")]

@@ -35,7 +35,7 @@ public sealed class ResumeStateTests : IDisposable
         { [Success(null)], false, 0, "by id alone" },
         { [Success(s_key, "length")], false, -1, "--refresh" },
         { [Success(s_key), Success(s_key, "length")], false, -1, "--refresh" },
-        { [Success(s_key, "length"), Success(s_key)], false, 1, "--refresh" },
+        { [Success(s_key, "length"), Success(s_key)], false, 1, "" },
         { ["nonsense", Success(s_key)], false, 1, "" },
         { [Success(s_other)], false, -1, "1 records of LOG (1 answers) belong to earlier requests" },
         { [Success(s_other), Failure(s_other), Success(s_key)], false, 2, "2 records of LOG (1 answers) belong to earlier requests" },
