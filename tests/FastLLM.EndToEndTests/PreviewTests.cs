@@ -26,6 +26,24 @@ public sealed class PreviewTests : IDisposable
     }
 
     [Theory]
+    [InlineData("--refresh all", "")]
+    [InlineData("--refresh all", "--fresh")]
+    [InlineData("--refresh stop", "--no-fastllm-member")]
+    public async Task Preview_OfRowsThatAreSentAgain_SendsEachOnce(string refresh, string more)
+    {
+        WriteRows(30);
+        string[] arguments = [.. Arguments(), "--no-cache", .. more.Split(' ', StringSplitOptions.RemoveEmptyEntries)];
+        arguments[3] = "out.jsonl";
+        Assert.Equal(0, (await _tool.RunAsync([.. arguments, "--preview", "0"])).Exit);
+        ToolResult result = await _tool.RunAsync([.. arguments, .. refresh.Split(' '), "--preview", "2"]);
+
+        Assert.Equal(0, result.Exit);
+        Assert.Contains("28 rows are left.", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("30 · 30 ok · 0 failed · 0 cached · 0 shared", result.Messages, StringComparison.Ordinal);
+        Assert.Contains("sends:       30 ", result.Messages, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("n", 3, "Not confirmed. 27 rows were not sent")]
     [InlineData("", 0, "30 · 30 ok")]
     public async Task Preview_OnTerminal_AsksBeforeTheOthers(string answer, int exit, string message)

@@ -12,7 +12,8 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LawSearch
 {
-    // Many fields because the phases share the parts that the limiter is composed of. Long because they share what is done with them, too.
+    // Many fields because the phases share the parts that the limiter is composed of.
+    // Long because they share what is done with them, too.
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
     private const int FewestIfLate = 8;

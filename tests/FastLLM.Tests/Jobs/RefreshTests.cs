@@ -77,6 +77,24 @@ public sealed class RefreshTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_KilledBeforeARecord_TakesTheAnswerFromTheCache()
+    {
+        await using var cache = new InMemoryCache();
+        await RunAsync(cache: cache);
+        _time.Advance(TimeSpan.FromHours(1));
+        await RunAsync(s_all, o => o.MaxSends = 2, cache);
+        string[] lines = await File.ReadAllLinesAsync(Output, Ended);
+        await File.WriteAllLinesAsync(Output, lines[..^1], Ended); // the answer was recorded in the cache, but not yet in the output
+        _time.Advance(TimeSpan.FromHours(1));
+
+        JobPlan plan = await PlanAsync(s_all, cache);
+        JobResult rest = await RunAsync(s_all, cache: cache);
+
+        Assert.Equal((1L, 1L, 4L), (plan.Kept, plan.Cached, plan.ToSend));
+        Assert.Equal((2 * Rows, 1L), (_server.Requests.Count, rest.Stats.CacheHits));
+    }
+
+    [Fact]
     public async Task RunAsync_ClockGoesBack_TheRefreshIsContinued()
     {
         await RunAsync();
