@@ -143,7 +143,7 @@ internal sealed class ClusterProcessor(
         Rows = setup.Index.Count,
         Kept = resume.Kept,
         Answered = _counter.Counts.Answered,
-        Failed = resume.KeptFailures + resume.OldFailures + _counter.Counts.Failed,
+        Failed = resume.EarlierFailures + _counter.Counts.Failed,
         Pending = Math.Max(0, Pending),
         Equal = setup.Equal,
         Failures = _counter.Counts.Failures,

@@ -55,6 +55,9 @@ internal sealed class ResumeState
     /// failures.</summary>
     public long OldFailures => _retryFailed ? _index.Rows.CountOldFailures(_index.Count) : 0;
 
+    /// <summary>Gets the number of failures of earlier runs that the output holds.</summary>
+    public long EarlierFailures => KeptFailures + OldFailures;
+
     /// <summary>Gets the number of records that belong to no row of the input.</summary>
     public long Foreign => _notices.Foreign.Records;
 

@@ -55,7 +55,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             Rows = setup.Index.Count,
             Kept = resume.Kept,
             Answered = counts.Answered,
-            Failed = resume.KeptFailures + resume.OldFailures + counts.Failed,
+            Failed = resume.EarlierFailures + counts.Failed,
             Pending = Math.Max(0, setup.Index.Count - resume.Kept - counts.Answered - counts.Failed),
             Equal = setup.Equal,
             Failures = counts.Failures,

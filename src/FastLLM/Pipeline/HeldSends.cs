@@ -21,8 +21,8 @@ internal sealed class HeldSends(Func<double> random)
     /// <summary>Returns whether a request waits of which no send has failed, and whose row comes after another one.</summary>
     /// <param name="order">The number of the other row.</param>
     /// <param name="model">Its model; <see langword="null"/> for any.</param>
-    public bool HasUnsentAfter(long order, string? model) => _held.Exists(held =>
-        !held.IsSuspected && held.Order > order && (model is null || (held.Model ?? "") == model));
+    public bool HasUnsentAfter(long order, string? model) =>
+        _held.Exists(held => !held.IsSuspected && held.Order > order && IsOf(held, model));
 
     /// <summary>Gets how many probes have not returned.</summary>
     public int ProbesOut { get; private set; }
@@ -46,7 +46,7 @@ internal sealed class HeldSends(Func<double> random)
     {
         List<HeldSend> probes =
         [
-            .. _held.Where(held => model is null || (held.Model ?? "") == model)
+            .. _held.Where(held => IsOf(held, model))
                 .GroupBy(static held => held.Model ?? "").SelectMany(static ofModel => Ordered(ofModel).Index())
                 .OrderBy(static at => at.Item.IsSuspected).ThenBy(static at => at.Index)
                 .ThenBy(static at => at.Item.Lot).ThenByDescending(static at => at.Item.Order)
@@ -85,6 +85,8 @@ internal sealed class HeldSends(Func<double> random)
 
         _held.Clear();
     }
+
+    private static bool IsOf(HeldSend held, string? model) => model is null || (held.Model ?? "") == model;
 
     private static IEnumerable<HeldSend> Ordered(IEnumerable<HeldSend> held)
     {

@@ -35,11 +35,7 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
     // The share that would be refused if what has passed were the limit.
     private double Bad => Math.Max(Search.Floor.Bad, 1 - Search.Floor.Past(Passed / Search.Pacer.Rate));
 
-    public override void Begin(double now)
-    {
-        base.Begin(now);
-        RaiseByStep(now);
-    }
+    public override void Begin(double now) => RaiseByStep(now);
 
     public override void Advance(double now)
     {
@@ -81,7 +77,7 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
 
     private void Refuse(double now)
     {
-        double accepted = (Search.Accepted - Began.Accepted) / SecondsSinceBegan(now);
+        double accepted = new Emptied(now, Search.Accepted).RateSince(Began);
         if (TrySuspectInFlight(Search.Floor.Before(accepted), now))
         {
             return;

@@ -32,7 +32,6 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private double _stepAt;
     private int _above;
     private int _refusedAbove;
-    private Emptied _began;
 
     // Far more is accepted than was taken for the limit.
     private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
@@ -41,7 +40,6 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     public override void Begin(double now)
     {
-        _began = new Emptied(now, Search.Accepted);
         _step = FirstStep;
         Raise(now);
     }
@@ -102,10 +100,11 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
         // What was taken for the limit was not. So it may be the rate that is limited, and what is in flight only went with it.
         // What was accepted before tells it better: on the way up, what was saved up was accepted on top.
+        Emptied began = Search.PhaseFrom;
         bool isHeldLongEnough = Search.SeesAll
-            && _began.At - _heldFrom.At > ShortestHeld && _began.Accepted - _heldFrom.Accepted >= FewestHeld;
-        double accepted = (Search.Accepted - _began.Accepted) / Math.Max(now - _began.At, 1e-3);
-        double rate = Search.Floor.Before(isHeldLongEnough ? Math.Min(accepted, _began.RateSince(_heldFrom)) : accepted);
+            && began.At - _heldFrom.At > ShortestHeld && began.Accepted - _heldFrom.Accepted >= FewestHeld;
+        double accepted = new Emptied(now, Search.Accepted).RateSince(began);
+        double rate = Search.Floor.Before(isHeldLongEnough ? Math.Min(accepted, began.RateSince(_heldFrom)) : accepted);
         Search.Set(new Limits(Search.Cap.Ceiling, false, Math.Min(Search.Pacer.Rate, rate)), now);
         Search.Schedule.IsRough = !isHeldLongEnough;
         Search.Learned(now, Calm);

@@ -39,7 +39,6 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
 
     public override void Begin(double now)
     {
-        base.Begin(now);
         _step = _rough ? RoughStep : FirstStep;
         Raise(_step, now);
     }

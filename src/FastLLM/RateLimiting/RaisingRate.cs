@@ -29,12 +29,7 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     protected bool IsFirstStep => Passed == Held.Rate;
 
     /// <summary>Gets the moment at which the try began, and what was accepted until then.</summary>
-    protected Emptied Began { get; private set; }
-
-    /// <summary>Gets the seconds since the try began, as a divisor.</summary>
-    protected double SecondsSinceBegan(double now) => Math.Max(now - Began.At, 1e-3);
-
-    public override void Begin(double now) => Began = new Emptied(now, Search.Accepted);
+    protected Emptied Began => Search.PhaseFrom;
 
     protected void Raise(double step, double now)
     {
