@@ -7,6 +7,8 @@ namespace FastLLM.Tests.Pipeline;
 /// <summary>What tests of the engine have in common: a clock that stands still, requests by number, options that are quick and quiet.</summary>
 public abstract class EngineTest
 {
+    private readonly TestSteps _steps = TestSteps.Watch();
+
     protected ManualTimeProvider Time { get; } = new();
 
     protected static CancellationToken Ended => TestContext.Current.CancellationToken;
@@ -54,7 +56,7 @@ public abstract class EngineTest
             Task timers = Time.WaitForTimersAsync(1, Ended);
             if (await Task.WhenAny(work, timers) == timers)
             {
-                await PoolTurns.TakeAsync();
+                await _steps.WhenDoneAsync(Ended);
                 Time.AdvanceToNext();
             }
         }

@@ -97,9 +97,17 @@ public sealed class OutageTests : EngineTest
     [Fact]
     public async Task OneFailingRequest_FailsAlone()
     {
-        var provider = new ScriptedProvider((request, _, _) => request.Messages[0].Content!.ToString().EndsWith("n 3", StringComparison.Ordinal)
-            ? throw new LlmException(FailureKind.ServerError, "500")
-            : Task.FromResult("fine"));
+        // Answers take time, so that some come between the sends of the row that fails: the last row alone could meet an outage.
+        var provider = new ScriptedProvider(async (request, _, token) =>
+        {
+            if (request.Messages[0].Content!.ToString().EndsWith("n 3", StringComparison.Ordinal))
+            {
+                throw new LlmException(FailureKind.ServerError, "500");
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(1), Time, token);
+            return "fine";
+        });
         await using var manager = new RequestManager<string>(provider, OnManualClock(o => { o.Concurrency = 4; o.Timeout = Timeout.InfiniteTimeSpan; }));
 
         var outcomes = await RunClockAsync(manager.ProcessBatchAsync(AskMany(50), Ended));
