@@ -8,8 +8,9 @@ namespace FastLLM.TestKit;
 /// </remarks>
 public sealed class TestSteps
 {
-    // A step makes others ready: a reply, the retry, its worker's next row.
-    private const int Turns = 3;
+    // A step makes others ready: a reply, the retry, its worker's next row. A thread may be taken away just before it runs what it has
+    // queued for itself.
+    private const int Turns = 8;
 
     private static readonly AsyncLocal<TestSteps?> s_current = new(OnChange);
 

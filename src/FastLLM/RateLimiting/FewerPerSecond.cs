@@ -27,6 +27,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private const double MostNoise = 0.7;
     private const double MuchMore = 1.5;
 
+    // A third of what was refused when more was sent is no chance.
+    private const double MuchLess = 3;
+
     // So many blocks of sends tell what is accepted when nothing is saved up any more.
     private const int FewestForLatest = 4;
 
@@ -82,28 +85,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
         else if (level == ShareLevel.High && sent >= Needed && (isMeasured || sent >= EnoughUnmeasured) && !MaySoonBeKnown)
         {
-            var cut = new Cut(evidence.Share(Search.Sends), sent);
-            int change = last is { } before ? cut.CompareTo(before) : -1;
-            if (change == 0)
-            {
-                Limits limits = floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
-                Search.Schedule.IsRough = false;
-                floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                EndWithNoise(trouble with { Before = limits }, now);
-            }
-            else if (change < 0 && last is not null)
-            {
-                // Clearly less is sent than was just accepted, so no limit refuses the rest. What was accepted before that shows nothing:
-                // it may have been saved up.
-                Search.Schedule.IsRough = false;
-                floor.Show(cut.Share, sent, now, Search.Sends.Count);
-                EndWithLimit(rate, now);
-            }
-            else
-            {
-                double measured = isMeasured ? Math.Min(evidence.Rate, LatestRate) : rate * (1 - cut.Share);
-                Search.Go(new FewerPerSecond(Search, trouble, measured, change > 0 || !isMeasured ? null : cut), now);
-            }
+            Judge(new Cut(evidence.Share(Search.Sends), sent), isMeasured, now);
         }
     }
 
@@ -121,13 +103,51 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         Search.Go(new FewerPerSecond(Search, trouble with { IsByClosure = true }, cycle.Rate), now);
     }
 
+    // What is still refused after a cut may be noise, or still too much.
+    private void Judge(in Cut cut, bool isMeasured, double now)
+    {
+        int change = last is { } before ? cut.CompareTo(before) : -1;
+        bool isLessThanEver = Search.SeesAll && !trouble.IsByClosure && cut.CompareTo(Worst(cut)) < 0;
+        if (Search.SeesAll && last is null && isMeasured && cut.Share * MuchLess < trouble.Worst.Share)
+        {
+            // Far more was sent and refused a moment ago, so it is known what is accepted.
+            EndBesideNoise(cut, Math.Min(rate, LatestRate), now);
+        }
+        else if (last is not null && (change < 0 || (change == 0 && isLessThanEver)))
+        {
+            // Clearly less is sent than was just accepted, so no limit refuses the rest. What was accepted before that shows nothing:
+            // it may have been saved up.
+            EndBesideNoise(cut, rate, now);
+        }
+        else if (change == 0)
+        {
+            Limits limits = Search.Floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+            Search.Schedule.IsRough = false;
+            Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+            EndWithNoise(trouble with { Before = limits }, now);
+        }
+        else
+        {
+            double measured = isMeasured ? Math.Min(Search.Evidence.Rate, LatestRate) : rate * (1 - cut.Share);
+            Trouble remembered = trouble with { Worst = Worst(cut) };
+            Search.Go(new FewerPerSecond(Search, remembered, measured, change > 0 || !isMeasured ? null : cut), now);
+        }
+    }
+
+    private void EndBesideNoise(in Cut cut, double accepted, double now)
+    {
+        Search.Schedule.IsRough = false;
+        Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+        EndWithLimit(accepted, now);
+    }
+
     // What is still refused is noise. If as much was refused before the cut, all of it was. If everything was refused, noise may have
     // looked like that, as it was not known: only the second time it has not.
     private void EndRandom(in Cut cut, double now)
     {
         bool isAll = trouble.IsByClosure
             ? !Search.Closures.Repeats(Search.Sends.Count)
-            : cut.CompareTo(new Cut(trouble.Share, trouble.Sent)) >= 0;
+            : cut.CompareTo(Worst(cut)) >= 0;
         bool isNew = Search.Floor.Share < cut.Share / 2;
         Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
         Search.Schedule.IsRough = !isAll;
@@ -172,6 +192,13 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
 
         Search.Learned(now);
+    }
+
+    // When most was refused: before any cut, or after one of several.
+    private Cut Worst(in Cut cut)
+    {
+        Cut worst = trouble.Worst.Sent > 0 ? trouble.Worst : new Cut(trouble.Share, trouble.Sent);
+        return cut.Share > worst.Share ? cut : worst;
     }
 
     // The rate is what is accepted: what noise refuses comes on top.

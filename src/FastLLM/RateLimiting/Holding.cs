@@ -16,6 +16,20 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // A known limit on what is in flight does not fall to less than that at once: then the rate is limited too.
     private const double LeastPart = 0.25;
 
+    // So many sends tell whether there is still as much noise, if it is at least so much.
+    private const int FewestForCheck = 64;
+    private const double LeastForCheck = 0.05;
+    private const double MostlyNoise = 0.7;
+
+    // A try for more goes hardly further than that before it is refused.
+    private const double JustAbove = 1.25;
+
+    // What is taken for noise may be a limit on what is in flight where that is what holds sends back.
+    private bool IsMaybeInFlight => Search.SeesAll && Search.Cap.IsLearnt && Search.Cap.HasHeldBack
+        && !(Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
+        && Search.Floor.Share > LeastForCheck && Search.Evidence.Sent(Search.Sends) > FewestForCheck
+        && Search.Evidence.Share(Search.Sends) > Search.Floor.Share * MostlyNoise;
+
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
@@ -63,6 +77,12 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         if (level != ShareLevel.Open)
         {
             Search.StartEvidence();
+        }
+
+        if (IsMaybeInFlight && floor.TryCheck(now, sends.Count))
+        {
+            Search.Go(new FewerBesideNoise(Search), now);
+            return;
         }
 
         if (floor.IsOld(now, sends.Count))
@@ -143,6 +163,14 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private void EndRandom(double share, long sent, double now)
     {
         bool isNew = Search.Floor.Share < share / 2;
+        if (isNew && IsJustAbove(Search.Limits, Search.Trusted))
+        {
+            // Just below, nothing was refused: so it is no noise.
+            Search.Set(Search.Trusted, now);
+            Search.Learned(now);
+            return;
+        }
+
         Search.Floor.Show(share, sent, now, Search.Sends.Count);
         if (isNew && Search.Pacer.IsOn)
         {
@@ -154,6 +182,10 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             Search.StartEvidence();
         }
     }
+
+    private static bool IsJustAbove(in Limits limits, in Limits trusted) =>
+        limits.IsInFlightLearnt && trusted.IsInFlightLearnt && double.IsPositiveInfinity(limits.Rate)
+            && limits.InFlight > trusted.InFlight && limits.InFlight <= (trusted.InFlight * JustAbove) + 1;
 
     private void Suspect(double now)
     {

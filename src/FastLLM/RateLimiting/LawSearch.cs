@@ -5,7 +5,8 @@ namespace FastLLM.RateLimiting;
 /// <list type="number">
 /// <item><see cref="Holding"/>: what is known holds. More refusals than the <see cref="NoiseFloor"/> raise a suspicion.</item>
 /// <item><see cref="FewerInFlight"/> and <see cref="FewerPerSecond"/>: less is sent. If the refusals go away, that is the law.</item>
-/// <item>If they do not, though clearly less is sent, they are noise: back to what was before, and their share is the new floor.</item>
+/// <item>If they do not, though clearly less is sent, they are noise: back to what was before, and their share is the new floor.
+/// <see cref="FewerBesideNoise"/> looks at that again.</item>
 /// <item><see cref="MoreInFlight"/> and <see cref="RaisingRate"/>: from time to time more is tried, and kept if it is accepted.</item>
 /// </list>
 /// While everything is refused (<see cref="RateLimiting.Closure"/>) only single probes go.

@@ -95,7 +95,7 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
         }
         else if (accepted < held * HardlyMore)
         {
-            Keep(Math.Min(Search.Floor.Before(held) * BelowHeld, Held.Rate), now);
+            Keep(Math.Min(Search.Floor.Before(held) * BelowHeld, Held.Rate), now, isCertain: true);
         }
         else
         {

@@ -32,6 +32,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private double _stepAt;
     private int _above;
     private int _refusedAbove;
+    private bool _isSettling;
 
     // Far more is accepted than was taken for the limit.
     private bool HasGrown => _learnt && _passed > _before.InFlight * 3 / 2;
@@ -44,22 +45,26 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         Raise(now);
     }
 
-    public override void Sent(in SendMark mark) => _above += mark.InFlight >= _passed ? 1 : 0;
+    public override void Sent(in SendMark mark) => _above += IsAbove(mark) ? 1 : 0;
 
-    public override void Refused(in SendMark mark) => _refusedAbove += mark.InFlight >= _passed ? 1 : 0;
+    public override void Refused(in SendMark mark) => _refusedAbove += IsAbove(mark) ? 1 : 0;
 
     public override void Advance(double now)
     {
         NoiseFloor floor = Search.Floor;
         ShareLevel above = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
-        if (above == ShareLevel.High || (above == ShareLevel.Open && _above >= MaxAbove))
+        if (_isSettling)
+        {
+            Settle(above, now);
+        }
+        else if (above == ShareLevel.High || (above == ShareLevel.Open && _above >= MaxAbove))
         {
             Refuse(now);
         }
         else if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, CertaintyBelow) == ShareLevel.High)
         {
             // Not only what is above is refused, so that is no matter of what is in flight.
-            Search.Cap.Set(_passed, _learnt);
+            Search.Cap.Set(_learnt && !HasGrown ? _before.InFlight : _passed, _learnt);
             End(now);
         }
         else if (Search.Cap.HasHeldBack ? above == ShareLevel.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
@@ -77,13 +82,14 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        if (_learnt)
+        if (_learnt && !cycle.IsLong)
         {
             Refuse(now);
             return;
         }
 
-        // Only the slow start was going on: this is news, and none of the raise's making.
+        // None of the raise's making: only the slow start was going on, or everything was refused for seconds.
+        Search.Cap.Set(_passed, _learnt);
         var holding = new Holding(Search);
         Search.Go(holding, now);
         holding.Reopened(now, cycle);
@@ -94,7 +100,16 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         if (!HasGrown || (Search.SeesAll && Search.Evidence.IsByInFlight))
         {
             Search.Cap.Set(_passed, true);
-            End(now);
+            if (_learnt && _passed > _before.InFlight)
+            {
+                _isSettling = true;
+                Watch(_before.InFlight, now);
+            }
+            else
+            {
+                End(now);
+            }
+
             return;
         }
 
@@ -110,14 +125,36 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         Search.Learned(now, Calm);
     }
 
+    // What passed on the way up may have been saved up before. Then it is refused now.
+    private void Settle(ShareLevel above, double now)
+    {
+        if (above == ShareLevel.High)
+        {
+            Search.Cap.Set(_before.InFlight, true);
+            End(now);
+        }
+        else if (now > _stepAt + Calm)
+        {
+            End(now);
+        }
+    }
+
     private void Raise(double now)
     {
-        _passed = Search.Cap.Value;
-        Search.Cap.Set(_passed + Math.Max(1, (int)(_passed * _step)), _learnt);
+        int passed = Search.Cap.Value;
+        Search.Cap.Set(passed + Math.Max(1, (int)(passed * _step)), _learnt);
+        Watch(passed, now);
+    }
+
+    private void Watch(int passed, double now)
+    {
+        _passed = passed;
         _above = _refusedAbove = 0;
         _stepAt = now;
         Search.StartEvidence();
     }
+
+    private bool IsAbove(in SendMark mark) => mark.InFlight >= _passed && mark.At >= _stepAt;
 
     private void End(double now)
     {

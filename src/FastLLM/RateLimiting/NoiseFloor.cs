@@ -13,6 +13,13 @@ internal sealed class NoiseFloor
     private const double FirstVerify = 60;
     private const int VerifyInSends = 1000;
 
+    // A look at what is in flight costs less, and what it corrects costs more.
+    private const double FirstCheck = 5;
+    private const int CheckInSends = 300;
+
+    private double _checkAfter = FirstCheck;
+    private double _checkedAt;
+    private long _checkedIndex;
     private double _verifyAfter = FirstVerify;
     private double _shownAt;
     private long _shownIndex;
@@ -46,6 +53,25 @@ internal sealed class NoiseFloor
         Share = _mean = share;
         _most = share + (2 * Math.Sqrt(share * (1 - share) / sent));
         (_shownAt, _shownIndex) = (now, count);
+    }
+
+    /// <summary>Tells whether it is time to see whether fewer in flight are refused as much. If it is, it is not for twice as long as
+    /// before.</summary>
+    public bool TryCheck(double now, long count)
+    {
+        if (!IsNoisy)
+        {
+            (_checkedAt, _checkedIndex, _checkAfter) = (now, count, FirstCheck);
+        }
+
+        if (now < _checkedAt + _checkAfter || count < _checkedIndex + CheckInSends)
+        {
+            return false;
+        }
+
+        (_checkedAt, _checkedIndex) = (now, count);
+        _checkAfter *= 2;
+        return true;
     }
 
     /// <summary>Tells whether the share should be shown again, as it may have become a limit's making.</summary>

@@ -6,7 +6,7 @@ internal sealed class RaiseSchedule(bool seesAll)
 {
     private const double First = 5;
     private const double AfterRefusal = 10;
-    private const double AfterRefusalOfPart = 20;
+    private const double AfterCostlyRefusal = 20;
     private const double Longest = 30;
     private const int FirstSends = 40;
     private const int MaxSends = 320;
@@ -35,11 +35,16 @@ internal sealed class RaiseSchedule(bool seesAll)
     }
 
     /// <summary>More was not to be had, or only <paramref name="grown"/>.</summary>
-    public void Tried(in Limits limits, bool grown, double now, long count)
+    /// <param name="limits">The limits from now on.</param>
+    /// <param name="grown">Whether they are clearly higher than before.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="count">The sends so far.</param>
+    /// <param name="isCertain">Whether what held before was seen to be all that is accepted.</param>
+    public void Tried(in Limits limits, bool grown, double now, long count, bool isCertain = false)
     {
         IsRough = false;
         _sends = grown ? FirstSends : Math.Min(4 * _sends, MaxSends);
-        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, seesAll ? AfterRefusal : AfterRefusalOfPart), Longest);
+        _rest = grown ? First : Math.Min(Math.Max(4 * _rest, seesAll && !isCertain ? AfterRefusal : AfterCostlyRefusal), Longest);
         _held = limits;
         Restart(now, count);
     }

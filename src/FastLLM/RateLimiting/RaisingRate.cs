@@ -87,15 +87,18 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     }
 
     /// <summary>Holds a rate from now on.</summary>
-    protected void Keep(double rate, double now)
+    /// <param name="rate">The rate.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="isCertain">Whether what held before was seen to be all that is accepted.</param>
+    protected void Keep(double rate, double now, bool isCertain = false)
     {
         Search.Pacer.Set(rate, now);
-        End(now, Search.Pacer.Rate > Held.Rate * Growth, Calm);
+        End(now, Search.Pacer.Rate > Held.Rate * Growth, Calm, isCertain);
     }
 
-    private void End(double now, bool grown, double calm)
+    private void End(double now, bool grown, double calm, bool isCertain = false)
     {
-        Search.Schedule.Tried(Search.Limits, grown, now, Search.Sends.Count);
+        Search.Schedule.Tried(Search.Limits, grown, now, Search.Sends.Count, isCertain);
         Search.Hold(now, grown && calm > 0 ? CalmIfGrown : calm);
     }
 }

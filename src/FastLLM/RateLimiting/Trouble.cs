@@ -21,6 +21,9 @@ internal sealed record Trouble(Limits Before, double Share, bool IsByClosure, in
     /// <summary>Gets the number of sends that the share was measured from.</summary>
     public long Sent { get; init; } = 1;
 
+    /// <summary>Gets the cut after which most was refused; that of no sends if there was none.</summary>
+    public Cut Worst { get; init; }
+
     /// <summary>Gets a value indicating whether fewer in flight were refused as well.</summary>
     public bool IsInFlightRefuted { get; init; }
 

@@ -20,15 +20,19 @@ public sealed class LawBarsTests
         ["20 in flight"] = new(static () => new InFlightLaw(20), 200, 0.92, 0.03),
         ["50 in flight"] = new(static () => new InFlightLaw(50), 500, 0.92, 0.03),
         ["20 in flight, lognormal"] = new(static () => new InFlightLaw(20), 20 / s_mean, 0.92, 0.03) { Latency = 1, Sigma = Lognormal, Seconds = 30, KnownAfter = 10 },
+        ["20 in flight, far away"] = new(static () => new InFlightLaw(20), 20 / 0.14, 0.9, 0.03) { Sigma = 0.7, Travel = 0.02, Seconds = 300, KnownAfter = 150 },
         ["1 a second"] = new(static () => new BucketLaw(1, 1), 1, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["10 a second"] = new(static () => new BucketLaw(10, 10), 10, 0.93, 0.02) { RetryAfter = 1 },
         ["50 a second"] = new(static () => new BucketLaw(50, 50), 50, 0.93, 0.02) { RetryAfter = 1 },
+        ["50 a second, 10 at once"] = new(static () => new BucketLaw(50, 10), 50, 0.93, 0.02) { RetryAfter = 1 },
         ["1000 a second"] = new(static () => new BucketLaw(1000, 1000), 1000, 0.93, 0.02) { RetryAfter = 1, InFlight = 200 },
         ["window"] = new(static () => new WindowLaw(500, 10), 50, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["sliding"] = new(static () => new SlidingLaw(500, 10), 50, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["random and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.1), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.1 },
+        ["random 30 % and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.3), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.3 },
         ["random and 20 in flight"] = new(static () => new LawsTogether(new RandomLaw(0.1), new InFlightLaw(20)), 200, 0.85, 0.05) { Noise = 0.1 },
         ["20 in flight and 100 a second"] = new(static () => new LawsTogether(new InFlightLaw(20), new BucketLaw(100, 100)), 100, 0.85, 0.05) { RetryAfter = 1 },
+        ["20 in flight and window"] = new(static () => new LawsTogether(new InFlightLaw(20), new WindowLaw(500, 10)), 50, 0.85, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["random and window"] = new(static () => new LawsTogether(new RandomLaw(0.1), new WindowLaw(500, 10)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.1, Seconds = 30, KnownAfter = 10 },
         ["Retry-After too long"] = new(static () => new BucketLaw(50, 50), 50, 0.8, 0.1) { RetryAfter = 10 },
         ["Retry-After too short"] = new(static () => new BucketLaw(50, 50), 50, 0.8, 0.1) { RetryAfter = 0.1 },
@@ -44,15 +48,19 @@ public sealed class LawBarsTests
     [InlineData("20 in flight", 20)]
     [InlineData("50 in flight", 20)]
     [InlineData("20 in flight, lognormal", 20)]
+    [InlineData("20 in flight, far away", 16)]
     [InlineData("1 a second", 19)]
     [InlineData("10 a second", 20)]
     [InlineData("50 a second", 20)]
+    [InlineData("50 a second, 10 at once", 19)]
     [InlineData("1000 a second", 20)]
     [InlineData("window", 20)]
     [InlineData("sliding", 20)]
     [InlineData("random and 50 a second", 17)]
+    [InlineData("random 30 % and 50 a second", 14)]
     [InlineData("random and 20 in flight", 19)]
     [InlineData("20 in flight and 100 a second", 20)]
+    [InlineData("20 in flight and window", 14)]
     [InlineData("random and window", 17)]
     [InlineData("Retry-After too long", 20)]
     [InlineData("Retry-After too short", 20)]
@@ -98,6 +106,8 @@ public sealed class LawBarsTests
 
         public double RetryAfter { get; init; }
 
+        public double Travel { get; init; } = 0.0005;
+
         public int InFlight { get; init; } = 100;
 
         public double Seconds { get; init; } = 20;
@@ -110,7 +120,7 @@ public sealed class LawBarsTests
             Latency = Latency,
             Sigma = Sigma,
             RetryAfter = RetryAfter,
-            Travel = 0.0005,
+            Travel = Travel,
             Jitter = 0.6,
             FirstSend = 0.01,
             Seed = seed,

@@ -19,7 +19,9 @@ public sealed class LearningLimiterPropertyTests
         double from = 60 + (4 * client.MeanLatency);
         double goodput = run.Goodput(from, 180) / ideal;
         double refused = run.Refused(from, 180);
-        return (goodput > 0.6 && refused - noise < 0.2)
+
+        // Where the way takes as long as an answer, the provider's slots are used up only if some sends are refused.
+        return (goodput > 0.6 && (refused - noise < 0.2 || goodput > 1.5))
             .Label($"{law}, {client}: {goodput:P0} of {ideal:F1}/s, {refused:P0} refused");
     }));
 

@@ -35,18 +35,6 @@ public sealed class TestStepsTests
     }
 
     [Fact]
-    public async Task StepsThatMakeOthersReady_AreWaitedForWithThem()
-    {
-        var ran = 0;
-        Task first = Task.Run(() => Task.Run(() => Task.Run(() => Interlocked.Increment(ref ran), Ended), Ended), Ended);
-
-        await _steps.WhenDoneAsync(Ended);
-
-        Assert.Equal(1, ran);
-        await first;
-    }
-
-    [Fact]
     public async Task CodeOfAnotherTest_IsNot()
     {
         using var go = new ManualResetEventSlim();
