@@ -11,7 +11,8 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     private const double LeastLess = 3;
     private const double Certainty = 6;
 
-    // What is accepted is measured only nearly, from so many sends on: this is a little more than half way from what noise leaves to what a limit does.
+    // What is accepted is measured only nearly, from so many sends on: this is a little more than half way from what noise leaves to what
+    // a limit does.
     private const double Missed = 0.6;
     private const int Fewest = 64;
 
