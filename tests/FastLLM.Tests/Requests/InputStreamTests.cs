@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using FastLLM.Requests;
+using FastLLM.TestKit;
 using Xunit;
 
 namespace FastLLM.Tests.Requests;
@@ -121,7 +122,7 @@ public sealed class InputStreamTests
         byte[] buffer = new byte[5_000];
         try
         {
-            (Stream stream, _) = await InputStream.OpenAsync(new PieceStream(bytes, most), TestContext.Current.CancellationToken);
+            (Stream stream, _) = await InputStream.OpenAsync(new PiecesStream(bytes.Chunk(most)), TestContext.Current.CancellationToken);
             await using (stream)
             {
                 while (await stream.ReadAsync(buffer, TestContext.Current.CancellationToken) is > 0 and var read)
@@ -136,14 +137,5 @@ public sealed class InputStreamTests
         }
 
         return (Encoding.ASCII.GetString(text.ToArray()), null);
-    }
-
-    /// <summary>A pipe that returns at most some bytes at once.</summary>
-    private sealed class PieceStream(byte[] bytes, int most) : ReadOnlyStream(new MemoryStream(bytes))
-    {
-        public override int Read(byte[] buffer, int offset, int count) => Inner.Read(buffer, offset, Math.Min(count, most));
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            Inner.ReadAsync(buffer[..Math.Min(buffer.Length, most)], cancellationToken);
     }
 }
