@@ -14,6 +14,7 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
 
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _notices = [];
+    private Action<string>? _onNotice;
 
     public static TheoryData<string> Outputs => ["out.xlsx", "out.parquet", "out.json", "out.csv", "out.tsv"];
 
@@ -65,6 +66,28 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
             using var lines = new StreamReader(new System.IO.Compression.GZipStream(File.OpenRead(PathOf(output)), System.IO.Compression.CompressionMode.Decompress));
             Assert.Equal(Rows, (await lines.ReadToEndAsync(Ended)).Count(c => c == '\n'));
         }
+    }
+
+    [Fact]
+    public async Task RunAsync_TableIsMade_ReserveOfTheLogIsReleased()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The open files of a process.");
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        await RunAsync(simulator.ApiBase, "out.csv", limit: null);
+        using var drain = new CancellationTokenSource();
+        int duringRun = 0, beforeTable = -1;
+        _onNotice = notice => beforeTable = notice.Contains("hold their earlier outcome", StringComparison.Ordinal) ? Reserves() : beforeTable;
+
+        await RunAsync(simulator.ApiBase, "out.csv", limit: null, drain, stopAfter: 2, refresh: [RequestManagerOptions.AnyFinishReason], onAnswered: _ =>
+        {
+            duringRun = Reserves();
+            return Task.CompletedTask;
+        });
+
+        Assert.Equal((1, 0), (duringRun, beforeTable));
+
+        int Reserves() => Directory.EnumerateFiles("/proc/self/fd").Count(file =>
+            new FileInfo(file).LinkTarget is { } target && target.StartsWith(_folder.Path, StringComparison.Ordinal) && target.EndsWith(" (deleted)", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -234,7 +257,11 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
         Output = output,
         Model = "m",
         Template = new RowTemplate { Prompt = "Say {{text}}" },
-        OnNotice = _notices.Add,
+        OnNotice = notice =>
+        {
+            _notices.Add(notice);
+            _onNotice?.Invoke(notice);
+        },
     };
 
     private void WriteInput() => File.WriteAllText(PathOf("in.csv"), "n,text\n" + string.Concat(Enumerable.Range(0, Rows).Select(i => $"{i},row {i}\n")));
