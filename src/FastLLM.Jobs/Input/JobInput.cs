@@ -194,10 +194,7 @@ internal sealed class JobInput
         }
         catch (InvalidDataException e)
         {
-            // The words of the runtime about compressed data say neither what is damaged nor what to do.
-            string what = e.Source == "System.IO.Compression" ? "Its compressed data is damaged or incomplete. Copy or compress it again."
-                : SingleLine.Of(e.Message);
-            throw new InvalidDataException($"{Name}: {what}", e);
+            throw new InvalidDataException($"{Name}: {SingleLine.Of(e.Message)}", e);
         }
     }
 }

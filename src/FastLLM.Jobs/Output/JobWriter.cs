@@ -65,7 +65,12 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
                 _cached += outcome.IsCacheHit ? 1 : 0;
                 _shared += outcome.IsShared ? 1 : 0;
                 sink.Answered(row.Place, outcome.Key, outcome.Response);
-                string? reason = (outcome.Response as ChatCompletion)?.FinishReason;
+                string? reason = outcome.Response switch
+                {
+                    ChatCompletion chat => chat.FinishReason,
+                    OtherResponse other => other.FinishReason,
+                    _ => null,
+                };
                 Counts.AddAnswer(reason);
                 Counts.Tally?.Add(AnswerTexts.Of(outcome.Response) ?? "", reason);
             }

@@ -138,7 +138,6 @@ internal sealed class OutputFile : IDisposable
     /// <exception cref="IOException">The disk is full, or a record is not the row's.</exception>
     public FileStatus? Sort(int rows, Func<int, long> recordOf, RecordCheck? check = null)
     {
-        Reserve.Dispose(); // the sorted file needs room
         if (Settle() is not { } log)
         {
             return null; // no row has a record

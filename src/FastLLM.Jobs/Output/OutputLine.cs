@@ -143,6 +143,10 @@ internal ref struct OutputLine
             {
                 ReadChoices();
             }
+            else if (_reader.TextIs("incomplete_details"u8))
+            {
+                ReadIncomplete();
+            }
             else
             {
                 _reader.Skip();
@@ -151,6 +155,21 @@ internal ref struct OutputLine
 
         // The reader is at the end of the object or, if the value is not one, at the value.
         _hasBody = _reader.TokenType != JsonTokenType.Null;
+    }
+
+    private void ReadIncomplete()
+    {
+        while (NextMember())
+        {
+            bool isReason = _reader.TextIs("reason"u8);
+            _reader.Read();
+            if (isReason && _reader.TokenType == JsonTokenType.String)
+            {
+                AddFinishReason();
+            }
+
+            _reader.Skip();
+        }
     }
 
     private void ReadChoices()
@@ -189,9 +208,11 @@ internal ref struct OutputLine
     {
         if (_finishReasons.Length == 0)
         {
-            _finishReasons = _reader.TextIs("stop"u8) ? s_stop : _reader.TextIs("length"u8) ? s_length : [_reader.Text()];
+            _finishReasons = _reader.TextIs("stop"u8) ? s_stop
+                : _reader.TextIs("length"u8) ? s_length
+                : [OtherResponse.InWordsOfChat(_reader.Text())];
         }
-        else if (_reader.Text() is var reason && !_finishReasons.Contains(reason))
+        else if (OtherResponse.InWordsOfChat(_reader.Text()) is var reason && !_finishReasons.Contains(reason))
         {
             _finishReasons = [.. _finishReasons, reason];
         }

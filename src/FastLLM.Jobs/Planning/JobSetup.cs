@@ -102,12 +102,17 @@ internal sealed class JobSetup
     /// <summary>Gets or sets the number of the refresh under way, which new records bear; 0 for none.</summary>
     public long Refresh { get; set; }
 
+    /// <summary>Gets a value indicating whether rows that have an outcome may be sent again.</summary>
+    public bool SendsAgain => Options.RetryFailed || !NewRefreshRule().IsEmpty;
+
     /// <summary>Creates the state of the records that earlier runs left. Reads nothing.</summary>
     /// <param name="refreshedSince">The number of the refresh that the run continues; <see langword="null"/> for none.</param>
-    public ResumeState NewResumeState(long? refreshedSince = null) =>
+    /// <param name="keepsAll">Whether every record is kept, also one that a run would replace.</param>
+    public ResumeState NewResumeState(long? refreshedSince = null, bool keepsAll = false) =>
         new(Index, Options.RetryFailed, NewRefreshRule(), keepsSimulated: Options.IsSimulated)
         {
             RefreshedSince = refreshedSince ?? long.MaxValue,
+            KeepsAll = keepsAll,
             SettledRows = Options.SettledRows,
             Unstated = new UnstatedCosts(hasBudget: Manager.Options.Budget is not null),
         };

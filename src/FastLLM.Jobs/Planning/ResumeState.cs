@@ -42,6 +42,9 @@ internal sealed class ResumeState
     /// <summary>Gets the ids of rows whose records are kept whatever they are; <see langword="null"/> for none.</summary>
     public IReadOnlySet<string>? SettledRows { get; init; }
 
+    /// <summary>Gets a value indicating whether every record is kept, also one whose row is to be processed again.</summary>
+    public bool KeepsAll { get; init; }
+
     /// <summary>Gets the highest number of a refresh among the records.</summary>
     public long LatestRefresh { get; private set; }
 
@@ -146,7 +149,7 @@ internal sealed class ResumeState
     private bool HasRequestOf(in OutputEntry entry, int place) =>
         place >= 0 && KeyOf(entry) is var key && (key == AnyKey || key == _index.Rows.KeyOf(place));
 
-    private bool IsKept(in OutputEntry entry) => SettledRows?.Contains(entry.CustomId) == true
+    private bool IsKept(in OutputEntry entry) => KeepsAll || SettledRows?.Contains(entry.CustomId) == true
         || (entry.Succeeded ? entry.Refresh >= RefreshedSince || !_refresh.Applies(entry.FinishReasons) : !_retryFailed);
 
     // An equal row finds the answer by its key, also if the row of the record is no longer in the input.

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using FastLLM.Json;
+using FastLLM.Responses;
 
 namespace FastLLM.Jobs.Reports;
 
@@ -86,7 +87,7 @@ internal sealed record ReportRow(
             return choices[0].Text("finish_reason") ?? "";
         }
 
-        return body.Member("incomplete_details").Text("reason") ?? body.Text("status") ?? "";
+        return AnswerReader.FinishReasonOfOutput(body) ?? body.Text("status") ?? "";
     }
 
     private static DateTimeOffset? TimeOf(string? text)

@@ -82,6 +82,7 @@ internal sealed class JobRun(JobSetup setup)
         }
         finally
         {
+            output.Reserve.Dispose(); // nothing is in flight any more, and the table and the sorted file need room
             if (limits is not null)
             {
                 setup.Manager.Limiters.EndAnnouncements(limits.Announce);

@@ -14,8 +14,8 @@ internal sealed class JobTable(JobSetup setup)
     /// <summary>Gets the table as it was written last; <see langword="null"/> if it was not.</summary>
     public (string Path, FileStatus Status)? Finished => _written?.Finished;
 
-    /// <summary>Makes the table. Of a run that did not end, it holds what is answered. It is not worth more: its faults are only
-    /// reported.</summary>
+    /// <summary>Makes the table. Of a run that did not end, it holds what is answered, in this run or before. It is not worth more: its
+    /// faults are only reported.</summary>
     public async Task<JobResult> ExportAsync(JobResult result, CancellationToken cancellationToken)
     {
         bool isDone = result.IsDone;
@@ -26,12 +26,13 @@ internal sealed class JobTable(JobSetup setup)
 
         try
         {
+            long lacking = isDone ? 0 : result.Pending - TakeEarlier(result, cancellationToken);
             foreach (string notice in await WriteAsync(cancellationToken).ConfigureAwait(false))
             {
                 _options.OnNotice?.Invoke(notice);
             }
 
-            return result with { OutputFile = _options.Output, IsPartial = result.Pending > 0 };
+            return result with { OutputFile = _options.Output, IsPartial = lacking > 0 };
         }
         catch (Exception e) when (IsFault(e))
         {
@@ -92,6 +93,26 @@ internal sealed class JobTable(JobSetup setup)
         string why = fault is null ? "" : $" It cannot be written again: {FileFault.Describe(fault)}";
         string changed = $"Something else changed {_options.Output} while the job ended.{why}";
         return result.StoppedByOutput($"{changed} {setup.Shape.Log} holds every outcome: run it again, and nothing is sent.", fault);
+    }
+
+    // Rows that are sent again, but have no new outcome yet, still have their earlier one in the log.
+    private long TakeEarlier(JobResult result, CancellationToken cancellationToken)
+    {
+        if (setup.IsPipe || !setup.SendsAgain)
+        {
+            return 0;
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        ResumeState all = setup.NewResumeState(keepsAll: true);
+        all.Read(setup.Shape.Log);
+        long earlier = Math.Max(0, all.Kept - (result.Rows - result.Pending));
+        if (earlier > 0)
+        {
+            setup.Say($"{earlier:N0} rows of {_options.Output} that are to be sent again hold their earlier outcome.");
+        }
+
+        return earlier;
     }
 
     private async Task<IReadOnlyList<string>> WriteAsync(CancellationToken cancellationToken)

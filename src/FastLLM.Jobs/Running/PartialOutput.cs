@@ -47,10 +47,9 @@ internal sealed class PartialOutput(JobSetup setup)
         return before with { OutputFile = setup.Options.Output };
     }
 
-    // Every record counts, also one that another run would replace.
     private JobResult Read()
     {
-        ResumeState resume = setup.NewResumeState(refreshedSince: 0);
+        ResumeState resume = setup.NewResumeState(keepsAll: true);
         resume.Read(setup.Shape.Log);
         return new JobResult
         {

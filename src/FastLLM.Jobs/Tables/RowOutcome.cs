@@ -86,7 +86,7 @@ internal readonly record struct RowOutcome(
 
         if (AnswerReader.HasOutput(body))
         {
-            return Cell(AnswerReader.OfOutput(body), body.Text("status"));
+            return Cell(AnswerReader.OfOutput(body), AnswerReader.FinishReasonOfOutput(body) ?? body.Text("status"));
         }
 
         // The body of another endpoint is the answer as a whole; an empty list of choices is no answer.

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 using System.Xml;
 using FastLLM.Requests;
 
@@ -32,13 +33,13 @@ internal sealed class BoundedXml : IDisposable
 
     /// <summary>Opens a part.</summary>
     /// <returns>The reader; <see langword="null"/> if there is no such part.</returns>
-    /// <exception cref="InvalidDataException">The part is larger than allowed.</exception>
+    /// <exception cref="InvalidDataException">The part is larger than allowed, or damaged.</exception>
     public static BoundedXml? Open(ZipArchive zip, string part, long maxBytes)
     {
         ZipArchiveEntry? entry = zip.GetEntry(part);
         return entry is null ? null
             : entry.Length > maxBytes ? throw TooLarge(part, maxBytes)
-            : new BoundedXml(new MeteredStream(entry.Open(), part, maxBytes));
+            : new BoundedXml(new MeteredStream(Unpack(part, entry.Open), entry, maxBytes));
     }
 
     /// <summary>Reads the next node.</summary>
@@ -92,9 +93,26 @@ internal sealed class BoundedXml : IDisposable
     private static InvalidDataException TooLarge(string part, long maxBytes) =>
         new(FormattableString.Invariant($"{part} of the workbook is larger than {maxBytes >> 20:N0} MB. Save the table as CSV."));
 
-    /// <summary>Counts what is read of a part, in all and for one node.</summary>
-    private sealed class MeteredStream(Stream inner, string part, long maxBytes) : ReadOnlyStream(inner)
+    // The words of the runtime about compressed data say neither what is damaged nor what to do.
+    private static T Unpack<T>(string part, Func<T> unpack)
     {
+        try
+        {
+            return unpack();
+        }
+        catch (InvalidDataException e)
+        {
+            throw Damaged(part, e);
+        }
+    }
+
+    private static InvalidDataException Damaged(string part, Exception? inner = null) =>
+        new($"The workbook is damaged: {part} cannot be unpacked. Copy or save it again.", inner);
+
+    /// <summary>Counts what is read of a part, in all and for one node, and compares its end with the checksum that .NET ignores.</summary>
+    private sealed class MeteredStream(Stream inner, ZipArchiveEntry part, long maxBytes) : ReadOnlyStream(inner)
+    {
+        private readonly Crc32 _checksum = new();
         private long _total;
         private long _node;
 
@@ -102,12 +120,14 @@ internal sealed class BoundedXml : IDisposable
 
         public override int Read(byte[] buffer, int offset, int count)
         {
-            int read = Inner.Read(buffer, offset, count);
+            int read = Unpack(part.FullName, () => Inner.Read(buffer, offset, count));
+            _checksum.Append(buffer.AsSpan(offset, read));
             _total += read;
             _node += read;
-            return _total > maxBytes ? throw TooLarge(part, maxBytes)
-                : _node > MaxNodeBytes
-                    ? throw new InvalidDataException($"{part} of the workbook has a cell that is larger than {MaxNodeBytes >> 20} MB.")
+            return _total > maxBytes ? throw TooLarge(part.FullName, maxBytes)
+                : _node > MaxNodeBytes ? throw new InvalidDataException(
+                    $"{part.FullName} of the workbook has a cell that is larger than {MaxNodeBytes >> 20} MB.")
+                : read == 0 && count > 0 && _checksum.GetCurrentHashAsUInt32() != part.Crc32 ? throw Damaged(part.FullName)
                 : read;
         }
     }

@@ -7,9 +7,10 @@ namespace FastLLM.Caching;
 internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
 {
     private readonly bool _all = reasons.Contains(RequestManagerOptions.AnyFinishReason);
+    private readonly string[] _reasons = [.. reasons.Select(OtherResponse.InWordsOfChat)];
 
     /// <summary>Gets a value indicating whether every stored answer is good.</summary>
-    public bool IsEmpty => reasons.Count == 0;
+    public bool IsEmpty => _reasons.Length == 0;
 
     /// <summary>Gets a value indicating whether every answer is requested again.</summary>
     public bool IsForAll => _all;
@@ -17,12 +18,17 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
     /// <summary>Gets the name of the rule, which does not depend on the order of its reasons; empty for one without any.</summary>
     public string Name { get; } = reasons.Contains(RequestManagerOptions.AnyFinishReason)
         ? RequestManagerOptions.AnyFinishReason
-        : string.Join(',', reasons.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+        : string.Join(',', reasons.Select(OtherResponse.InWordsOfChat).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
 
     /// <summary>
     /// Returns whether an answer is requested again: every answer, or one of whose choices ended for a reason of the rule.
     /// </summary>
-    public bool Applies(object? response) => _all || (!IsEmpty && response is ChatCompletion chat && Applies(chat.Choices.Select(choice => choice.FinishReason)));
+    public bool Applies(object? response) => _all || (!IsEmpty && response switch
+    {
+        ChatCompletion chat => Applies(chat.Choices.Select(choice => choice.FinishReason)),
+        OtherResponse other => Applies([other.FinishReason]),
+        _ => false,
+    });
 
     /// <summary>Returns whether an answer is requested again that was recorded at <paramref name="recordedAt"/>. Answers that were recorded
     /// since the store was opened are not, unless they are dated in the future.</summary>
@@ -30,5 +36,5 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
         (recordedAt < openedAt || recordedAt > now) && Applies(response);
 
     /// <summary>Returns whether an answer whose choices ended for <paramref name="finishReasons"/> is requested again.</summary>
-    public bool Applies(IEnumerable<string?> finishReasons) => _all || (!IsEmpty && finishReasons.Any(reason => reason is not null && reasons.Contains(reason)));
+    public bool Applies(IEnumerable<string?> finishReasons) => _all || (!IsEmpty && finishReasons.Any(reason => reason is not null && _reasons.Contains(reason)));
 }

@@ -50,7 +50,7 @@ public sealed class AnswerCheck
         (string? text, string? refusal, string? finishReason) = response switch
         {
             ChatCompletion chat => (chat.Text, chat.Refusal, chat.FinishReason),
-            OtherResponse other => (other.Text, other.Refusal, OtherResponses.FinishReason(other)),
+            OtherResponse other => (other.Text, other.Refusal, other.FinishReason),
             _ => default,
         };
         if (string.IsNullOrEmpty(text))

@@ -1,21 +1,9 @@
-using System.IO.Compression;
-
 namespace FastLLM.Requests;
 
 /// <summary>Opens an input stream: detects gzip by its first bytes and decompresses it.</summary>
 internal static class InputStream
 {
     private const int SeenBytes = 16 * 1024;
-    private const string StrictSwitch = "System.IO.Compression.UseStrictValidation";
-
-    static InputStream()
-    {
-        // Otherwise .NET reads a truncated file without an error, and rows would be missing.
-        if (!AppContext.TryGetSwitch(StrictSwitch, out _))
-        {
-            AppContext.SetSwitch(StrictSwitch, true);
-        }
-    }
 
     /// <summary>Decompresses a gzip stream, and reads the first bytes of the result.</summary>
     /// <returns>The stream from its beginning, and its first bytes.</returns>
@@ -23,7 +11,7 @@ internal static class InputStream
     {
         (Stream source, ReadOnlyMemory<byte> begin) = await PeekAsync(stream, 2, cancellationToken).ConfigureAwait(false);
         return begin.Span is [0x1F, 0x8B, ..]
-            ? await PeekAsync(new GZipStream(source, CompressionMode.Decompress), SeenBytes, cancellationToken).ConfigureAwait(false)
+            ? await PeekAsync(new GzipMembers(source), SeenBytes, cancellationToken).ConfigureAwait(false)
             : (source, begin);
     }
 

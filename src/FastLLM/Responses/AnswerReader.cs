@@ -21,6 +21,11 @@ internal static class AnswerReader
     /// <summary>Returns whether a body has the output of <c>/v1/responses</c>, which may be empty.</summary>
     public static bool HasOutput(JsonElement body) => body.Member("output").ValueKind is JsonValueKind.Array or JsonValueKind.Null;
 
+    /// <summary>Gets why the answer of a <c>/v1/responses</c> object ended early, in the words of chat completions; <see langword="null"/>
+    /// if it did not.</summary>
+    public static string? FinishReasonOfOutput(JsonElement body) =>
+        body.Member("incomplete_details").Text("reason") is { } reason ? OtherResponse.InWordsOfChat(reason) : null;
+
     /// <summary>Gets the answer of a response of <c>/v1/responses</c>. Without text and calls in its items, it is the <c>output_text</c>
     /// that some servers add, otherwise what tools of the provider made.</summary>
     public static Answer OfOutput(JsonElement body)

@@ -17,6 +17,12 @@ public sealed class OtherResponse : LlmResponse
     /// <summary>Gets the refusal of the model, if there is one.</summary>
     public string? Refusal => AnswerReader.OfOutput(Json).Refusal;
 
+    /// <summary>Gets why the answer ended early, in the words of chat completions; <see langword="null"/> if it did not.</summary>
+    internal string? FinishReason => AnswerReader.FinishReasonOfOutput(Json);
+
+    /// <summary>Gets a finish reason in the words of chat completions.</summary>
+    internal static string InWordsOfChat(string reason) => reason == "max_output_tokens" ? "length" : reason;
+
     /// <summary>Gets the tool calls. Their arguments are untrusted text.</summary>
     public IReadOnlyList<ToolCall> ToolCalls => [.. AnswerReader.CallsOfOutput(Json).Select(AnswerReader.ToToolCall)];
 }

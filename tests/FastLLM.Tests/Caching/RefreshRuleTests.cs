@@ -12,6 +12,8 @@ public sealed class RefreshRuleTests
     private const string Embeddings = """{"object":"list","data":[{"index":0,"embedding":[1]}]}""";
     private const string Responses = """{"object":"response","status":"completed","output":[]}""";
 
+    private const string CutResponses = """{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}""";
+
     [Theory]
     [InlineData("length", Stopped, false)]
     [InlineData("length", SecondCut, true)]
@@ -20,6 +22,11 @@ public sealed class RefreshRuleTests
     [InlineData("*", Stopped, true)]
     [InlineData("*", Embeddings, true)]
     [InlineData("*", Responses, true)]
+    [InlineData("length", Responses, false)]
+    [InlineData("length", CutResponses, true)]
+    [InlineData("max_output_tokens", CutResponses, true)]
+    [InlineData("max_output_tokens", SecondCut, true)]
+    [InlineData("content_filter", CutResponses, false)]
     [InlineData(null, Stopped, false)]
     public void Applies_ToAnAnswer(string? reason, string body, bool applies)
     {

@@ -62,6 +62,23 @@ public sealed class RefreshTests : EngineTest, IDisposable
         Assert.Equal(3 * Rows, _server.Requests.Count); // it was done: this is a new one
     }
 
+    [Theory]
+    [InlineData("length", true)]
+    [InlineData("max_output_tokens", false)]
+    public async Task RunAsync_CutResponses_AreCountedAndRequestedAgain(string reason, bool cached)
+    {
+        await File.WriteAllLinesAsync(_folder.In("in.jsonl"), Enumerable.Range(0, 2).Select(i =>
+            $$$"""{"custom_id":"r{{{i}}}","method":"POST","url":"/v1/responses","body":{"model":"m","input":"q{{{i}}}"}}"""), Ended);
+        using var cache = new SharedCache(cached);
+
+        JobResult first = await RunAsync(cache: cache.Cache);
+        _time.Advance(TimeSpan.FromHours(1));
+        JobResult again = await RunAsync([reason], cache: cache.Cache);
+
+        Assert.Equal((2L, 1L), (first.Answered, first.FinishReasons["length"]));
+        Assert.Equal((1L, 1L, 3), (again.Kept, again.Answered, _server.Requests.Count));
+    }
+
     [Fact]
     public async Task RunAsync_KilledBeforeTheJournalIsDeleted_SendsNothingMore()
     {
@@ -187,7 +204,15 @@ public sealed class RefreshTests : EngineTest, IDisposable
 
     private static byte[] Answer(string request)
     {
-        string question = JsonDocument.Parse(request[request.IndexOf('{')..]).RootElement.GetProperty("messages")[0].GetProperty("content").GetString()!;
+        JsonElement body = JsonDocument.Parse(request[request.IndexOf('{')..]).RootElement;
+        if (body.TryGetProperty("input", out JsonElement input))
+        {
+            return input.GetString() == "q0"
+                ? """{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}"""u8.ToArray()
+                : """{"object":"response","status":"completed","incomplete_details":null,"output":[]}"""u8.ToArray();
+        }
+
+        string question = body.GetProperty("messages")[0].GetProperty("content").GetString()!;
         return Encoding.UTF8.GetBytes(
             $$"""{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"answer {{question}}!"},"finish_reason":"stop"}]}""");
     }

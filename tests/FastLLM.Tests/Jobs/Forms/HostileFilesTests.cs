@@ -82,6 +82,39 @@ public sealed class HostileFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task ReadAsync_WorkbookWithAnyByteChanged_IsAnErrorOrReadAsBefore()
+    {
+        byte[] file = Workbook($"<sheetData>{Head}{string.Concat(Enumerable.Range(2, 30).Select(row =>
+            $"<row r='{row}'><c r='A{row}'><v>{row * 7919}</v></c><c r='B{row}' t='s'><v>{row & 1}</v></c></row>"))}</sheetData>").ToArray();
+        List<string> rows = await RowsAsync(file);
+        for (int i = 0; i < file.AsSpan().IndexOf("PK\u0001\u0002"u8); i++)
+        {
+            byte[] changed = [.. file];
+            changed[i] ^= 0x04;
+            try
+            {
+                Assert.Equal(rows, await RowsAsync(changed));
+            }
+            catch (InvalidDataException e)
+            {
+                Assert.Matches("damaged|not an Excel workbook", e.Message);
+            }
+        }
+    }
+
+    private static async Task<List<string>> RowsAsync(byte[] workbook)
+    {
+        using SheetTable table = SheetTable.Open(new MemoryStream(workbook), sheet: null);
+        List<string> rows = [];
+        while ((await table.ReadAsync(Ended)).Cells is { } cells)
+        {
+            rows.Add(string.Join('|', cells.Select(cell => cell.ToText())));
+        }
+
+        return rows;
+    }
+
+    [Fact]
     public async Task ReadAsync_BombOfOneCell_IsRefusedBeforeItNeedsTheMemory()
     {
         MemoryStream bomb = Workbook($"<sheetData>{Head}<row r='2'><c r='A2' t='inlineStr'><is><t>{new string('x', 40 << 20)}</t></is></c></row></sheetData>");

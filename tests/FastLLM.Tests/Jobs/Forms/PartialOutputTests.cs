@@ -10,8 +10,11 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
 {
     private const int Rows = 6;
 
+    private static readonly byte[] Answer = """{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"yes"},"finish_reason":"stop"}]}"""u8.ToArray();
+
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _notices = [];
+    private Action<string>? _onNotice;
 
     public static TheoryData<string> Outputs => ["out.xlsx", "out.parquet", "out.json", "out.csv", "out.tsv"];
 
@@ -39,6 +42,73 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
         Assert.Equal((partial.Pending, false, Rows - partial.Pending), (done.Answered, done.IsPartial, done.Kept));
         Assert.Equal(File.ReadAllBytes(whole.OutputFile!), File.ReadAllBytes(PathOf(output)));
         Assert.Equal(2 * Rows, simulator.Stats.Sends);
+    }
+
+    [Theory]
+    [InlineData("out.csv")]
+    [InlineData("out.jsonl.gz")]
+    public async Task RunAsync_RefreshDrained_KeepsEarlierAnswersOfTheOtherRows(string output)
+    {
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        byte[] whole = File.ReadAllBytes((await RunAsync(simulator.ApiBase, output, limit: null)).OutputFile!);
+        using var drain = new CancellationTokenSource();
+
+        JobResult drained = await RunAsync(simulator.ApiBase, output, limit: null, drain, stopAfter: 2, refresh: [RequestManagerOptions.AnyFinishReason]);
+
+        Assert.Equal((true, false, true), (drained.Interrupted, drained.IsPartial, drained.Pending is > 0 and < Rows));
+        Assert.Contains($"{drained.Pending:N0} rows of {PathOf(output)} that are to be sent again hold their earlier outcome.", _notices);
+        if (output == "out.csv")
+        {
+            Assert.Equal(whole, File.ReadAllBytes(PathOf(output)));
+        }
+        else
+        {
+            using var lines = new StreamReader(new System.IO.Compression.GZipStream(File.OpenRead(PathOf(output)), System.IO.Compression.CompressionMode.Decompress));
+            Assert.Equal(Rows, (await lines.ReadToEndAsync(Ended)).Count(c => c == '\n'));
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_TableIsMade_ReserveOfTheLogIsReleased()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The open files of a process.");
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        await RunAsync(simulator.ApiBase, "out.csv", limit: null);
+        using var drain = new CancellationTokenSource();
+        int duringRun = 0, beforeTable = -1;
+        _onNotice = notice => beforeTable = notice.Contains("hold their earlier outcome", StringComparison.Ordinal) ? Reserves() : beforeTable;
+
+        await RunAsync(simulator.ApiBase, "out.csv", limit: null, drain, stopAfter: 2, refresh: [RequestManagerOptions.AnyFinishReason], onAnswered: _ =>
+        {
+            duringRun = Reserves();
+            return Task.CompletedTask;
+        });
+
+        Assert.Equal((1, 0), (duringRun, beforeTable));
+
+        int Reserves() => Directory.EnumerateFiles("/proc/self/fd").Count(file =>
+            new FileInfo(file).LinkTarget is { } target && target.StartsWith(_folder.Path, StringComparison.Ordinal) && target.EndsWith(" (deleted)", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task RunAsync_RetryDrained_KeepsEarlierFailuresOfTheOtherRows()
+    {
+        int sends = 0;
+        await using var server = FaultServer.Start((_, connection) => Interlocked.Increment(ref sends) <= Rows + 1
+            ? connection.RespondAsync(400, """{"error":{"message":"no"}}"""u8.ToArray())
+            : connection.RespondAsync(200, Answer));
+        await RunAsync(server.ApiBase, "out.csv", limit: null);
+        using var drain = new CancellationTokenSource();
+
+        JobResult drained = await RunAsync(server.ApiBase, "out.csv", limit: null, drain, stopAfter: 1, retryFailed: true);
+
+        Assert.Equal((true, false), (drained.Interrupted, drained.IsPartial));
+        List<object?[]> table = OtherLibraries.Read(PathOf("out.csv"));
+        Assert.All(table[1..], row => Assert.True(OtherLibraries.Text(row[2]) == "yes" || OtherLibraries.Text(row[4]).StartsWith("invalid_request", StringComparison.Ordinal)));
+        Assert.Contains(table[1..], row => OtherLibraries.Text(row[2]) == "yes");
+
+        await WritePartialAsync("out.csv", o => o.RetryFailed = true);
+        Assert.Equal(table, OtherLibraries.Read(PathOf("out.csv")));
     }
 
     [Theory]
@@ -144,16 +214,18 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
 
     private async Task<JobResult> RunAsync(
         string apiBase, string output, long? limit, CancellationTokenSource? drain = null, int stopAfter = 0, OutputFormat format = OutputFormat.Auto,
-        Func<int, Task>? onAnswered = null)
+        Func<int, Task>? onAnswered = null, string[]? refresh = null, bool retryFailed = false)
     {
         WriteInput();
         JobOptions options = Options(PathOf(output));
         options.Limit = limit;
         options.OutputFormat = format;
+        options.RetryFailed = retryFailed;
         var answered = 0;
         await using var manager = new RequestManager(new OpenAIProvider("", apiBase), Quick(o =>
         {
             o.Concurrency = 1;
+            o.RefreshFinishReasons = refresh ?? [];
             o.Cache = new ScriptedCache
             {
                 BeforePut = async _ =>
@@ -185,7 +257,11 @@ public sealed class PartialOutputTests : EngineTest, IDisposable
         Output = output,
         Model = "m",
         Template = new RowTemplate { Prompt = "Say {{text}}" },
-        OnNotice = _notices.Add,
+        OnNotice = notice =>
+        {
+            _notices.Add(notice);
+            _onNotice?.Invoke(notice);
+        },
     };
 
     private void WriteInput() => File.WriteAllText(PathOf("in.csv"), "n,text\n" + string.Concat(Enumerable.Range(0, Rows).Select(i => $"{i},row {i}\n")));

@@ -127,6 +127,10 @@ public sealed class TableWriterTests
             """{"answer":null,"finish_reason":null,"error":null,"prompt_tokens":1,"completion_tokens":null,"cost":null}"""
         },
         {
+            """{"custom_id":"1","response":{"status_code":200,"body":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[],"output_text":"a"}},"error":null}""",
+            """{"answer":"a","finish_reason":"length","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
+        },
+        {
             """{"custom_id":"1","response":{"status_code":200,"body":{"status":"completed","output":null}},"error":null}""",
             """{"answer":null,"finish_reason":"completed","error":null,"prompt_tokens":null,"completion_tokens":null,"cost":null}"""
         },
