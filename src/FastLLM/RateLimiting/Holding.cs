@@ -163,7 +163,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private void EndRandom(double share, long sent, double now)
     {
         bool isNew = Search.Floor.Share < share / 2;
-        if (isNew && IsJustAbove(Search.Limits, Search.Trusted))
+        if (IsJustAbove(Search.Limits, Search.Trusted))
         {
             // Just below, nothing was refused: so it is no noise.
             Search.Set(Search.Trusted, now);
