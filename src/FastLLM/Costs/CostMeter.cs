@@ -104,9 +104,9 @@ internal sealed class CostMeter(PriceTable? prices)
 
     /// <summary>Returns whether a failed attempt costs nothing for certain, unless the provider states its tokens.</summary>
     /// <remarks>Providers bill no refusals and no failures that they name themselves. A gateway that timed out says nothing about the
-    /// server behind it, and neither does one that got no whole answer (520, 522, 598, 599).</remarks>
+    /// server behind it, and neither does one that got no whole answer (520, 522, 598, 599) or gave up waiting for it (499).</remarks>
     public static bool IsFree(LlmException failure) => !failure.MaybeBilled
-        && failure.StatusCode is not (408 or 502 or 504 or 520 or 522 or 524 or 598 or 599)
+        && failure.StatusCode is not (408 or 499 or 502 or 504 or 520 or 522 or 524 or 598 or 599)
         && failure.Kind is not (FailureKind.Provider or FailureKind.Unknown
             or FailureKind.IncompleteResponse or FailureKind.InvalidResponse or FailureKind.ResponseTooLarge);
 
