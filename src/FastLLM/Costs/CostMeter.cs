@@ -6,6 +6,9 @@ namespace FastLLM.Costs;
 /// use.</summary>
 internal sealed class CostMeter(PriceTable? prices)
 {
+    // A shorter answer would hardly help.
+    private const int MuchMore = 4;
+
     private readonly ConcurrentDictionary<string, decimal> _factors = new(StringComparer.Ordinal);
     private KnownPrice? _last;
     private decimal _leastFactor = 1;
@@ -90,16 +93,24 @@ internal sealed class CostMeter(PriceTable? prices)
         return null;
     }
 
-    /// <summary>Explains the worst case of a request, and which option bounds it.</summary>
+    /// <summary>Explains the worst case of a request, and how to bound the part of it that costs most.</summary>
     public string Explain(LlmRequest request)
     {
         TokenUpperBound tokens = TokenUpperBound.Of(request);
-        long output = tokens.MostOutput(PriceOf(request.Model)?.MaxOutputTokens ?? 0) ?? 0;
+        ModelPrice? price = PriceOf(request.Model);
+        long output = tokens.MostOutput(price?.MaxOutputTokens ?? 0) ?? 0;
         string most = FormattableString.Invariant($"{tokens.Input:N0} tokens of its prompt and {output:N0} of its answer.");
-        return tokens.Output is null
-            ? $"{most} It sets no limit, so the model's own counts: set max_completion_tokens or max_tokens in the row or the template."
-            : output == 0 ? $"{most} Shorten its prompt."
-            : $"{most} To bound it, lower max_completion_tokens or max_tokens in the row or the template.";
+        if (output == 0 || tokens.Input * price?.HighestInput > MuchMore * output * price?.HighestOutput)
+        {
+            return tokens.Pictures == 0 ? $"{most} Shorten its prompt." : most + FormattableString.Invariant(
+                $" A picture counts {TokenUpperBound.Picture:N0}, whatever its size: put fewer into a row.");
+        }
+
+        string limits = "max_completion_tokens or max_tokens";
+        return tokens.Output is null ? $"{most} It sets no limit, so the model's own counts: set {limits} in the row or the template."
+            : tokens.Choices > 1 ? most + FormattableString.Invariant(
+                $" To bound it, lower {limits} in the row or the template, or the number of its answers ({tokens.Choices:N0}).")
+            : $"{most} To bound it, lower {limits} in the row or the template.";
     }
 
     /// <summary>Returns whether a failed attempt costs nothing for certain, unless the provider states its tokens.</summary>
