@@ -16,7 +16,8 @@ internal sealed class UnstatedCosts(bool hasBudget)
 {
     private const int NoRow = -1;
     private const int ShownUnknown = 3;
-    private const string NoRequest = "its row is not in the input any more, or has another request now, so that its worst case is not known";
+    private const string NoRequest =
+        "its row is not in the input any more, or has another request now, so that its worst case is not known";
     private const string Rule = "their usage at the prices known now, or the worst case";
 
     // An answer that was rejected, and its correction, whose request contains that answer and may cost more than the first.
@@ -121,7 +122,8 @@ internal sealed class UnstatedCosts(bool hasBudget)
         decimal? priced = PricedUsage(costs, document.RootElement.Member("response").Member("body"), entry, request, out string reason);
         if (unpriced > 0)
         {
-            long sends = WorstCases(unpriced, worst, isCorrected) + (isAnswered && priced is null ? isCorrected ? WithCorrection - 1 : 1 : 0);
+            long ofAnswer = !isAnswered || priced is not null ? 0 : isCorrected ? WithCorrection - 1 : 1;
+            long sends = WorstCases(unpriced, worst, isCorrected) + ofAnswer;
             return (isAnswered ? priced ?? 0 : 0) + WorstCase(costs, entry, request, sends, reason);
         }
 

@@ -28,6 +28,7 @@ internal sealed record RunSettings
     /// is.</summary>
     public bool HoldsSuspects { get; init; }
 
-    /// <summary>Gets a value indicating whether the source of the rows waits for no outcome: the next rows may come after a pause.</summary>
+    /// <summary>Gets a value indicating whether the source of the rows waits for no outcome: the next rows may come after a
+    /// pause.</summary>
     public bool IsFedFreely { get; init; }
 }

@@ -103,7 +103,8 @@ internal static partial class FailureTable
 
     // Many servers say it with a 400, and some in a message only.
     private static bool NamesNoModel(in ErrorBody error) =>
-        error.Is("model_not_found", "model_decommissioned", "model_not_available", "model_not_supported", "invalid_model", "DeploymentNotFound")
+        error.Is(
+            "model_not_found", "model_decommissioned", "model_not_available", "model_not_supported", "invalid_model", "DeploymentNotFound")
         || error.Says("is not a valid model ID", "Model Not Exist", "invalid model ID", "Invalid model name", "could not find real modelID")
         || (error.Begins("model ", "the model ", "the requested model ") && error.Says("not found", "does not exist"));
 
