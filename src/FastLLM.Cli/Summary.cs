@@ -107,7 +107,7 @@ internal sealed record Summary(JobResult Result, string? ResumeCommand = null, b
         if (Result.Stopped?.Kind == FailureKind.BudgetExhausted)
         {
             Line("budget", $"{CostText.Dollars(Result.JobCost)} of {CostText.Dollars(Result.Budget ?? 0)} used; the rest does not cover "
-                + "the worst case of the next request. To continue, raise --max-cost, or bound the answers with max_completion_tokens.");
+                + "the worst case of the next request. To continue, raise --max-cost, or lower that worst case.");
         }
 
         if (ResumeCommand is not null)

@@ -78,7 +78,7 @@ public abstract class ResponseWrapper
     public decimal? Cost
     {
         get => _cost is decimal known ? known
-            : Attempts == 0 || (Error is { Kind: not FailureKind.InvalidAnswer } && MaybeBilled == 0) ? 0m : null;
+            : Attempts == 0 || (Error is { Kind: not FailureKind.InvalidAnswer } && MaybeBilled == 0 && Unpriced == 0) ? 0m : null;
         init => _cost = value;
     }
 
@@ -91,6 +91,10 @@ public abstract class ResponseWrapper
 
     /// <summary>Gets how many of the sends may be billed although they brought no answer.</summary>
     internal int MaybeBilled { get; init; }
+
+    /// <summary>Gets how many sends, beside that of the answer, <see cref="Cost"/> does not include, since their cost is not
+    /// known.</summary>
+    internal int Unpriced { get; init; }
 
     private protected abstract object Untyped { get; }
 

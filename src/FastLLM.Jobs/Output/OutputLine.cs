@@ -220,7 +220,7 @@ internal ref struct OutputLine
 
     // Only what was sent costs something. A failed row may cost something, too, if it may be billed or has answers.
     private readonly bool HasUnstatedCost(bool succeeded) =>
-        _own.MaybeBilled || (_own is { Cost: null, IsUnsent: false } && (succeeded || _own.HasInvalidAnswer));
+        _own.MaybeBilled || _own.HasUnpriced || (_own is { Cost: null, IsUnsent: false } && (succeeded || _own.HasInvalidAnswer));
 
     private readonly ReadOnlySpan<byte> StringOrNone() => _reader.TokenType == JsonTokenType.String ? _reader.ValueSpan : default;
 

@@ -225,6 +225,12 @@ internal sealed class OutputRecord(
             WriteNumber(outcome.MaybeBilled);
         }
 
+        if (outcome.Unpriced > 0)
+        {
+            _line.Write(",\"unpriced\":"u8);
+            WriteNumber(outcome.Unpriced);
+        }
+
         if (_replaced > 0)
         {
             _line.Write(",\"replaced\":"u8);

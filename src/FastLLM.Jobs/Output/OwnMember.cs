@@ -31,6 +31,9 @@ internal struct OwnMember
     /// <summary>Gets a value indicating whether sends may be billed that brought no answer.</summary>
     public bool MaybeBilled { get; private set; }
 
+    /// <summary>Gets a value indicating whether the cost does not include all sends.</summary>
+    public bool HasUnpriced { get; private set; }
+
     /// <summary>Reads the member at whose name the reader is, and leaves the reader at its end.</summary>
     public static OwnMember Read(ref Utf8JsonReader reader)
     {
@@ -80,6 +83,10 @@ internal struct OwnMember
         else if (reader.TextIs("maybe_billed"u8))
         {
             MaybeBilled = IsZero(ref reader) == false;
+        }
+        else if (reader.TextIs("unpriced"u8))
+        {
+            HasUnpriced = IsZero(ref reader) == false;
         }
         else if (reader.TextIs("failure"u8))
         {

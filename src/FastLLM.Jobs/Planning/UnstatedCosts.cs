@@ -16,6 +16,8 @@ internal sealed class UnstatedCosts(bool hasBudget)
 {
     private const int NoRow = -1;
     private const int ShownUnknown = 3;
+    private const string NoRequest =
+        "its row is not in the input any more, or has another request now, so that its worst case is not known";
     private const string Rule = "their usage at the prices known now, or the worst case";
 
     // An answer that was rejected, and its correction, whose request contains that answer and may cost more than the first.
@@ -112,10 +114,19 @@ internal sealed class UnstatedCosts(bool hasBudget)
         var json = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = s_json.MaxDepth });
         using JsonDocument document = JsonDocument.ParseValue(ref json);
         JsonElement own = document.RootElement.Member("fastllm");
+        long unpriced = Math.Max(0, own.Whole("unpriced") ?? 0);
         long worst = Math.Max(0, own.Whole("maybe_billed") ?? 0);
-        bool isPaid = entry.Cost is null && own.Whole("attempts") != 0 && (entry.Succeeded || own.Text("failure") == "invalid_answer");
         bool isCorrected = own.Member("corrected").ValueKind == JsonValueKind.True || own.Elements("answers").Skip(1).Any();
+        bool isAnswered = entry.Cost is null && own.Whole("attempts") != 0 && entry.Succeeded;
+        bool isPaid = isAnswered || (entry.Cost is null && own.Whole("attempts") != 0 && own.Text("failure") == "invalid_answer");
         decimal? priced = PricedUsage(costs, document.RootElement.Member("response").Member("body"), entry, request, out string reason);
+        if (unpriced > 0)
+        {
+            long ofAnswer = !isAnswered || priced is not null ? 0 : isCorrected ? WithCorrection - 1 : 1;
+            long sends = WorstCases(unpriced, worst, isCorrected) + ofAnswer;
+            return (isAnswered ? priced ?? 0 : 0) + WorstCase(costs, entry, request, sends, reason);
+        }
+
         if (isPaid)
         {
             worst += priced is not null ? (isCorrected ? 1 : 0) : isCorrected ? WithCorrection : 1;
@@ -128,20 +139,33 @@ internal sealed class UnstatedCosts(bool hasBudget)
             return Math.Max(0, answer - stated); // a cost above that of the usage covers the other sends: there was a budget
         }
 
-        if (request is null || costs.Bound(request, out decimal bound) is not null)
+        return Math.Max(0, answer + WorstCase(costs, entry, request, worst, reason) - stated);
+    }
+
+    // As many as the sends that a record says its cost leaves out: those that failed may have been of the correction.
+    private static long WorstCases(long unpriced, long maybeBilled, bool isCorrected)
+    {
+        long rejected = Math.Max(0, unpriced - maybeBilled);
+        return ((unpriced - rejected) * (isCorrected ? WithCorrection - 1 : 1)) + (rejected > 1 ? rejected + 1 : rejected);
+    }
+
+    private decimal WorstCase(CostMeter costs, in OutputEntry entry, LlmRequest? request, long sends, string reason)
+    {
+        decimal bound = 0;
+        LlmException? refusal = request is null ? null : costs.Bound(request, out bound);
+        if (request is null || refusal is not null)
         {
-            reason = request is null ? reason : costs.Bound(request, out _)!.Message;
-            AddUnknown(entry.CustomId, reason);
+            AddUnknown(entry.CustomId, refusal?.Message ?? reason);
             return 0;
         }
 
-        return Math.Max(0, answer + (worst * bound) - stated);
+        return sends * bound;
     }
 
     private static decimal? PricedUsage(
         CostMeter costs, JsonElement body, in OutputEntry entry, LlmRequest? request, out string reason)
     {
-        reason = "its row is not in the input any more, or has another request now, so that its worst case is not known";
+        reason = NoRequest;
         if (!entry.Succeeded || body.ValueKind != JsonValueKind.Object)
         {
             return null;

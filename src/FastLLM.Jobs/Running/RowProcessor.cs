@@ -36,6 +36,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
                 AnnounceInFlight = costs.Announce,
                 Recorded = sink.Answers,
                 HoldsSuspects = true,
+                IsFedFreely = setup.IsPipe,
                 WasAnswered = resume.Kept > resume.KeptFailures,
                 Check = setup.Options.Answers?.Check,
             };

@@ -6,6 +6,9 @@ namespace FastLLM.Costs;
 /// use.</summary>
 internal sealed class CostMeter(PriceTable? prices)
 {
+    // A shorter answer would hardly help.
+    private const int MuchMore = 4;
+
     private readonly ConcurrentDictionary<string, decimal> _factors = new(StringComparer.Ordinal);
     private KnownPrice? _last;
     private decimal _leastFactor = 1;
@@ -90,23 +93,31 @@ internal sealed class CostMeter(PriceTable? prices)
         return null;
     }
 
-    /// <summary>Explains the worst case of a request, and which option bounds it.</summary>
+    /// <summary>Explains the worst case of a request, and how to bound the part of it that costs most.</summary>
     public string Explain(LlmRequest request)
     {
         TokenUpperBound tokens = TokenUpperBound.Of(request);
-        long output = tokens.MostOutput(PriceOf(request.Model)?.MaxOutputTokens ?? 0) ?? 0;
+        ModelPrice? price = PriceOf(request.Model);
+        long output = tokens.MostOutput(price?.MaxOutputTokens ?? 0) ?? 0;
         string most = FormattableString.Invariant($"{tokens.Input:N0} tokens of its prompt and {output:N0} of its answer.");
-        return tokens.Output is null
-            ? $"{most} It sets no limit, so the model's own counts: set max_completion_tokens or max_tokens in the row or the template."
-            : output == 0 ? $"{most} Shorten its prompt."
-            : $"{most} To bound it, lower max_completion_tokens or max_tokens in the row or the template.";
+        if (output == 0 || tokens.Input * price?.HighestInput > MuchMore * output * price?.HighestOutput)
+        {
+            return tokens.Pictures == 0 ? $"{most} Shorten its prompt." : most + FormattableString.Invariant(
+                $" A picture counts {TokenUpperBound.Picture:N0}, whatever its size: put fewer into a row.");
+        }
+
+        string limits = "max_completion_tokens or max_tokens";
+        return tokens.Output is null ? $"{most} It sets no limit, so the model's own counts: set {limits} in the row or the template."
+            : tokens.Choices > 1 ? most + FormattableString.Invariant(
+                $" To bound it, lower {limits} in the row or the template, or the number of its answers ({tokens.Choices:N0}).")
+            : $"{most} To bound it, lower {limits} in the row or the template.";
     }
 
     /// <summary>Returns whether a failed attempt costs nothing for certain, unless the provider states its tokens.</summary>
     /// <remarks>Providers bill no refusals and no failures that they name themselves. A gateway that timed out says nothing about the
-    /// server behind it, and neither does one that got no whole answer (520, 522, 598, 599).</remarks>
+    /// server behind it, and neither does one that got no whole answer (520, 522, 598, 599) or gave up waiting for it (499).</remarks>
     public static bool IsFree(LlmException failure) => !failure.MaybeBilled
-        && failure.StatusCode is not (408 or 502 or 504 or 520 or 522 or 524 or 598 or 599)
+        && failure.StatusCode is not (408 or 499 or 502 or 504 or 520 or 522 or 524 or 598 or 599)
         && failure.Kind is not (FailureKind.Provider or FailureKind.Unknown
             or FailureKind.IncompleteResponse or FailureKind.InvalidResponse or FailureKind.ResponseTooLarge);
 

@@ -217,20 +217,8 @@ internal readonly record struct TokenUpperBound(long Input, long? Output, long C
                 _unbounded ??= "a prompt that the provider keeps";
             }
 
-            if (reader.TokenType != JsonTokenType.StartArray)
-            {
-                reader.Skip();
-                return;
-            }
-
-            long prompts = 0;
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            {
-                prompts += reader.TokenType is JsonTokenType.String or JsonTokenType.StartArray ? 1 : 0;
-                reader.Skip();
-            }
-
-            _prompts = Math.Max(1, prompts);
+            _prompts = PromptList.Count(reader);
+            reader.Skip();
         }
 
         // Of content parts and tools. A schema may name types too, but none of these.

@@ -43,7 +43,10 @@ internal static class UnboundedFields
     ];
 
     private static readonly string[] s_otherLimits =
-        ["max_new_tokens", "n_predict", "num_predict", "max_gen_len", "max_length", "max_tokens_to_sample", "maxOutputTokens", "maxTokens"];
+    [
+        "max_new_tokens", "n_predict", "num_predict", "max_gen_len", "max_length", "max_tokens_to_sample", "maxOutputTokens", "maxTokens",
+        "max_output_tokens", "max_completion_tokens", // in an object of settings
+    ];
 
     // Which part of the output is thinking, or how much thinking comes on top: servers differ.
     private static readonly string[] s_thinking =

@@ -64,13 +64,13 @@ internal struct BodyScan
         return scan;
     }
 
-    // The text is read once more only where it may be longer. A response that has ended always has an output.
+    // The answer is read once more only where it may be longer. A response that has ended always has an output.
     private readonly bool IsUsageTooLittle(ReadOnlySpan<byte> body)
     {
         long output = Math.Max(Usage.CompletionTokens, Usage.TotalTokens - Usage.PromptTokens);
         long most = Math.Max(output, 0) * LongestToken;
         return (StatusEnded && most == 0)
-            || (HasChoices && (most == 0 || body.Length > most + Envelope) && ChoiceText.Read(body)?.Length > most);
+            || ((HasChoices || StatusEnded) && (most == 0 || body.Length > most + Envelope) && AnswerLength.Read(body) > most);
     }
 
     private void ReadMember(ref Utf8JsonReader reader)

@@ -98,6 +98,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
             charge = cost ?? charge;
             NoteCost(context, reserved, cost ?? 0);
             context.Sends.Charged += charge;
+            context.Sends.Unpriced += cost is null && context.Run.Account is null && !CostMeter.IsFree(failure) ? 1 : 0;
             context.InFlight.Charged = context.Sends.Charged;
         }
         else

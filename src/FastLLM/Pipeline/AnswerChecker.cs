@@ -52,6 +52,7 @@ internal sealed class AnswerChecker<TResponse>(
 
         delivery.CountRejected(context);
         context.Sends.Charged += context.Sends.Cost ?? 0;
+        context.Sends.Unpriced += context.Sends.Cost is null ? 1 : 0;
         context.InFlight.Charged = context.Sends.Charged;
         context.Attempt.Memory?.Release();
         return answers is null ? null

@@ -229,6 +229,7 @@ internal sealed class OutcomeDelivery<TResponse>(
                 Attempts = isOwner ? sends.Count : 0,
                 Latency = isOwner ? sends.Latency : TimeSpan.Zero,
                 MaybeBilled = isOwner ? sends.MaybeBilled : 0,
+                Unpriced = isOwner ? sends.Unpriced : 0,
                 Cost = isOwner ? NotZero(sends.Charged) : null,
             };
         }
@@ -243,6 +244,7 @@ internal sealed class OutcomeDelivery<TResponse>(
             Attempts = isOwner ? sends.Count : 0,
             Latency = isOwner ? sends.Latency : TimeSpan.Zero,
             MaybeBilled = isOwner ? sends.MaybeBilled : 0,
+            Unpriced = isOwner ? sends.Unpriced : 0,
             Cost = !isOwner ? null : outcome.IsNewResponse ? sends.Cost + sends.Charged : NotZero(sends.Charged),
         };
     }

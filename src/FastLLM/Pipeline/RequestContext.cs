@@ -144,6 +144,9 @@ internal struct SendHistory
     /// <summary>How many may be billed although they brought no answer.</summary>
     public int MaybeBilled;
 
+    /// <summary>How many have a cost that is not known and in none of the following: failed ones and rejected answers.</summary>
+    public int Unpriced;
+
     /// <summary>What the answer cost, if known.</summary>
     public decimal? Cost;
 

@@ -140,7 +140,8 @@ internal abstract class Run<TResponse>(
 
     /// <summary>Decides about suspected failures with the evidence that there is: every row that is known has its outcome.</summary>
     /// <returns>The reason to stop the run, or <see langword="null"/>: those rows have failed on their own, and are not too many.</returns>
-    protected LlmException? DecideNow(bool mayWait = false) => SharedFailures.DecideNow(mayWait) ?? FailureLimit?.CountLate(SharedFailures.TakeLate());
+    protected LlmException? DecideNow(Patience patience = Patience.None) =>
+        SharedFailures.DecideNow(patience) ?? FailureLimit?.CountLate(SharedFailures.TakeLate());
 
     /// <summary>Stops the run; the first cause counts.</summary>
     /// <returns>Whether this was the first.</returns>

@@ -27,4 +27,8 @@ internal sealed record RunSettings
     /// <summary>Gets a value indicating whether a failure that may be the whole run's is held back until it is known whether it
     /// is.</summary>
     public bool HoldsSuspects { get; init; }
+
+    /// <summary>Gets a value indicating whether the source of the rows waits for no outcome: the next rows may come after a
+    /// pause.</summary>
+    public bool IsFedFreely { get; init; }
 }

@@ -266,14 +266,13 @@ internal sealed class SharedFailureDetector
     }
 
     /// <summary>Decides with the evidence that there is: every row that is known has its outcome.</summary>
-    /// <param name="mayWait">Whether more rows may come, which would tell: then nothing is decided where the run would be stopped after
-    /// others were answered.</param>
+    /// <param name="patience">Whether more rows may come, which would tell: then nothing is decided where the run would be stopped.</param>
     /// <returns>The reason to stop the run, or <see langword="null"/>: the suspected rows have failed on their own.</returns>
-    public LlmException? DecideNow(bool mayWait = false)
+    public LlmException? DecideNow(Patience patience = Patience.None)
     {
         lock (_gate)
         {
-            LlmException? cause = _ended is null ? _suspects.DecideNow(mayWait) : null;
+            LlmException? cause = _ended is null ? _suspects.DecideNow(patience) : null;
             Update();
             return cause;
         }

@@ -17,7 +17,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<long, ResponseMemory.Share> _held = new();
     private readonly bool _hasCache;
-    private readonly bool _isFedFreely;
+    private readonly RunSettings _settings;
     private Exception? _fault;
     private long _settled;
     private long _consumed;
@@ -33,7 +33,7 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         sharedFailures.AwaitsRows = () => _rows.IsAwaited;
         sharedFailures.MayReadMore = () => !_rows.IsExhausted && !_rows.IsFull;
         sharedFailures.WasAnswered = settings.WasAnswered;
-        _isFedFreely = settings.HoldsSuspects;
+        _settings = settings;
         _suspects = new SuspectBuffer<TResponse>(settings.HoldsSuspects, Deliver, DecideIfIdle, time);
         _hasCache = hasCache;
         Recorded = settings.Recorded;
@@ -186,12 +186,13 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
     // No row is under way, and more may come.
     private bool IsIdle => !_rows.IsExhausted && !IsStopping && Volatile.Read(ref _settled) >= _rows.Taken;
 
-    // Who feeds the run may wait for its outcome, or for its end; a job does not.
-    private void DecideIfIdle()
+    // Who feeds the run may wait for its outcome, or for its end; a job does not. A person who has the wrong key does not wait for long.
+    private void DecideIfIdle(bool isLast)
     {
         if (IsIdle)
         {
-            StopIfShared(mayWait: _isFedFreely);
+            StopIfShared(!_settings.HoldsSuspects ? Patience.None
+                : _settings.IsFedFreely && !isLast ? Patience.IfFewFailed : Patience.IfAnswered);
             _suspects.Deliver();
         }
     }
@@ -205,9 +206,9 @@ internal sealed class StreamRun<TResponse> : Run<TResponse>
         }
     }
 
-    private void StopIfShared(bool mayWait = false)
+    private void StopIfShared(Patience patience = Patience.None)
     {
-        if (!IsStopping && SourceFault is null && DecideNow(mayWait) is { } cause)
+        if (!IsStopping && SourceFault is null && DecideNow(patience) is { } cause)
         {
             Stop(cause);
         }

@@ -6,17 +6,22 @@ namespace FastLLM.Pipeline;
 /// use.</summary>
 /// <param name="holds">Whether outcomes are held at all.</param>
 /// <param name="deliver">Receives held outcomes when their scope is known.</param>
-/// <param name="decide">Called when the run was idle for a while.</param>
+/// <param name="decide">Called when the run was idle for a while, and once more when it was for a minute; with whether this is the last
+/// call.</param>
 /// <param name="time">The clock.</param>
 internal sealed class SuspectBuffer<TResponse>(
-    bool holds, Action<ResponseWrapper<TResponse>> deliver, Action decide, TimeProvider time)
+    bool holds, Action<ResponseWrapper<TResponse>> deliver, Action<bool> decide, TimeProvider time)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_longPatience = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
     private readonly List<ResponseWrapper<TResponse>> _held = [];
     private readonly ITimer _timer =
-        time.CreateTimer(static call => ((Action)call!)(), decide, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        time.CreateTimer(_ => decide(false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+    private readonly ITimer _lastTimer =
+        time.CreateTimer(_ => decide(true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
     private int _count;
 
@@ -69,10 +74,18 @@ internal sealed class SuspectBuffer<TResponse>(
     }
 
     /// <summary>Lets a decision be made later, unless the run continues.</summary>
-    public void DecideLater() => _timer.Change(s_patience, Timeout.InfiniteTimeSpan);
+    public void DecideLater()
+    {
+        _timer.Change(s_patience, Timeout.InfiniteTimeSpan);
+        _lastTimer.Change(s_longPatience, Timeout.InfiniteTimeSpan);
+    }
 
     /// <summary>Stops the clock: the run has ended.</summary>
-    public void Stop() => _timer.Dispose();
+    public void Stop()
+    {
+        _timer.Dispose();
+        _lastTimer.Dispose();
+    }
 
     private static ResponseWrapper<TResponse> Final(ResponseWrapper<TResponse> outcome, FailureScope scope) =>
         scope == FailureScope.Request ? outcome : outcome.WithError(outcome.Error!.WithScope(scope));

@@ -201,15 +201,16 @@ internal sealed class Suspects
             ? Cause(group) : null;
 
     /// <summary>Decides with the evidence that there is.</summary>
-    /// <param name="mayWait">Whether to decide nothing rather than to stop, if others were answered.</param>
+    /// <param name="patience">When to decide nothing rather than to stop.</param>
     /// <returns>The reason to stop the run, or <see langword="null"/>.</returns>
-    public LlmException? DecideNow(bool mayWait)
+    public LlmException? DecideNow(Patience patience)
     {
         SuspectGroup? shared = AreBorne ? null : _models.Values.Prepend(_account).FirstOrDefault(group => group.HasOpen && !IsModelsOwn(group)
             && (!IsAnswered || group.Skipped is not null || (group.Failures >= SharedFailureDetector.Enough && group.IsLikelyShared)));
         if (shared is not null)
         {
-            return mayWait && MayContinue ? null : Cause(shared);
+            bool waits = patience != Patience.None && (MayContinue || (patience == Patience.IfFewFailed && !IsEnough(shared)));
+            return waits ? null : Cause(shared);
         }
 
         if (AreAllRejected)

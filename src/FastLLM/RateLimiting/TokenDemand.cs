@@ -5,7 +5,8 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>What a request says about the tokens that it will take.</summary>
 /// <param name="Bytes">The text that it sends, in bytes of UTF-8.</param>
-/// <param name="MaxOutput">The output that it allows, over all choices; <see langword="null"/> where it sets no limit.</param>
+/// <param name="MaxOutput">The output that it allows, over all choices of all prompts; <see langword="null"/> where it sets no
+/// limit.</param>
 /// <param name="Dense">Those of them that are neither words of plain letters nor spaces, of which a token takes fewer.</param>
 internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long Dense = 0)
 {
@@ -35,6 +36,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
         long dense = 0;
         long? most = null;
         long choices = 1;
+        long prompts = 1;
         bool isText = true;
         while (reader.Read())
         {
@@ -51,9 +53,13 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
                     {
                         most = Larger(most, Number(ref reader));
                     }
-                    else if (reader.ValueTextEquals("n"u8))
+                    else if (reader.ValueTextEquals("n"u8) || reader.ValueTextEquals("best_of"u8))
                     {
                         choices = Math.Max(choices, Choices(ref reader));
+                    }
+                    else if (reader.ValueTextEquals("prompt"u8))
+                    {
+                        prompts = Prompts(reader);
                     }
 
                     break;
@@ -68,7 +74,7 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
             }
         }
 
-        return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Math.Min(each, long.MaxValue / choices) * choices : null, dense);
+        return new TokenDemand(bytes, !hasOutput ? 0 : most is { } each ? Times(Times(each, choices), prompts) : null, dense);
     }
 
     // What a model reads as text, whatever it looks like. Data may have names that are not known here.
@@ -104,8 +110,13 @@ internal readonly record struct TokenDemand(long Bytes, long? MaxOutput, long De
     private static long Choices(ref Utf8JsonReader reader) =>
         reader.Read() && reader.TryGetLenientWhole(out long choices) ? choices : 1;
 
+    private static long Prompts(Utf8JsonReader reader) => reader.Read() ? PromptList.Count(reader) : 1;
+
+    private static long Times(long one, long other) => Math.Min(one, long.MaxValue / other) * other;
+
+    // Servers may take 0 or less for no limit.
     private static long? Number(ref Utf8JsonReader reader) =>
-        reader.Read() && reader.TryGetWhole(out long number) && number >= 0 ? number : null;
+        reader.Read() && reader.TryGetLenientWhole(out long number) && number > 0 ? number : null;
 
     private static long? Larger(long? one, long? other) => one is null || other > one ? other : one;
 }

@@ -49,6 +49,20 @@ internal readonly record struct ErrorBody(string? Message, string? Type, string?
         return false;
     }
 
+    /// <summary>Whether the message begins with one of <paramref name="words"/>, in any case.</summary>
+    public bool Begins(params ReadOnlySpan<string> words)
+    {
+        foreach (string word in words)
+        {
+            if (Message?.StartsWith(word, StringComparison.OrdinalIgnoreCase) == true)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether type, code or detail equals one of <paramref name="codes"/>.</summary>
     public bool Is(params ReadOnlySpan<string> codes)
     {

@@ -42,7 +42,7 @@ internal static partial class FailureTable
         403 => FailureKind.PermissionDenied,
         404 when Worded(error) == FailureKind.ModelNotFound
             || (error.Says("model") && error.Says("not found", "does not exist", "not exist", "no access"))
-            || error.Message?.StartsWith("model:", StringComparison.OrdinalIgnoreCase) == true => FailureKind.ModelNotFound,
+            || error.Begins("model:", "No endpoints found for ") => FailureKind.ModelNotFound,
         404 => FailureKind.NotFound,
 
         408 or 409 or 425 => FailureKind.ServerConflict,
@@ -94,13 +94,19 @@ internal static partial class FailureTable
             => FailureKind.ContextLength,
         _ when error.Is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked")
             => FailureKind.ContentFilter,
-        _ when error.Is("model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "DeploymentNotFound")
-            || error.Says("is not a valid model ID", "Model Not Exist") => FailureKind.ModelNotFound,
+        _ when NamesNoModel(error) => FailureKind.ModelNotFound,
         _ when error.Is("invalid_api_key", "authentication_error") || error.Says("API key not valid") => FailureKind.Authentication,
         _ when error.Is("overloaded_error", "server_is_overloaded", "provider_unavailable", "unavailable_error") => FailureKind.Overloaded,
         _ when error.Is("rate_limit_error", "rate_limit_exceeded", "rate_limited") => FailureKind.RateLimited,
         _ => null,
     };
+
+    // Many servers say it with a 400, and some in a message only.
+    private static bool NamesNoModel(in ErrorBody error) =>
+        error.Is(
+            "model_not_found", "model_decommissioned", "model_not_available", "model_not_supported", "invalid_model", "DeploymentNotFound")
+        || error.Says("is not a valid model ID", "Model Not Exist", "invalid model ID", "Invalid model name", "could not find real modelID")
+        || (error.Begins("model ", "the model ", "the requested model ") && error.Says("not found", "does not exist"));
 
     private static int? MeantStatus(in ErrorBody error) =>
         int.TryParse(error.Code, NumberStyles.None, CultureInfo.InvariantCulture, out int status)

@@ -26,6 +26,14 @@ public sealed class CostMeterTests
     }
 
     [Theory]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9000}""", "To bound it, lower max_completion_tokens or max_tokens in the row or the template.")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9000,"n":3}""", "or the number of its answers (3).")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5}""", "Shorten its prompt.")]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}],"max_tokens":900}""", "A picture counts 50,000, whatever its size: put fewer into a row.")]
+    public void Explain_NamesWhatBoundsTheLargerPart(string body, string advice) =>
+        Assert.EndsWith(advice, s_meter.Explain(LlmRequest.FromJson(body)), StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("m", 50)]
     [InlineData("dear", 500)]
     [InlineData("x/dear-2026-01-01", 500)]

@@ -171,6 +171,8 @@ public sealed class TokenUpperBoundTests
     [InlineData("\"generationConfig\":{\"maxOutputTokens\":50,\"thinkingConfig\":{\"thinkingBudget\":100}}", 150L)]
     [InlineData("\"generationConfig\":{\"candidateCount\":3}", 15L)]
     [InlineData("\"options\":{\"num_predict\":50}", 50L)]
+    [InlineData("\"generation_config\":{\"max_output_tokens\":50}", 50L)]
+    [InlineData("\"parameters\":{\"max_completion_tokens\":50}", 50L)]
     [InlineData("\"metadata\":{\"budget_tokens\":50,\"n\":3}", 5L)]
     [InlineData("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"google_search\":{\"type\":\"string\"}}}}}]", 5L)]
     public void FieldWithAKnownBound_IsCounted(string field, long output)

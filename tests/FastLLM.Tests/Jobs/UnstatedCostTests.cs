@@ -102,6 +102,27 @@ public sealed class UnstatedCostTests : EngineTest, IDisposable
         }
     }
 
+    [Fact]
+    public async Task RunAsync_EarlierCorrections_CountEverySend()
+    {
+        // No answer, one without usage that does not fit, no answer, and the correction.
+        var sends = 0;
+        await using var server = FaultServer.Start((_, connection) => (Interlocked.Increment(ref sends) % 4) switch
+        {
+            2 => connection.RespondAsync(200, Answer("")),
+            0 => connection.RespondAsync(200, Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Answer(Usage)).Replace("fine", "good", StringComparison.Ordinal))),
+            _ => connection.RespondAsync(504, default),
+        });
+        WriteInput(1);
+        JobResult first = await RunAsync(server.ApiBase, null, o => o.Answers = AnswerForm.OfLabels("good", "bad"));
+        Assert.Equal((1L, 4), (first.Answered, server.Requests.Count));
+        Assert.Contains("\"maybe_billed\":2,\"unpriced\":3", File.ReadAllText(Output), StringComparison.Ordinal);
+
+        JobPlan plan = await PlanAsync(server.ApiBase, 1);
+
+        Assert.InRange(plan.Spent, (60 * Price) + (4 * WorstCase), (60 * Price) + (5 * WorstCase));
+    }
+
     /// <summary>The member <c>fastllm</c> without its key and braces, the answer's usage, and what counts: tokens beside worst cases.</summary>
     public static TheoryData<string, string, int, int> Records => new()
     {
@@ -115,6 +136,15 @@ public sealed class UnstatedCostTests : EngineTest, IDisposable
         { "\"attempts\":2,\"maybe_billed\":1", "", 0, 2 },
         { "\"attempts\":2,\"corrected\":true", Usage, 60, 1 },
         { "\"attempts\":2,\"corrected\":true", "", 0, 3 },
+        { "\"attempts\":3,\"cost\":0.00012,\"maybe_billed\":1,\"unpriced\":1", Usage, 120, 1 },
+        { "\"attempts\":2,\"cost\":0.00006,\"corrected\":true,\"unpriced\":1", Usage, 60, 1 },
+        { "\"attempts\":3,\"cost\":0.00012,\"corrected\":true,\"maybe_billed\":1,\"unpriced\":1", Usage, 120, 2 },
+        { "\"attempts\":4,\"cost\":0.09,\"failure\":\"invalid_answer\",\"answers\":[\"x\",\"y\"],\"maybe_billed\":2,\"unpriced\":2", "failed", 90_000, 4 },
+        { "\"attempts\":2,\"failure\":\"content_filter\",\"unpriced\":1", "failed", 0, 1 },
+        { "\"attempts\":2,\"failure\":\"invalid_answer\",\"answers\":[\"x\",\"y\"],\"unpriced\":2", "failed", 0, 3 },
+        { "\"attempts\":2,\"corrected\":true,\"unpriced\":1", Usage, 60, 1 },
+        { "\"attempts\":2,\"corrected\":true,\"unpriced\":1", "", 0, 3 },
+        { "\"attempts\":2,\"maybe_billed\":1,\"unpriced\":1", "", 0, 2 },
         { "\"attempts\":1,\"failure\":\"invalid_request\",\"message\":\"x\"", "failed", 0, 0 },
         { "\"attempts\":1,\"failure\":\"timeout\",\"maybe_billed\":1", "failed", 0, 1 },
         { "\"attempts\":1,\"failure\":\"invalid_answer\",\"answers\":[\"x\"]", "failed", 0, 1 },

@@ -52,4 +52,39 @@ public sealed class BodyScanTests
 
         Assert.Equal(isUnclear, BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).Usage.IsUnclear);
     }
+
+    [Theory]
+    [InlineData(@"""choices"":[{""message"":{""content"":null,""tool_calls"":[{""function"":{""name"":""f"",""arguments"":""TEXT""}}]}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":null,""function_call"":{""name"":""f"",""arguments"":""TEXT""}}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":null,""refusal"":""TEXT""}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":"""",""reasoning_content"":""TEXT""}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":"""",""reasoning"":""TEXT""}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":[{""type"":""text"",""text"":""TEXT""}]}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":null,""audio"":{""data"":""AAAA"",""transcript"":""TEXT""}}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":""""}},{""message"":{""content"":""TEXT""}}]")]
+    [InlineData(@"""choices"":[{""text"":"""",""finish_reason"":""stop""},{""text"":""TEXT"",""finish_reason"":""stop""}]")]
+    [InlineData(@"""status"":""completed"",""output"":[{""type"":""message"",""content"":[{""type"":""output_text"",""text"":""TEXT""}]}]")]
+    [InlineData(@"""status"":""completed"",""output"":[{""type"":""function_call"",""name"":""f"",""arguments"":""TEXT""}]")]
+    public void Read_FewerTokensThanTheWholeAnswerCanHave_AreUnclear(string answer)
+    {
+        Assert.False(IsUnclear(4000, 40));
+        Assert.True(IsUnclear(4000, 20));
+        Assert.True(IsUnclear(4, 0));
+
+        bool IsUnclear(int characters, int tokens) => BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(
+            "{" + answer.Replace("TEXT", new string('a', characters), StringComparison.Ordinal)
+            + $$$""","usage":{"prompt_tokens":1,"completion_tokens":{{{tokens}}}}}""")).Usage.IsUnclear;
+    }
+
+    [Theory]
+    [InlineData(@"""choices"":[{""message"":{""content"":""ok"",""annotations"":[{""text"":""TEXT""}]},""logprobs"":{""content"":[{""token"":""TEXT""}]}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":""ok"",""audio"":{""data"":""TEXT""}}}]")]
+    [InlineData(@"""instructions"":""TEXT"",""status"":""completed"",""output"":[{""content"":[{""text"":""ok"",""annotations"":[{""text"":""TEXT""}]}]}]")]
+    [InlineData(@"""status"":""completed"",""output"":[{""type"":""reasoning"",""encrypted_content"":""TEXT""}]")]
+    public void Read_TextThatIsNotOfTheAnswer_TakesNoTokens(string answer)
+    {
+        string body = "{" + answer.Replace("TEXT", new string('a', 4000), StringComparison.Ordinal) + @",""usage"":{""prompt_tokens"":1,""completion_tokens"":1}}";
+
+        Assert.False(BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).Usage.IsUnclear);
+    }
 }

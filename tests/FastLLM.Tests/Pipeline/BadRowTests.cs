@@ -330,18 +330,51 @@ public sealed class BadRowTests : EngineTest
         Assert.All(await RunClockAsync(EndAsync(manager, AskMany(20))), outcome => Assert.True(outcome.IsSuccess));
     }
 
-    [Fact]
-    public async Task SourceThatWaits_AfterNothingButRefusals_DoesNotKeepTheRunOpen()
+    [Theory]
+    [InlineData(1, false, 5)]
+    [InlineData(1, true, 60)]
+    [InlineData(3, true, 0)]
+    public async Task SourceThatWaits_AfterNothingButRefusals_DoesNotKeepTheRunOpen(int rows, bool isFedFreely, int seconds)
     {
         var source = Channel.CreateUnbounded<LlmRequest>();
-        source.Writer.TryWrite(Ask(1));
+        Assert.All(AskMany(rows), row => source.Writer.TryWrite(row));
         await using var manager = new RequestManager<string>(
             Failing(FailureKind.Authentication, static _ => true), OnManualClock(o => o.Timeout = Timeout.InfiniteTimeSpan));
-        StreamRun<string> run = manager.Open(source.Reader.ReadAllAsync(Ended), new RunSettings { HoldsSuspects = true }, Ended);
+        StreamRun<string> run = manager.Open(
+            source.Reader.ReadAllAsync(Ended), new RunSettings { HoldsSuspects = true, IsFedFreely = isFedFreely }, Ended);
 
         LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => RunClockAsync(run.Outcomes.ToListAsync(Ended).AsTask()));
 
         Assert.Equal(FailureKind.Authentication, stopped.Kind);
+        Assert.InRange(Time.Elapsed, TimeSpan.FromSeconds(seconds), TimeSpan.FromSeconds(seconds + 5));
+    }
+
+    [Theory]
+    [InlineData(FailureKind.Authentication)]
+    [InlineData(FailureKind.QuotaExhausted)]
+    [InlineData(FailureKind.ModelNotFound)]
+    public async Task BadFirstRow_OfASlowSource_DoesNotStopTheOthers(FailureKind kind)
+    {
+        var source = Channel.CreateUnbounded<LlmRequest>();
+        source.Writer.TryWrite(Ask(0));
+        Time.CreateTimer(
+            _ =>
+            {
+                Assert.All(AskMany(20).Skip(1), row => source.Writer.TryWrite(row));
+                source.Writer.Complete();
+            },
+            null,
+            TimeSpan.FromSeconds(50),
+            Timeout.InfiniteTimeSpan);
+        await using var manager = new RequestManager<string>(
+            Failing(kind, static row => row == 0), OnManualClock(o => o.Timeout = Timeout.InfiniteTimeSpan));
+        StreamRun<string> run = manager.Open(
+            source.Reader.ReadAllAsync(Ended), new RunSettings { HoldsSuspects = true, IsFedFreely = true }, Ended);
+
+        List<ResponseWrapper<string>> outcomes = await RunClockAsync(run.Outcomes.ToListAsync(Ended).AsTask());
+
+        Assert.Equal(19, outcomes.Count(outcome => outcome.IsSuccess));
+        Assert.Equal(kind, Assert.Single(outcomes, outcome => !outcome.IsSuccess).Error!.Kind);
     }
 
     private static ScriptedProvider Failing(FailureKind kind, Func<int, bool> isBad) => new((request, _, _) =>

@@ -115,6 +115,7 @@ public sealed class BudgetTests : EngineTest
     [InlineData(500, true)]
     [InlineData(504, false)]
     [InlineData(408, false)]
+    [InlineData(499, false)]
     [InlineData(520, false)]
     [InlineData(522, false)]
     [InlineData(521, true)]

@@ -487,7 +487,7 @@ public sealed class SharedFailureDetectorTests
         for (var i = 0; i < 100; i++)
         {
             _time.Advance(ProbeRound.ReadAheadTime);
-            Assert.Null(_detector.DecideNow(mayWait: true));
+            Assert.Null(_detector.DecideNow(Patience.IfAnswered));
             Assert.False(block.Released.IsCompleted);
         }
 

@@ -58,5 +58,25 @@ public sealed class TokenDemandTests
         Assert.InRange((double)demand.Dense / demand.Bytes, least, most);
     }
 
+    [Theory]
+    [InlineData("""{"prompt":"a","max_tokens":10,"n":2}""", 20L)]
+    [InlineData("""{"prompt":["a","b","c"],"max_tokens":10,"n":2}""", 60L)]
+    [InlineData("""{"max_tokens":10,"best_of":4,"n":2,"prompt":[[1,2],[3]]}""", 80L)]
+    [InlineData("""{"prompt":[1,2,3],"max_tokens":10}""", 10L)]
+    [InlineData("""{"prompt":[],"max_tokens":10}""", 10L)]
+    [InlineData("""{"prompt":["a","b"],"n":9223372036854775807,"max_tokens":9223372036854775807}""", long.MaxValue - 1)]
+    [InlineData("""{"prompt":["a","b"]}""", null)]
+    public void Of_SeveralPrompts_AllowsTheOutputOfEach(string body, long? most) => Assert.Equal(most, Of(body).MaxOutput);
+
+    [Theory]
+    [InlineData("10", 10L)]
+    [InlineData("10.0", 10L)]
+    [InlineData("\"10\"", 10L)]
+    [InlineData("0", null)]
+    [InlineData("-1", null)]
+    [InlineData("null", null)]
+    [InlineData("[1]", null)]
+    public void Of_OutputLimit_IsReadAsServersDo(string limit, long? most) => Assert.Equal(most, Of($$"""{"max_tokens":{{limit}}}""").MaxOutput);
+
     private static TokenDemand Of(string body) => TokenDemand.Of(LlmRequest.FromBody(Endpoints.Responses, Encoding.UTF8.GetBytes(body)));
 }
