@@ -10,22 +10,9 @@ using Xunit;
 namespace FastLLM.Tests.Jobs;
 
 /// <summary>A job knows its cost over all runs that built its output, and its budget covers all of them.</summary>
-public sealed class JobCostTests : EngineTest, IDisposable
+public sealed class JobCostTests : PaidJobTest
 {
-    private const decimal Price = 0.000001m;
-
-    private static readonly PriceTable s_prices = PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = Price, Output = Price } });
-
-    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
-    private readonly ConcurrentQueue<string> _notices = new();
-
-    private string Input => Path.Combine(_folder, "in.jsonl");
-
-    private string Output => Path.Combine(_folder, "out.jsonl");
-
     private string Spent => Output + ".spent";
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public async Task RunAsync_RowCosts_AddUpToTheRun()
@@ -166,7 +153,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
         JobResult result = await RunAsync(server.ApiBase, 1);
 
         Assert.Equal(20 * Price, result.JobCost);
-        Assert.Single(_notices, notice => notice.Contains("is blank", StringComparison.Ordinal));
+        Assert.Single(Notices, notice => notice.Contains("is blank", StringComparison.Ordinal));
         Assert.False(File.Exists(Spent));
     }
 
@@ -196,7 +183,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
         JobResult result = await RunAsync(server.ApiBase, 1);
 
         Assert.Equal(0.25m + (20 * Price), result.JobCost);
-        Assert.Contains(_notices, notice => notice.Contains("$0.5 were in flight", StringComparison.Ordinal));
+        Assert.Contains(Notices, notice => notice.Contains("$0.5 were in flight", StringComparison.Ordinal));
         Assert.Equal("""{"unrecorded":"0.25"}""", (await File.ReadAllTextAsync(Spent, Ended)).TrimEnd());
     }
 
@@ -241,7 +228,7 @@ public sealed class JobCostTests : EngineTest, IDisposable
     [Fact]
     public async Task RunAsync_BudgetWithoutMetadata_Throws()
     {
-        var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
+        var manager = new RequestManager(new OpenAIProvider("", "http://127.0.0.1:1/v1"), Quick(o => (o.Prices, o.Budget) = (Prices, 1)));
 
         await Assert.ThrowsAsync<ArgumentException>(() => Job.RunAsync(manager, new JobOptions { Input = Input, Output = Output, IncludeMetadata = false }, CancellationToken.None, Ended));
     }
@@ -252,13 +239,13 @@ public sealed class JobCostTests : EngineTest, IDisposable
         await using var server = FaultServer.Start((request, connection) => connection.RespondAsync(200, Answer(request.Text.Length / 5, 20)));
         var cache = new InMemoryCache();
         WriteInput(300);
-        JobPlan before = await PlanAsync(server.ApiBase, cache);
+        JobPlan before = await PlanAsync(server.ApiBase, null, o => o.Cache = cache);
         Assert.Equal((300L, 300L, 0L, 0L, 300L, 0L), (before.Rows, before.Distinct, before.Kept, before.Cached, before.ToSend, Assert.Single(before.Models).LearntFrom));
         Assert.Equal(30_000, Assert.Single(before.Models).CompletionTokens.High);
 
         await RunAsync(server.ApiBase, null, o => o.Limit = 60, o => o.Cache = cache);
         File.WriteAllLines(Output, Lines().Take(40));
-        JobPlan after = await PlanAsync(server.ApiBase, cache);
+        JobPlan after = await PlanAsync(server.ApiBase, null, o => o.Cache = cache);
 
         ModelEstimate model = Assert.Single(after.Models);
         Assert.Equal((300L, 40L, 20L, 240L, 60L), (after.Rows, after.Kept, after.Cached, after.ToSend, model.LearntFrom));
@@ -278,10 +265,10 @@ public sealed class JobCostTests : EngineTest, IDisposable
     public async Task PlanAsync_UnknownPriceOrLimit_HasNoCost()
     {
         File.WriteAllLines(Input, [Row("a", 1).Replace(",\"max_tokens\":100", "", StringComparison.Ordinal)]);
-        Assert.Equal((true, null), (await PlanAsync("http://127.0.0.1:1/v1", null) is { LikelyCost: > 0, HighCost: null }, (await PlanAsync("http://127.0.0.1:1/v1", null)).HighCost));
+        Assert.Equal((true, null), (await PlanAsync("http://127.0.0.1:1/v1", null, o => o.Cache = null) is { LikelyCost: > 0, HighCost: null }, (await PlanAsync("http://127.0.0.1:1/v1", null, o => o.Cache = null)).HighCost));
 
         File.WriteAllLines(Input, [Row("a", 1).Replace("\"m\"", "\"nobody's\"", StringComparison.Ordinal)]);
-        JobPlan unknown = await PlanAsync("http://127.0.0.1:1/v1", null);
+        JobPlan unknown = await PlanAsync("http://127.0.0.1:1/v1", null, o => o.Cache = null);
         Assert.Equal((null, null, null), (unknown.LowCost, unknown.LikelyCost, unknown.HighCost));
     }
 
@@ -289,38 +276,8 @@ public sealed class JobCostTests : EngineTest, IDisposable
         CultureInfo.InvariantCulture,
         $$$"""{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":{{{prompt}}},"completion_tokens":{{{completion}}},"total_tokens":{{{prompt + completion}}}}}"""));
 
-    private static string Row(string id, int number) =>
-        $$$"""{"custom_id":"{{{id}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"question {{{number}}}"}],"max_tokens":100}}""";
-
-    private void WriteInput(int rows) => File.WriteAllLines(Input, Enumerable.Range(0, rows).Select(i => Row($"row-{i}", i)));
-
     private string[] Lines() => File.ReadAllLines(Output);
 
     private List<decimal> RowCosts() =>
         [.. Lines().Select(line => JsonDocument.Parse(line).RootElement.GetProperty("fastllm").TryGetProperty("cost", out JsonElement cost) ? cost.GetDecimal() : throw new InvalidOperationException(line))];
-
-    private async Task<JobResult> RunAsync(string apiBase, decimal? budget, Action<JobOptions>? change = null, Action<RequestManagerOptions>? sending = null)
-    {
-        await using RequestManager manager = Manager(apiBase, budget, sending);
-        return await Job.RunAsync(manager, Options(change), CancellationToken.None, Ended);
-    }
-
-    private async Task<JobPlan> PlanAsync(string apiBase, CacheProvider? cache)
-    {
-        await using RequestManager manager = Manager(apiBase, null, o => o.Cache = cache);
-        return await Job.PlanAsync(manager, Options(null), Ended);
-    }
-
-    private JobOptions Options(Action<JobOptions>? change)
-    {
-        var options = new JobOptions { Input = Input, Output = Output, OnNotice = _notices.Enqueue };
-        change?.Invoke(options);
-        return options;
-    }
-
-    private static RequestManager Manager(string apiBase, decimal? budget, Action<RequestManagerOptions>? sending) => new(new OpenAIProvider("", apiBase), Quick(o =>
-    {
-        (o.Prices, o.Budget, o.Cache) = (s_prices, budget, new InMemoryCache());
-        sending?.Invoke(o);
-    }));
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using FastLLM.Jobs.Output;
@@ -9,24 +8,12 @@ using Xunit;
 namespace FastLLM.Tests.Jobs;
 
 /// <summary>A budget covers also what earlier runs paid without stating it in the output.</summary>
-public sealed class UnstatedCostTests : EngineTest, IDisposable
+public sealed class UnstatedCostTests : PaidJobTest
 {
-    private const decimal Price = 0.000001m;
     private const string Usage = ""","usage":{"prompt_tokens":50,"completion_tokens":10,"total_tokens":60}""";
-
-    private static readonly PriceTable s_prices = PriceTable.Create(new Dictionary<string, ModelPrice> { ["m"] = new() { Input = Price, Output = Price } });
-
-    private readonly string _folder = Directory.CreateTempSubdirectory("fastllm-").FullName;
-    private readonly ConcurrentQueue<string> _notices = new();
-
-    private string Input => Path.Combine(_folder, "in.jsonl");
-
-    private string Output => Path.Combine(_folder, "out.jsonl");
 
     // One token per byte of the body, 256 for what a server adds, and 100 for the answer.
     private static decimal WorstCase => (Body(0).Length + 256 + 100) * Price;
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public async Task RunAsync_EarlierRunWithoutPrices_CountsItsUsage()
@@ -38,13 +25,13 @@ public sealed class UnstatedCostTests : EngineTest, IDisposable
 
         JobPlan plan = await PlanAsync(server.ApiBase, budget);
         Assert.Equal(360 * Price, plan.Spent);
-        Assert.Contains("6 records of", Assert.Single(_notices, IsAboutCosts), StringComparison.Ordinal);
+        Assert.Contains("6 records of", Assert.Single(Notices, IsAboutCosts), StringComparison.Ordinal);
         JobResult result = await RunAsync(server.ApiBase, budget);
 
         Assert.Equal(FailureKind.BudgetExhausted, result.Stopped?.Kind);
         Assert.Equal(server.Requests.Count * 60 * Price, result.JobCost);
         Assert.InRange(result.JobCost, 360 * Price, budget);
-        Assert.Equal(2, _notices.Count(IsAboutCosts));
+        Assert.Equal(2, Notices.Count(IsAboutCosts));
 
         result = await RunAsync(server.ApiBase, 1);
         Assert.Equal((10, 600 * Price), (server.Requests.Count, result.JobCost));
@@ -218,10 +205,6 @@ public sealed class UnstatedCostTests : EngineTest, IDisposable
     private static byte[] Answer(string usage) => Encoding.UTF8.GetBytes(
         $$"""{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]{{usage}}}""");
 
-    private static string Body(int number) => $$"""{"model":"m","messages":[{"role":"user","content":"question {{number}}"}],"max_tokens":100}""";
-
-    private static string Row(string id, int number) => $$"""{"custom_id":"{{id}}","method":"POST","url":"/v1/chat/completions","body":{{Body(number)}}}""";
-
     private static string Record(int number, string own, string usage)
     {
         var key = RequestKey.Compute("/v1/chat/completions", Encoding.UTF8.GetBytes(Body(number)));
@@ -233,31 +216,4 @@ public sealed class UnstatedCostTests : EngineTest, IDisposable
             CultureInfo.InvariantCulture,
             $$"""{"id":"{{OutputRecord.IdOf(key.ToString())}}","custom_id":"row-{{number}}",{{outcome}},"fastllm":{"key":"{{key}}",{{own}} } }""");
     }
-
-    private void WriteInput(int rows) => File.WriteAllLines(Input, Enumerable.Range(0, rows).Select(i => Row($"row-{i}", i)));
-
-    private async Task<JobResult> RunAsync(string apiBase, decimal? budget, Action<JobOptions>? change = null, Action<RequestManagerOptions>? sending = null)
-    {
-        await using RequestManager manager = Manager(apiBase, budget, sending);
-        return await Job.RunAsync(manager, Options(change), CancellationToken.None, Ended);
-    }
-
-    private async Task<JobPlan> PlanAsync(string apiBase, decimal? budget)
-    {
-        await using RequestManager manager = Manager(apiBase, budget, null);
-        return await Job.PlanAsync(manager, Options(null), Ended);
-    }
-
-    private JobOptions Options(Action<JobOptions>? change)
-    {
-        var options = new JobOptions { Input = Input, Output = Output, OnNotice = _notices.Enqueue };
-        change?.Invoke(options);
-        return options;
-    }
-
-    private static RequestManager Manager(string apiBase, decimal? budget, Action<RequestManagerOptions>? sending) => new(new OpenAIProvider("", apiBase), Quick(o =>
-    {
-        (o.Prices, o.Budget, o.Cache) = (s_prices, budget, new InMemoryCache());
-        sending?.Invoke(o);
-    }));
 }
