@@ -27,6 +27,10 @@ public sealed class LawBarsTests
         ["50 a second, 10 at once"] = new(static () => new BucketLaw(50, 10), 50, 0.93, 0.02) { RetryAfter = 1 },
         ["1000 a second"] = new(static () => new BucketLaw(1000, 1000), 1000, 0.93, 0.02) { RetryAfter = 1, InFlight = 200 },
         ["window"] = new(static () => new WindowLaw(500, 10), 50, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
+        ["window, 4 s old"] = AgedWindow(4),
+        ["window, 5 s old"] = AgedWindow(5),
+        ["window, 6 s old"] = AgedWindow(6),
+        ["window, 9 s old"] = AgedWindow(9),
         ["sliding"] = new(static () => new SlidingLaw(500, 10), 50, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["random and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.1), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.1 },
         ["random 30 % and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.3), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.3 },
@@ -55,6 +59,10 @@ public sealed class LawBarsTests
     [InlineData("50 a second, 10 at once", 19)]
     [InlineData("1000 a second", 20)]
     [InlineData("window", 20)]
+    [InlineData("window, 4 s old", 20)]
+    [InlineData("window, 5 s old", 20)]
+    [InlineData("window, 6 s old", 19)]
+    [InlineData("window, 9 s old", 19)]
     [InlineData("sliding", 20)]
     [InlineData("random and 50 a second", 17)]
     [InlineData("random 30 % and 50 a second", 14)]
@@ -95,6 +103,10 @@ public sealed class LawBarsTests
 
         Assert.InRange(bars.Run(seed, isBusy: false).Goodput(15, 30) / 1000, 0.9 * (1 - share), 1.1);
     }
+
+    // Nothing of it is used yet.
+    private static Bars AgedWindow(double age) =>
+        new(() => new WindowLaw(500, 10, age), 50, 0.9, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 };
 
     private sealed record Bars(Func<VirtualLaw> Law, double Ideal, double Goodput, double Refused)
     {
