@@ -21,6 +21,9 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>data</c> array with embeddings.</summary>
     public bool HasEmbeddings;
 
+    /// <summary>Whether the first of them has numbers, or base64 of them.</summary>
+    public bool HasVectors;
+
     /// <summary>Whether the body has a top-level <c>error</c> that is not null, or is an error object itself.</summary>
     public bool HasError;
 
@@ -179,10 +182,20 @@ internal struct BodyScan
             first = false;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                HasEmbeddings |= reader.TextIs("embedding"u8);
+                bool isEmbedding = reader.TextIs("embedding"u8);
                 reader.Read();
+                HasEmbeddings |= isEmbedding;
+                HasVectors |= isEmbedding && IsVector(reader);
                 reader.Skip();
             }
         }
     }
+
+    // A text is base64. The reader is a copy: the caller reads on.
+    private static bool IsVector(Utf8JsonReader reader) => reader.TokenType switch
+    {
+        JsonTokenType.StartArray => reader.Read() && reader.TokenType != JsonTokenType.EndArray,
+        JsonTokenType.String => !reader.TextIs(""u8),
+        _ => false,
+    };
 }

@@ -36,7 +36,7 @@ internal static class ResponseCheck
     private static bool IsFinished(in BodyScan scan, string endpoint) => endpoint switch
     {
         Endpoints.ChatCompletions or Endpoints.Completions => scan.HasChoices && scan.AllFinished && !scan.GaveUp,
-        Endpoints.Embeddings => scan.HasEmbeddings,
+        Endpoints.Embeddings => scan.HasVectors,
         Endpoints.Responses => scan.StatusEnded,
 
         // An endpoint that is passed through: any complete JSON object without an error is a response.

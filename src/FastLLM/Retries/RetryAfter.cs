@@ -77,8 +77,10 @@ internal static partial class RetryAfter
         || TryOldDate(text, out instant)
         || (text.Contains('-', StringComparison.Ordinal) && text.Contains('T', StringComparison.OrdinalIgnoreCase)
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant))
-        || (text.EndsWith("GMT", StringComparison.OrdinalIgnoreCase)
-            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out instant));
+        || (Zone().Match(text) is { Success: true } zone
+            && DateTimeOffset.TryParse(
+                zone.Groups["offset"].Success ? text : text[..zone.Index] + " GMT", CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal, out instant));
 
     // The two obsolete forms of an HTTP date that recipients must accept (RFC 9110, 5.6.7): asctime, and RFC 850. The day of the week says
     // nothing new.
@@ -152,6 +154,10 @@ internal static partial class RetryAfter
 
         return null;
     }
+
+    // Other names of zones would be a guess.
+    [GeneratedRegex(@"\s(?:GMT|UTC|UT|(?<offset>[+-]\d\d:?\d\d))$", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    private static partial Regex Zone();
 
     // No match timeouts: the texts are short and the patterns bounded, and a busy machine must not make a failure of it.
     [GeneratedRegex(@"^(?:(?<amount>\d{1,9}(?:\.\d{1,12})?)(?<unit>ms|us|µs|d|h|m|s))+$", RegexOptions.CultureInvariant)]

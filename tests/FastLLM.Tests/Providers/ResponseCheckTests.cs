@@ -58,6 +58,8 @@ public sealed class ResponseCheckTests
         { "embeddings for a chat", "/v1/chat/completions", Embeddings, FailureKind.IncompleteResponse },
         { "a chat for embeddings", "/v1/embeddings", Chat, FailureKind.IncompleteResponse },
         { "no data", "/v1/embeddings", """{"data":[]}""", FailureKind.IncompleteResponse },
+        { "embedding null", "/v1/embeddings", """{"data":[{"index":0,"embedding":null}]}""", FailureKind.IncompleteResponse },
+        { "embedding without numbers", "/v1/embeddings", """{"data":[{"index":0,"embedding":[]}]}""", FailureKind.IncompleteResponse },
         { "data of models", "/v1/embeddings", """{"data":[{"id":"m","object":"model"}]}""", FailureKind.IncompleteResponse },
         { "responses in progress", "/v1/responses", """{"status":"in_progress"}""", FailureKind.IncompleteResponse },
         { "responses without status", "/v1/responses", """{"output":[]}""", FailureKind.IncompleteResponse },

@@ -37,6 +37,10 @@ public sealed class RetryAfterTests
         { "2035-01-01T00:00:00Z", null },
         { "Thu, 21 Aug 2025 12:41:30 GMT", 90 },
         { "Thu, 21 Aug 2025 12:00:00 GMT", 0 },
+        { "Thu, 21 Aug 2025 12:41:30 +0000", 90 },
+        { "Thu, 21 Aug 2025 14:41:30 +02:00", 90 },
+        { "Thu, 21 Aug 2025 12:41:30 UTC", 90 },
+        { "Thu, 21 Aug 2025 12:41:30 CEST", null },
         { "1755780010", 10 },       // Unix time in seconds
         { "1755780010500", 10.5 },  // and in milliseconds
         { "1755779000", 0 },
