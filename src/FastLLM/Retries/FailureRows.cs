@@ -43,7 +43,7 @@ internal static class FailureRows
         new(FailureKind.Provider, FailureAction.FailRow, "exception in a custom provider"),
         new(FailureKind.Unknown, FailureAction.FailRow, "`LlmException` of a custom provider without a kind"),
         new(FailureKind.NotSent, FailureAction.FailRow, "the run ended first"),
-        new(FailureKind.Canceled, FailureAction.FailRow, "canceled in flight"),
+        new(FailureKind.Canceled, FailureAction.FailRow, "canceled in flight", "Run the same batch again: what was answered is not sent again."),
         new(FailureKind.Authentication, FailureAction.RepeatThenFailOrStop,
             "401, at the first send or later (a revoked key)",
             "Check the API key, then run the same batch again."),
