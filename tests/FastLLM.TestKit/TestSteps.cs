@@ -1,9 +1,11 @@
 namespace FastLLM.TestKit;
 
-/// <summary>Knows whether code of one test runs at present, on whatever thread: a manual clock must not pass an hour between two steps of the engine.</summary>
+/// <summary>Knows whether code of one test runs at present, on whatever thread: a manual clock must not pass an hour between two steps of
+/// the engine.</summary>
 /// <remarks>
-/// <para>What a test starts carries its <see cref="ExecutionContext"/>, and the runtime says when a thread enters such a context and leaves it.
-/// So a step that takes long (its code is compiled, the system has taken its thread away) is waited for. Other tests in the process do not matter.</para>
+/// <para>What a test starts carries its <see cref="ExecutionContext"/>, and the runtime says when a thread enters such a context and leaves
+/// it. So a step that takes long (its code is compiled, the system has taken its thread away) is waited for. Other tests in the process do
+/// not matter.</para>
 /// <para>Thread-safe. Waiting is a signal, not a loop.</para>
 /// </remarks>
 public sealed class TestSteps

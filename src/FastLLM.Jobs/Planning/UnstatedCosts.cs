@@ -16,8 +16,6 @@ internal sealed class UnstatedCosts(bool hasBudget)
 {
     private const int NoRow = -1;
     private const int ShownUnknown = 3;
-    private const string NoRequest =
-        "its row is not in the input any more, or has another request now, so that its worst case is not known";
     private const string Rule = "their usage at the prices known now, or the worst case";
 
     // An answer that was rejected, and its correction, whose request contains that answer and may cost more than the first.
@@ -165,7 +163,7 @@ internal sealed class UnstatedCosts(bool hasBudget)
     private static decimal? PricedUsage(
         CostMeter costs, JsonElement body, in OutputEntry entry, LlmRequest? request, out string reason)
     {
-        reason = NoRequest;
+        reason = "its row is not in the input any more, or has another request now, so that its worst case is not known";
         if (!entry.Succeeded || body.ValueKind != JsonValueKind.Object)
         {
             return null;

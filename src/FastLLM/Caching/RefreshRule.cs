@@ -16,9 +16,8 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
     public bool IsForAll => _all;
 
     /// <summary>Gets the name of the rule, which does not depend on the order of its reasons; empty for one without any.</summary>
-    public string Name { get; } = reasons.Contains(RequestManagerOptions.AnyFinishReason)
-        ? RequestManagerOptions.AnyFinishReason
-        : string.Join(',', reasons.Select(OtherResponse.InWordsOfChat).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+    public string Name => _all ? RequestManagerOptions.AnyFinishReason
+        : string.Join(',', _reasons.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
 
     /// <summary>
     /// Returns whether an answer is requested again: every answer, or one of whose choices ended for a reason of the rule.
@@ -36,5 +35,6 @@ internal sealed class RefreshRule(IReadOnlyCollection<string> reasons)
         (recordedAt < openedAt || recordedAt > now) && Applies(response);
 
     /// <summary>Returns whether an answer whose choices ended for <paramref name="finishReasons"/> is requested again.</summary>
-    public bool Applies(IEnumerable<string?> finishReasons) => _all || (!IsEmpty && finishReasons.Any(reason => reason is not null && _reasons.Contains(reason)));
+    public bool Applies(IEnumerable<string?> finishReasons) =>
+        _all || (!IsEmpty && finishReasons.Any(reason => reason is not null && _reasons.Contains(reason)));
 }

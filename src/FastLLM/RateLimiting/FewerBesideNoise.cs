@@ -55,9 +55,7 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     {
         // None of this cut's making.
         Search.Set(_before, now);
-        var holding = new Holding(Search);
-        Search.Go(holding, now);
-        holding.Reopened(now, cycle);
+        HoldReopened(now, cycle);
     }
 
     // What a limit refuses is not missed. Of noise, a part of what is not sent would have been accepted.

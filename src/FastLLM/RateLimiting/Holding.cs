@@ -162,15 +162,15 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // What was learned while noise was taken for a limit is dropped.
     private void EndRandom(double share, long sent, double now)
     {
-        bool isNew = Search.Floor.Share < share / 2;
         if (IsJustAbove(Search.Limits, Search.Trusted))
         {
-            // Just below, nothing was refused: so it is no noise.
+            // Just below, no more than noise was refused: so this is more than noise.
             Search.Set(Search.Trusted, now);
             Search.Learned(now);
             return;
         }
 
+        bool isNew = Search.Floor.Share < share / 2;
         Search.Floor.Show(share, sent, now, Search.Sends.Count);
         if (isNew && Search.Pacer.IsOn)
         {

@@ -90,9 +90,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
         // None of the raise's making: only the slow start was going on, or everything was refused for seconds.
         Search.Cap.Set(_passed, _learnt);
-        var holding = new Holding(Search);
-        Search.Go(holding, now);
-        holding.Reopened(now, cycle);
+        HoldReopened(now, cycle);
     }
 
     private void Refuse(double now)

@@ -34,6 +34,15 @@ internal abstract class SearchPhase(LawSearch search)
     public virtual void Refused(in SendMark mark)
     {
     }
+
+    /// <summary>Ends a try in whose midst everything was refused, though not because of it: what that teaches is judged as if nothing had
+    /// been tried.</summary>
+    protected void HoldReopened(double now, in Cycle cycle)
+    {
+        var holding = new Holding(search);
+        search.Go(holding, now);
+        holding.Reopened(now, cycle);
+    }
 }
 
 /// <summary>What a closure teaches, from one opening to the next.</summary>

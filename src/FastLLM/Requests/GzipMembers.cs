@@ -5,7 +5,8 @@ using System.IO.Hashing;
 namespace FastLLM.Requests;
 
 /// <summary>Decompresses a gzip file of any number of members, and accepts nothing but zeros between and behind them.</summary>
-/// <remarks>.NET's own stream ends without an error where a member has a damaged header, so that the rest of a file would be missing.</remarks>
+/// <remarks>.NET's own stream ends without an error where a member has a damaged header, so that the rest of a file would be
+/// missing.</remarks>
 internal sealed class GzipMembers(Stream inner) : ReadOnlyStream(inner)
 {
     private readonly GzipSource _source = new(inner);

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace FastLLM.Requests;
 
-/// <summary>Represents the compressed bytes of a gzip file. Bytes that a decompressor was given, but did not need, are read again.</summary>
+/// <summary>Represents the compressed bytes of a gzip file. Bytes that a decompressor was given, but did not need, are read
+/// again.</summary>
 internal sealed class GzipSource(Stream inner) : ReadOnlyStream(inner)
 {
     private readonly byte[] _buffer = new byte[64 * 1024];

@@ -5,8 +5,6 @@ namespace FastLLM.Tests.TestKits;
 
 public sealed class TestStepsTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
-
     private readonly TestSteps _steps = TestSteps.Watch();
 
     private static CancellationToken Ended => TestContext.Current.CancellationToken;
@@ -38,10 +36,11 @@ public sealed class TestStepsTests
     public async Task CodeOfAnotherTest_IsNot()
     {
         using var go = new ManualResetEventSlim();
+        CancellationToken ended = Ended;
         Task other;
         using (ExecutionContext.SuppressFlow())
         {
-            other = Task.Run(() => go.Wait(s_patience));
+            other = Task.Run(() => go.Wait(ended), ended);
         }
 
         await _steps.WhenDoneAsync(Ended);
