@@ -21,7 +21,7 @@ internal struct BodyScan
     /// <summary>Whether the body has a <c>data</c> array with embeddings.</summary>
     public bool HasEmbeddings;
 
-    /// <summary>Whether the first of them has numbers, or base64 of them.</summary>
+    /// <summary>Whether each of them has numbers, or base64 of them.</summary>
     public bool HasVectors;
 
     /// <summary>Whether the body has a top-level <c>error</c> that is not null, or is an error object itself.</summary>
@@ -168,26 +168,34 @@ internal struct BodyScan
             return;
         }
 
-        // The first element shows what the list is; the others are skipped.
-        bool first = true;
+        bool areVectors = true;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            if (!first || reader.TokenType != JsonTokenType.StartObject)
+            bool isVector = false;
+            if (reader.TokenType == JsonTokenType.StartObject)
             {
-                first = false;
+                ReadDatum(ref reader, ref isVector);
+            }
+            else
+            {
                 reader.Skip();
-                continue;
             }
 
-            first = false;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                bool isEmbedding = reader.TextIs("embedding"u8);
-                reader.Read();
-                HasEmbeddings |= isEmbedding;
-                HasVectors |= isEmbedding && IsVector(reader);
-                reader.Skip();
-            }
+            areVectors &= isVector;
+        }
+
+        HasVectors = HasEmbeddings && areVectors;
+    }
+
+    private void ReadDatum(ref Utf8JsonReader reader, ref bool isVector)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isEmbedding = reader.TextIs("embedding"u8);
+            reader.Read();
+            HasEmbeddings |= isEmbedding;
+            isVector |= isEmbedding && IsVector(reader);
+            reader.Skip();
         }
     }
 

@@ -31,7 +31,7 @@ internal sealed class PlainSender(string apiBase, Func<IReadOnlyDictionary<strin
         using HttpResponseMessage response = await GuardedStream.SendAsync(send, message).ConfigureAwait(false);
         KillPoint.Reached(KillPoint.AfterResponseHeaders);
         send.Attempt?.Touch();
-        ReceivedBody read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+        ReceivedBody read = await ResponseBody.ReadAsync(response, send.MaxBytes, send.Attempt, send.CancellationToken)
             .ConfigureAwait(false);
 
         // For an error page that is too large or cut off, the status says enough.

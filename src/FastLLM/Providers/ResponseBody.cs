@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using FastLLM.Diagnostics;
 using FastLLM.Json;
@@ -23,9 +24,16 @@ internal static class ResponseBody
 
     /// <summary>Reads to the end, or as far as it arrives.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<ReceivedBody> ReadAsync(HttpContent content, long most, Attempt? attempt,
+    public static async ValueTask<ReceivedBody> ReadAsync(HttpResponseMessage response, long most, Attempt? attempt,
         CancellationToken cancellationToken)
     {
+        // What follows belongs to another protocol, and its end may never come.
+        if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
+        {
+            return default;
+        }
+
+        HttpContent content = response.Content;
         long? told = content.Headers.ContentLength;
         if (told > most)
         {

@@ -73,7 +73,7 @@ internal static class ResponseCheck
                     cause) { StatusCode = (int)response.StatusCode, MaybeBilled = true },
             [] => Fault(FailureKind.InvalidResponse, "The answer is empty.", response, body, cause),
             [(byte)'{', ..] when IsCutOff(body) =>
-                Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON: {cause.Message}", response, body, cause),
+                Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON. {JsonFault.Reason(cause)}", response, body, cause),
             [(byte)'{', ..] => Fault(FailureKind.InvalidResponse, JsonFault.Describe("The answer", cause), response, body, cause),
             _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),
         };

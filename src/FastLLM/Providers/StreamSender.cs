@@ -29,7 +29,7 @@ internal sealed class StreamSender(PlainSender plain)
         send.Attempt?.Touch();
         if (!response.IsSuccessStatusCode)
         {
-            ReceivedBody read = await ResponseBody.ReadAsync(response.Content, send.MaxBytes, send.Attempt, send.CancellationToken)
+            ReceivedBody read = await ResponseBody.ReadAsync(response, send.MaxBytes, send.Attempt, send.CancellationToken)
                 .ConfigureAwait(false);
             LlmException failure = plain.Refusal(send, response, read.Bytes, temperatureLeftOut);
             bool learned = !failure.SendAgainChanged && LearnFrom(failure, send, addsStream, addsOptions);

@@ -160,7 +160,7 @@ internal sealed class StreamedBody(string endpoint, int choices, long most, Live
                 if (!events.IsCut)
                 {
                     IsInvalid = _isDone = true;
-                    Fault = $"The stream has an event that cannot be read: {e.Message}";
+                    Fault = JsonFault.Describe("An event of the stream", e);
                     Body = data.ToArray();
                 }
             }

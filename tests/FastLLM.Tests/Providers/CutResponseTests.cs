@@ -84,6 +84,29 @@ public sealed class CutResponseTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task SwitchToAnotherProtocol_IsAFailure_AndNothingMoreIsAwaited(bool streams)
+    {
+        await using FaultServer server = FaultServer.Start(Fault.Stall(FaultStage.AfterHeaders, 101, Encoding.UTF8.GetBytes(Answer)));
+
+        ResponseWrapper<LlmResponse> outcome = await SendAsync(server, streams);
+
+        Assert.Equal((FailureKind.ServerError, 101, 3), (outcome.Error!.Kind, outcome.Error.StatusCode, outcome.Attempts));
+    }
+
+    [Fact]
+    public async Task CutJson_IsDescribedInOurWords()
+    {
+        await using FaultServer server = FaultServer.Start(Fault.Respond(200, Answer[..^1]));
+
+        ResponseWrapper<LlmResponse> outcome = await SendAsync(server, streams: false);
+
+        Assert.Equal(
+            "The answer is not complete JSON. It ends too early: a closing brace or bracket is missing.", outcome.Error!.Message);
+    }
+
     private static async Task<ResponseWrapper<LlmResponse>> SendAsync(FaultServer server, bool streams, CacheProvider? cache = null)
     {
         var options = new RequestManagerOptions { ShowProgress = false, RetryDelay = TimeSpan.Zero, Timeout = Timeout.InfiniteTimeSpan, Cache = cache };

@@ -60,6 +60,10 @@ public sealed class ResponseCheckTests
         { "no data", "/v1/embeddings", """{"data":[]}""", FailureKind.IncompleteResponse },
         { "embedding null", "/v1/embeddings", """{"data":[{"index":0,"embedding":null}]}""", FailureKind.IncompleteResponse },
         { "embedding without numbers", "/v1/embeddings", """{"data":[{"index":0,"embedding":[]}]}""", FailureKind.IncompleteResponse },
+        {
+            "the second embedding null", "/v1/embeddings", """{"data":[{"embedding":[0.1]},{"index":1,"embedding":null}]}""",
+            FailureKind.IncompleteResponse
+        },
         { "data of models", "/v1/embeddings", """{"data":[{"id":"m","object":"model"}]}""", FailureKind.IncompleteResponse },
         { "responses in progress", "/v1/responses", """{"status":"in_progress"}""", FailureKind.IncompleteResponse },
         { "responses without status", "/v1/responses", """{"output":[]}""", FailureKind.IncompleteResponse },
