@@ -12,13 +12,19 @@ internal sealed class Closure
     // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
     private const double Growth = 0.25;
-    private const double GrowthIfTold = 0.35;
+    private const double GrowthIfTold = 0.6;
     private const double GrowthOncePassed = 0.05;
     private const double Early = 0.5;
     private const double AlmostDue = 0.95;
 
     // After a long closure, the longest wait makes a probe early, too. Shorter times are not known so exactly.
     private const double NotDue = 0.9;
+
+    // A requested wait that is far too long must not be found out late.
+    private const double LongestTold = 2;
+
+    // Where probes are so rare, one that is refused by chance would cost much.
+    private const double RareProbes = 1.5;
 
     // A probe may be refused at random though the wait was right. Waits that are wrong so often end ever sooner.
     private const int MaxWrongWaits = 3;
@@ -30,6 +36,7 @@ internal sealed class Closure
 
     // By chance, less than once in a hundred million sends.
     private const double ByChance = 1e-8;
+    private const double HardlyByChance = 1e-3;
     private const int FewestRefused = 8;
     private const int LongestRun = 60;
 
@@ -43,6 +50,7 @@ internal sealed class Closure
     private bool _answered;
     private double _interval;
     private bool _isEarly;
+    private bool _isEarlyAgain;
     private double _since;
     private double _next;
     private double _requestedUntil;
@@ -52,6 +60,9 @@ internal sealed class Closure
 
     /// <summary>Gets when it closed.</summary>
     public double ClosedAt { get; private set; }
+
+    /// <summary>Gets when it may end, if that is known.</summary>
+    public ExpectedOpening Opening { get; } = new();
 
     /// <summary>Gets how many were accepted and still in flight when everything else was refused.</summary>
     public int InFlight { get; private set; }
@@ -77,6 +88,13 @@ internal sealed class Closure
                 && refused > (share * span) + (Deviations * Math.Sqrt(share * (1 - share) * span)));
     }
 
+    /// <summary>Tells whether so many sends are refused that it is hardly chance, where that was expected.</summary>
+    public static bool IsDueAsExpected(SendCounter sends, double share)
+    {
+        double run = Math.Log(HardlyByChance) / Math.Log(Math.Max(share, HardlyByChance));
+        return sends.RefusedRun + sends.RefusedUnsettled >= run && sends.RefusedUnsettled >= sends.Count - sends.Settled;
+    }
+
     public void Close(double now, int inFlight)
     {
         IsClosed = true;
@@ -89,6 +107,7 @@ internal sealed class Closure
         _since = now;
         _next = now + ShortestWait;
         _requestedUntil = _wrongWaits = 0;
+        Opening.Reset(now);
     }
 
     public void Open() => IsClosed = false;
@@ -137,14 +156,24 @@ internal sealed class Closure
         }
 
         _probe = -1;
+        Opening.Shut(mark.At);
         Probes = Probes.WithRefused(mark.InFlight, mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1));
+
+        if (_isEarly && !_isEarlyAgain && _interval > RareProbes)
+        {
+            _isEarlyAgain = true;
+            _next = now + ShortestWait;
+            return;
+        }
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        double growth = now < _requestedUntil ? GrowthIfTold : Probes.Passed > 0 ? GrowthOncePassed : Growth;
+        bool isTold = now < _requestedUntil;
+        double growth = isTold && age < LongestTold ? GrowthIfTold : Probes.Passed > 0 || Opening.IsDue(now) ? GrowthOncePassed : Growth;
         double wait = Math.Clamp(_isEarly ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
         _isEarly = false;
-        _next = now < _requestedUntil ? Math.Min(now + wait, _requestedUntil) : now + wait;
+        _next = Opening.NextProbe(
+            now, isTold ? Math.Min(now + wait, _requestedUntil) : now + wait, now + LongestWait, _requestedUntil);
     }
 
     /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>
@@ -169,13 +198,18 @@ internal sealed class Closure
             return false;
         }
 
+        if (Probes.Passed == 0 && _probeAt >= _requestedUntil)
+        {
+            Opening.Shut(_requestedUntil);
+        }
+
         _requestedUntil = _probeAt >= _requestedUntil ? 0 : _requestedUntil; // what comes next was not asked to wait
         _before = (Probes, _since, _isEarly);
         (_probe, _passedIndex) = (-1, _probe);
         double interval = _probeAt - _since;
         bool isEarly = _isEarly || (_interval > LongestWait && interval < _interval * NotDue);
         Probes = Probes.WithPassed(_probeAt, ProbeInFlight, !_answered, isEarly);
-        _isEarly = true;
+        (_isEarly, _isEarlyAgain) = (true, false);
         _interval = interval;
         _next = _probeAt + (Probes.Passed == 1 || Probes.IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
         _since = _probeAt;

@@ -19,12 +19,6 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
     private const int FewestIfRough = 100;
     private const double Slow = 30;
 
-    // Providers mostly count by ten seconds or by the minute, if not by the second. Where that is wrong, the rate is at most by half too
-    // low until the next window. Short windows soon show how long they are.
-    private const double MostLonger = 2;
-
-    private static readonly (double From, double To, double Window)[] s_partsOfWindows = [(3, 9.5, 10), (20, 57, 60)];
-
     private Emptied _opened = new(firstAt, 1);
     private Emptied _openedBefore = new(firstAt, 1);
     private Emptied _passed;
@@ -60,8 +54,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
         // What may be sent at once went before the closure, so the probes tell the rate better where they were accepted one by one.
         double length = Math.Max(end.At - _opened.At, 1e-3);
         bool isLasting = closed > length * LastingPart && inCycle >= FewestInWindow;
-        bool isFirst = _opened.At == firstAt;
-        double rate = Math.Min(inCycle / (isFirst && isLasting && seesAll ? WholeWindow(length) : length), probes.Rate);
+        double rate = Math.Min(inCycle / length, probes.Rate);
         cycle = new Cycle(
             rate,
             closure.InFlight,
@@ -71,26 +64,14 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
             IsLasting: isLasting,
             IsLong: closed > Long,
             IsRough: inCycle < FewestIfRough && double.IsPositiveInfinity(probes.Rate)
-                && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)));
+                && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)),
+            IsWideOpen: probes.IsWideOpen,
+            Opening: end);
         if (inCycle >= FewestForRate)
         {
             (_openedBefore, _opened) = (_opened, end);
         }
 
         return true;
-    }
-
-    // The first send seldom comes when a window begins. But nothing of it was used before, so what it allows is known.
-    private static double WholeWindow(double part)
-    {
-        foreach ((double from, double to, double window) in s_partsOfWindows)
-        {
-            if (part > from && part < to)
-            {
-                return Math.Min(window, part * MostLonger);
-            }
-        }
-
-        return part;
     }
 }

@@ -40,6 +40,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override Limits? Before => trouble.Before;
 
+    public override Limits InWindow => Search.Limits;
+
     // The share of noise is measured for 5 s, where that is enough. More sends than these make it no more exact than it has to be.
     private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
 

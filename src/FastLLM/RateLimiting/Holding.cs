@@ -24,6 +24,10 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // A try for more goes hardly further than that before it is refused.
     private const double JustAbove = 1.25;
 
+    // What is accepted swings about as long as a window that slides.
+    private const double ShortestSwing = 5;
+    private const double LongestSwing = 60;
+
     // What is taken for noise may be a limit on what is in flight where that is what holds sends back.
     private bool IsMaybeInFlight => Search.SeesAll && Search.Cap.IsLearnt && Search.Cap.HasHeldBack
         && !(Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
@@ -149,9 +153,18 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             Search.Floor.Forget();
         }
 
-        double rate = Search.Floor.Before(Search.Pattern.Rate) * MorePerSecond.Below;
-        Search.Pacer.Set(Math.Min(rate, Search.Pacer.Rate), now);
+        double rate = Math.Max(Search.Floor.Before(Search.Pattern.Rate), RateSinceLowered());
+        Search.Lowered = Search.Emptied;
+        Search.Pacer.Set(Math.Min(rate * MorePerSecond.Below, Search.Pacer.Rate), now);
         Search.Learned(now);
+    }
+
+    // A window that slides accepts what was sent some seconds ago, now more, now less: on average, it accepts what it has since nothing was
+    // left before. If that is too much, the limit is a new one, and what follows shows it.
+    private double RateSinceLowered()
+    {
+        double seconds = Search.Emptied.At - Search.Lowered.At;
+        return !Search.Floor.IsNoisy && seconds is > ShortestSwing and < LongestSwing ? Search.Emptied.RateSince(Search.Lowered) : 0;
     }
 
     // Few sends a second are not cut before it is known whether refusals are random: a cut would take a minute to show it.
@@ -189,6 +202,11 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
     private void Suspect(double now)
     {
+        if (Search.TrySlowWindow(now))
+        {
+            return;
+        }
+
         Evidence evidence = Search.Evidence;
         Limits limits = Search.Limits;
         bool isPaced = Search.Pacer.IsOn;

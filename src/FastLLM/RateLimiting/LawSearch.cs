@@ -41,6 +41,7 @@ internal sealed class LawSearch
     {
         (Sends, Cap, Pacer) = (sends, cap, pacer);
         _cycles = new CycleMeter(firstAt, seesAll);
+        Window = new WindowUse(firstAt);
         Pattern = new RefusalPattern(seesAll);
         Schedule = new RaiseSchedule(seesAll);
         SeesAll = seesAll;
@@ -59,6 +60,8 @@ internal sealed class LawSearch
 
     public Closure Closure { get; } = new();
 
+    public WindowUse Window { get; }
+
     public Evidence Evidence { get; } = new();
 
     public NoiseFloor Floor { get; } = new();
@@ -69,6 +72,9 @@ internal sealed class LawSearch
     /// <summary>Gets the last moment at which the provider had nothing left: what it accepts from there to the next such moment is its
     /// limit.</summary>
     public Emptied Emptied { get; private set; }
+
+    /// <summary>Gets or sets the moment with nothing left at which the rate was lowered last.</summary>
+    public Emptied Lowered { get; set; }
 
     public Doubts Doubts { get; } = new();
 
@@ -115,6 +121,7 @@ internal sealed class LawSearch
         else
         {
             _phase.Sent(mark);
+            Window.Sent(Sends, Accepted, mark.At);
         }
     }
 
@@ -123,6 +130,7 @@ internal sealed class LawSearch
         _isNews = true;
         Evidence.Refuse(mark, Sends.InFlight);
         _phase.Refused(mark);
+        Window.Refused(Sends, Accepted, Floor, now);
         if (!Floor.IsNoisy)
         {
             Emptied = new Emptied(mark.At, mark.Index - Sends.Refused + 1);
@@ -132,9 +140,14 @@ internal sealed class LawSearch
         {
             Closure.Refuse(mark, now, retryAfter);
         }
-        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Pattern.Usual), _phase.LikelyShare)))
+        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Pattern.Usual), _phase.LikelyShare))
+            || (Window.Quota.IsUsedUp(Accepted) && Closure.IsDueAsExpected(Sends, Floor.Share)))
         {
             Closure.Close(now, Sends.InFlight);
+            if (Window.Quota.IsKnown)
+            {
+                Closure.Opening.Set(Window.Quota.NextAt, Window.Quota.IsNextKnown, Window.Quota.IsUsedUp(Accepted));
+            }
         }
 
         Advance(now);
@@ -167,6 +180,7 @@ internal sealed class LawSearch
         _isNews = false;
         if (!Closure.IsClosed)
         {
+            Window.Advance(Accepted, now);
             Pattern.Follow(Sends, now);
             Floor.Lower(Pattern.Share, Pattern.Sent);
             _phase.Advance(now);
@@ -288,11 +302,23 @@ internal sealed class LawSearch
         Pacer.Set(limits.Rate, now);
     }
 
+    /// <summary>Uses a window slowly, where more is refused than it explains.</summary>
+    public bool TrySlowWindow(double now)
+    {
+        bool isSlow = SeesAll && Window.Quota.TrySlow(Accepted);
+        if (isSlow)
+        {
+            UseWindow(now);
+        }
+
+        return isSlow;
+    }
+
     // A rate is held just below the limit.
     private ThrottlingLaw Found() => new(
         Floor.Share > 0.01 ? Floor.Share : 0,
         Cap.IsLearnt ? Cap.Value : null,
-        Pacer.IsOn ? Floor.Past(Pacer.Rate) / MorePerSecond.Below : null);
+        Math.Min(Floor.Past(Pacer.Rate) / MorePerSecond.Below, Window.Quota.Rate) is < double.PositiveInfinity and var rate ? rate : null);
 
     private void Reopen(double now)
     {
@@ -300,7 +326,30 @@ internal sealed class LawSearch
         {
             IsWindow = cycle.IsLasting;
             Closure.Open();
-            _phase.Reopened(now, cycle);
+            if (SeesAll && (IsSameWindow(now) || Window.Quota.TryOpen(Closure, cycle, now) || Window.Quota.TrySlow(Accepted)))
+            {
+                UseWindow(now);
+            }
+            else
+            {
+                _phase.Reopened(now, cycle);
+            }
         }
+    }
+
+    // Closed by chance; or a window that slides, whose first sends become free one by one.
+    private bool IsSameWindow(double now) => Closure.Opening.IsTooSoon(now) || (!Floor.IsNoisy && Window.Quota.IsFresh(Accepted));
+
+    private void UseWindow(double now)
+    {
+        if (IsTryingMore)
+        {
+            Schedule.Tried(Limits, grown: false, now, Sends.Count);
+        }
+
+        Set(Window.Quota.LimitsFrom(_phase.InWindow), now);
+        Window.Begin(Sends, now);
+        Schedule.Delay(now);
+        Hold(now);
     }
 }

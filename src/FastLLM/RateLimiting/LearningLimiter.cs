@@ -59,6 +59,10 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
             block = BlockReason.Closed;
             wait = _search.Closure.Wait(now, _sends.RefusalDelay);
         }
+        else if (_search.Window.Wait(_sends, now) is > 0 and var rest && _lastAt + LongestPause > now)
+        {
+            wait = Math.Min(rest, _lastAt + LongestPause - now);
+        }
         else if (_sends.InFlight + (_search.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _cap.Value)
         {
             // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.

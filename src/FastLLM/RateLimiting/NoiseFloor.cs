@@ -34,6 +34,9 @@ internal sealed class NoiseFloor
     /// <summary>Gets a value indicating whether there is noise to speak of.</summary>
     public bool IsNoisy => Share > 0.03;
 
+    /// <summary>Gets a value indicating whether there ever was, as far as is known.</summary>
+    public bool WasNoisy { get; private set; }
+
     /// <summary>Gets a share that is as good as the floor.</summary>
     public double Well => Share + 0.01;
 
@@ -51,6 +54,7 @@ internal sealed class NoiseFloor
     {
         _verifyAfter = Math.Abs(share - _most) < 0.1 ? 2 * _verifyAfter : FirstVerify;
         Share = _mean = share;
+        WasNoisy |= IsNoisy;
         _most = share + (2 * Math.Sqrt(share * (1 - share) / sent));
         (_shownAt, _shownIndex) = (now, count);
     }

@@ -5,6 +5,7 @@ namespace FastLLM.RateLimiting;
 internal sealed class RaiseSchedule(bool seesAll)
 {
     private const double First = 5;
+    private const double Shortest = 1;
     private const double AfterRefusal = 10;
     private const double AfterCostlyRefusal = 20;
     private const double Longest = 30;
@@ -48,6 +49,9 @@ internal sealed class RaiseSchedule(bool seesAll)
         _held = limits;
         Restart(now, count);
     }
+
+    /// <summary>A window has opened: in its first second, more would be tried on what is left of the one before.</summary>
+    public void Delay(double now) => _from = Math.Max(_from, now - _rest + Shortest);
 
     /// <summary>What is known is worth a new try soon.</summary>
     public void Renew() => _held = default;

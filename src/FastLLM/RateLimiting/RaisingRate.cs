@@ -19,6 +19,8 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
 
     public override Limits? Before => Held;
 
+    public override Limits InWindow => Held with { Rate = Math.Max(Held.Rate, Passed) };
+
     /// <summary>Gets the limits that held before.</summary>
     protected Limits Held { get; } = search.Limits;
 

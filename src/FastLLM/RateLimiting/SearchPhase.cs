@@ -11,6 +11,9 @@ internal abstract class SearchPhase(LawSearch search)
     /// <summary>Gets the limits that held before; <see langword="null"/> if they still do.</summary>
     public virtual Limits? Before => null;
 
+    /// <summary>Gets the limits to continue with where a window has been used up meanwhile.</summary>
+    public virtual Limits InWindow => Before ?? search.Limits;
+
     /// <summary>Gets a value indicating whether the gaps between refusals tell something: of all sends, and of few a second.</summary>
     protected bool JudgesGaps => search.SeesAll && search.Evidence.IsSlow;
 
@@ -55,6 +58,8 @@ internal abstract class SearchPhase(LawSearch search)
 /// exact.</param>
 /// <param name="IsLong">Whether the closure lasted for seconds.</param>
 /// <param name="IsRough">Whether the rate is a rough guess, worth to be raised in large steps.</param>
+/// <param name="IsWideOpen">Whether a probe was accepted that went early: many may be sent at once.</param>
+/// <param name="Opening">When it opened, and what was accepted until then.</param>
 internal readonly record struct Cycle(
     double Rate, int InFlight, int AtReopening, bool IsByInFlight, bool IsAboutInFlight, bool IsLasting, bool IsLong,
-    bool IsRough);
+    bool IsRough, bool IsWideOpen, Emptied Opening);
