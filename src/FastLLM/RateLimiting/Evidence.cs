@@ -28,6 +28,7 @@ internal sealed class Evidence
     private SendMark _lastRefusal;
     private double _levels;
     private double _refusedLevels;
+    private double _accepted;
     private int _counted;
     private double _squares;
     private int _inARow;
@@ -80,13 +81,17 @@ internal sealed class Evidence
     {
         _first = next;
         Refused = _counted = _inARow = 0;
-        _levels = _refusedLevels = _squares = 0;
+        _levels = _refusedLevels = _squares = _accepted = 0;
         _separation.Start();
         _leastLevel = int.MaxValue;
     }
 
-    public void Add(in SendMark sent)
+    /// <summary>Gets how many accepted sends were in flight on average when others began.</summary>
+    public double AcceptedInFlight => _counted > 0 ? _accepted / _counted : 0;
+
+    public void Add(in SendMark sent, long acceptedInFlight)
     {
+        _accepted += acceptedInFlight;
         _levels += sent.InFlight;
         _separation.Add(sent, Refused > 0);
         _counted++;

@@ -20,14 +20,15 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     private const double Small = 0.1;
 
     private readonly Limits _before = search.Limits;
-    private readonly Emptied _heldFrom = search.PhaseFrom;
+    private readonly double _accepted = search.AcceptedRate;
+    private readonly int _inFlight = (int)Math.Ceiling(search.AcceptedInFlight);
     private readonly double _share = search.Evidence.Share(search.Sends);
 
     public override Limits? Before => _before;
 
     // What was accepted and is in flight is what a limit allows.
     public override void Begin(double now) =>
-        Search.Set(_before with { InFlight = (int)(_before.InFlight * (1 - _share)), IsInFlightLearnt = true }, now);
+        Search.Set(_before with { InFlight = _inFlight, IsInFlightLearnt = true }, now);
 
     public override void Advance(double now)
     {
@@ -38,7 +39,7 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
             return;
         }
 
-        if (level == ShareLevel.Low && (_share < Small || IsAcceptedAsWell(now)))
+        if (level == ShareLevel.Low && (_share < Small || IsAcceptedAsWell))
         {
             floor.Forget();
             Search.Trust(Search.Limits);
@@ -59,9 +60,5 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     }
 
     // What a limit refuses is not missed. Of noise, a part of what is not sent would have been accepted.
-    private bool IsAcceptedAsWell(double now)
-    {
-        double accepted = new Emptied(now, Search.Accepted).RateSince(Search.PhaseFrom);
-        return accepted >= Search.PhaseFrom.RateSince(_heldFrom) * (1 - (Missed * _share));
-    }
+    private bool IsAcceptedAsWell => Search.AcceptedRate >= _accepted * (1 - (Missed * _share));
 }

@@ -19,6 +19,8 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // So many sends tell whether there is still as much noise, if it is at least so much.
     private const int FewestForCheck = 64;
     private const double LeastForCheck = 0.05;
+    private const double LeastForCheckIfPaced = 0.25;
+    private const double MostAccepted = 0.75;
     private const double MostlyNoise = 0.7;
 
     // A try for more goes hardly further than that before it is refused.
@@ -28,10 +30,12 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const double ShortestSwing = 5;
     private const double LongestSwing = 60;
 
-    // What is taken for noise may be a limit on what is in flight where that is what holds sends back.
-    private bool IsMaybeInFlight => Search.SeesAll && Search.Cap.IsLearnt && Search.Cap.HasHeldBack
-        && !(Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
-        && Search.Floor.Share > LeastForCheck && Search.Evidence.Sent(Search.Sends) > FewestForCheck
+    // What is taken for noise may be a limit on what is in flight: where that holds sends back; where most of what is in flight will be
+    // refused; and where a rate holds sends back, if there is much noise.
+    private bool IsMaybeInFlight => Search.SeesAll && Search.Floor.Share > LeastForCheck
+        && (Search.Pacer.IsOn && Search.Pacer.HasHeldBack ? Search.Floor.Share > LeastForCheckIfPaced
+            : Search.Cap.IsLearnt ? Search.Cap.HasHeldBack : Search.AcceptedInFlight < Search.Cap.Value * MostAccepted)
+        && Search.Evidence.Sent(Search.Sends) > FewestForCheck
         && Search.Evidence.Share(Search.Sends) > Search.Floor.Share * MostlyNoise;
 
     public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;

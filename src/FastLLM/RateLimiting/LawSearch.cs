@@ -23,6 +23,9 @@ internal sealed class LawSearch
     // As exact as noise is known where another process has measured it.
     private const int FewestForNoise = 500;
 
+    // Sends settle after one to two delays.
+    private const double DelaysToSettle = 1.5;
+
     // 8,000 to 1 that noise is not all there is.
     private const double Doubtless = 9;
 
@@ -31,6 +34,8 @@ internal sealed class LawSearch
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
     private bool _isNews;
+    private double _lastAt;
+    private double _evidenceFrom;
 
     /// <param name="sends">The sends, the first refusal counted.</param>
     /// <param name="cap">The limit on what is in flight.</param>
@@ -108,12 +113,18 @@ internal sealed class LawSearch
     /// <summary>Gets a value indicating whether it is tried whether more is accepted.</summary>
     public bool IsTryingMore => _phase is RaisingRate or MoreInFlight;
 
+    /// <summary>Gets how many accepted sends were in flight on average, those counted that are not settled yet.</summary>
+    public double AcceptedInFlight => Evidence.AcceptedInFlight + (AcceptedRate * DelaysToSettle * Sends.RefusalDelay);
+
+    /// <summary>Gets the sends that were accepted a second, as far as the evidence goes back.</summary>
+    public double AcceptedRate => Evidence.Sent(Sends) * (1 - Evidence.Share(Sends)) / Math.Max(_lastAt - _evidenceFrom, 1e-3);
+
     /// <summary>Gets the number of sends that were not refused.</summary>
     public long Accepted => Sends.Count - Sends.Refused;
 
     public void Sent(in SendMark mark)
     {
-        Evidence.Add(mark);
+        Evidence.Add(mark, Sends.AcceptedInFlight);
         if (Closure.IsClosed)
         {
             Closure.Probe(mark);
@@ -172,6 +183,7 @@ internal sealed class LawSearch
     /// <summary>Looks at what is known by now.</summary>
     public void Advance(double now)
     {
+        _lastAt = now;
         if (!Sends.Settle(now) && !_isNews)
         {
             return;
@@ -293,6 +305,7 @@ internal sealed class LawSearch
     public void StartEvidence()
     {
         Evidence.Start(Sends.Count);
+        _evidenceFrom = _lastAt;
         Floor.Restart();
     }
 

@@ -44,6 +44,9 @@ internal sealed class SendCounter(bool seesAll = true)
     /// <summary>Gets the number of sends that have not ended.</summary>
     public int InFlight { get; private set; }
 
+    /// <summary>Gets how many of them are accepted: those that were not refused for as long as refusals take.</summary>
+    public long AcceptedInFlight => InFlight - (Count - Settled - RefusedUnsettled);
+
     /// <summary>Gets how long refusals take, in seconds; 0 before the first one.</summary>
     public double RefusalDelay { get; private set; }
 
