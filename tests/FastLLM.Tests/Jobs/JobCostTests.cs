@@ -162,7 +162,7 @@ public sealed class JobCostTests : PaidJobTest
     {
         using var journal = new CostJournal(Output) { Writer = HalfWriter };
 
-        Assert.Throws<IOException>(() => journal.Settle(0.5m, factor: 1));
+        Assert.Throws<IOException>(() => journal.Settle(0.5m, factor: 1, worstCases: 0));
 
         Assert.False(File.Exists(Spent));
 

@@ -180,6 +180,56 @@ public sealed class UnstatedCostTests : PaidJobTest
         Assert.Empty(server.Requests);
     }
 
+    [Theory]
+    [InlineData("drained", 504)]
+    [InlineData("aborted", 0)]
+    [InlineData("stopped", 200)]
+    public async Task RunAsync_EarlierRunLeftSendsWithoutRecord_CountsTheirWorstCaseForGood(string end, int status)
+    {
+        const int rows = 12;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(Ended);
+        var fails = true;
+        await using var server = FaultServer.Start(async (_, connection) =>
+        {
+            if (!fails)
+            {
+                await connection.RespondAsync(200, Answer(Usage));
+                return;
+            }
+
+            if (end != "stopped")
+            {
+                await ending.CancelAsync();
+            }
+
+            if (status != 0)
+            {
+                await connection.RespondAsync(status, "<html>"u8.ToArray());
+            }
+        });
+        WriteInput(rows);
+        await using (RequestManager manager = Manager(server.ApiBase, null, o => (o.Concurrency, o.Prices) = (1, null)))
+        {
+            (CancellationToken drain, CancellationToken abort) = end == "aborted" ? (CancellationToken.None, ending.Token) : (ending.Token, Ended);
+            JobResult first = await Job.RunAsync(manager, Options(null), drain, abort);
+            Assert.Equal((0, rows), (first.Answered + first.Failed, first.Pending));
+        }
+
+        int sends = server.Requests.Count;
+        decimal highest = (Body(rows - 1).Length + 256 + 100) * Price;
+        fails = false;
+        await RunAsync(server.ApiBase, null, o => o.Limit = 1); // leaves nothing
+        Assert.Equal((60 * Price) + (sends * highest), (await PlanAsync(server.ApiBase, 1)).Spent);
+        Assert.Contains(Notices, notice => notice.StartsWith($"{sends} sends of earlier runs have no record", StringComparison.Ordinal));
+
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal((rows * 60 * Price) + (sends * highest), (await RunAsync(server.ApiBase, 1)).JobCost);
+        }
+
+        Assert.Equal(rows * 60 * Price, (await RunAsync(server.ApiBase, 1, o => o.Fresh = true)).JobCost);
+    }
+
     [Fact]
     public async Task RunAsync_AnsweringModelOfAForeignRowWithoutPrice_IsNamed()
     {
