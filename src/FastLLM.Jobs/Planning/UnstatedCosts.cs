@@ -35,6 +35,9 @@ internal sealed class UnstatedCosts(bool hasBudget)
     /// <summary>Gets the cost of those that leave the output when the job is done.</summary>
     public decimal Replaced { get; private set; }
 
+    /// <summary>Gets how many worst cases those cost beside it, without a budget: their prices or their rows are not known.</summary>
+    public long ReplacedWorstCases { get; private set; }
+
     private decimal Kept { get; set; }
 
     /// <summary>Notes a record of an earlier run.</summary>
@@ -44,9 +47,18 @@ internal sealed class UnstatedCosts(bool hasBudget)
     /// rest.</param>
     public void Add(in OutputEntry entry, int? row, bool isKept)
     {
-        if (entry.HasUnstatedCost && (hasBudget || (row is not null && !isKept)))
+        if (entry.HasUnstatedCost && (hasBudget || !isKept))
         {
             _records.Add((row ?? NoRow, entry.Offset));
+        }
+    }
+
+    /// <summary>Notes that a later record takes the place of one that would have been kept.</summary>
+    public void Replace(int row, long offset)
+    {
+        if (!hasBudget)
+        {
+            _records.Add((row, offset));
         }
     }
 
@@ -58,7 +70,7 @@ internal sealed class UnstatedCosts(bool hasBudget)
     /// <exception cref="InvalidDataException">There is a budget, and records whose cost has no bound.</exception>
     public async Task CountAsync(JobSetup setup, ResumeState resume, CostJournal journal, CancellationToken cancellationToken)
     {
-        if (_records.Count > 0)
+        if (_records.Count > 0 && (hasBudget || setup.IsSorted))
         {
             await CountRecordsAsync(setup, resume, setup.Shape.Log, cancellationToken).ConfigureAwait(false);
         }
@@ -160,6 +172,11 @@ internal sealed class UnstatedCosts(bool hasBudget)
     private decimal CostOf(CostMeter costs, ReadOnlySpan<byte> line, LlmRequest? request)
     {
         OutputEntry entry = OutputLine.Read(line, 0, line.Length);
+        if (!entry.HasUnstatedCost)
+        {
+            return 0;
+        }
+
         var json = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = s_json.MaxDepth });
         using JsonDocument document = JsonDocument.ParseValue(ref json);
         JsonElement own = document.RootElement.Member("fastllm");
@@ -204,6 +221,7 @@ internal sealed class UnstatedCosts(bool hasBudget)
         LlmException? refusal = request is null ? null : costs.Bound(request, out bound);
         if (request is null || refusal is not null)
         {
+            ReplacedWorstCases += hasBudget ? 0 : sends;
             AddUnknown(entry.CustomId, refusal?.Message ?? reason);
             return 0;
         }

@@ -107,6 +107,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         decimal dropped = isSorted ? unstated.Replaced : 0;
+        costs.AddWorstCases(isSorted ? unstated.ReplacedWorstCases : 0);
         costs.End(result.Cost + dropped, finish.StatedCost(isSorted), result.IsDone, setup.Say);
         EndRefresh(refreshes, result);
         return result.CheckOutput();

@@ -230,6 +230,50 @@ public sealed class UnstatedCostTests : PaidJobTest
         Assert.Equal(rows * 60 * Price, (await RunAsync(server.ApiBase, 1, o => o.Fresh = true)).JobCost);
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task RunAsync_RecordsLeftTheOutputWithoutABudget_StillCount(bool ofAnotherInput, bool hasPrices)
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(2);
+        await RunAsync(server.ApiBase, null, sending: o => o.Prices = null);
+        File.WriteAllLines(Input, ofAnotherInput ? [Row("other", 8), Row("one", 9)] : [Row("row-0", 0), Row("row-1", 1)]);
+
+        for (var i = 0; i < 2; i++)
+        {
+            bool refreshes = i == 0 && !ofAnotherInput;
+            await RunAsync(server.ApiBase, null, sending: o =>
+            {
+                o.Prices = hasPrices ? Prices : null;
+                o.RefreshFinishReasons = refreshes ? [RequestManagerOptions.AnyFinishReason] : [];
+            });
+        }
+
+        Assert.Equal(4, server.Requests.Count);
+        Assert.Equal((120 * Price) + (2 * (hasPrices ? 60 * Price : WorstCase)), (await PlanAsync(server.ApiBase, 1)).Spent);
+        Assert.Equal((120 * Price) + (2 * (hasPrices ? 60 * Price : WorstCase)), (await RunAsync(server.ApiBase, 1)).JobCost);
+    }
+
+    [Fact]
+    public async Task RunAsync_EarlierRecordIsDroppedByALaterSort_StillCounts()
+    {
+        var fails = true;
+        await using var server = FaultServer.Start((_, connection) => fails ? connection.RespondAsync(504, default) : connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(2);
+        await RunAsync(server.ApiBase, null, sending: o => (o.RetryAttempts, o.Prices) = (1, null));
+        fails = false;
+        await RunAsync(server.ApiBase, null, o => (o.RetryFailed, o.Order) = (true, ResultOrder.Completion), o => o.Prices = null);
+        Assert.Equal(4, File.ReadLines(Output).Count());
+
+        await RunAsync(server.ApiBase, null, sending: o => o.Prices = null);
+
+        Assert.Equal(2, File.ReadLines(Output).Count());
+        Assert.Equal((120 * Price) + (2 * WorstCase), (await PlanAsync(server.ApiBase, 1)).Spent);
+    }
+
     [Fact]
     public async Task RunAsync_AnsweringModelOfAForeignRowWithoutPrice_IsNamed()
     {
