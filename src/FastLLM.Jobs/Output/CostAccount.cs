@@ -12,12 +12,16 @@ namespace FastLLM.Jobs.Output;
 internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMeter meter, decimal unstated = 0)
 {
     private decimal _written;
+    private long _worstCases;
 
     /// <summary>Gets the cost of earlier runs.</summary>
     public decimal EarlierCost { get; } = recorded + unstated + (journal?.Unrecorded ?? 0);
 
     /// <summary>Counts a record of this run that states its cost.</summary>
     public void Written(decimal cost) => _written += cost;
+
+    /// <summary>Counts sends of a run without a budget whose cost is unknown and that no record states, as worst cases of a row.</summary>
+    public void AddWorstCases(long count) => _worstCases += count;
 
     /// <summary>Stores an upper bound of what will be spent or reserved without a record.</summary>
     /// <exception cref="LlmException">The journal cannot be written.</exception>
@@ -48,7 +52,7 @@ internal sealed class CostAccount(CostJournal? journal, decimal recorded, CostMe
         decimal unrecorded = Math.Max(0, EarlierCost - unstated + runCost - (stated ?? recorded + _written));
         try
         {
-            journal.Settle(unrecorded, isDone ? 1 : meter.HighestFactor);
+            journal.Settle(unrecorded, isDone ? 1 : meter.HighestFactor, journal.WorstCases + _worstCases);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

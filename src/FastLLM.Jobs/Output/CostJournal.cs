@@ -9,7 +9,8 @@ namespace FastLLM.Jobs.Output;
 /// none.</summary>
 /// <remarks><c>unrecorded</c> was paid for records that no longer exist, and for rows without one. <c>in_flight</c> exists only during a
 /// run with a budget: an upper bound of what is spent or reserved and in no record yet. A killed run leaves it. <c>factor</c> is how much
-/// more than its worst case an answer has cost, until the job is done. A file that a full disk did not let be written is deleted again, and
+/// more than its worst case an answer has cost, until the job is done. <c>worst_cases</c> counts the sends of runs without a budget whose
+/// cost is unknown and that no record states. A file that a full disk did not let be written is deleted again, and
 /// one that a power loss left blank is none. Not safe for concurrent use; the lock of the output covers it.</remarks>
 internal sealed class CostJournal(string output) : IDisposable
 {
@@ -31,6 +32,9 @@ internal sealed class CostJournal(string output) : IDisposable
 
     /// <summary>Gets how much more than its worst case an answer has cost; 1 if none has cost more.</summary>
     public decimal Factor { get; private set; } = 1;
+
+    /// <summary>Gets how many worst cases of a row may have been paid by runs without a budget, beside what is known.</summary>
+    public long WorstCases { get; private set; }
 
     /// <summary>Gets a value indicating whether the file is there, but blank.</summary>
     public bool IsBlank { get; private set; }
@@ -61,6 +65,7 @@ internal sealed class CostJournal(string output) : IDisposable
             Unrecorded = Money(document.RootElement, "unrecorded") ?? 0;
             InFlight = Money(document.RootElement, "in_flight");
             Factor = Math.Max(1, Money(document.RootElement, "factor") ?? 1);
+            WorstCases = (long)(Money(document.RootElement, "worst_cases") ?? 0);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException)
         {
@@ -77,12 +82,13 @@ internal sealed class CostJournal(string output) : IDisposable
     }
 
     /// <summary>Stores what no record states, at the end of a run, and what the next run of the job has to expect.</summary>
-    public void Settle(decimal unrecorded, decimal factor)
+    public void Settle(decimal unrecorded, decimal factor, long worstCases)
     {
         Unrecorded = unrecorded;
         InFlight = null;
         Factor = Rounded(factor);
-        if (unrecorded > 0 || factor > 1)
+        WorstCases = worstCases;
+        if (unrecorded > 0 || factor > 1 || worstCases > 0)
         {
             Write(unrecorded, null);
             return;
@@ -96,7 +102,7 @@ internal sealed class CostJournal(string output) : IDisposable
     {
         Dispose();
         File.Delete(Path);
-        (Unrecorded, InFlight, Factor) = (0, null, 1);
+        (Unrecorded, InFlight, Factor, WorstCases) = (0, null, 1, 0);
     }
 
     public void Dispose()
@@ -115,7 +121,8 @@ internal sealed class CostJournal(string output) : IDisposable
 
         unrecorded /= TrimsZeros;
         inFlight /= TrimsZeros;
-        string others = Member("in_flight", inFlight) + Member("factor", Factor > 1 ? Factor : null);
+        string others = Member("in_flight", inFlight) + Member("factor", Factor > 1 ? Factor : null)
+            + Member("worst_cases", WorstCases > 0 ? WorstCases : null);
         string text = string.Create(CultureInfo.InvariantCulture, $"{{\"unrecorded\":\"{unrecorded}\"{others}}}");
         bool isNew = RandomAccess.GetLength(_file.SafeFileHandle) < Length;
         try

@@ -15,6 +15,7 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
     private long _sequence;
     private long _cached;
     private long _shared;
+    private long _unpriced;
 
     /// <summary>Gets the counts of what was written.</summary>
     public OutcomeCounts Counts { get; } = new(options);
@@ -56,12 +57,14 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         lock (_writing)
         {
             sink.Write(row.Place, record.Write(row.Id, outcome, row.Metadata.Span).Span);
+            _unpriced += Math.Max(outcome.Unpriced, outcome.MaybeBilled);
             if (outcome.Error is { } error)
             {
                 Counts.AddFailure(row.Id, error);
             }
             else
             {
+                _unpriced += outcome is { Cost: null, IsCacheHit: false, IsShared: false } ? 1 : 0;
                 _cached += outcome.IsCacheHit ? 1 : 0;
                 _shared += outcome.IsShared ? 1 : 0;
                 sink.Answered(row.Place, outcome.Key, outcome.Response);
@@ -89,6 +92,10 @@ internal sealed class JobWriter(RowSink sink, OutputRecord record, JobOptions op
         CacheHits = _cached,
         Shared = _shared,
     };
+
+    /// <summary>Returns how many sends of a run without a budget have an unknown cost and are in no record: those of rows that stay
+    /// pending.</summary>
+    public long CountUnrecorded(TokenStats stats) => Math.Max(0, stats.MaybeBilled + stats.Unpriced - _unpriced);
 
     /// <summary>Determines whether a row gets no record, so that the next run sends it: it was not sent, or failed for a reason that is not
     /// its own.</summary>

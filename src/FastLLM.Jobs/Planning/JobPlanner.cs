@@ -26,8 +26,9 @@ internal sealed class JobPlanner(JobSetup setup)
     {
         setup.RefuseUnbounded(); // as the run does
         setup.SayForm();
-        string? log = setup.Options is { Fresh: false, Output: not Job.Pipe } && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;
-        RefreshJournal? refreshes = setup.Options is { Fresh: false, Output: not Job.Pipe } ? setup.ReadRefreshes(setup.Shape.Log) : null;
+        bool resumes = setup.Options is { Fresh: false, Output: not Job.Pipe };
+        string? log = resumes && File.Exists(setup.Shape.Log) ? setup.Shape.Log : null;
+        RefreshJournal? refreshes = resumes ? setup.ReadRefreshes(setup.Shape.Log) : null;
         ResumeState resume = setup.NewResumeState(refreshes?.Continued?.Number);
         decimal spent = 0;
         if (log is not null)
@@ -36,11 +37,16 @@ internal sealed class JobPlanner(JobSetup setup)
             OutputScan.RefuseOther(log);
             resume.Read(log);
             setup.RefuseOtherSample(resume);
-            using var journal = new CostJournal(log);
+        }
+
+        if (resumes)
+        {
+            // An interrupted run may have paid without leaving a record, and so without an output.
+            using var journal = new CostJournal(setup.Shape.Log);
             journal.Read();
-            await resume.Unstated.CountAsync(setup, resume, log, cancellationToken).ConfigureAwait(false);
+            await resume.Unstated.CountAsync(setup, resume, journal, cancellationToken).ConfigureAwait(false);
             spent = resume.Cost + resume.Unstated.Cost + journal.Unrecorded;
-            if (resume.Unstated.Notice(log) is { } notice)
+            if (resume.Unstated.Notice(setup.Shape.Log) is { } notice)
             {
                 setup.Say(notice);
             }

@@ -105,7 +105,13 @@ internal sealed class ResumeState
             if (_waiting is null)
             {
                 int place = _index.Rows.Find(id);
-                Unstated.Add(entry, HasRequestOf(entry, place) ? place : null, IsKept(entry));
+                bool isOfRow = HasRequestOf(entry, place);
+                if (isOfRow && _index.Rows.RecordOf(place) is var earlier && earlier != RowIndex.NoRecord)
+                {
+                    Unstated.Replace(place, earlier);
+                }
+
+                Unstated.Add(entry, isOfRow ? place : null, isKept: isOfRow && IsKept(entry));
                 NoteAnswer(entry, place);
                 See(entry, place);
             }

@@ -8,10 +8,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Planning;
 
-/// <summary>Counts what earlier runs paid, or may have paid, for records that do not state it: runs without prices, answers without usage,
-/// and sends of unknown outcome in runs without a budget.</summary>
+/// <summary>Counts what earlier runs paid, or may have paid, without stating it: runs without prices, answers without usage, and sends of
+/// unknown outcome in runs without a budget, with a record or without.</summary>
 /// <remarks>Usage counts at the prices that are known now. Without it, an answer costs the worst case of its request, and so does each send
-/// of unknown outcome. 16 bytes for each such record.</remarks>
+/// of unknown outcome; if it has no record, the highest worst case of all rows. 16 bytes for each such record.</remarks>
 internal sealed class UnstatedCosts(bool hasBudget)
 {
     private const int NoRow = -1;
@@ -27,12 +27,16 @@ internal sealed class UnstatedCosts(bool hasBudget)
     private readonly List<string> _unknown = [];
     private long _unknownCount;
     private long _counted;
+    private long _withoutRecord;
 
     /// <summary>Gets the cost of all such records; 0 without a budget, since it is not exact.</summary>
     public decimal Cost => hasBudget ? Kept + Replaced : 0;
 
     /// <summary>Gets the cost of those that leave the output when the job is done.</summary>
     public decimal Replaced { get; private set; }
+
+    /// <summary>Gets how many worst cases those cost beside it, without a budget: their prices or their rows are not known.</summary>
+    public long ReplacedWorstCases { get; private set; }
 
     private decimal Kept { get; set; }
 
@@ -43,25 +47,72 @@ internal sealed class UnstatedCosts(bool hasBudget)
     /// rest.</param>
     public void Add(in OutputEntry entry, int? row, bool isKept)
     {
-        if (entry.HasUnstatedCost && (hasBudget || (row is not null && !isKept)))
+        if (entry.HasUnstatedCost && (hasBudget || !isKept))
         {
             _records.Add((row ?? NoRow, entry.Offset));
+        }
+    }
+
+    /// <summary>Notes that a later record takes the place of one that would have been kept.</summary>
+    public void Replace(int row, long offset)
+    {
+        if (!hasBudget)
+        {
+            _records.Add((row, offset));
         }
     }
 
     /// <summary>Counts the costs. Reads the input only if there are such records.</summary>
     /// <param name="setup">The job.</param>
     /// <param name="resume">The state of its rows, after the output was read.</param>
-    /// <param name="log">The output.</param>
+    /// <param name="journal">The journal of the output, read.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     /// <exception cref="InvalidDataException">There is a budget, and records whose cost has no bound.</exception>
-    public async Task CountAsync(JobSetup setup, ResumeState resume, string log, CancellationToken cancellationToken)
+    public async Task CountAsync(JobSetup setup, ResumeState resume, CostJournal journal, CancellationToken cancellationToken)
     {
-        if (_records.Count == 0)
+        if (_records.Count > 0 && (hasBudget || setup.IsSorted))
         {
-            return;
+            await CountRecordsAsync(setup, resume, setup.Shape.Log, cancellationToken).ConfigureAwait(false);
         }
 
+        if (hasBudget && journal.WorstCases > 0)
+        {
+            await CountWithoutRecordAsync(setup, resume, journal, cancellationToken).ConfigureAwait(false);
+        }
+
+        RefuseUnknown(setup.Shape.Log);
+    }
+
+    // The sends may have been of any row.
+    private async Task CountWithoutRecordAsync(
+        JobSetup setup, ResumeState resume, CostJournal journal, CancellationToken cancellationToken)
+    {
+        decimal? highest = null;
+        if (!setup.IsPipe)
+        {
+            await foreach (PlannedRow row in setup.Index.ReadAsync(resume, reusesRows: true, cancellationToken).ConfigureAwait(false))
+            {
+                if (row.Request is { } request && setup.Manager.Costs.Bound(request, out decimal bound) is null)
+                {
+                    highest = Math.Max(highest ?? 0, bound);
+                }
+            }
+        }
+
+        _withoutRecord = journal.WorstCases;
+        Kept += _withoutRecord * (highest ?? 0);
+        if (highest is null)
+        {
+            throw new InvalidDataException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The budget covers all runs of {setup.Shape.Log}, but what {_withoutRecord:N0} sends of earlier runs cost that have no record ")
+                    + $"is not bounded, since their rows are not in a file; nothing was sent. Delete {journal.Path} if they do not matter, "
+                    + "name another output (-o), or run without a budget.");
+        }
+    }
+
+    private async Task CountRecordsAsync(JobSetup setup, ResumeState resume, string log, CancellationToken cancellationToken)
+    {
         _records.Sort();
         using SafeFileHandle file = OutputScan.OpenForReading(log);
         var reader = new RecordReader(file);
@@ -89,7 +140,6 @@ internal sealed class UnstatedCosts(bool hasBudget)
 
         _records.Clear();
         _records.TrimExcess();
-        RefuseUnknown(log);
 
         void Count(int index, LlmRequest? request)
         {
@@ -102,13 +152,31 @@ internal sealed class UnstatedCosts(bool hasBudget)
     }
 
     /// <summary>Gets a message about the costs; <see langword="null"/> if there are none.</summary>
-    public FormattableString? Notice(string log) => Cost == 0 ? null
-        : (FormattableString)$"{_counted:N0} records of {log} do not state all they cost: the budget counts ${Cost:0.####} more, {Rule}.";
+    public FormattableString? Notice(string log)
+    {
+        if (Cost == 0)
+        {
+            return null;
+        }
+
+        FormattableString what = (_counted, _withoutRecord) switch
+        {
+            (_, 0) => $"{_counted:N0} records of {log} do not state all they cost",
+            (0, _) => $"{_withoutRecord:N0} sends of earlier runs have no record in {log}",
+            _ => $"{_counted:N0} records of {log} do not state all they cost, and {_withoutRecord:N0} sends have no record",
+        };
+        return $"{what}: the budget counts ${Cost:0.####} more, {Rule}.";
+    }
 
     // What the record does not state.
     private decimal CostOf(CostMeter costs, ReadOnlySpan<byte> line, LlmRequest? request)
     {
         OutputEntry entry = OutputLine.Read(line, 0, line.Length);
+        if (!entry.HasUnstatedCost)
+        {
+            return 0;
+        }
+
         var json = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = s_json.MaxDepth });
         using JsonDocument document = JsonDocument.ParseValue(ref json);
         JsonElement own = document.RootElement.Member("fastllm");
@@ -153,6 +221,7 @@ internal sealed class UnstatedCosts(bool hasBudget)
         LlmException? refusal = request is null ? null : costs.Bound(request, out bound);
         if (request is null || refusal is not null)
         {
+            ReplacedWorstCases += hasBudget ? 0 : sends;
             AddUnknown(entry.CustomId, refusal?.Message ?? reason);
             return 0;
         }

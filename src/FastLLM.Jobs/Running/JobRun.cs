@@ -44,14 +44,14 @@ internal sealed class JobRun(JobSetup setup)
         Prepare(output, table, journal);
         RefreshJournal refreshes = setup.ReadRefreshes(output.Path);
         ResumeState resume = Resume(output, planned, refreshes);
+        journal.Read();
         UnstatedCosts unstated = resume.Unstated;
-        await unstated.CountAsync(setup, resume, output.Path, cancellationToken).ConfigureAwait(false);
+        await unstated.CountAsync(setup, resume, journal, cancellationToken).ConfigureAwait(false);
         if (planned is null && unstated.Notice(setup.Shape.Log) is { } notice)
         {
             setup.Say(notice);
         }
 
-        journal.Read();
         if (journal.IsBlank)
         {
             setup.Warn($"{journal.Path} is blank, as a full disk or a power loss leaves it: the cost that it stored is not counted.");
@@ -107,6 +107,7 @@ internal sealed class JobRun(JobSetup setup)
 
         result = result with { OutputFile = result.OutputFile ?? (File.Exists(output.Path) ? setup.Shape.Log : null) };
         decimal dropped = isSorted ? unstated.Replaced : 0;
+        costs.AddWorstCases(isSorted ? unstated.ReplacedWorstCases : 0);
         costs.End(result.Cost + dropped, finish.StatedCost(isSorted), result.IsDone, setup.Say);
         EndRefresh(refreshes, result);
         return result.CheckOutput();

@@ -14,6 +14,9 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     // How long an aborted run waits for the sends that it gave up, to count them.
     private static readonly TimeSpan s_abortPatience = TimeSpan.FromSeconds(1);
 
+    // The request of a correction contains the answer that it corrects.
+    private const int WorstCasesOfACorrection = 2;
+
     /// <inheritdoc/>
     public async Task<JobResult> RunAsync(CancellationToken drain, CancellationToken cancellationToken)
     {
@@ -51,6 +54,12 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
 
         OutcomeCounts counts = writer.Counts;
         decimal cost = run?.Cost(withReserved: isAborted) ?? 0;
+        TokenStats stats = run?.Stats ?? new TokenStats();
+        if (sending.Budget is null)
+        {
+            costs.AddWorstCases(writer.CountUnrecorded(stats) * (setup.Options.Answers is null ? 1 : WorstCasesOfACorrection));
+        }
+
         return new JobResult
         {
             Rows = setup.Index.Count,
@@ -65,7 +74,7 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
             Cost = cost,
             JobCost = costs.EarlierCost + cost,
             Budget = sending.Budget,
-            Stats = writer.Count(run?.Stats ?? new TokenStats()),
+            Stats = writer.Count(stats),
             Stopped = stopped,
             Interrupted = isAborted || drain.IsCancellationRequested,
         };

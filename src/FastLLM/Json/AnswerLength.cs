@@ -47,6 +47,11 @@ internal static class AnswerLength
             {
                 reader.Skip();
             }
+            else if (IsOfCall(ref reader))
+            {
+                reader.Read();
+                length += LengthOfAll(ref reader);
+            }
             else if (IsWritten(ref reader))
             {
                 reader.Read();
@@ -57,13 +62,32 @@ internal static class AnswerLength
         return length;
     }
 
-    private static bool IsWritten(ref Utf8JsonReader name) =>
-        name.TextIs("content"u8) || name.TextIs("text"u8) || name.TextIs("refusal"u8) || name.TextIs("arguments"u8)
-        || name.TextIs("reasoning_content"u8) || name.TextIs("reasoning"u8) || name.TextIs("transcript"u8);
+    // Some servers send arguments as an object. Reads the value to its end.
+    private static long LengthOfAll(ref Utf8JsonReader reader)
+    {
+        long length = 0;
+        int depth = reader.CurrentDepth;
+        do
+        {
+            length += reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName ? CharactersOf(ref reader) : 0;
+        }
+        while (!(reader.CurrentDepth == depth && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray)) && reader.Read());
 
-    // What a server adds to the answer: sources, and the tokens once more.
+        return length;
+    }
+
+    private static bool IsWritten(ref Utf8JsonReader name) =>
+        name.TextIs("content"u8) || name.TextIs("text"u8) || name.TextIs("refusal"u8) || name.TextIs("name"u8)
+        || name.TextIs("reasoning_content"u8) || name.TextIs("reasoning"u8) || name.TextIs("thinking"u8) || name.TextIs("transcript"u8);
+
+    // Of a function, and of a custom tool.
+    private static bool IsOfCall(ref Utf8JsonReader name) => name.TextIs("arguments"u8) || name.TextIs("input"u8);
+
+    // What a server adds to the answer: sources, lists of tools, and the tokens once more.
     private static bool IsBeside(ref Utf8JsonReader name) =>
-        name.TextIs("annotations"u8) || name.TextIs("results"u8) || name.TextIs("logprobs"u8);
+        name.TextIs("annotations"u8) || name.TextIs("citations"u8) || name.TextIs("context"u8) || name.TextIs("results"u8)
+        || name.TextIs("search_results"u8) || name.TextIs("browser_results"u8) || name.TextIs("code_results"u8)
+        || name.TextIs("tools"u8) || name.TextIs("logprobs"u8);
 
     private static int CharactersOf(ref Utf8JsonReader text) =>
         text.ValueIsEscaped ? text.Text().Length : Encoding.UTF8.GetCharCount(text.ValueSpan);

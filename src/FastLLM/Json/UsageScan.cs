@@ -60,11 +60,15 @@ internal struct UsageScan
             }
             else if (reader.TextIs("cache_read_input_tokens"u8))
             {
-                Count(ref reader, ref cacheRead);
+                CountMore(ref reader, ref cacheRead);
             }
             else if (reader.TextIs("cache_creation_input_tokens"u8))
             {
-                Count(ref reader, ref cacheWritten);
+                CountMore(ref reader, ref cacheWritten);
+            }
+            else if (reader.TextIs("reasoning_tokens"u8))
+            {
+                CountMore(ref reader, ref ReasoningTokens);
             }
             else if (reader.TextIs("prompt_tokens_details"u8) || reader.TextIs("input_tokens_details"u8))
             {
@@ -102,7 +106,7 @@ internal struct UsageScan
             }
             else if (reader.TextIs("cache_creation_tokens"u8) || reader.TextIs("cache_write_tokens"u8))
             {
-                Count(ref reader, ref CacheWrittenTokens);
+                CountMore(ref reader, ref CacheWrittenTokens);
             }
             else
             {
@@ -112,13 +116,13 @@ internal struct UsageScan
         }
     }
 
-    private static void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
+    private void ReadDetail(ref Utf8JsonReader reader, ReadOnlySpan<byte> name, ref long count)
     {
         while (NextDetail(ref reader))
         {
             if (reader.TextIs(name))
             {
-                Count(ref reader, ref count);
+                CountMore(ref reader, ref count);
             }
             else
             {
@@ -144,6 +148,14 @@ internal struct UsageScan
         }
 
         return reader.TokenType == JsonTokenType.PropertyName;
+    }
+
+    // A count that may come on top of the others. Many servers send null for none.
+    private void CountMore(ref Utf8JsonReader reader, ref long count)
+    {
+        Utf8JsonReader value = reader;
+        value.Read();
+        IsUnclear |= !Count(ref reader, ref count) && value.TokenType != JsonTokenType.Null;
     }
 
     // A provider may send null, a negative number, a fraction or a text: these are ignored, and leave open what the answer took. One that

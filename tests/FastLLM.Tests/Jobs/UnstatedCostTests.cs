@@ -180,6 +180,100 @@ public sealed class UnstatedCostTests : PaidJobTest
         Assert.Empty(server.Requests);
     }
 
+    [Theory]
+    [InlineData("drained", 504)]
+    [InlineData("aborted", 0)]
+    [InlineData("stopped", 200)]
+    public async Task RunAsync_EarlierRunLeftSendsWithoutRecord_CountsTheirWorstCaseForGood(string end, int status)
+    {
+        const int rows = 12;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(Ended);
+        var fails = true;
+        await using var server = FaultServer.Start(async (_, connection) =>
+        {
+            if (!fails)
+            {
+                await connection.RespondAsync(200, Answer(Usage));
+                return;
+            }
+
+            if (end != "stopped")
+            {
+                await ending.CancelAsync();
+            }
+
+            if (status != 0)
+            {
+                await connection.RespondAsync(status, "<html>"u8.ToArray());
+            }
+        });
+        WriteInput(rows);
+        await using (RequestManager manager = Manager(server.ApiBase, null, o => (o.Concurrency, o.Prices) = (1, null)))
+        {
+            (CancellationToken drain, CancellationToken abort) = end == "aborted" ? (CancellationToken.None, ending.Token) : (ending.Token, Ended);
+            JobResult first = await Job.RunAsync(manager, Options(null), drain, abort);
+            Assert.Equal((0, rows), (first.Answered + first.Failed, first.Pending));
+        }
+
+        int sends = server.Requests.Count;
+        decimal highest = (Body(rows - 1).Length + 256 + 100) * Price;
+        fails = false;
+        await RunAsync(server.ApiBase, null, o => o.Limit = 1); // leaves nothing
+        Assert.Equal((60 * Price) + (sends * highest), (await PlanAsync(server.ApiBase, 1)).Spent);
+        Assert.Contains(Notices, notice => notice.StartsWith($"{sends} sends of earlier runs have no record", StringComparison.Ordinal));
+
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal((rows * 60 * Price) + (sends * highest), (await RunAsync(server.ApiBase, 1)).JobCost);
+        }
+
+        Assert.Equal(rows * 60 * Price, (await RunAsync(server.ApiBase, 1, o => o.Fresh = true)).JobCost);
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task RunAsync_RecordsLeftTheOutputWithoutABudget_StillCount(bool ofAnotherInput, bool hasPrices)
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(2);
+        await RunAsync(server.ApiBase, null, sending: o => o.Prices = null);
+        File.WriteAllLines(Input, ofAnotherInput ? [Row("other", 8), Row("one", 9)] : [Row("row-0", 0), Row("row-1", 1)]);
+
+        for (var i = 0; i < 2; i++)
+        {
+            bool refreshes = i == 0 && !ofAnotherInput;
+            await RunAsync(server.ApiBase, null, sending: o =>
+            {
+                o.Prices = hasPrices ? Prices : null;
+                o.RefreshFinishReasons = refreshes ? [RequestManagerOptions.AnyFinishReason] : [];
+            });
+        }
+
+        Assert.Equal(4, server.Requests.Count);
+        Assert.Equal((120 * Price) + (2 * (hasPrices ? 60 * Price : WorstCase)), (await PlanAsync(server.ApiBase, 1)).Spent);
+        Assert.Equal((120 * Price) + (2 * (hasPrices ? 60 * Price : WorstCase)), (await RunAsync(server.ApiBase, 1)).JobCost);
+    }
+
+    [Fact]
+    public async Task RunAsync_EarlierRecordIsDroppedByALaterSort_StillCounts()
+    {
+        var fails = true;
+        await using var server = FaultServer.Start((_, connection) => fails ? connection.RespondAsync(504, default) : connection.RespondAsync(200, Answer(Usage)));
+        WriteInput(2);
+        await RunAsync(server.ApiBase, null, sending: o => (o.RetryAttempts, o.Prices) = (1, null));
+        fails = false;
+        await RunAsync(server.ApiBase, null, o => (o.RetryFailed, o.Order) = (true, ResultOrder.Completion), o => o.Prices = null);
+        Assert.Equal(4, File.ReadLines(Output).Count());
+
+        await RunAsync(server.ApiBase, null, sending: o => o.Prices = null);
+
+        Assert.Equal(2, File.ReadLines(Output).Count());
+        Assert.Equal((120 * Price) + (2 * WorstCase), (await PlanAsync(server.ApiBase, 1)).Spent);
+    }
+
     [Fact]
     public async Task RunAsync_AnsweringModelOfAForeignRowWithoutPrice_IsNamed()
     {

@@ -86,6 +86,25 @@ public sealed class CostAccountTests : IDisposable
     }
 
     [Fact]
+    public void End_SendsOfUnknownCostWithoutRecord_AreAddedUpForGood()
+    {
+        using CostJournal journal = Journal(0.5m);
+        var account = new CostAccount(journal, recorded: 0, _meter);
+        account.AddWorstCases(3);
+        account.End(runCost: 0, stated: null, isDone: false, Say);
+
+        using CostJournal next = Journal(null);
+        account = new CostAccount(next, recorded: 0, _meter);
+        account.AddWorstCases(2);
+        account.End(runCost: 0, stated: null, isDone: true, Say);
+
+        using CostJournal last = Journal(null);
+        Assert.Equal((0.5m, 5), (last.Unrecorded, last.WorstCases));
+        last.Delete();
+        Assert.Equal(0, last.WorstCases);
+    }
+
+    [Fact]
     public void Pipe_HasNoEarlierCost()
     {
         var account = new CostAccount(journal: null, recorded: 0, _meter);
@@ -102,7 +121,7 @@ public sealed class CostAccountTests : IDisposable
         var journal = new CostJournal(Output);
         if (unrecorded is { } cost)
         {
-            journal.Settle(cost, factor: 1);
+            journal.Settle(cost, factor: 1, worstCases: 0);
         }
 
         journal.Read();
