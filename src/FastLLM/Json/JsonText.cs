@@ -145,6 +145,9 @@ internal static class JsonText
         writer.WritePropertyName(name);
     }
 
+    /// <summary>Returns whether the text has half of a surrogate pair.</summary>
+    public static bool HasLoneSurrogate(string text) => IndexOfLoneSurrogate(text) >= 0;
+
     /// <summary>Throws if the text has half of a surrogate pair.</summary>
     public static void EnsureEncodable(string text, string name)
     {
