@@ -62,8 +62,22 @@ internal sealed class RunCommand
             + "--labels good,bad");
         command.AddExample("Estimate the cost without sending anything:", "fastllm run samples/questions.jsonl --dry-run");
         command.AddExample("Stop before the cost exceeds $5:", "fastllm run samples/questions.jsonl --provider simulator --max-cost 5");
-        command.SetAction((result, _) => run.RunAsync(result));
+        command.SetAction((result, _) => run.RunOrReportAsync(result));
         return command;
+    }
+
+    // The program that reads the events learns from the last one why a command could not run.
+    private async Task<int> RunOrReportAsync(ParseResult result)
+    {
+        try
+        {
+            return await RunAsync(result);
+        }
+        catch (UsageException e) when (_display.IsJson(result) && StandardStreams.HasOutput)
+        {
+            new JsonEvents(StandardStreams.OpenOutput(), _time).Error(ExitCode.Usage, e.Message);
+            throw;
+        }
     }
 
     private async Task<int> RunAsync(ParseResult result)

@@ -6,6 +6,8 @@ namespace FastLLM.Cli;
 internal sealed class RunReport(
     JobOptions job, RunProgress progress, JsonEvents? events, TextWriter messages, TextWriter errors, string resumeCommand)
 {
+    private const string Interrupted = "Interrupted before anything was sent.";
+
     private readonly HashSet<string> _shown = new(StringComparer.Ordinal);
 
     private static int? Width => Console.IsErrorRedirected ? null : HelpWriter.TerminalWidth();
@@ -110,7 +112,8 @@ internal sealed class RunReport(
         catch (OperationCanceledException)
         {
             await progress.DisposeAsync();
-            await errors.WriteLineAsync("Interrupted before anything was sent.");
+            await errors.WriteLineAsync(Interrupted);
+            events?.Error(ExitCode.Interrupted, Interrupted);
             return ExitCode.Interrupted;
         }
         catch (InvalidDataException e)

@@ -64,6 +64,7 @@ public static class Job
     /// <exception cref="InvalidDataException">The input as a whole cannot be read (a table without a template, a missing column, broken
     /// gzip), or there is a budget and the cost of a row has no bound. Nothing was sent.</exception>
     /// <exception cref="IOException">The input cannot be read, or the output cannot be opened. Nothing was sent.</exception>
+    /// <exception cref="OperationCanceledException">The run was to end while it still read the input. Nothing was sent.</exception>
     public static Task<JobResult> RunAsync(
         RequestManager manager, JobOptions options, CancellationToken drain = default, CancellationToken cancellationToken = default) =>
         RunAsync(new JobSetup(manager, options), drain, cancellationToken);
@@ -136,14 +137,9 @@ public static class Job
 
     private static async Task<JobResult> RunAsync(JobSetup setup, CancellationToken drain, CancellationToken cancellationToken)
     {
-        if (setup.IsPipe)
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(drain, cancellationToken))
         {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, cancellationToken);
-            await setup.Input.OpenAsync(either.Token).ConfigureAwait(false);
-        }
-        else
-        {
-            await setup.ReadInputAsync(cancellationToken).ConfigureAwait(false);
+            await (setup.IsPipe ? setup.Input.OpenAsync(either.Token) : setup.ReadInputAsync(either.Token)).ConfigureAwait(false);
         }
 
         return await new JobRun(setup).RunAsync(planned: null, drain, cancellationToken).ConfigureAwait(false);

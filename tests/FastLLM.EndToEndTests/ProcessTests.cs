@@ -233,6 +233,21 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Theory]
+    [InlineData("missing.jsonl")]
+    [InlineData("in.jsonl", "--max-cost", "much")]
+    [InlineData("in.jsonl", "-o", "out.txt")]
+    public async Task JsonEvents_OfACommandThatCannotRun_AreTheError(params string[] arguments)
+    {
+        _tool.Write("in.jsonl", Rows(1));
+
+        ToolResult result = await _tool.RunAsync(["run", .. arguments, "--base-url", "http://127.0.0.1:9/v1", "--json"]);
+
+        using JsonDocument last = JsonDocument.Parse(result.Output);
+        Assert.Equal((2, 2, "error"), (result.Exit, last.RootElement.GetProperty("exit_code").GetInt32(), last.RootElement.GetProperty("event").GetString()));
+        Assert.Contains(last.RootElement.GetProperty("message").GetString()!, result.Messages, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("20000", "--samples must be from 1 to 10,000.")]
     [InlineData("0", "--samples must be from 1 to 10,000.")]
     public async Task SamplesOutOfRange_NamesRange(string samples, string message)

@@ -180,7 +180,9 @@ internal sealed class InputReader(Stream stream, InputFormat format = InputForma
     private static BatchLine ReadCookbook(ReadOnlySpan<byte> line, out ReadOnlyMemory<byte> metadata)
     {
         string endpoint = BareBody.EndpointOf(line) ?? throw new JsonException(InputMessages.NoRequest);
-        return new BatchLine(null, endpoint, BareBody.WithoutMetadata(line, out metadata), Sample: 0);
+        ReadOnlyMemory<byte> body = BareBody.WithoutMetadata(line, out metadata);
+        JsonText.EnsureEncodable(metadata.Span); // the key of the body does not cover it
+        return new BatchLine(null, endpoint, body, Sample: 0);
     }
 
     private InputRow ReadPlain(ReadOnlyMemory<byte> line)

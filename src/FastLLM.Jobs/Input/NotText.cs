@@ -35,8 +35,7 @@ internal static class NotText
                 : $"The input is not text. {AsTable}";
         }
 
-        return first is not [(byte)'{' or (byte)'[', ..]
-            && text.IndexOf((byte)'\r') is >= 0 and var end && end < text.Length - 1 && !text.Contains((byte)'\n')
+        return first is not [(byte)'{' or (byte)'[', ..] && GoesOnBehindCr(first)
             ? "The lines of the input end with CR alone, as on old Macs. Save it with LF or CRLF."
             : null;
     }
@@ -59,6 +58,22 @@ internal static class NotText
         }
 
         return Math.Max(even, odd) > begin.Length / 4 && Math.Min(even, odd) < begin.Length / 100.0;
+    }
+
+    // The first line of a table has no CR but before its LF, or within quotes. An editor may have added an LF at the end of the file.
+    private static bool GoesOnBehindCr(ReadOnlySpan<byte> text)
+    {
+        var isQuoted = false;
+        for (var i = 0; i < text.Length && (isQuoted || text[i] != (byte)'\n'); i++)
+        {
+            isQuoted ^= text[i] == (byte)'"';
+            if (!isQuoted && text[i] == (byte)'\r' && i + 1 < text.Length && text[i + 1] is not ((byte)'\r' or (byte)'\n'))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // The first bytes may end within a character.

@@ -92,6 +92,8 @@ internal sealed class JsonRow : RowValues
         {
             // Reads to the end: anything after the object makes the reader throw.
         }
+
+        JsonText.EnsureEncodable(line.Span); // also what the template does not use: it is copied to the output
     }
 
     public override IEnumerable<string> Columns => _values.Keys;

@@ -1,6 +1,7 @@
 using System.Xml;
 using FastLLM.Jobs.Tables;
 using FastLLM.Jobs.Workbooks;
+using FastLLM.Json;
 
 namespace FastLLM.Jobs.Input;
 
@@ -67,7 +68,8 @@ internal sealed class SheetTable : TableSource
             cells.AsSpan(filled).Fill(Cell.Empty);
         }
 
-        return ValueTask.FromResult<(Cell[]?, string?)>((cells, null));
+        int half = cells is null ? -1 : Array.FindIndex(cells, static cell => cell.Value is string text && JsonText.HasLoneSurrogate(text));
+        return ValueTask.FromResult<(Cell[]?, string?)>(half < 0 ? (cells, null) : (null, HalfOfACharacter(half)));
     }
 
     /// <inheritdoc/>
@@ -76,6 +78,10 @@ internal sealed class SheetTable : TableSource
         _sheet.Dispose();
         _workbook.Dispose();
     }
+
+    // Excel stores what formulas such as LEFT and MID leave of an emoji.
+    private static string HalfOfACharacter(int column) => FormattableString.Invariant(
+        $"The cell in column {column + 1} has half of a surrogate pair, such as half of an emoji that a formula has cut. Correct its text.");
 
     private string Others(IReadOnlyList<string> sheets)
     {

@@ -121,6 +121,26 @@ internal static class JsonText
         }
     }
 
+    /// <summary>Throws if a name or string of some JSON has half of a surrogate pair, which valid UTF-8 can only have as an
+    /// escape.</summary>
+    /// <exception cref="JsonException">One has.</exception>
+    public static void EnsureEncodable(ReadOnlySpan<byte> json)
+    {
+        if (json.IndexOf("\\ud"u8) < 0 && json.IndexOf("\\uD"u8) < 0)
+        {
+            return;
+        }
+
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+            {
+                _ = StringOf(ref reader);
+            }
+        }
+    }
+
     /// <summary>Writes a text member, and refuses text that has a lone surrogate.</summary>
     /// <exception cref="ArgumentException">The text has a lone surrogate.</exception>
     public static void WriteText(this Utf8JsonWriter writer, ReadOnlySpan<byte> name, string text)
@@ -144,6 +164,9 @@ internal static class JsonText
         EnsureEncodable(name, "name");
         writer.WritePropertyName(name);
     }
+
+    /// <summary>Returns whether the text has half of a surrogate pair.</summary>
+    public static bool HasLoneSurrogate(string text) => IndexOfLoneSurrogate(text) >= 0;
 
     /// <summary>Throws if the text has half of a surrogate pair.</summary>
     public static void EnsureEncodable(string text, string name)

@@ -1,3 +1,5 @@
+using FastLLM.Json;
+
 namespace FastLLM.Requests;
 
 /// <summary>Opens an input stream: detects gzip by its first bytes and decompresses it.</summary>
@@ -6,33 +8,53 @@ internal static class InputStream
     private const int SeenBytes = 16 * 1024;
 
     /// <summary>Decompresses a gzip stream, and reads the first bytes of the result.</summary>
-    /// <returns>The stream from its beginning, and its first bytes.</returns>
+    /// <returns>The stream from its beginning, and its first bytes: at least those that tell what it is.</returns>
     public static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> OpenAsync(Stream stream, CancellationToken cancellationToken)
     {
-        (Stream source, ReadOnlyMemory<byte> begin) = await PeekAsync(stream, 2, cancellationToken).ConfigureAwait(false);
-        return begin.Span is [0x1F, 0x8B, ..]
-            ? await PeekAsync(new GzipMembers(source), SeenBytes, cancellationToken).ConfigureAwait(false)
+        bool isFile = stream.CanSeek;
+        (Stream source, ReadOnlyMemory<byte> begin) = await PeekAsync(stream, isFile, cancellationToken).ConfigureAwait(false);
+        return IsPacked(begin.Span)
+            ? await PeekAsync(new GzipMembers(source), isFile, cancellationToken).ConfigureAwait(false)
             : (source, begin);
     }
 
-    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, int least,
+    private static async ValueTask<(Stream Stream, ReadOnlyMemory<byte> Begin)> PeekAsync(Stream stream, bool isFile,
         CancellationToken cancellationToken)
     {
         byte[] begin = new byte[SeenBytes];
+        long from = stream.CanSeek ? stream.Position : 0;
+        int seen = 0, read;
+        do
+        {
+            read = await stream.ReadAsync(begin.AsMemory(seen), cancellationToken).ConfigureAwait(false);
+            seen += read;
+        }
+        while (read > 0 && seen < begin.Length && (isFile || !TellsKind(begin.AsSpan(0, seen))));
+
         if (stream.CanSeek)
         {
-            long from = stream.Position;
-            int seen = await stream.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken)
-                .ConfigureAwait(false);
             stream.Position = from;
             return (stream, begin.AsMemory(0, seen));
         }
 
-        // Two bytes identify gzip. No more are awaited, because a user may be typing into a pipe.
-        int read = await stream.ReadAtLeastAsync(begin, least, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
-        ReadOnlyMemory<byte> known = begin.AsMemory(0, read);
+        ReadOnlyMemory<byte> known = begin.AsMemory(0, seen);
         return (new BegunStream(known, stream), known);
     }
+
+    // A pipe delivers what its writer has written so far, such as a BOM alone. JSON is known by its first character, a table by its first
+    // line. No row is complete before, so that none is delayed; more is not awaited, because a user may be typing.
+    private static bool TellsKind(ReadOnlySpan<byte> begin)
+    {
+        if (begin is [0x1F] || ByteOrderMark.MayFollow(begin))
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> text = begin[ByteOrderMark.LengthIn(begin)..].TrimStart(" \t\r\n"u8);
+        return IsPacked(begin) || text is [(byte)'{' or (byte)'[', ..] || text.Contains((byte)'\n');
+    }
+
+    private static bool IsPacked(ReadOnlySpan<byte> begin) => begin is [0x1F, 0x8B, ..];
 
     /// <summary>Represents a stream whose first bytes have already been read.</summary>
     private sealed class BegunStream(ReadOnlyMemory<byte> begin, Stream rest) : ReadOnlyStream(rest)
@@ -48,7 +70,6 @@ internal static class InputStream
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
 
         private int FromBegin(Span<byte> buffer)
         {

@@ -92,6 +92,21 @@ public sealed class JsonEventsTests : IDisposable
         Assert.Equal("again", lines[3].GetProperty("resume").GetString());
     }
 
+    [Fact]
+    public async Task InterruptedBeforeTheRun_EndsWithError()
+    {
+        var events = new JsonEvents(_written, _time);
+        await using var progress = new RunProgress(events, (_, _) => ProgressDisplay.None(), TextWriter.Null, TextWriter.Null) { Latest = new LatestRows(_time) };
+        var report = new RunReport(new JobOptions { Input = "in.csv", Output = "out.csv" }, progress, events, TextWriter.Null, TextWriter.Null, "again");
+
+        int exit = await report.CompleteAsync(() => throw new OperationCanceledException(), CancellationToken.None);
+
+        JsonElement last = Assert.Single(Lines());
+        Assert.Equal((130, 130), (exit, last.GetProperty("exit_code").GetInt32()));
+        Assert.Equal("error", last.GetProperty("event").GetString());
+        Assert.Equal("Interrupted before anything was sent.", last.GetProperty("message").GetString());
+    }
+
     private static JobResult Result => new()
     {
         Rows = 10,

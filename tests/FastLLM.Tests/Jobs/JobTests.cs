@@ -255,6 +255,20 @@ public sealed class JobTests : EngineTest, IDisposable
     }
 
     [Fact]
+    public async Task RunAsync_DrainedWhileTheInputIsRead_EndsAtOnce()
+    {
+        using var interrupt = new CancellationTokenSource();
+        await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);
+        WriteInput([("a", "1"), ("b", "2")]);
+        await interrupt.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(simulator.ApiBase, interrupt: interrupt));
+
+        Assert.False(File.Exists(Output));
+        Assert.Equal(0, simulator.Stats.Sends);
+    }
+
+    [Fact]
     public async Task RunAsync_InvalidAndRepeatedRows_GetUniqueIds()
     {
         await using var simulator = await SimulatorServer.StartAsync(cancellationToken: Ended);

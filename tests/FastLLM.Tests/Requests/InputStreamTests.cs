@@ -97,6 +97,42 @@ public sealed class InputStreamTests
         Assert.NotNull((await ReadAsync(packed)).Error);
     }
 
+    // A pipe delivers what its writer wrote at once, which may be less than tells what the input is.
+    [Theory]
+    [InlineData("\u00EF\u00BB|\u00BF|{", "{\"a\":1}\n")]
+    [InlineData("\u00EF\u00BB\u00BF|te|xt;b\n", "x, y;1\n")]
+    [InlineData("\u00FF|\u00FE|t\0;\0|b\0\n\0", "x\0")]
+    [InlineData(" |\r\n|\n|[", "{}]")]
+    [InlineData("\n|a|,b\n", "1,2\n")]
+    [InlineData("{", "}\n")]
+    [InlineData("te|xt", "")]
+    [InlineData("\n|\n", "")]
+    public async Task Begin_OfAPipe_IsWhatTellsTheKind(string begin, string rest)
+    {
+        byte[][] pieces = [.. begin.Split('|').Append(rest).Select(Encoding.Latin1.GetBytes)];
+        byte[] expected = Encoding.Latin1.GetBytes(begin.Replace("|", "", StringComparison.Ordinal));
+
+        (_, ReadOnlyMemory<byte> found) = await InputStream.OpenAsync(new PiecesStream(pieces), TestContext.Current.CancellationToken);
+
+        Assert.Equal(expected, found.ToArray());
+    }
+
+    [Fact]
+    public async Task PackedPipe_FirstRow_IsNotDelayedByTheNext()
+    {
+        using var packed = new MemoryStream();
+        using var gzip = new GZipStream(packed, CompressionLevel.Fastest);
+        await gzip.WriteAsync("{\"a\":1}\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        await gzip.FlushAsync(TestContext.Current.CancellationToken);
+        await using var pipe = new HandFedStream();
+        Task<(Stream, ReadOnlyMemory<byte>)> opened = InputStream.OpenAsync(pipe, TestContext.Current.CancellationToken).AsTask();
+        _ = pipe.FeedAsync(packed.ToArray(), TestContext.Current.CancellationToken);
+
+        (_, ReadOnlyMemory<byte> begin) = await opened;
+
+        Assert.Equal("{\"a\":1}\n", Encoding.ASCII.GetString(begin.Span));
+    }
+
     [Fact]
     public async Task Plain_IsReadAsItIs()
     {

@@ -81,6 +81,23 @@ public sealed class HostileFilesTests : IDisposable
         Assert.Contains(says, fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("a_xD83D_")] // as Excel stores it
+    [InlineData("&#xDE00;b")]
+    public async Task ReadAsync_HalfOfASurrogatePair_IsAnErrorOfItsRow(string text)
+    {
+        string rows = $"<row r='2'><c r='B2' t='inlineStr'><is><t>{text}</t></is></c></row><row r='3'><c r='A3'><v>1</v></c></row>";
+        using SheetTable table = SheetTable.Open(Workbook($"<sheetData>{Head}{rows}</sheetData>"), sheet: null);
+        await table.ReadAsync(Ended);
+
+        (Cell[]? cells, string? error) = await table.ReadAsync(Ended);
+
+        Assert.Null(cells);
+        Assert.StartsWith("The cell in column 2 has half of a surrogate pair", error, StringComparison.Ordinal);
+        Assert.Equal(2, table.Line);
+        Assert.Equal("1", (await table.ReadAsync(Ended)).Cells![0].ToText());
+    }
+
     [Fact]
     public async Task ReadAsync_WorkbookWithAnyByteChanged_IsAnErrorOrReadAsBefore()
     {

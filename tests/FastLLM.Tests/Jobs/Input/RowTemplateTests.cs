@@ -83,6 +83,8 @@ public sealed class RowTemplateTests : IDisposable
         { "no object", "{\"text\":\"a\"}\n[1]\n", "auto", 2, "not a JSON object" },
         { "broken JSON", "{\"text\":\"a\"}\n{\"text\"\n", "auto", 2, "" },
         { "half a surrogate pair", """{"text":"\ud800"}""", "auto", 1, "surrogate" },
+        { "half a surrogate pair that the template does not use", """{"text":"\ud83d\ude00","other":[["\uDC00"]]}""", "auto", 1, "surrogate" },
+        { "half a surrogate pair in a name", """{"text":"x","other":{"\udc00":1}}""", "auto", 1, "surrogate" },
         { "an id without value", "{\"text\":\"a\",\"custom_id\":null}", "auto", 1, "custom_id" },
         { "a column that is not there, table", "id,body\n1,x\n", "csv", 0, "{{text}}, but there is no such column. The columns are: id, body." },
         { "an empty cell", "text,b\nx,1\n,2\n", "csv", 3, "--allow-missing" },
@@ -116,6 +118,16 @@ public sealed class RowTemplateTests : IDisposable
         InputRow wrong = Assert.Single(rows, row => row.Error is not null);
         Assert.Equal(line, wrong.Line);
         Assert.Contains(says, wrong.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Read_CookbookMetadataWithHalfASurrogatePair_IsAnError()
+    {
+        byte[] input = """{"metadata":{"a":"\ud800"},"model":"m","messages":[]}"""u8.ToArray();
+
+        InputRow row = Assert.Single(await ReadAsync(input, template: null, InputFormat.Cookbook));
+
+        Assert.Contains("surrogate", row.Error, StringComparison.Ordinal);
     }
 
     [Fact]
