@@ -68,7 +68,7 @@ internal sealed class Evidence
     public bool MayBeRandom => Refused <= FewestGaps || (Refused <= 2 * FewestGaps && IsLikeChance(LeastRandom / 2));
 
     /// <summary>Gets a value indicating whether mainly those sends were refused that met more others in flight than usual.</summary>
-    public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (_levels / _counted * 1.1);
+    public bool IsAboutInFlight => _counted > 0 && _refusedLevels / Refused > 1 + (InFlight * 1.1);
 
     /// <summary>Gets a value indicating whether a limit on what is in flight is seen to refuse.</summary>
     public bool IsByInFlight => _separation.IsSeen;
@@ -85,6 +85,9 @@ internal sealed class Evidence
         _separation.Start();
         _leastLevel = int.MaxValue;
     }
+
+    /// <summary>Gets how many others were in flight on average when sends began.</summary>
+    public double InFlight => _counted > 0 ? _levels / _counted : 0;
 
     /// <summary>Gets how many accepted sends were in flight on average when others began.</summary>
     public double AcceptedInFlight => _counted > 0 ? _accepted / _counted : 0;
@@ -147,7 +150,7 @@ internal sealed class Evidence
         (int gaps, double share) = (Refused - 1, ShareInGaps);
         double mean = 1 / share;
         double variance = (_squares - (SentInGaps * mean)) / (gaps - 1);
-        return mean >= ShortestGap && _leastLevel <= _levels / _counted && variance > leastVariance * mean * (mean - 1)
+        return mean >= ShortestGap && _leastLevel <= InFlight && variance > leastVariance * mean * (mean - 1)
             && _inARow <= (gaps * share) + (Deviations * Math.Sqrt(gaps * share * (1 - share)));
     }
 }

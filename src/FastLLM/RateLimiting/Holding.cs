@@ -30,11 +30,14 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const double ShortestSwing = 5;
     private const double LongestSwing = 60;
 
+    private bool IsFullOfRefused => Search.Evidence.InFlight > Search.Cap.Value * MostAccepted
+        && Search.AcceptedInFlight < Search.Cap.Value * MostAccepted;
+
     // What is taken for noise may be a limit on what is in flight: where that holds sends back; where most of what is in flight will be
     // refused; and where a rate holds sends back, if there is much noise.
     private bool IsMaybeInFlight => Search.SeesAll && Search.Floor.Share > LeastForCheck
         && (Search.Pacer.IsOn && Search.Pacer.HasHeldBack ? Search.Floor.Share > LeastForCheckIfPaced
-            : Search.Cap.IsLearnt ? Search.Cap.HasHeldBack : Search.AcceptedInFlight < Search.Cap.Value * MostAccepted)
+            : Search.Cap.IsLearnt ? Search.Cap.HasHeldBack : IsFullOfRefused)
         && Search.Evidence.Sent(Search.Sends) > FewestForCheck
         && Search.Evidence.Share(Search.Sends) > Search.Floor.Share * MostlyNoise;
 
