@@ -44,17 +44,16 @@ internal sealed class Closure
     private const double Deviations = 5;
 
     private long _probe = -1;
+    private bool _isProbeAnswered;
     private double _probeAt;
     private long _passedIndex = -1;
-    private (ProbeOutcomes Probes, double Since, bool IsEarly) _before;
+    private (ProbeOutcomes Probes, double Since, int Early) _before;
     private bool _answered;
     private double _interval;
-    private bool _isEarly;
-    private bool _isEarlyAgain;
+    private int _early;
     private double _since;
     private double _next;
-    private double _requestedUntil;
-    private int _wrongWaits;
+    private (double Until, int Wrong) _requested;
 
     public bool IsClosed { get; private set; }
 
@@ -99,14 +98,15 @@ internal sealed class Closure
     {
         IsClosed = true;
         ClosedAt = now;
-        _answered = _isEarly = false;
+        _answered = false;
+        _early = 0;
         _interval = 0;
         InFlight = inFlight;
         Probes = ProbeOutcomes.None;
         _probe = _passedIndex = -1;
         _since = now;
         _next = now + ShortestWait;
-        _requestedUntil = _wrongWaits = 0;
+        _requested = default;
         Opening.Reset(now);
     }
 
@@ -127,6 +127,7 @@ internal sealed class Closure
     public void Probe(in SendMark mark)
     {
         _probe = mark.Index;
+        _isProbeAnswered = false;
         _probeAt = mark.At;
         ProbeInFlight = mark.InFlight;
     }
@@ -137,13 +138,13 @@ internal sealed class Closure
     /// <param name="retryAfter">The seconds that the provider asks to wait; 0 if it does not.</param>
     public void Refuse(in SendMark mark, double now, double retryAfter)
     {
-        _wrongWaits += mark.Index == _probe && _requestedUntil > 0 && mark.At >= _requestedUntil ? 1 : 0;
-        _requestedUntil = retryAfter > 0 && _wrongWaits < MaxWrongWaits ? now + retryAfter : _requestedUntil;
+        _requested.Wrong += mark.Index == _probe && _requested.Until > 0 && mark.At >= _requested.Until ? 1 : 0;
+        _requested.Until = retryAfter > 0 && _requested.Wrong < MaxWrongWaits ? now + retryAfter : _requested.Until;
         if (mark.Index == _passedIndex)
         {
             // It took longer than refusals do, so the probe was taken for accepted.
             _passedIndex = -1;
-            (Probes, _since, _isEarly) = _before;
+            (Probes, _since, _early) = _before;
             _next = Math.Max(_next, now + ShortestWait);
             return;
         }
@@ -159,57 +160,68 @@ internal sealed class Closure
         Opening.Shut(mark.At);
         Probes = Probes.WithRefused(mark.InFlight, mark.InFlight < Math.Max(InFlight - (InFlight / 10), 1));
 
-        if (_isEarly && !_isEarlyAgain && _interval > RareProbes)
+        if (_early == 1 && _interval > RareProbes)
         {
-            _isEarlyAgain = true;
+            _early++;
             _next = now + ShortestWait;
             return;
         }
 
         // A requested wait is a hint, as it may be wrong: fewer probes before it, and one when it is over.
         double age = now - _since;
-        bool isTold = now < _requestedUntil;
+        bool isTold = now < _requested.Until;
         double growth = isTold && age < LongestTold ? GrowthIfTold : Probes.Passed > 0 || Opening.IsDue(now) ? GrowthOncePassed : Growth;
-        double wait = Math.Clamp(_isEarly ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
-        _isEarly = false;
+        double wait = Math.Clamp(_early > 0 ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
+        _early = 0;
         _next = Opening.NextProbe(
-            now, isTold ? Math.Min(now + wait, _requestedUntil) : now + wait, now + LongestWait, _requestedUntil);
+            now, isTold ? Math.Min(now + wait, _requested.Until) : now + wait, now + LongestWait, _requested.Until);
     }
 
     /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>
     public void Failed(in SendMark mark) => _probe = mark.Index == _probe ? -1 : _probe;
 
     /// <summary>An answer left a slot that may be what the provider waited for.</summary>
-    public void Answered(double now)
+    /// <returns>Whether it was the probe's, which is known to be accepted then.</returns>
+    public bool Answered(in SendMark mark, double now)
     {
+        if (mark.Index == _probe)
+        {
+            _isProbeAnswered = true;
+            return true;
+        }
+
         _answered = true;
         if (Probes.RefusedBelow < 2 && _probe < 0)
         {
             _next = Math.Min(_next, now);
         }
+
+        return false;
     }
 
     /// <summary>Tells whether the last probe was accepted.</summary>
     /// <param name="settled">The number of settled sends.</param>
     public bool HasPassed(long settled)
     {
-        if (_probe < 0 || _probe >= settled)
+        if (_probe < 0 || (_probe >= settled && !_isProbeAnswered))
         {
             return false;
         }
 
-        if (Probes.Passed == 0 && _probeAt >= _requestedUntil)
+        _isProbeAnswered = false;
+
+        if (Probes.Passed == 0 && _probeAt >= _requested.Until)
         {
-            Opening.Shut(_requestedUntil);
+            Opening.Shut(_requested.Until);
         }
 
-        _requestedUntil = _probeAt >= _requestedUntil ? 0 : _requestedUntil; // what comes next was not asked to wait
-        _before = (Probes, _since, _isEarly);
+        _requested.Until = _probeAt >= _requested.Until ? 0 : _requested.Until; // what comes next was not asked to wait
+        _before = (Probes, _since, _early);
         (_probe, _passedIndex) = (-1, _probe);
         double interval = _probeAt - _since;
-        bool isEarly = _isEarly || (_interval > LongestWait && interval < _interval * NotDue);
+        bool isEarly = _early > 0 || (_interval > LongestWait && interval < _interval * NotDue);
         Probes = Probes.WithPassed(_probeAt, ProbeInFlight, !_answered, isEarly);
-        (_isEarly, _isEarlyAgain) = (true, false);
+        _early = 1;
         _interval = interval;
         _next = _probeAt + (Probes.Passed == 1 || Probes.IsWideOpen ? 0 : Math.Min(Early * _interval, LongestWait));
         _since = _probeAt;

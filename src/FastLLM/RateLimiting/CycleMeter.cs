@@ -54,7 +54,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
         // What may be sent at once went before the closure, so the probes tell the rate better where they were accepted one by one.
         double length = Math.Max(end.At - _opened.At, 1e-3);
         bool isLasting = closed > length * LastingPart && inCycle >= FewestInWindow;
-        double rate = Math.Min(inCycle / length, probes.Rate);
+        double rate = double.IsPositiveInfinity(probes.Rate) ? inCycle / length : probes.Rate;
         cycle = new Cycle(
             rate,
             closure.InFlight,

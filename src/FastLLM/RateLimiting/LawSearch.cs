@@ -23,6 +23,8 @@ internal sealed class LawSearch
     // As exact as noise is known where another process has measured it.
     private const int FewestForNoise = 500;
 
+    private const double Start = 1;
+
     // Sends settle after one to two delays.
     private const double DelaysToSettle = 1.5;
 
@@ -33,6 +35,7 @@ internal sealed class LawSearch
     private SearchPhase _phase;
     private ThrottlingLaw _law;
     private (Limits Limits, double Share) _doubtful;
+    private readonly double _firstAt;
     private bool _isNews;
     private double _lastAt;
     private double _evidenceFrom;
@@ -50,6 +53,7 @@ internal sealed class LawSearch
         Pattern = new RefusalPattern(seesAll);
         Schedule = new RaiseSchedule(seesAll);
         SeesAll = seesAll;
+        _firstAt = firstAt;
         Trusted = Limits;
         _phase = new Holding(this);
     }
@@ -164,11 +168,11 @@ internal sealed class LawSearch
         Advance(now);
     }
 
-    public void Answered(double now)
+    public void Answered(in SendMark mark, double now)
     {
         if (Closure.IsClosed)
         {
-            Closure.Answered(now);
+            _isNews |= Closure.Answered(mark, now);
         }
 
         Advance(now);
@@ -202,6 +206,9 @@ internal sealed class LawSearch
             Reopen(now);
         }
     }
+
+    /// <summary>Tells whether so little time has passed that connections are still made and code is still compiled, here or there.</summary>
+    public bool IsAtStart(double now) => now < _firstAt + Start;
 
     /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
     public bool IsLate(double now) =>

@@ -97,7 +97,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     }
 
     /// <summary>A send was answered, well or badly: the provider took it.</summary>
-    public void Answered(double now)
+    public void Answered(in SendMark mark, double now)
     {
         _sends.End();
         if (_search?.IsHolding ?? true)
@@ -105,7 +105,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
             _cap.Answered();
         }
 
-        _search?.Answered(now);
+        _search?.Answered(mark, now);
     }
 
     /// <summary>A send was refused because of the load (429, 503, 529).</summary>
@@ -136,7 +136,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         }
         else if (isAnswered)
         {
-            Answered(now);
+            Answered(mark, now);
         }
         else
         {

@@ -78,7 +78,7 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
         {
             Keep(Search.Floor.Before(cycle.Rate) * Below, now);
         }
-        else
+        else if (!TrySuspectInFlight(cycle, now))
         {
             KeepBelow(AcceptedRate(now), Held.Rate, now);
         }

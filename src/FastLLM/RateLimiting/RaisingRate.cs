@@ -79,6 +79,21 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
         return true;
     }
 
+    /// <summary>Looks into what is in flight, if everything was refused until an answer left a slot.</summary>
+    protected bool TrySuspectInFlight(in Cycle cycle, double now)
+    {
+        if (!Search.SeesAll || !cycle.IsAboutInFlight || !cycle.IsByInFlight)
+        {
+            return false;
+        }
+
+        Limits unpaced = Held with { Rate = double.PositiveInfinity };
+        double share = Search.Evidence.Share(Search.Sends);
+        double known = Math.Max(cycle.Rate, Search.Floor.Past(Held.Rate));
+        Search.Go(new FewerInFlight(Search, new Trouble(unpaced, share, true, cycle.InFlight, known)), now);
+        return true;
+    }
+
     protected Trouble Suspicion()
     {
         Evidence evidence = Search.Evidence;

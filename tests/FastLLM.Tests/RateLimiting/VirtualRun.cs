@@ -177,7 +177,7 @@ internal sealed class VirtualRun(VirtualLaw law)
             case Step.Answer:
                 _atServer--;
                 _ends.Add((now, false));
-                Limiter.Answered(now);
+                Limiter.Answered(send.Mark, now);
                 break;
             case Step.Refuse:
                 _ends.Add((now, true));
