@@ -235,7 +235,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then; and noise is
         // above its mean when it raises a suspicion. So it is lowered a little first.
         double known = Search.Floor.Past(limits.Rate);
-        Search.Schedule.IsRough |= Search.IsAtStart(now);
+        Search.Schedule.IsRough |= Search.SeesAll && Search.IsAtStart(now);
         bool isVague = isPaced && (Search.Floor.IsNoisy || evidence.Rate < known * 0.75);
         Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : evidence.Rate), now);
     }

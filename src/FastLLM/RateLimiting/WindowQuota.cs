@@ -12,6 +12,9 @@ internal sealed class WindowQuota(double firstAt)
     // What is closed for a shorter time is a limit on the rate.
     private const double ShortestClosure = 1;
 
+    // Fewer sends are no window.
+    private const int Fewest = 20;
+
     // What was taken for a window may be a penalty for sending too fast. So one of them is used up slowly: a window takes no more for
     // that, but what is not exceeded any more has no penalty.
     private const int TrialAt = 4;
@@ -24,6 +27,7 @@ internal sealed class WindowQuota(double firstAt)
     private const double Nearly = 0.9;
 
     private Emptied _opened = new(firstAt, 1);
+    private Emptied _openedBefore = new(firstAt, 1);
     private long _quota;
     private double _period;
     private double _shut;
@@ -76,6 +80,14 @@ internal sealed class WindowQuota(double firstAt)
             return false;
         }
 
+        if (cycle.Opening.Accepted - _opened.Accepted < Fewest)
+        {
+            // It had never opened: a refusal that came late was taken for an acceptance.
+            _opened = _openedBefore;
+            _count = Math.Max(_count - 1, 0);
+        }
+
+        _openedBefore = _opened;
         _shut = Math.Max(closure.Opening.ShutAt - _opened.At, 0);
         _quota = cycle.Opening.Accepted - _opened.Accepted;
         _period = cycle.Opening.At - _opened.At;

@@ -99,6 +99,23 @@ public sealed class WindowUseTests
         Assert.InRange(run.Goodput(90, 180), 14, 50);
     }
 
+    [Fact]
+    public void Window_ThatHadNotOpened_CountsFromTheOneBefore()
+    {
+        var quota = new WindowQuota(firstAt: 0);
+        var closure = new Closure();
+        closure.Close(1, inFlight: 0);
+        Assert.True(quota.TryOpen(closure, Lasting(new Emptied(3, 501)), now: 3));
+        closure.Close(3.1, inFlight: 0);
+
+        Assert.True(quota.TryOpen(closure, Lasting(new Emptied(10, 502)), now: 10));
+        Assert.Equal(50.1, quota.Rate, 0.001);
+    }
+
+    private static Cycle Lasting(Emptied opening) => new(
+        Rate: 50, InFlight: 0, AtReopening: 0, IsByInFlight: false, IsAboutInFlight: false, IsLasting: true, IsLong: true, IsRough: false,
+        IsWideOpen: true, opening);
+
     private sealed class PenaltyLaw(VirtualLaw law, double seconds) : VirtualLaw
     {
         private double _until;
