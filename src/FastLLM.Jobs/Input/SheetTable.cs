@@ -81,7 +81,8 @@ internal sealed class SheetTable : TableSource
 
     // Excel stores what formulas such as LEFT and MID leave of an emoji.
     private static string HalfOfACharacter(int column) => FormattableString.Invariant(
-        $"The cell in column {column + 1} has half of a surrogate pair, such as half of an emoji that a formula has cut. Correct its text.");
+        $"The cell in column {column + 1} has half of a surrogate pair, such as half of an emoji that a formula has cut. ")
+        + "Correct its text.";
 
     private string Others(IReadOnlyList<string> sheets)
     {

@@ -105,9 +105,9 @@ internal sealed class UnstatedCosts(bool hasBudget)
         {
             throw new InvalidDataException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The budget covers all runs of {setup.Shape.Log}, but what {_withoutRecord:N0} sends of earlier runs cost that have no record ")
-                    + $"is not bounded, since their rows are not in a file; nothing was sent. Delete {journal.Path} if they do not matter, "
-                    + "name another output (-o), or run without a budget.");
+                $"The budget covers all runs of {setup.Shape.Log}, but what {_withoutRecord:N0} sends of earlier runs cost that have no ")
+                    + $"record is not bounded, since their rows are not in a file; nothing was sent. Delete {journal.Path} if they do "
+                    + "not matter, name another output (-o), or run without a budget.");
         }
     }
 

@@ -71,7 +71,8 @@ internal static class AnswerLength
         {
             length += reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName ? CharactersOf(ref reader) : 0;
         }
-        while (!(reader.CurrentDepth == depth && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray)) && reader.Read());
+        while ((reader.CurrentDepth != depth || reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+            && reader.Read());
 
         return length;
     }

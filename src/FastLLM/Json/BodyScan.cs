@@ -171,24 +171,22 @@ internal struct BodyScan
         bool areVectors = true;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            bool isVector = false;
-            if (reader.TokenType == JsonTokenType.StartObject)
-            {
-                ReadDatum(ref reader, ref isVector);
-            }
-            else
-            {
-                reader.Skip();
-            }
-
-            areVectors &= isVector;
+            areVectors &= ReadDatum(ref reader);
         }
 
         HasVectors = HasEmbeddings && areVectors;
     }
 
-    private void ReadDatum(ref Utf8JsonReader reader, ref bool isVector)
+    // Returns whether it is an embedding with a vector.
+    private bool ReadDatum(ref Utf8JsonReader reader)
     {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return false;
+        }
+
+        bool isVector = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             bool isEmbedding = reader.TextIs("embedding"u8);
@@ -197,6 +195,8 @@ internal struct BodyScan
             isVector |= isEmbedding && IsVector(reader);
             reader.Skip();
         }
+
+        return isVector;
     }
 
     // A text is base64. The reader is a copy: the caller reads on.

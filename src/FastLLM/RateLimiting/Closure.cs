@@ -209,13 +209,16 @@ internal sealed class Closure
         }
 
         _isProbeAnswered = false;
-
-        if (Probes.Passed == 0 && _probeAt >= _requested.Until)
+        if (_probeAt >= _requested.Until)
         {
-            Opening.Shut(_requested.Until);
+            if (Probes.Passed == 0)
+            {
+                Opening.Shut(_requested.Until);
+            }
+
+            _requested.Until = 0; // what comes next was not asked to wait
         }
 
-        _requested.Until = _probeAt >= _requested.Until ? 0 : _requested.Until; // what comes next was not asked to wait
         _before = (Probes, _since, _early);
         (_probe, _passedIndex) = (-1, _probe);
         double interval = _probeAt - _since;

@@ -207,7 +207,8 @@ internal sealed class LawSearch
         }
     }
 
-    /// <summary>Tells whether so little time has passed that connections are still made and code is still compiled, here or there.</summary>
+    /// <summary>Tells whether so little time has passed that connections are still made, and code is still compiled, here or
+    /// there.</summary>
     public bool IsAtStart(double now) => now < _firstAt + Start;
 
     /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>

@@ -52,7 +52,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     public override void Advance(double now)
     {
         NoiseFloor floor = Search.Floor;
-        ShareLevel above = ShareTest.Judge(_above, _refusedAbove, floor.Well, Math.Max(0.5, floor.Share + 0.35), Certainty);
+        ShareLevel above = ShareTest.Judge(_above, _refusedAbove, floor.Well, floor.Most, Certainty);
         if (_isSettling)
         {
             Settle(above, now);

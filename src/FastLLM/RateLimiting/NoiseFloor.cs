@@ -6,6 +6,9 @@ internal sealed class NoiseFloor
     // A share this small is never worth a cut.
     private const double Tolerated = 0.01;
 
+    private const double Half = 0.5;
+    private const double Clearly = 0.35;
+
     // The mean of about a thousand sends, taken in blocks of sixteen.
     private const int Block = 16;
     private const double Weight = 0.016;
@@ -42,6 +45,9 @@ internal sealed class NoiseFloor
 
     /// <summary>Gets a share that is worth a cut, even if the floor is a little higher than was measured.</summary>
     public double Bad => (Math.Max(Share, _most) * 1.2) + 0.05;
+
+    /// <summary>Gets a share that is most of the sends, whatever noise refuses of them.</summary>
+    public double Most => Math.Max(Half, Share + Clearly);
 
     /// <summary>Gets how many must be sent for so many to get past the noise.</summary>
     public double Before(double accepted) => accepted / (1 - Share);

@@ -72,10 +72,7 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
             return false;
         }
 
-        // So it was no limit on the rate before, either.
-        double known = Math.Max(accepted, Search.Floor.Past(Held.Rate));
-        Limits unpaced = Held with { Rate = double.PositiveInfinity };
-        Search.Go(new FewerInFlight(Search, Suspicion() with { Before = unpaced, Rate = known }), now);
+        SuspectInFlight(Suspicion() with { Rate = accepted }, now);
         return true;
     }
 
@@ -87,10 +84,7 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
             return false;
         }
 
-        Limits unpaced = Held with { Rate = double.PositiveInfinity };
-        double share = Search.Evidence.Share(Search.Sends);
-        double known = Math.Max(cycle.Rate, Search.Floor.Past(Held.Rate));
-        Search.Go(new FewerInFlight(Search, new Trouble(unpaced, share, true, cycle.InFlight, known)), now);
+        SuspectInFlight(new Trouble(Held, Search.Evidence.Share(Search.Sends), true, cycle.InFlight, cycle.Rate), now);
         return true;
     }
 
@@ -111,6 +105,14 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     {
         Search.Pacer.Set(rate, now);
         End(now, Search.Pacer.Rate > Held.Rate * Growth, Calm, isCertain);
+    }
+
+    // So it was no limit on the rate before, either.
+    private void SuspectInFlight(Trouble trouble, double now)
+    {
+        Limits unpaced = Held with { Rate = double.PositiveInfinity };
+        double known = Math.Max(trouble.Rate, Search.Floor.Past(Held.Rate));
+        Search.Go(new FewerInFlight(Search, trouble with { Before = unpaced, Rate = known }), now);
     }
 
     private void End(double now, bool grown, double calm, bool isCertain = false)

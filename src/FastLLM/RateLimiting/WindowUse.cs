@@ -11,8 +11,6 @@ internal sealed class WindowUse(double firstAt)
 
     // 20 to 1 that most of the last sends are refused by more than noise.
     private const double Certainty = 3;
-    private const double Most = 0.5;
-    private const double Clearly = 0.35;
 
     private readonly SendRamp _ramp = new();
 
@@ -37,7 +35,7 @@ internal sealed class WindowUse(double firstAt)
     /// <summary>A send was refused. Where that may be noise, only far more of it slows the beginning of a window down.</summary>
     public void Refused(SendCounter sends, long accepted, NoiseFloor floor, double now)
     {
-        if (!floor.WasNoisy || (Quota.IsFresh(accepted) && IsClearlyMoreThan(floor.Share, sends)))
+        if (!floor.WasNoisy || (Quota.IsFresh(accepted) && IsClearlyMoreThan(floor, sends)))
         {
             _ramp.Refuse(sends, now);
         }
@@ -52,6 +50,6 @@ internal sealed class WindowUse(double firstAt)
         }
     }
 
-    private static bool IsClearlyMoreThan(double noise, SendCounter sends) => ShareTest.Judge(
-        sends.Count - sends.Settled, sends.RefusedUnsettled, noise, Math.Max(Most, noise + Clearly), Certainty) == ShareLevel.High;
+    private static bool IsClearlyMoreThan(NoiseFloor floor, SendCounter sends) => ShareTest.Judge(
+        sends.Count - sends.Settled, sends.RefusedUnsettled, floor.Share, floor.Most, Certainty) == ShareLevel.High;
 }
