@@ -23,6 +23,9 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
     private Emptied _openedBefore = new(firstAt, 1);
     private Emptied _passed;
 
+    /// <summary>Gets a value indicating whether the last closure was a good part of its cycle.</summary>
+    public bool IsLasting { get; private set; }
+
     /// <summary>Takes in that a probe was accepted.</summary>
     /// <param name="closure">The closure.</param>
     /// <param name="accepted">How many sends were accepted until now.</param>
@@ -66,7 +69,8 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
             IsRough: inCycle < FewestIfRough && double.IsPositiveInfinity(probes.Rate)
                 && (rate > Slow || (seesAll && closed * rate > FewestIfSlow)),
             IsWideOpen: probes.IsWideOpen,
-            Opening: end);
+            Opened: end);
+        IsLasting = isLasting;
         if (inCycle >= FewestForRate)
         {
             (_openedBefore, _opened) = (_opened, end);

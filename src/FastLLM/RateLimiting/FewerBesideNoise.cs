@@ -19,35 +19,34 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     // So little noise does not tell the two apart by what is accepted, and a mistake costs no more than that.
     private const double Small = 0.1;
 
-    private readonly Limits _before = search.Limits;
-    private readonly double _accepted = search.AcceptedRate;
-    private readonly int _inFlight = (int)Math.Ceiling(search.AcceptedInFlight);
-    private readonly double _share = search.Evidence.Share(search.Sends);
+    private readonly Limits _before = search.Learned.Current;
+    private readonly double _accepted = search.Seen.AcceptedRate;
+    private readonly int _inFlight = (int)Math.Ceiling(search.Seen.AcceptedInFlight);
+    private readonly double _share = search.Seen.Evidence.Share(search.Seen.Sends);
 
     public override Limits? Before => _before;
 
     // What was accepted and is in flight is what a limit allows.
     public override void Begin(double now) =>
-        Search.Set(_before with { InFlight = _inFlight, IsInFlightLearnt = true }, now);
+        Learned.Set(_before with { InFlight = _inFlight, IsInFlightLearnt = true }, now);
 
     public override void Advance(double now)
     {
-        (NoiseFloor floor, SendCounter sends) = (Search.Floor, Search.Sends);
-        ShareLevel level = Search.Evidence.Judge(sends, floor.Share / LeastLess, floor.Share, Certainty);
-        if (level == ShareLevel.Low && Search.Evidence.Sent(sends) < Fewest && !Search.IsLate(now))
+        ShareLevel level = Evidence.Judge(Sends, Floor.Share / LeastLess, Floor.Share, Certainty);
+        if (level == ShareLevel.Low && Evidence.Sent(Sends) < Fewest && !Search.IsLate(now))
         {
             return;
         }
 
         if (level == ShareLevel.Low && (_share < Small || IsAcceptedAsWell))
         {
-            floor.Forget();
-            Search.Trust(Search.Limits);
-            Search.Learned(now);
+            Floor.Forget();
+            Learned.Trust(Learned.Current);
+            Search.HoldLearned(now);
         }
         else if (level != ShareLevel.Open || Search.IsLate(now))
         {
-            Search.Set(_before, now);
+            Learned.Set(_before, now);
             Search.Hold(now);
         }
     }
@@ -55,10 +54,10 @@ internal sealed class FewerBesideNoise(LawSearch search) : SearchPhase(search)
     public override void Reopened(double now, in Cycle cycle)
     {
         // None of this cut's making.
-        Search.Set(_before, now);
+        Learned.Set(_before, now);
         HoldReopened(now, cycle);
     }
 
     // What a limit refuses is not missed. Of noise, a part of what is not sent would have been accepted.
-    private bool IsAcceptedAsWell => Search.AcceptedRate >= _accepted * (1 - (Missed * _share));
+    private bool IsAcceptedAsWell => Seen.AcceptedRate >= _accepted * (1 - (Missed * _share));
 }

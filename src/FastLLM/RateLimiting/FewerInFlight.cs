@@ -19,50 +19,49 @@ internal sealed class FewerInFlight(LawSearch search, Trouble trouble, bool isSe
     public override void Begin(double now)
     {
         int inFlight = Math.Min(trouble.InFlight, trouble.Before.InFlight);
-        Search.Set(trouble.Before with { InFlight = inFlight, IsInFlightLearnt = true }, now);
+        Learned.Set(trouble.Before with { InFlight = inFlight, IsInFlightLearnt = true }, now);
     }
 
     public override void Advance(double now)
     {
-        Evidence evidence = Search.Evidence;
-        double well = trouble.Well(Search.Floor);
-        ShareLevel level = evidence.Judge(Search.Sends, well, trouble.Bad(Search.Floor), Certainty);
+        double well = trouble.Well(Floor);
+        ShareLevel level = Evidence.Judge(Sends, well, trouble.Bad(Floor), Certainty);
         if (level == ShareLevel.Open && Search.IsLate(now))
         {
-            level = evidence.Share(Search.Sends) < well ? ShareLevel.Low : ShareLevel.High;
+            level = Evidence.Share(Sends) < well ? ShareLevel.Low : ShareLevel.High;
         }
 
-        if (level == ShareLevel.High && Search.SeesAll && !isSecond && trouble.IsALittleLess(evidence.LastInFlight))
+        if (level == ShareLevel.High && SeesAll && !isSecond && trouble.IsALittleLess(Evidence.LastInFlight))
         {
-            Again(evidence.LastInFlight, now);
+            Again(Evidence.LastInFlight, now);
         }
         else if (level == ShareLevel.High)
         {
             Refute(now, trouble.Rate);
         }
-        else if (level == ShareLevel.Low && evidence.Sent(Search.Sends) >= Fewest)
+        else if (level == ShareLevel.Low && Evidence.Sent(Sends) >= Fewest)
         {
             double rate = trouble.Before.Rate;
-            if (!double.IsPositiveInfinity(rate) && evidence.Sent(Search.Sends) < rate * LeastPart * (now - Search.PhaseFrom.At))
+            if (!double.IsPositiveInfinity(rate) && Evidence.Sent(Sends) < rate * LeastPart * (now - Search.PhaseFrom.At))
             {
                 // Far more was accepted a second before, which takes more in flight: so the cut is too deep to show anything.
                 Refute(now, trouble.Rate);
                 return;
             }
 
-            Search.Helped(trouble, Search.Limits, isCertain: false, now);
+            Search.Helped(trouble, Learned.Current, isCertain: false, now);
         }
     }
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        if (cycle.IsAboutInFlight && Search.SeesAll && !isSecond && cycle.InFlight < trouble.InFlight)
+        if (cycle.IsAboutInFlight && SeesAll && !isSecond && cycle.InFlight < trouble.InFlight)
         {
             Again(cycle.InFlight, now);
             return;
         }
 
-        Search.Schedule.IsRough = cycle.IsRough;
+        Schedule.IsRough = cycle.IsRough;
         Refute(now, cycle.Rate);
     }
 

@@ -40,54 +40,53 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     public override Limits? Before => trouble.Before;
 
-    public override Limits InWindow => Search.Limits;
+    public override Limits InWindow => Learned.Current;
 
     // The share of noise is measured for 5 s, where that is enough. More sends than these make it no more exact than it has to be.
-    private double Needed => last is null ? Math.Clamp(Search.Pacer.Rate * 5, 12, 32) : Math.Clamp(Search.Pacer.Rate * 5, 16, 96);
+    private double Needed => last is null ? Math.Clamp(Pacer.Rate * 5, 12, 32) : Math.Clamp(Pacer.Rate * 5, 16, 96);
 
     // The first cut costs hardly anything, a second one does.
-    private bool MaySoonBeKnown => last is null && Search.SeesAll && Search.Evidence.Share(Search.Sends) < MostNoise
-        && (Search.Pacer.Rate > Fast ? Search.Pattern.Sent < LongestPattern : JudgesGaps && Search.Evidence.MayBeRandom);
+    private bool MaySoonBeKnown => last is null && SeesAll && Evidence.Share(Sends) < MostNoise
+        && (Pacer.Rate > Fast ? Pattern.Sent < LongestPattern : JudgesGaps && Evidence.MayBeRandom);
 
     // At first, what was saved up may have been accepted on top.
-    private double LatestRate => Search.SeesAll && Search.Pattern.Sent >= FewestForLatest * SendCounter.Block
-        ? Search.Pattern.LatestRate(FewestForLatest) : double.PositiveInfinity;
+    private double LatestRate => SeesAll && Pattern.Sent >= FewestForLatest * SendCounter.Block
+        ? Pattern.LatestRate(FewestForLatest) : double.PositiveInfinity;
 
     // Much more noise than is known is less likely than a limit.
-    private bool IsPatternLongEnough => !Search.Floor.IsNoisy
-        || Search.Pattern.Sent >= LongestPattern || Search.Pattern.Share < MuchMore * Search.Floor.Share;
+    private bool IsPatternLongEnough => !Floor.IsNoisy
+        || Pattern.Sent >= LongestPattern || Pattern.Share < MuchMore * Floor.Share;
 
     // As long as no limit is known, it must be more certain that there is one.
-    private bool IsRegular => double.IsPositiveInfinity(trouble.Before.Rate) ? Search.Pattern.IsCertainlyRegular : Search.Pattern.IsRegular;
+    private bool IsRegular => double.IsPositiveInfinity(trouble.Before.Rate) ? Pattern.IsCertainlyRegular : Pattern.IsRegular;
 
     public override void Begin(double now) =>
-        Search.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
+        Learned.Set(trouble.Before with { Rate = Of(last is null ? Slightly : Clearly) }, now);
 
     public override void Advance(double now)
     {
-        (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
-        long sent = evidence.Sent(Search.Sends);
-        ShareLevel level = evidence.Judge(Search.Sends, trouble.Well(floor), trouble.Bad(floor), Certainty, Search.IsLate(now));
-        bool isMeasured = evidence.Accepted >= Fewest;
+        long sent = Evidence.Sent(Sends);
+        ShareLevel level = Evidence.Judge(Sends, trouble.Well(Floor), trouble.Bad(Floor), Certainty, Search.IsLate(now));
+        bool isMeasured = Evidence.Accepted >= Fewest;
         if (level == ShareLevel.Low && sent >= Fewest)
         {
             Search.Helped(trouble, trouble.Before with { Rate = Of(Slightly) }, isCertain: last is not null, now);
         }
-        else if (level == ShareLevel.High && Search.Pattern.IsRandom && IsPatternLongEnough)
+        else if (level == ShareLevel.High && Pattern.IsRandom && IsPatternLongEnough)
         {
-            EndRandom(new Cut(Search.Pattern.Share, Search.Pattern.Sent), now);
+            EndRandom(new Cut(Pattern.Share, Pattern.Sent), now);
         }
-        else if (level == ShareLevel.High && last is null && JudgesGaps && evidence.IsRandom)
+        else if (level == ShareLevel.High && last is null && JudgesGaps && Evidence.IsRandom)
         {
-            EndRandom(new Cut(evidence.ShareInGaps, evidence.SentInGaps), now);
+            EndRandom(new Cut(Evidence.ShareInGaps, Evidence.SentInGaps), now);
         }
         else if (level == ShareLevel.High && IsRegular)
         {
-            EndWithLimit(Search.Pattern.Rate, now);
+            EndWithLimit(Pattern.Rate, now);
         }
         else if (level == ShareLevel.High && sent >= Needed && (isMeasured || sent >= EnoughUnmeasured) && !MaySoonBeKnown)
         {
-            Judge(new Cut(evidence.Share(Search.Sends), sent), isMeasured, now);
+            Judge(new Cut(Evidence.Share(Sends), sent), isMeasured, now);
         }
     }
 
@@ -101,7 +100,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
             return;
         }
 
-        Search.Schedule.IsRough = cycle.IsRough;
+        Schedule.IsRough = cycle.IsRough;
         Search.Go(new FewerPerSecond(Search, trouble with { IsByClosure = true }, cycle.Rate), now);
     }
 
@@ -109,8 +108,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private void Judge(in Cut cut, bool isMeasured, double now)
     {
         int change = last is { } before ? cut.CompareTo(before) : -1;
-        bool isLessThanEver = Search.SeesAll && !trouble.IsByClosure && cut.CompareTo(Worst(cut)) < 0;
-        if (Search.SeesAll && last is null && isMeasured && cut.Share * MuchLess < trouble.Worst.Share)
+        bool isLessThanEver = SeesAll && !trouble.IsByClosure && cut.CompareTo(Worst(cut)) < 0;
+        if (SeesAll && last is null && isMeasured && cut.Share * MuchLess < trouble.Worst.Share)
         {
             // Far more was sent and refused a moment ago, so it is known what is accepted.
             EndBesideNoise(cut, Math.Min(rate, LatestRate), now);
@@ -123,14 +122,14 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
         else if (change == 0)
         {
-            Limits limits = Search.Floor.Share < cut.Share / 2 ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
-            Search.Schedule.IsRough = false;
-            Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+            Limits limits = Floor.Share < cut.Share / 2 ? Learned.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+            Schedule.IsRough = false;
+            Floor.Show(cut.Share, cut.Sent, now, Sends.Count);
             EndWithNoise(trouble with { Before = limits }, now);
         }
         else
         {
-            double measured = isMeasured ? Math.Min(Search.Evidence.Rate, LatestRate) : rate * (1 - cut.Share);
+            double measured = isMeasured ? Math.Min(Evidence.Rate, LatestRate) : rate * (1 - cut.Share);
             Trouble remembered = trouble with { Worst = Worst(cut) };
             Search.Go(new FewerPerSecond(Search, remembered, measured, change > 0 || !isMeasured ? null : cut), now);
         }
@@ -138,8 +137,8 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     private void EndBesideNoise(in Cut cut, double accepted, double now)
     {
-        Search.Schedule.IsRough = false;
-        Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
+        Schedule.IsRough = false;
+        Floor.Show(cut.Share, cut.Sent, now, Sends.Count);
         EndWithLimit(accepted, now);
     }
 
@@ -148,15 +147,15 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     private void EndRandom(in Cut cut, double now)
     {
         bool isAll = trouble.IsByClosure
-            ? !Search.Closures.Repeats(Search.Sends.Count)
+            ? !Search.Doubts.Repeat(Doubt.Closure, Sends.Count)
             : cut.CompareTo(Worst(cut)) >= 0;
-        bool isNew = Search.Floor.Share < cut.Share / 2;
-        Search.Floor.Show(cut.Share, cut.Sent, now, Search.Sends.Count);
-        Search.Schedule.IsRough = !isAll;
+        bool isNew = Floor.Share < cut.Share / 2;
+        Floor.Show(cut.Share, cut.Sent, now, Sends.Count);
+        Schedule.IsRough = !isAll;
         if (isAll)
         {
             // What was learned while this noise was taken for a limit is dropped.
-            Limits before = isNew && !trouble.IsByClosure ? Search.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
+            Limits before = isNew && !trouble.IsByClosure ? Learned.WithoutNoise(cut.Share, trouble.Before) : trouble.Before;
             EndWithNoise(trouble with { Before = before }, now);
         }
         else
@@ -168,9 +167,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     // Beside the noise there is a limit: just below what it accepted.
     private void EndWithLimit(double accepted, double now)
     {
-        Search.Set(trouble.Before with { Rate = Math.Min(Search.Floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
-        Search.Doubt(trouble, Search.Limits);
-        Search.Learned(now);
+        Learned.Set(trouble.Before with { Rate = Math.Min(Floor.Before(accepted) * Slightly, trouble.Before.Rate) }, now);
+        Learned.Doubt(trouble, Learned.Current);
+        Search.HoldLearned(now);
     }
 
     // Where everything was refused, there is a limit beside the noise. What was ruled out before the noise was known deserves another look.
@@ -185,15 +184,15 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         // What was accepted between refusals is known, and now also how much the noise adds. That is no more than what was sent before.
         // Of a part of the sends, what a cut has accepted shows nothing.
         double before = trouble.Before.Rate;
-        double accepted = Search.Floor.Before(Search.SeesAll ? Math.Max(trouble.Rate, rate) : trouble.Rate);
+        double accepted = Floor.Before(SeesAll ? Math.Max(trouble.Rate, rate) : trouble.Rate);
         bool wasPaced = !double.IsPositiveInfinity(before) && accepted > 0;
-        Search.Set(trouble.Before with { Rate = wasPaced ? Math.Min(accepted * Slightly, before) : before }, now);
+        Learned.Set(trouble.Before with { Rate = wasPaced ? Math.Min(accepted * Slightly, before) : before }, now);
         if (!wasPaced || accepted > before)
         {
-            Search.Schedule.Renew();
+            Schedule.Renew();
         }
 
-        Search.Learned(now);
+        Search.HoldLearned(now);
     }
 
     // When most was refused: before any cut, or after one of several.
@@ -204,7 +203,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     }
 
     // The rate is what is accepted: what noise refuses comes on top.
-    private double Of(double part) => Math.Max(Math.Min(Search.Floor.Before(rate) * part, trouble.Before.Rate), LowestRate);
+    private double Of(double part) => Math.Max(Math.Min(Floor.Before(rate) * part, trouble.Before.Rate), LowestRate);
 }
 
 /// <summary>What a cut has shown.</summary>

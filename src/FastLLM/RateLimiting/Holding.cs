@@ -30,49 +30,47 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     private const double ShortestSwing = 5;
     private const double LongestSwing = 60;
 
-    private bool IsFullOfRefused => Search.Evidence.InFlight > Search.Cap.Value * MostAccepted
-        && Search.AcceptedInFlight < Search.Cap.Value * MostAccepted;
+    private bool IsFullOfRefused => Evidence.InFlight > Cap.Value * MostAccepted
+        && Seen.AcceptedInFlight < Cap.Value * MostAccepted;
 
     // What is taken for noise may be a limit on what is in flight: where that holds sends back; where most of what is in flight will be
     // refused; and where a rate holds sends back, if there is much noise.
-    private bool IsMaybeInFlight => Search.SeesAll && Search.Floor.Share > LeastForCheck
-        && (Search.Pacer.IsOn && Search.Pacer.HasHeldBack ? Search.Floor.Share > LeastForCheckIfPaced
-            : Search.Cap.IsLearnt ? Search.Cap.HasHeldBack : IsFullOfRefused)
-        && Search.Evidence.Sent(Search.Sends) > FewestForCheck
-        && Search.Evidence.Share(Search.Sends) > Search.Floor.Share * MostlyNoise;
+    private bool IsMaybeInFlight => SeesAll && Floor.Share > LeastForCheck
+        && (Pacer.IsOn && Pacer.HasHeldBack ? Floor.Share > LeastForCheckIfPaced
+            : Cap.IsLearnt ? Cap.HasHeldBack : IsFullOfRefused)
+        && Evidence.Sent(Sends) > FewestForCheck
+        && Evidence.Share(Sends) > Floor.Share * MostlyNoise;
 
-    public override void Begin(double now) => Search.Cap.HasHeldBack = Search.Pacer.HasHeldBack = false;
+    public override void Begin(double now) => Cap.HasHeldBack = Pacer.HasHeldBack = false;
 
     public override void Advance(double now)
     {
-        (Evidence evidence, NoiseFloor floor, SendCounter sends) = (Search.Evidence, Search.Floor, Search.Sends);
-        floor.Follow(evidence.Sent(sends), evidence.RefusedOf(sends));
-        ShareLevel level = evidence.Judge(sends, floor.Well, floor.Bad, Certainty);
-        RefusalPattern pattern = Search.Pattern;
-        bool isRegular = Search.Pacer.IsOn
-            ? pattern.IsRegular && (floor.IsNoisy || pattern.Share > floor.Bad) : floor.IsNoisy && pattern.IsCertainlyRegular;
+        Floor.Follow(Evidence.Sent(Sends), Evidence.RefusedOf(Sends));
+        ShareLevel level = Evidence.Judge(Sends, Floor.Well, Floor.Bad, Certainty);
+        bool isRegular = Pacer.IsOn
+            ? Pattern.IsRegular && (Floor.IsNoisy || Pattern.Share > Floor.Bad) : Floor.IsNoisy && Pattern.IsCertainlyRegular;
         if (isRegular)
         {
             EndRegular(now);
             return;
         }
 
-        if (floor.IsNoisy && pattern.IsClustered && now >= calmFrom)
+        if (Floor.IsNoisy && Pattern.IsClustered && now >= calmFrom)
         {
-            floor.Forget();
+            Floor.Forget();
         }
 
         if (level == ShareLevel.High && now >= calmFrom)
         {
-            if (pattern.IsRandom)
+            if (Pattern.IsRandom)
             {
-                EndRandom(pattern.Share, pattern.Sent, now);
+                EndRandom(Pattern.Share, Pattern.Sent, now);
             }
-            else if (JudgesGaps && evidence.IsRandom)
+            else if (JudgesGaps && Evidence.IsRandom)
             {
-                EndRandom(evidence.ShareInGaps, evidence.SentInGaps, now);
+                EndRandom(Evidence.ShareInGaps, Evidence.SentInGaps, now);
             }
-            else if (TellsRate(evidence))
+            else if (TellsRate)
             {
                 Suspect(now);
             }
@@ -82,29 +80,29 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
         if (level == ShareLevel.Low)
         {
-            Search.Trust(Search.Limits);
+            Learned.Trust(Learned.Current);
         }
 
         if (level != ShareLevel.Open)
         {
-            Search.StartEvidence();
+            Seen.Renew();
         }
 
-        if (IsMaybeInFlight && floor.TryCheck(now, sends.Count))
+        if (IsMaybeInFlight && Floor.TryCheck(now, Sends.Count))
         {
             Search.Go(new FewerBesideNoise(Search), now);
             return;
         }
 
-        if (floor.IsOld(now, sends.Count))
+        if (Floor.IsOld(now, Sends.Count))
         {
-            floor.Forget();
+            Floor.Forget();
         }
 
-        if (Search.Schedule.IsDue(now, sends.Count))
+        if (Schedule.IsDue(now, Sends.Count))
         {
             // No certain suspicion, but no time to try for more either.
-            if (Search.Pacer.IsOn && evidence.Share(sends) * 2 > floor.Well + floor.Bad && TellsRate(evidence))
+            if (Pacer.IsOn && Evidence.Share(Sends) * 2 > Floor.Well + Floor.Bad && TellsRate)
             {
                 Suspect(now);
             }
@@ -117,27 +115,27 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        Limits limits = Search.Limits;
-        double share = Search.Evidence.Share(Search.Sends);
+        Limits limits = Learned.Current;
+        double share = Evidence.Share(Sends);
         if (Search.Closure.ClosedAt < calmFrom)
         {
-            if (cycle.IsLasting && Search.Pacer.IsOn)
+            if (cycle.IsLasting && Pacer.IsOn)
             {
-                Search.Pacer.Set(Search.Floor.Before(cycle.Rate) * MorePerSecond.Below, now);
+                Pacer.Set(Floor.Before(cycle.Rate) * MorePerSecond.Below, now);
             }
 
             Search.Hold(now);
         }
-        else if (cycle.IsLong && limits.IsInFlightLearnt && !Search.Pacer.IsOn && !Search.Outages.Repeats(Search.Sends.Count))
+        else if (cycle.IsLong && limits.IsInFlightLearnt && !Pacer.IsOn && !Search.Doubts.Repeat(Doubt.Outage, Sends.Count))
         {
             // What is known has held until the provider was down. If it is no outage but a window, it will close again.
             Search.Hold(now);
         }
-        else if (cycle.IsAboutInFlight && !(Search.SeesAll && limits.IsInFlightLearnt && cycle.InFlight < limits.InFlight * LeastPart))
+        else if (cycle.IsAboutInFlight && !(SeesAll && limits.IsInFlightLearnt && cycle.InFlight < limits.InFlight * LeastPart))
         {
             Search.Go(new FewerInFlight(Search, new Trouble(limits, share, true, cycle.InFlight, cycle.Rate)), now);
         }
-        else if (Search.SeesAll && limits.IsInFlightLearnt && !Search.Pacer.IsOn && cycle.IsByInFlight)
+        else if (SeesAll && limits.IsInFlightLearnt && !Pacer.IsOn && cycle.IsByInFlight)
         {
             // A known limit on what is in flight that has become lower looks like that too.
             int inFlight = Math.Max(cycle.InFlight / 2, cycle.AtReopening + 1);
@@ -145,7 +143,7 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
         }
         else
         {
-            Search.Schedule.IsRough = cycle.IsRough;
+            Schedule.IsRough = cycle.IsRough;
             var trouble = new Trouble(limits, share, true, cycle.InFlight, cycle.Rate) { IsInFlightRefuted = true };
             Search.Go(new FewerPerSecond(Search, trouble, cycle.Rate), now);
         }
@@ -155,51 +153,51 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
     // seems. Calm or not, that is certain.
     private void EndRegular(double now)
     {
-        if (Search.Floor.IsNoisy && Search.Regular.Repeats(Search.Sends.Count))
+        if (Floor.IsNoisy && Search.Doubts.Repeat(Doubt.Regular, Sends.Count))
         {
-            Search.Floor.Forget();
+            Floor.Forget();
         }
 
-        double rate = Math.Max(Search.Floor.Before(Search.Pattern.Rate), RateSinceLowered());
-        Search.Lowered = Search.Emptied;
-        Search.Pacer.Set(Math.Min(rate * MorePerSecond.Below, Search.Pacer.Rate), now);
-        Search.Learned(now);
+        double rate = Math.Max(Floor.Before(Pattern.Rate), RateSinceLowered());
+        Learned.Lowered = Seen.Emptied;
+        Pacer.Set(Math.Min(rate * MorePerSecond.Below, Pacer.Rate), now);
+        Search.HoldLearned(now);
     }
 
     // A window that slides accepts what was sent some seconds ago, now more, now less: on average, it accepts what it has since nothing was
     // left before. If that is too much, the limit is a new one, and what follows shows it.
     private double RateSinceLowered()
     {
-        double seconds = Search.Emptied.At - Search.Lowered.At;
-        return !Search.Floor.IsNoisy && seconds is > ShortestSwing and < LongestSwing ? Search.Emptied.RateSince(Search.Lowered) : 0;
+        double seconds = Seen.Emptied.At - Learned.Lowered.At;
+        return !Floor.IsNoisy && seconds is > ShortestSwing and < LongestSwing ? Seen.Emptied.RateSince(Learned.Lowered) : 0;
     }
 
     // Few sends a second are not cut before it is known whether refusals are random: a cut would take a minute to show it.
-    private bool TellsRate(Evidence evidence) => !(JudgesGaps && evidence.MayBeRandom)
-        && ((evidence.Accepted >= FewestForRate && evidence.Span > 2 * Search.Sends.RefusalDelay)
-            || (evidence.Accepted >= FewestIfSlow && evidence.Span > Slow));
+    private bool TellsRate => !(JudgesGaps && Evidence.MayBeRandom)
+        && ((Evidence.Accepted >= FewestForRate && Evidence.Span > 2 * Sends.RefusalDelay)
+            || (Evidence.Accepted >= FewestIfSlow && Evidence.Span > Slow));
 
     // What was learned while noise was taken for a limit is dropped.
     private void EndRandom(double share, long sent, double now)
     {
-        if (IsJustAbove(Search.Limits, Search.Trusted))
+        if (IsJustAbove(Learned.Current, Learned.Trusted))
         {
             // Just below, no more than noise was refused: so this is more than noise.
-            Search.Set(Search.Trusted, now);
-            Search.Learned(now);
+            Learned.Set(Learned.Trusted, now);
+            Search.HoldLearned(now);
             return;
         }
 
-        bool isNew = Search.Floor.Share < share / 2;
-        Search.Floor.Show(share, sent, now, Search.Sends.Count);
-        if (isNew && Search.Pacer.IsOn)
+        bool isNew = Floor.Share < share / 2;
+        Floor.Show(share, sent, now, Sends.Count);
+        if (isNew && Pacer.IsOn)
         {
-            Search.Set(Search.WithoutNoise(share, Search.Limits), now);
-            Search.Learned(now);
+            Learned.Set(Learned.WithoutNoise(share, Learned.Current), now);
+            Search.HoldLearned(now);
         }
         else
         {
-            Search.StartEvidence();
+            Seen.Renew();
         }
     }
 
@@ -214,18 +212,17 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
             return;
         }
 
-        Evidence evidence = Search.Evidence;
-        Limits limits = Search.Limits;
-        bool isPaced = Search.Pacer.IsOn;
-        var trouble = new Trouble(limits, evidence.Share(Search.Sends), false, evidence.LastInFlight, evidence.Rate)
+        Limits limits = Learned.Current;
+        bool isPaced = Pacer.IsOn;
+        var trouble = new Trouble(limits, Evidence.Share(Sends), false, Evidence.LastInFlight, Evidence.Rate)
         {
-            Sent = Math.Max(evidence.Sent(Search.Sends), 1),
+            Sent = Math.Max(Evidence.Sent(Sends), 1),
         };
         // Where a limit in flight is seen to refuse, it was no limit on the rate that was known. Where the rate is not limited, and as many
         // as before stay in flight, that costs less to try than a rate.
-        bool isSeen = Search.SeesAll && evidence.IsByInFlight;
-        bool isLikely = Search.SeesAll && !isPaced && (limits.IsInFlightLearnt || evidence.StaysInFlight);
-        if (isSeen || isLikely || evidence.IsAboutInFlight)
+        bool isSeen = SeesAll && Evidence.IsByInFlight;
+        bool isLikely = SeesAll && !isPaced && (limits.IsInFlightLearnt || Evidence.StaysInFlight);
+        if (isSeen || isLikely || Evidence.IsAboutInFlight)
         {
             Limits before = isSeen ? limits with { Rate = double.PositiveInfinity } : limits;
             Search.Go(new FewerInFlight(Search, trouble with { Before = before }), now);
@@ -234,23 +231,23 @@ internal sealed class Holding(LawSearch search, double calmFrom = 0) : SearchPha
 
         // A known rate may be only a little too high. Where nothing may be used at once, far less than the limit passes then; and noise is
         // above its mean when it raises a suspicion. So it is lowered a little first.
-        double known = Search.Floor.Past(limits.Rate);
-        Search.Schedule.IsRough |= Search.SeesAll && Search.IsAtStart(now);
-        bool isVague = isPaced && (Search.Floor.IsNoisy || evidence.Rate < known * 0.75);
-        Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : evidence.Rate), now);
+        double known = Floor.Past(limits.Rate);
+        Schedule.IsRough |= SeesAll && Seen.IsAtStart(now);
+        bool isVague = isPaced && (Floor.IsNoisy || Evidence.Rate < known * 0.75);
+        Search.Go(new FewerPerSecond(Search, trouble, isVague ? known : Evidence.Rate), now);
     }
 
     // A window that is used up too soon is closed for a long time, and a rough rate is no limit to compare with.
-    private bool IsBesideNoise => Search.Floor.IsNoisy && Search.SeesAll && !Search.IsWindow && !Search.Schedule.IsRough
-        && Search.Pacer.Rate > MoreBesideNoise.LowestRate;
+    private bool IsBesideNoise => Floor.IsNoisy && SeesAll && !Search.IsWindow && !Schedule.IsRough
+        && Pacer.Rate > MoreBesideNoise.LowestRate;
 
     private void TryMore(double now)
     {
-        if (Search.Pacer.IsOn && Search.Pacer.HasHeldBack)
+        if (Pacer.IsOn && Pacer.HasHeldBack)
         {
             Search.Go(IsBesideNoise ? new MoreBesideNoise(Search) : new MorePerSecond(Search), now);
         }
-        else if (Search.Cap.Value < Search.Cap.Ceiling && Search.Cap.HasHeldBack)
+        else if (Cap.Value < Cap.Ceiling && Cap.HasHeldBack)
         {
             Search.Go(new MoreInFlight(Search), now);
         }

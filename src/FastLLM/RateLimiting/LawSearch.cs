@@ -13,8 +13,6 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class LawSearch
 {
-    // Many fields because the phases share the parts that the limiter is composed of.
-    // Long because they share what is done with them, too.
     // A trial that tells nothing clear for so long is decided by what is more likely.
     private const double LongestTrial = 10;
     private const int FewestIfLate = 8;
@@ -23,84 +21,44 @@ internal sealed class LawSearch
     // As exact as noise is known where another process has measured it.
     private const int FewestForNoise = 500;
 
-    private const double Start = 1;
-
-    // Sends settle after one to two delays.
-    private const double DelaysToSettle = 1.5;
-
     // 8,000 to 1 that noise is not all there is.
     private const double Doubtless = 9;
 
     private readonly CycleMeter _cycles;
     private SearchPhase _phase;
     private ThrottlingLaw _law;
-    private (Limits Limits, double Share) _doubtful;
-    private readonly double _firstAt;
     private bool _isNews;
-    private double _lastAt;
-    private double _evidenceFrom;
 
     /// <param name="sends">The sends, the first refusal counted.</param>
-    /// <param name="cap">The limit on what is in flight.</param>
-    /// <param name="pacer">The limit on the rate.</param>
+    /// <param name="limits">What holds sends back.</param>
     /// <param name="firstAt">When the first send began.</param>
     /// <param name="seesAll">Whether no other process shares the limit.</param>
-    public LawSearch(SendCounter sends, InFlightCap cap, Pacer pacer, double firstAt, bool seesAll)
+    public LawSearch(SendCounter sends, HeldLimits limits, double firstAt, bool seesAll)
     {
-        (Sends, Cap, Pacer) = (sends, cap, pacer);
+        Seen = new Observations(sends, firstAt, seesAll);
+        Learned = limits;
+
+        // What a slow start has reached was accepted.
+        Learned.Trust(Learned.Current);
         _cycles = new CycleMeter(firstAt, seesAll);
         Window = new WindowUse(firstAt);
-        Pattern = new RefusalPattern(seesAll);
         Schedule = new RaiseSchedule(seesAll);
-        SeesAll = seesAll;
-        _firstAt = firstAt;
-        Trusted = Limits;
         _phase = new Holding(this);
     }
 
-    public SendCounter Sends { get; }
+    /// <summary>Gets what the sends have shown.</summary>
+    public Observations Seen { get; }
 
-    /// <summary>Gets a value indicating whether no other process shares the limit.</summary>
-    public bool SeesAll { get; }
-
-    public InFlightCap Cap { get; }
-
-    public Pacer Pacer { get; }
+    /// <summary>Gets the limits that hold.</summary>
+    public HeldLimits Learned { get; }
 
     public Closure Closure { get; } = new();
 
     public WindowUse Window { get; }
 
-    public Evidence Evidence { get; } = new();
-
-    public NoiseFloor Floor { get; } = new();
-
-    /// <summary>Gets how the refusals of the present phase are spread.</summary>
-    public RefusalPattern Pattern { get; }
-
-    /// <summary>Gets the last moment at which the provider had nothing left: what it accepts from there to the next such moment is its
-    /// limit.</summary>
-    public Emptied Emptied { get; private set; }
-
-    /// <summary>Gets or sets the moment with nothing left at which the rate was lowered last.</summary>
-    public Emptied Lowered { get; set; }
-
-    public Doubts Doubts { get; } = new();
-
-    public Doubts Outages { get; } = new();
-
-    /// <summary>Gets whether noise was found after a closure.</summary>
-    public Doubts Closures { get; } = new();
-
-    /// <summary>Gets whether a limit was seen beside the noise a short time ago: if it is seen again, the floor is wrong.</summary>
-    public Doubts Regular { get; } = new();
-
     public RaiseSchedule Schedule { get; }
 
-    /// <summary>Gets the last limits that were learned beyond doubt, even if noise was taken for a limit meanwhile.</summary>
-    public Limits Trusted { get; private set; }
-
-    public Limits Limits => new(Cap.Value, Cap.IsLearnt, Pacer.Rate);
+    public Doubts Doubts { get; } = new();
 
     /// <summary>Gets the law as it was when nothing was tried: a trial changes the limits only for a moment.</summary>
     public ThrottlingLaw Law => IsHolding ? _law = Found() : _law;
@@ -109,7 +67,7 @@ internal sealed class LawSearch
     public Emptied PhaseFrom { get; private set; }
 
     /// <summary>Gets a value indicating whether the provider counts by windows, as far as was seen at the last closure.</summary>
-    public bool IsWindow { get; private set; }
+    public bool IsWindow => _cycles.IsLasting;
 
     /// <summary>Gets a value indicating whether nothing is tried and nothing is closed.</summary>
     public bool IsHolding => _phase is Holding or Following && !Closure.IsClosed;
@@ -117,18 +75,11 @@ internal sealed class LawSearch
     /// <summary>Gets a value indicating whether it is tried whether more is accepted.</summary>
     public bool IsTryingMore => _phase is RaisingRate or MoreInFlight;
 
-    /// <summary>Gets how many accepted sends were in flight on average, those counted that are not settled yet.</summary>
-    public double AcceptedInFlight => Evidence.AcceptedInFlight + (AcceptedRate * DelaysToSettle * Sends.RefusalDelay);
-
-    /// <summary>Gets the sends that were accepted a second, as far as the evidence goes back.</summary>
-    public double AcceptedRate => Evidence.Sent(Sends) * (1 - Evidence.Share(Sends)) / Math.Max(_lastAt - _evidenceFrom, 1e-3);
-
-    /// <summary>Gets the number of sends that were not refused.</summary>
-    public long Accepted => Sends.Count - Sends.Refused;
+    private SendCounter Sends => Seen.Sends;
 
     public void Sent(in SendMark mark)
     {
-        Evidence.Add(mark, Sends.AcceptedInFlight);
+        Seen.Sent(mark);
         if (Closure.IsClosed)
         {
             Closure.Probe(mark);
@@ -136,33 +87,24 @@ internal sealed class LawSearch
         else
         {
             _phase.Sent(mark);
-            Window.Sent(Sends, Accepted, mark.At);
+            Window.Sent(Sends, Seen.Accepted, mark.At);
         }
     }
 
     public void Refused(in SendMark mark, double now, double retryAfter)
     {
         _isNews = true;
-        Evidence.Refuse(mark, Sends.InFlight);
+        Seen.Refused(mark);
         _phase.Refused(mark);
-        Window.Refused(Sends, Accepted, Floor, now);
-        if (!Floor.IsNoisy)
-        {
-            Emptied = new Emptied(mark.At, mark.Index - Sends.Refused + 1);
-        }
-
+        Window.Refused(Sends, Seen.Accepted, Seen.Floor, now);
         if (Closure.IsClosed)
         {
             Closure.Refuse(mark, now, retryAfter);
         }
-        else if (Closure.IsDue(Sends, Math.Max(Math.Max(Floor.Share, Pattern.Usual), _phase.LikelyShare))
-            || (Window.Quota.IsUsedUp(Accepted) && Closure.IsDueAsExpected(Sends, Floor.Share)))
+        else if (IsClosing())
         {
             Closure.Close(now, Sends.InFlight);
-            if (Window.Quota.IsKnown)
-            {
-                Closure.Opening.Set(Window.Quota.NextAt, Window.Quota.IsNextKnown, Window.Quota.IsUsedUp(Accepted));
-            }
+            Window.Closed(Closure, Seen.Accepted);
         }
 
         Advance(now);
@@ -187,8 +129,7 @@ internal sealed class LawSearch
     /// <summary>Looks at what is known by now.</summary>
     public void Advance(double now)
     {
-        _lastAt = now;
-        if (!Sends.Settle(now) && !_isNews)
+        if (!Seen.Settle(now) && !_isNews)
         {
             return;
         }
@@ -196,9 +137,8 @@ internal sealed class LawSearch
         _isNews = false;
         if (!Closure.IsClosed)
         {
-            Window.Advance(Accepted, now);
-            Pattern.Follow(Sends, now);
-            Floor.Lower(Pattern.Share, Pattern.Sent);
+            Window.Advance(Seen.Accepted, now);
+            Seen.Follow(now);
             _phase.Advance(now);
         }
         else if (Closure.HasPassed(Sends.Settled))
@@ -207,21 +147,20 @@ internal sealed class LawSearch
         }
     }
 
-    /// <summary>Tells whether so little time has passed that connections are still made, and code is still compiled, here or
-    /// there.</summary>
-    public bool IsAtStart(double now) => now < _firstAt + Start;
-
-    /// <summary>Gets whether a trial has lasted so long that it must be decided.</summary>
-    public bool IsLate(double now) =>
-        Evidence.Sent(Sends) >= MaxInTrial || (now > PhaseFrom.At + LongestTrial && Evidence.Sent(Sends) >= FewestIfLate);
+    /// <summary>Tells whether a trial has lasted so long that it must be decided.</summary>
+    public bool IsLate(double now)
+    {
+        long sent = Seen.Evidence.Sent(Sends);
+        return sent >= MaxInTrial || (now > PhaseFrom.At + LongestTrial && sent >= FewestIfLate);
+    }
 
     public void Go(SearchPhase phase, double now)
     {
         _law = Law;
-        PhaseFrom = new Emptied(now, Accepted);
+        PhaseFrom = new Emptied(now, Seen.Accepted);
         _phase = phase;
-        StartEvidence();
-        Pattern.Start(Sends.Count);
+        Seen.Renew();
+        Seen.Pattern.Start(Sends.Count);
         phase.Begin(now);
     }
 
@@ -229,22 +168,22 @@ internal sealed class LawSearch
     public void Forgive(double now)
     {
         Closure.Open();
-        Set(_phase.Before ?? Limits, now);
+        Learned.Set(_phase.Before ?? Learned.Current, now);
         Hold(now);
     }
 
     /// <summary>Continues with limits that were learned elsewhere: holds them, or learns on from there.</summary>
     public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
     {
-        Set(limits, now);
-        Trust(limits);
+        Learned.Set(limits, now);
+        Learned.Trust(limits);
         if (noise > 0)
         {
-            Floor.Show(noise, FewestForNoise, now, Sends.Count);
+            Seen.Floor.Show(noise, FewestForNoise, now, Sends.Count);
         }
         else
         {
-            Floor.Forget();
+            Seen.Floor.Forget();
         }
 
         if (hasGrown)
@@ -265,9 +204,9 @@ internal sealed class LawSearch
     public void Hold(double now, double calm = 0) => Go(new Holding(this, now + calm), now);
 
     /// <summary>Continues with limits that are newly learned.</summary>
-    public void Learned(double now, double calm = 0)
+    public void HoldLearned(double now, double calm = 0)
     {
-        Schedule.Learned(Limits, now, Sends.Count);
+        Schedule.Learned(Learned.Current, now, Sends.Count);
         Hold(now, calm);
     }
 
@@ -277,56 +216,26 @@ internal sealed class LawSearch
     /// <remarks>It is certain where a smaller cut did not help.</remarks>
     public void Helped(Trouble trouble, in Limits limits, bool isCertain, double now)
     {
-        double share = Math.Max(Evidence.Share(Sends), 0.01);
-        if (ShareTest.Judge(Evidence.Sent(Sends), Evidence.RefusedOf(Sends), share, trouble.Share, Doubtless) == ShareLevel.Low)
+        Evidence evidence = Seen.Evidence;
+        double share = Math.Max(evidence.Share(Sends), 0.01);
+        if (ShareTest.Judge(evidence.Sent(Sends), evidence.RefusedOf(Sends), share, trouble.Share, Doubtless) == ShareLevel.Low)
         {
-            Trust(limits);
+            Learned.Trust(limits);
         }
         else
         {
-            Doubt(trouble, limits);
+            Learned.Doubt(trouble, limits);
         }
 
-        bool mayBeChance = !isCertain && trouble.MayBeChance(Floor) && !Doubts.Repeats(Sends.Count);
-        Set(mayBeChance ? trouble.Before : limits, now);
-        Learned(now);
-    }
-
-    /// <summary>The limits are right, unless the refusals that led to them were noise.</summary>
-    public void Doubt(Trouble trouble, in Limits limits) =>
-        _doubtful = trouble.Share > _doubtful.Share ? (limits, trouble.Share) : _doubtful;
-
-    /// <summary>The limits have proved themselves.</summary>
-    public void Trust(in Limits limits)
-    {
-        Trusted = limits;
-        _doubtful = default;
-    }
-
-    /// <summary>Gets the limits to continue with when it has turned out that refusals were noise.</summary>
-    /// <remarks>What was learned while noise was taken for a limit is dropped, unless noise does not explain it.</remarks>
-    /// <param name="noise">The share of noise.</param>
-    /// <param name="before">The limits that held before noise was proved.</param>
-    public Limits WithoutNoise(double noise, in Limits before) =>
-        (_doubtful.Share > (2 * noise) + 0.1 ? _doubtful.Limits : Trusted).Since(before);
-
-    public void StartEvidence()
-    {
-        Evidence.Start(Sends.Count);
-        _evidenceFrom = _lastAt;
-        Floor.Restart();
-    }
-
-    public void Set(in Limits limits, double now)
-    {
-        Cap.Set(limits.InFlight, limits.IsInFlightLearnt);
-        Pacer.Set(limits.Rate, now);
+        bool mayBeChance = !isCertain && trouble.MayBeChance(Seen.Floor) && !Doubts.Repeat(Doubt.Cut, Sends.Count);
+        Learned.Set(mayBeChance ? trouble.Before : limits, now);
+        HoldLearned(now);
     }
 
     /// <summary>Uses a window slowly, where more is refused than it explains.</summary>
     public bool TrySlowWindow(double now)
     {
-        bool isSlow = SeesAll && Window.Quota.TrySlow(Accepted);
+        bool isSlow = Seen.SeesAll && Window.Quota.TrySlow(Seen.Accepted);
         if (isSlow)
         {
             UseWindow(now);
@@ -335,40 +244,54 @@ internal sealed class LawSearch
         return isSlow;
     }
 
+    private bool IsClosing()
+    {
+        double usual = Math.Max(Math.Max(Seen.Floor.Share, Seen.Pattern.Usual), _phase.LikelyShare);
+        return Closure.IsDue(Sends, usual)
+            || (Window.Quota.IsUsedUp(Seen.Accepted) && Closure.IsDueAsExpected(Sends, Seen.Floor.Share));
+    }
+
     // A rate is held just below the limit.
-    private ThrottlingLaw Found() => new(
-        Floor.Share > 0.01 ? Floor.Share : 0,
-        Cap.IsLearnt ? Cap.Value : null,
-        Math.Min(Floor.Past(Pacer.Rate) / MorePerSecond.Below, Window.Quota.Rate) is < double.PositiveInfinity and var rate ? rate : null);
+    private ThrottlingLaw Found()
+    {
+        double rate = Math.Min(Seen.Floor.Past(Learned.Pacer.Rate) / MorePerSecond.Below, Window.Quota.Rate);
+        return new ThrottlingLaw(
+            Seen.Floor.Share > 0.01 ? Seen.Floor.Share : 0,
+            Learned.Cap.IsLearnt ? Learned.Cap.Value : null,
+            double.IsPositiveInfinity(rate) ? null : rate);
+    }
 
     private void Reopen(double now)
     {
-        if (_cycles.TryEnd(Closure, Accepted, now, out Cycle cycle))
+        if (!_cycles.TryEnd(Closure, Seen.Accepted, now, out Cycle cycle))
         {
-            IsWindow = cycle.IsLasting;
-            Closure.Open();
-            if (SeesAll && (IsSameWindow(now) || Window.Quota.TryOpen(Closure, cycle, now) || Window.Quota.TrySlow(Accepted)))
-            {
-                UseWindow(now);
-            }
-            else
-            {
-                _phase.Reopened(now, cycle);
-            }
+            return;
+        }
+
+        Closure.Open();
+        WindowQuota quota = Window.Quota;
+        if (Seen.SeesAll && (IsSameWindow(now) || quota.TryOpen(Closure, cycle, now) || quota.TrySlow(Seen.Accepted)))
+        {
+            UseWindow(now);
+        }
+        else
+        {
+            _phase.Reopened(now, cycle);
         }
     }
 
     // Closed by chance; or a window that slides, whose first sends become free one by one.
-    private bool IsSameWindow(double now) => Closure.Opening.IsTooSoon(now) || (!Floor.IsNoisy && Window.Quota.IsFresh(Accepted));
+    private bool IsSameWindow(double now) =>
+        Closure.Opening.IsTooSoon(now) || (!Seen.Floor.IsNoisy && Window.Quota.IsFresh(Seen.Accepted));
 
     private void UseWindow(double now)
     {
         if (IsTryingMore)
         {
-            Schedule.Tried(Limits, grown: false, now, Sends.Count);
+            Schedule.Tried(Learned.Current, grown: false, now, Sends.Count);
         }
 
-        Set(Window.Quota.LimitsFrom(_phase.InWindow), now);
+        Learned.Set(Window.Quota.LimitsFrom(_phase.InWindow), now);
         Window.Begin(Sends, now);
         Schedule.Delay(now);
         Hold(now);

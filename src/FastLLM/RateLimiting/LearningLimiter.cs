@@ -17,8 +17,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     private const double LongestPause = 5;
 
     private readonly SendCounter _sends = new(seesAll);
-    private readonly InFlightCap _cap = new(ceiling, slowStart);
-    private readonly Pacer _pacer = new();
+    private readonly HeldLimits _limits = new(new InFlightCap(ceiling, slowStart), new Pacer());
     private LawSearch? _search;
     private double _firstAt = double.NaN;
     private double _lastAt;
@@ -27,7 +26,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     public int InFlight => _sends.InFlight;
 
     /// <summary>Gets the most that may be in flight at this moment.</summary>
-    public int Limit => _cap.Value;
+    public int Limit => _limits.Cap.Value;
 
     /// <summary>Gets the law by which the provider refuses, as far as it is known.</summary>
     public ThrottlingLaw Law => _search?.Law ?? default;
@@ -52,7 +51,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         double wait;
         if (_search is null)
         {
-            wait = _sends.InFlight < _cap.Value ? 0 : WaitInSlowStart(now);
+            wait = _sends.InFlight < _limits.Cap.Value ? 0 : WaitInSlowStart(now);
         }
         else if (_search.Closure.IsClosed)
         {
@@ -63,17 +62,17 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         {
             wait = Math.Min(rest, _lastAt + LongestPause - now);
         }
-        else if (_sends.InFlight + (_search.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _cap.Value)
+        else if (_sends.InFlight + (_search.Seen.Floor.IsNoisy ? 0 : _sends.RefusedUnsettled) >= _limits.Cap.Value)
         {
             // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
-            _cap.HasHeldBack = true;
-            double until = _sends.InFlight < _cap.Value ? Math.Min(_sends.SettlesAt, _lastAt + LongestPause) : _lastAt + LongestPause;
+            _limits.Cap.HasHeldBack = true;
+            double until = _sends.InFlight < _limits.Cap.Value ? Math.Min(_sends.SettlesAt, _lastAt + LongestPause) : _lastAt + LongestPause;
             wait = Math.Max(0, until - now);
         }
         else
         {
             block = BlockReason.Requests;
-            wait = _pacer.Wait(now);
+            wait = _limits.Pacer.Wait(now);
         }
 
         block = wait > 0 ? block : BlockReason.None;
@@ -89,7 +88,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         SendMark mark = _sends.Begin(now);
         if (_search is not null)
         {
-            _pacer.Sent(now);
+            _limits.Pacer.Sent(now);
             _search.Sent(mark);
         }
 
@@ -102,7 +101,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         _sends.End();
         if (_search?.IsHolding ?? true)
         {
-            _cap.Answered();
+            _limits.Cap.Answered();
         }
 
         _search?.Answered(mark, now);
@@ -116,7 +115,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     {
         _sends.End();
         _sends.Refuse(mark, now);
-        _search ??= new LawSearch(_sends, _cap, _pacer, _firstAt, seesAll);
+        _search ??= new LawSearch(_sends, _limits, _firstAt, seesAll);
         _search.Refused(mark, now, retryAfter);
     }
 
@@ -148,7 +147,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     public void Forgive(double now) => _search?.Forgive(now);
 
     /// <summary>Gets the limits as they are now.</summary>
-    public Limits Limits => new(_cap.Value, _cap.IsLearnt, _pacer.Rate);
+    public Limits Limits => _limits.Current;
 
     /// <summary>Gets a value indicating whether nothing is being tried and nothing is closed.</summary>
     public bool IsHolding => _search?.IsHolding ?? true;
@@ -167,7 +166,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
     /// <param name="now">The time.</param>
     public void Adopt(in Limits limits, double noise, bool follows, bool hasGrown, double now)
     {
-        _search ??= new LawSearch(_sends, _cap, _pacer, double.IsNaN(_firstAt) ? now : _firstAt, seesAll);
+        _search ??= new LawSearch(_sends, _limits, double.IsNaN(_firstAt) ? now : _firstAt, seesAll);
         _search.Adopt(limits, noise, follows, hasGrown, now);
     }
 
@@ -186,7 +185,7 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
             return wait;
         }
 
-        _cap.Double();
-        return _sends.InFlight < _cap.Value ? 0 : LongestPause;
+        _limits.Cap.Double();
+        return _sends.InFlight < _limits.Cap.Value ? 0 : LongestPause;
     }
 }

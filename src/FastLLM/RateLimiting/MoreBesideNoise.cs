@@ -33,20 +33,20 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
     private double _evidenceAt;
 
     // The share that would be refused if what has passed were the limit.
-    private double Bad => Math.Max(Search.Floor.Bad, 1 - Search.Floor.Past(Passed / Search.Pacer.Rate));
+    private double Bad => Math.Max(Floor.Bad, 1 - Floor.Past(Passed / Pacer.Rate));
 
     public override void Begin(double now) => RaiseByStep(now);
 
     public override void Advance(double now)
     {
-        (Evidence evidence, NoiseFloor floor, double bad) = (Search.Evidence, Search.Floor, Bad);
-        if (evidence.Judge(Search.Sends, floor.Well, bad, Certainty) == ShareLevel.High || (floor.IsNoisy && Search.Pattern.IsRegular))
+        double bad = Bad;
+        if (Evidence.Judge(Sends, Floor.Well, bad, Certainty) == ShareLevel.High || (Floor.IsNoisy && Pattern.IsRegular))
         {
             Refuse(now);
             return;
         }
 
-        if (evidence.Judge(Search.Sends, floor.Well, bad, CertaintyOfNoise) == ShareLevel.Low)
+        if (Evidence.Judge(Sends, Floor.Well, bad, CertaintyOfNoise) == ShareLevel.Low)
         {
             StartEvidence(now);
         }
@@ -59,8 +59,8 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
 
     public override void Reopened(double now, in Cycle cycle)
     {
-        double rate = Search.Floor.Before(cycle.Rate);
-        Keep(cycle.IsLasting ? rate * MorePerSecond.Below : Math.Clamp(rate * BelowMeasured, Held.Rate, Search.Pacer.Rate), now);
+        double rate = Floor.Before(cycle.Rate);
+        Keep(cycle.IsLasting ? rate * MorePerSecond.Below : Math.Clamp(rate * BelowMeasured, Held.Rate, Pacer.Rate), now);
     }
 
     private void RaiseByStep(double now)
@@ -71,31 +71,30 @@ internal sealed class MoreBesideNoise(LawSearch search) : RaisingRate(search)
 
     private void StartEvidence(double now)
     {
-        Search.StartEvidence();
+        Seen.Renew();
         _evidenceAt = now;
     }
 
     private void Refuse(double now)
     {
-        double accepted = new Emptied(now, Search.Accepted).RateSince(Began);
-        if (TrySuspectInFlight(Search.Floor.Before(accepted), now))
+        double accepted = new Emptied(now, Seen.Accepted).RateSince(Began);
+        if (TrySuspectInFlight(Floor.Before(accepted), now))
         {
             return;
         }
 
         // Since the refusals began, nothing was saved up any more.
-        Evidence evidence = Search.Evidence;
-        double measured = evidence.Sent(Search.Sends) * (1 - evidence.Share(Search.Sends)) / Math.Max(now - _evidenceAt, 1e-3);
-        double limit = Search.Floor.Before(measured) * BelowMeasured;
+        double measured = Evidence.Sent(Sends) * (1 - Evidence.Share(Sends)) / Math.Max(now - _evidenceAt, 1e-3);
+        double limit = Floor.Before(measured) * BelowMeasured;
         double held = Began.RateSince(_heldFrom);
         bool isHeldLongEnough = Began.At - _heldFrom.At > ShortestHeld && Began.Accepted - _heldFrom.Accepted >= FewestHeld;
         if (!IsFirstStep || !isHeldLongEnough)
         {
-            Keep(Math.Max(Math.Min(limit, Search.Pacer.Rate), Held.Rate), now);
+            Keep(Math.Max(Math.Min(limit, Pacer.Rate), Held.Rate), now);
         }
         else if (accepted < held * HardlyMore)
         {
-            Keep(Math.Min(Search.Floor.Before(held) * BelowHeld, Held.Rate), now, isCertain: true);
+            Keep(Math.Min(Floor.Before(held) * BelowHeld, Held.Rate), now, isCertain: true);
         }
         else
         {

@@ -25,8 +25,8 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     private const int FewestHeld = 8;
 
     private readonly Emptied _heldFrom = search.PhaseFrom;
-    private readonly Limits _before = search.Limits;
-    private readonly bool _learnt = search.Cap.IsLearnt;
+    private readonly Limits _before = search.Learned.Current;
+    private readonly bool _learnt = search.Learned.Cap.IsLearnt;
     private double _step;
     private int _passed;
     private double _stepAt;
@@ -51,8 +51,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     public override void Advance(double now)
     {
-        NoiseFloor floor = Search.Floor;
-        ShareLevel above = ShareTest.Judge(_above, _refusedAbove, floor.Well, floor.Most, Certainty);
+        ShareLevel above = ShareTest.Judge(_above, _refusedAbove, Floor.Well, Floor.Most, Certainty);
         if (_isSettling)
         {
             Settle(above, now);
@@ -61,19 +60,19 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         {
             Refuse(now);
         }
-        else if (Search.Evidence.Judge(Search.Sends, floor.Well, floor.Bad, CertaintyBelow) == ShareLevel.High)
+        else if (Evidence.Judge(Sends, Floor.Well, Floor.Bad, CertaintyBelow) == ShareLevel.High)
         {
             // Not only what is above is refused, so that is no matter of what is in flight.
-            Search.Cap.Set(_learnt && !HasGrown ? _before.InFlight : _passed, _learnt);
+            Cap.Set(_learnt && !HasGrown ? _before.InFlight : _passed, _learnt);
             End(now);
         }
-        else if (Search.Cap.HasHeldBack ? above == ShareLevel.Low && Search.Cap.Value >= Search.Cap.Ceiling : now > _stepAt + LongestStep)
+        else if (Cap.HasHeldBack ? above == ShareLevel.Low && Cap.Value >= Cap.Ceiling : now > _stepAt + LongestStep)
         {
-            Search.Cap.Set(Search.Cap.Ceiling, false);
-            _passed = Search.Cap.Ceiling;
+            Cap.Set(Cap.Ceiling, false);
+            _passed = Cap.Ceiling;
             End(now);
         }
-        else if (above == ShareLevel.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Search.Sends.RefusalDelay))
+        else if (above == ShareLevel.Low && now >= _stepAt + Math.Max(ShortestStep, 4 * Sends.RefusalDelay))
         {
             _step = Math.Min(Acceleration * _step, LargestStep);
             Raise(now);
@@ -89,15 +88,15 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         }
 
         // None of the raise's making: only the slow start was going on, or everything was refused for seconds.
-        Search.Cap.Set(_passed, _learnt);
+        Cap.Set(_passed, _learnt);
         HoldReopened(now, cycle);
     }
 
     private void Refuse(double now)
     {
-        if (!HasGrown || (Search.SeesAll && Search.Evidence.IsByInFlight))
+        if (!HasGrown || (SeesAll && Evidence.IsByInFlight))
         {
-            Search.Cap.Set(_passed, true);
+            Cap.Set(_passed, true);
             if (_learnt && _passed > _before.InFlight)
             {
                 _isSettling = true;
@@ -114,13 +113,13 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         // What was taken for the limit was not. So it may be the rate that is limited, and what is in flight only went with it.
         // What was accepted before tells it better: on the way up, what was saved up was accepted on top.
         Emptied began = Search.PhaseFrom;
-        bool isHeldLongEnough = Search.SeesAll
+        bool isHeldLongEnough = SeesAll
             && began.At - _heldFrom.At > ShortestHeld && began.Accepted - _heldFrom.Accepted >= FewestHeld;
-        double accepted = new Emptied(now, Search.Accepted).RateSince(began);
-        double rate = Search.Floor.Before(isHeldLongEnough ? Math.Min(accepted, began.RateSince(_heldFrom)) : accepted);
-        Search.Set(new Limits(Search.Cap.Ceiling, false, Math.Min(Search.Pacer.Rate, rate)), now);
-        Search.Schedule.IsRough = !isHeldLongEnough;
-        Search.Learned(now, Calm);
+        double accepted = new Emptied(now, Seen.Accepted).RateSince(began);
+        double rate = Floor.Before(isHeldLongEnough ? Math.Min(accepted, began.RateSince(_heldFrom)) : accepted);
+        Learned.Set(new Limits(Cap.Ceiling, false, Math.Min(Pacer.Rate, rate)), now);
+        Schedule.IsRough = !isHeldLongEnough;
+        Search.HoldLearned(now, Calm);
     }
 
     // What passed on the way up may have been saved up before. Then it is refused now.
@@ -128,7 +127,7 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
     {
         if (above == ShareLevel.High)
         {
-            Search.Cap.Set(_before.InFlight, true);
+            Cap.Set(_before.InFlight, true);
             End(now);
         }
         else if (now > _stepAt + Calm)
@@ -139,8 +138,8 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
 
     private void Raise(double now)
     {
-        int passed = Search.Cap.Value;
-        Search.Cap.Set(passed + Math.Max(1, (int)(passed * _step)), _learnt);
+        int passed = Cap.Value;
+        Cap.Set(passed + Math.Max(1, (int)(passed * _step)), _learnt);
         Watch(passed, now);
     }
 
@@ -149,14 +148,14 @@ internal sealed class MoreInFlight(LawSearch search) : SearchPhase(search)
         _passed = passed;
         _above = _refusedAbove = 0;
         _stepAt = now;
-        Search.StartEvidence();
+        Seen.Renew();
     }
 
     private bool IsAbove(in SendMark mark) => mark.InFlight >= _passed && mark.At >= _stepAt;
 
     private void End(double now)
     {
-        Search.Schedule.Tried(Search.Limits, HasGrown, now, Search.Sends.Count);
-        Search.Hold(now, Search.SeesAll ? 0 : Calm);
+        Schedule.Tried(Learned.Current, HasGrown, now, Sends.Count);
+        Search.Hold(now, SeesAll ? 0 : Calm);
     }
 }

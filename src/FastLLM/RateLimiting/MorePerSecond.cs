@@ -31,11 +31,11 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
     private const double Plainly = 1.5;
 
     private readonly bool _rough = search.Schedule.IsRough;
-    private readonly Emptied _emptied = search.Emptied;
+    private readonly Emptied _emptied = search.Seen.Emptied;
     private double _step;
 
     // If others use the limit too, what was accepted here from empty to empty is only a part of it.
-    private bool SharesLimit => !Search.SeesAll;
+    private bool SharesLimit => !SeesAll;
 
     public override void Begin(double now)
     {
@@ -45,10 +45,9 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
 
     public override void Advance(double now)
     {
-        (Evidence evidence, NoiseFloor floor) = (Search.Evidence, Search.Floor);
-        ShareLevel level = evidence.Judge(Search.Sends, floor.Well, floor.Bad, floor.IsNoisy ? 6 : Held.Rate < Fast ? 2.5 : 4);
-        bool isEmpty = !floor.IsNoisy && evidence.Refused > 0 && Held.Rate < Fast && Passed > Held.Rate * Growth;
-        bool isReached = floor.IsNoisy && Search.Pattern.IsRegular;
+        ShareLevel level = Evidence.Judge(Sends, Floor.Well, Floor.Bad, Floor.IsNoisy ? 6 : Held.Rate < Fast ? 2.5 : 4);
+        bool isEmpty = !Floor.IsNoisy && Evidence.Refused > 0 && Held.Rate < Fast && Passed > Held.Rate * Growth;
+        bool isReached = Floor.IsNoisy && Pattern.IsRegular;
         if (level == ShareLevel.High && !isReached && TakesForNoise(now))
         {
             return;
@@ -62,7 +61,7 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
 
         if (level == ShareLevel.Low)
         {
-            Search.StartEvidence();
+            Seen.Renew();
         }
 
         if (HasPassed(_rough ? ShortestRoughStep : ShortestStep, now) && !TryEndUnlimited(now))
@@ -76,7 +75,7 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
     {
         if (cycle.IsLasting)
         {
-            Keep(Search.Floor.Before(cycle.Rate) * Below, now);
+            Keep(Floor.Before(cycle.Rate) * Below, now);
         }
         else if (!TrySuspectInFlight(cycle, now))
         {
@@ -88,27 +87,26 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
     // refuses far more of what is half as fast again as before, and at any rate it refuses more evenly.
     private bool TakesForNoise(double now)
     {
-        (Evidence evidence, NoiseFloor floor, RefusalPattern pattern) = (Search.Evidence, Search.Floor, Search.Pattern);
-        if (!floor.IsNoisy || !Search.SeesAll || Passed <= Fast || evidence.IsByInFlight)
+        if (!Floor.IsNoisy || !SeesAll || Passed <= Fast || Evidence.IsByInFlight)
         {
             return false;
         }
 
-        double share = evidence.Share(Search.Sends);
-        if (Passed > Held.Rate * Plainly && share < floor.Bad)
+        double share = Evidence.Share(Sends);
+        if (Passed > Held.Rate * Plainly && share < Floor.Bad)
         {
-            floor.Show(share, evidence.Sent(Search.Sends), now, Search.Sends.Count);
+            Floor.Show(share, Evidence.Sent(Sends), now, Sends.Count);
         }
-        else if (pattern.IsPlainlyRandom)
+        else if (Pattern.IsPlainlyRandom)
         {
-            floor.Show(pattern.Share, pattern.Sent, now, Search.Sends.Count);
+            Floor.Show(Pattern.Share, Pattern.Sent, now, Sends.Count);
         }
         else
         {
-            return !pattern.IsEnough;
+            return !Pattern.IsEnough;
         }
 
-        Search.StartEvidence();
+        Seen.Renew();
         return true;
     }
 
@@ -120,12 +118,11 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
             return;
         }
 
-        Evidence evidence = Search.Evidence;
         if (IsFirstStep)
         {
             // Hardly more was sent than before: so it may be what was sent before that is refused, and always was.
-            Search.Schedule.IsRough = false;
-            Search.Go(new FewerPerSecond(Search, Suspicion(), Search.Floor.Past(Held.Rate)), now);
+            Schedule.IsRough = false;
+            Search.Go(new FewerPerSecond(Search, Suspicion(), Floor.Past(Held.Rate)), now);
             return;
         }
 
@@ -134,23 +131,23 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
         //
         // What is accepted while more is sent is all there is, even if it was taken for more before. How much that is shows little by
         // little beside noise, and only nearly between two refusals.
-        double least = Search.Floor.IsNoisy && now > Began.At + ShortestStep ? 0 : Held.Rate;
+        double least = Floor.IsNoisy && now > Began.At + ShortestStep ? 0 : Held.Rate;
         bool isProved = accepted > Held.Rate * Proof || Passed < Held.Rate * Little;
-        if (!Search.Floor.IsNoisy && (SharesLimit || (Held.Rate > Fast && isProved)))
+        if (!Floor.IsNoisy && (SharesLimit || (Held.Rate > Fast && isProved)))
         {
-            if (evidence.Accepted < FewestForRate)
+            if (Evidence.Accepted < FewestForRate)
             {
                 return;
             }
 
-            accepted = Math.Max(accepted, Search.Floor.Before(evidence.Rate));
-            least = Math.Clamp(evidence.Accepted / evidence.Span, least * Below, least);
+            accepted = Math.Max(accepted, Floor.Before(Evidence.Rate));
+            least = Math.Clamp(Evidence.Accepted / Evidence.Span, least * Below, least);
         }
 
         // Where nothing may be sent at once, a little too much gets every other send refused, and what was not used is lost: then the last
         // step that passed counts. At few sends a second, chance lets the first steps pass.
-        bool isStrict = Held.Rate > Fast && evidence.Refused > 1 && Passed < Held.Rate * Little
-            && Search.Floor.Before(evidence.Rate) < Held.Rate * 0.8;
+        bool isStrict = Held.Rate > Fast && Evidence.Refused > 1 && Passed < Held.Rate * Little
+            && Floor.Before(Evidence.Rate) < Held.Rate * 0.8;
         KeepBelow(isStrict ? Passed : accepted, least, now);
     }
 
@@ -159,15 +156,15 @@ internal sealed class MorePerSecond(LawSearch search) : RaisingRate(search)
     private double AcceptedRate(double now)
     {
         double seconds = Math.Max(now - Began.At, 1);
-        long accepted = Search.Accepted - Began.Accepted;
-        return Search.Floor.Before(Search.Floor.IsNoisy
-            ? Math.Min(accepted / seconds, Search.Pattern.LatestRate(LatestBlocks))
-            : Math.Max((accepted - Search.Floor.Past(Held.Rate)) / seconds, Search.Emptied.RateSince(_emptied)));
+        long accepted = Seen.Accepted - Began.Accepted;
+        return Floor.Before(Floor.IsNoisy
+            ? Math.Min(accepted / seconds, Pattern.LatestRate(LatestBlocks))
+            : Math.Max((accepted - Floor.Past(Held.Rate)) / seconds, Seen.Emptied.RateSince(_emptied)));
     }
 
     private void KeepBelow(double limit, double least, double now)
     {
-        double below = !Search.Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
-        Keep(Math.Max(Math.Min(limit * below, Search.Pacer.Rate), least), now);
+        double below = !Floor.IsNoisy ? Below : _rough ? BelowInNoiseIfRough : BelowInNoise;
+        Keep(Math.Max(Math.Min(limit * below, Pacer.Rate), least), now);
     }
 }

@@ -22,7 +22,7 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     public override Limits InWindow => Held with { Rate = Math.Max(Held.Rate, Passed) };
 
     /// <summary>Gets the limits that held before.</summary>
-    protected Limits Held { get; } = search.Limits;
+    protected Limits Held { get; } = search.Learned.Current;
 
     /// <summary>Gets the last rate that passed.</summary>
     protected double Passed { get; private set; }
@@ -35,31 +35,31 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
 
     protected void Raise(double step, double now)
     {
-        Passed = Search.Pacer.Rate;
-        Search.Pacer.Set(Passed * (1 + step), now);
+        Passed = Pacer.Rate;
+        Pacer.Set(Passed * (1 + step), now);
         _stepAt = now;
-        _stepIndex = Search.Sends.Count;
+        _stepIndex = Sends.Count;
     }
 
     /// <summary>Tells whether the step has passed that began last.</summary>
     /// <param name="seconds">How long it lasts at least.</param>
     /// <param name="now">The time.</param>
     protected bool HasPassed(double seconds, double now) =>
-        now >= _stepAt + Math.Max(seconds, 4 * Search.Sends.RefusalDelay)
-        && Search.Sends.Settled >= _stepIndex + Math.Clamp(Passed * SecondsInStep, 2, FewestInStep);
+        now >= _stepAt + Math.Max(seconds, 4 * Sends.RefusalDelay)
+        && Sends.Settled >= _stepIndex + Math.Clamp(Passed * SecondsInStep, 2, FewestInStep);
 
     /// <summary>Ends the try if so much is not even asked for: then the rate limits nothing.</summary>
     protected bool TryEndUnlimited(double now)
     {
-        if (Search.Pacer.HasHeldBack)
+        if (Pacer.HasHeldBack)
         {
             return false;
         }
 
         // If only slots are lacking, it may once there are more.
-        bool maySoon = Search.Cap.HasHeldBack && Search.Cap.Value < Search.Cap.Ceiling;
-        double enough = Search.Cap.IsLearnt && Search.SeesAll ? Passed : Search.Pacer.Rate;
-        Search.Pacer.Set(maySoon ? enough : double.PositiveInfinity, now);
+        bool maySoon = Cap.HasHeldBack && Cap.Value < Cap.Ceiling;
+        double enough = Cap.IsLearnt && SeesAll ? Passed : Pacer.Rate;
+        Pacer.Set(maySoon ? enough : double.PositiveInfinity, now);
         End(now, true, 0);
         return true;
     }
@@ -67,7 +67,7 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     /// <summary>Looks into what is in flight, if a limit on that is seen: a higher rate takes more in flight.</summary>
     protected bool TrySuspectInFlight(double accepted, double now)
     {
-        if (!Search.SeesAll || !Search.Evidence.IsByInFlight)
+        if (!SeesAll || !Evidence.IsByInFlight)
         {
             return false;
         }
@@ -79,21 +79,20 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     /// <summary>Looks into what is in flight, if everything was refused until an answer left a slot.</summary>
     protected bool TrySuspectInFlight(in Cycle cycle, double now)
     {
-        if (!Search.SeesAll || !cycle.IsAboutInFlight || !cycle.IsByInFlight)
+        if (!SeesAll || !cycle.IsAboutInFlight || !cycle.IsByInFlight)
         {
             return false;
         }
 
-        SuspectInFlight(new Trouble(Held, Search.Evidence.Share(Search.Sends), true, cycle.InFlight, cycle.Rate), now);
+        SuspectInFlight(new Trouble(Held, Evidence.Share(Sends), true, cycle.InFlight, cycle.Rate), now);
         return true;
     }
 
     protected Trouble Suspicion()
     {
-        Evidence evidence = Search.Evidence;
-        return new Trouble(Held, evidence.Share(Search.Sends), false, evidence.LastInFlight, evidence.Rate)
+        return new Trouble(Held, Evidence.Share(Sends), false, Evidence.LastInFlight, Evidence.Rate)
         {
-            Sent = Math.Max(evidence.Sent(Search.Sends), 1),
+            Sent = Math.Max(Evidence.Sent(Sends), 1),
         };
     }
 
@@ -103,21 +102,21 @@ internal abstract class RaisingRate(LawSearch search) : SearchPhase(search)
     /// <param name="isCertain">Whether what held before was seen to be all that is accepted.</param>
     protected void Keep(double rate, double now, bool isCertain = false)
     {
-        Search.Pacer.Set(rate, now);
-        End(now, Search.Pacer.Rate > Held.Rate * Growth, Calm, isCertain);
+        Pacer.Set(rate, now);
+        End(now, Pacer.Rate > Held.Rate * Growth, Calm, isCertain);
     }
 
     // So it was no limit on the rate before, either.
     private void SuspectInFlight(Trouble trouble, double now)
     {
         Limits unpaced = Held with { Rate = double.PositiveInfinity };
-        double known = Math.Max(trouble.Rate, Search.Floor.Past(Held.Rate));
+        double known = Math.Max(trouble.Rate, Floor.Past(Held.Rate));
         Search.Go(new FewerInFlight(Search, trouble with { Before = unpaced, Rate = known }), now);
     }
 
     private void End(double now, bool grown, double calm, bool isCertain = false)
     {
-        Search.Schedule.Tried(Search.Limits, grown, now, Search.Sends.Count, isCertain);
+        Schedule.Tried(Learned.Current, grown, now, Sends.Count, isCertain);
         Search.Hold(now, grown && calm > 0 ? CalmIfGrown : calm);
     }
 }

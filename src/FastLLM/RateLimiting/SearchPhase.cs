@@ -5,6 +5,26 @@ internal abstract class SearchPhase(LawSearch search)
 {
     protected LawSearch Search => search;
 
+    protected Observations Seen => search.Seen;
+
+    protected bool SeesAll => search.Seen.SeesAll;
+
+    protected SendCounter Sends => search.Seen.Sends;
+
+    protected Evidence Evidence => search.Seen.Evidence;
+
+    protected NoiseFloor Floor => search.Seen.Floor;
+
+    protected RefusalPattern Pattern => search.Seen.Pattern;
+
+    protected HeldLimits Learned => search.Learned;
+
+    protected InFlightCap Cap => search.Learned.Cap;
+
+    protected Pacer Pacer => search.Learned.Pacer;
+
+    protected RaiseSchedule Schedule => search.Schedule;
+
     /// <summary>Gets the share of refusals that may well be noise, though it is not known yet.</summary>
     public virtual double LikelyShare => 0;
 
@@ -12,10 +32,10 @@ internal abstract class SearchPhase(LawSearch search)
     public virtual Limits? Before => null;
 
     /// <summary>Gets the limits to continue with where a window has been used up meanwhile.</summary>
-    public virtual Limits InWindow => Before ?? search.Limits;
+    public virtual Limits InWindow => Before ?? Learned.Current;
 
     /// <summary>Gets a value indicating whether the gaps between refusals tell something: of all sends, and of few a second.</summary>
-    protected bool JudgesGaps => search.SeesAll && search.Evidence.IsSlow;
+    protected bool JudgesGaps => SeesAll && Evidence.IsSlow;
 
     /// <summary>Takes effect.</summary>
     public abstract void Begin(double now);
@@ -59,7 +79,7 @@ internal abstract class SearchPhase(LawSearch search)
 /// <param name="IsLong">Whether the closure lasted for seconds.</param>
 /// <param name="IsRough">Whether the rate is a rough guess, worth to be raised in large steps.</param>
 /// <param name="IsWideOpen">Whether a probe was accepted that went early: many may be sent at once.</param>
-/// <param name="Opening">When it opened, and what was accepted until then.</param>
+/// <param name="Opened">When it opened, and what was accepted until then.</param>
 internal readonly record struct Cycle(
     double Rate, int InFlight, int AtReopening, bool IsByInFlight, bool IsAboutInFlight, bool IsLasting, bool IsLong,
-    bool IsRough, bool IsWideOpen, Emptied Opening);
+    bool IsRough, bool IsWideOpen, Emptied Opened);

@@ -80,7 +80,7 @@ internal sealed class WindowQuota(double firstAt)
             return false;
         }
 
-        if (cycle.Opening.Accepted - _opened.Accepted < Fewest)
+        if (cycle.Opened.Accepted - _opened.Accepted < Fewest)
         {
             // It had never opened: a refusal that came late was taken for an acceptance.
             _opened = _openedBefore;
@@ -89,9 +89,9 @@ internal sealed class WindowQuota(double firstAt)
 
         _openedBefore = _opened;
         _shut = Math.Max(closure.Opening.ShutAt - _opened.At, 0);
-        _quota = cycle.Opening.Accepted - _opened.Accepted;
-        _period = cycle.Opening.At - _opened.At;
-        _opened = cycle.Opening;
+        _quota = cycle.Opened.Accepted - _opened.Accepted;
+        _period = cycle.Opened.At - _opened.At;
+        _opened = cycle.Opened;
         _isUsedUp = false;
         _count++;
         _isTrial = _count == TrialAt;

@@ -41,6 +41,15 @@ internal sealed class WindowUse(double firstAt)
         }
     }
 
+    /// <summary>Everything is refused: tells the closure when it may end.</summary>
+    public void Closed(Closure closure, long accepted)
+    {
+        if (Quota.IsKnown)
+        {
+            closure.Opening.Set(Quota.NextAt, Quota.IsNextKnown, Quota.IsUsedUp(accepted));
+        }
+    }
+
     /// <summary>Drops what is known where it does not hold any more.</summary>
     public void Advance(long accepted, double now)
     {
