@@ -12,7 +12,6 @@ namespace FastLLM.Cli;
 /// </remarks>
 internal sealed class JsonEvents : IProgress<TokenStats>
 {
-    // Long because each event is written member by member, in the order of its documentation.
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();

@@ -16,6 +16,7 @@ namespace FastLLM.Cluster.Workers;
 internal sealed class JobRunner(
     string job, JobSpec spec, WorkerEngine engine, WorkerLease lease, Func<ChunkWork, Task> complete) : IAsyncDisposable
 {
+    // Many fields because chunks, rows in flight and completions of one job meet here.
     private readonly Channel<ChunkWork> _chunks = Channel.CreateUnbounded<ChunkWork>(new() { SingleReader = true });
     private readonly ConcurrentDictionary<long, (ChunkWork Chunk, int Row)> _expected = new();
     private readonly ConcurrentDictionary<ChunkWork, Task> _completions = new();

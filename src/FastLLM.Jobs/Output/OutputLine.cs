@@ -8,7 +8,6 @@ namespace FastLLM.Jobs.Output;
 /// <remarks>Reads the bytes once and allocates only the id.</remarks>
 internal ref struct OutputLine
 {
-    // Many fields because they are what one pass over a line finds.
     private static readonly string[] s_stop = ["stop"];
     private static readonly string[] s_length = ["length"];
 

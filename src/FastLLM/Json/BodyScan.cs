@@ -4,7 +4,6 @@ namespace FastLLM.Json;
 
 /// <summary>Represents what the engine needs to know of a response's body, read in one pass without allocations.</summary>
 /// <remarks>The rest of the body is read only on demand.</remarks>
-// Many fields because it is the result of one pass over many members.
 internal struct BodyScan
 {
     /// <summary>How deep a body may be nested.</summary>

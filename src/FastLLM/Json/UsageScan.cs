@@ -3,7 +3,6 @@ using System.Text.Json;
 namespace FastLLM.Json;
 
 /// <summary>Represents the token counts of a response's body.</summary>
-// Many fields because it is the result of one pass over many members.
 internal struct UsageScan
 {
     /// <summary>The largest accepted count; sums of larger ones could overflow.</summary>

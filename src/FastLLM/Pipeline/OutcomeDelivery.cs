@@ -10,7 +10,6 @@ namespace FastLLM.Pipeline;
 internal sealed class OutcomeDelivery<TResponse>(
     InFlightTable<Caller<TResponse>> inFlight, ProgressTracker total, SendTelemetry telemetry, ILogger logger)
 {
-    // Long because all that an outcome changes is changed in one place: callers, counts, telemetry and the run.
     /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their
     /// costs.</summary>
     public void Complete(RequestContext<TResponse> context)

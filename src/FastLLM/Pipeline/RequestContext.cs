@@ -8,6 +8,7 @@ namespace FastLLM.Pipeline;
 /// other.</summary>
 internal sealed class RequestContext<TResponse>
 {
+    // Many fields because all that belongs to one request is kept here, so that the pipeline has no state.
     private const int MaxCallersKept = 64;
 
     // Structs that the pipeline changes in place: a request must not cost an object.

@@ -10,6 +10,7 @@ namespace FastLLM.Pipeline;
 /// <summary>Represents a run over a stream of any length, whose outcomes are returned as they come.</summary>
 internal sealed class StreamRun<TResponse> : Run<TResponse>
 {
+    // Many fields because rows come and outcomes leave at the same time, each counted for the other side.
     private readonly RowSource _rows;
     private readonly SuspectBuffer<TResponse> _suspects;
     private readonly Channel<ResponseWrapper<TResponse>> _outcomes =

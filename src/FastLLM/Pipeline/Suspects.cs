@@ -11,6 +11,7 @@ internal sealed class Suspects
 {
     // Long because all evidence is kept in one place.
     // A file may name any number of models.
+    // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     private const int MaxModels = 1000;
 
     private readonly StrongBox<int> _late = new();

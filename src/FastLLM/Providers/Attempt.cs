@@ -13,6 +13,7 @@ namespace FastLLM.Providers;
     Justification = "A token source without a timer holds no resources, and late callbacks may still use it.")]
 internal sealed class Attempt(Transport transport, AttemptClock clock, AttemptTimes times)
 {
+    // Many fields because an attempt is reused: what one send is like is set anew for each.
     private readonly Lock _gate = new();
     private CancellationTokenSource _source = new();
     private long _begun;

@@ -10,6 +10,7 @@ namespace FastLLM.Providers;
 /// </remarks>
 internal sealed class EventReader : IDisposable
 {
+    // Many fields because they are the state of one machine, which can stop after any byte.
     /// <summary>The maximum bytes of a line, and of the data of an event.</summary>
     public const int MaxBytes = 8 << 20;
 

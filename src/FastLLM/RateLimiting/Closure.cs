@@ -9,6 +9,7 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class Closure
 {
+    // Many fields because the probe under way, those before it and the time of the next one depend on each other.
     // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
     private const double Growth = 0.25;
@@ -34,6 +35,10 @@ internal sealed class Closure
     // A standstill must never look like a hang.
     private const double LongestWait = 4.5;
 
+    // So much noise refuses one probe after the other although the provider is open.
+    private const double MuchNoise = 0.25;
+    private const double MostNoise = 0.8;
+
     // By chance, less than once in a hundred million sends.
     private const double ByChance = 1e-8;
     private const double HardlyByChance = 1e-3;
@@ -53,6 +58,7 @@ internal sealed class Closure
     private int _early;
     private double _since;
     private double _next;
+    private double _longestWait = LongestWait;
     private (double Until, int Wrong) _requested;
 
     public bool IsClosed { get; private set; }
@@ -94,8 +100,13 @@ internal sealed class Closure
         return sends.RefusedRun + sends.RefusedUnsettled >= run && sends.RefusedUnsettled >= sends.Count - sends.Settled;
     }
 
-    public void Close(double now, int inFlight)
+    /// <summary>It closes.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="inFlight">How many are in flight.</param>
+    /// <param name="noise">The share of sends that is refused at random.</param>
+    public void Close(double now, int inFlight, double noise)
     {
+        _longestWait = noise < MuchNoise ? LongestWait : LongestWait * (1 - Math.Min(noise, MostNoise));
         IsClosed = true;
         ClosedAt = now;
         _answered = false;
@@ -171,10 +182,10 @@ internal sealed class Closure
         double age = now - _since;
         bool isTold = now < _requested.Until;
         double growth = isTold && age < LongestTold ? GrowthIfTold : Probes.Passed > 0 || Opening.IsDue(now) ? GrowthOncePassed : Growth;
-        double wait = Math.Clamp(_early > 0 ? (AlmostDue * _interval) - age : age * growth, ShortestWait, LongestWait);
+        double wait = Math.Clamp(_early > 0 ? (AlmostDue * _interval) - age : age * growth, ShortestWait, _longestWait);
         _early = 0;
         _next = Opening.NextProbe(
-            now, isTold ? Math.Min(now + wait, _requested.Until) : now + wait, now + LongestWait, _requested.Until);
+            now, isTold ? Math.Min(now + wait, _requested.Until) : now + wait, now + _longestWait, _requested.Until);
     }
 
     /// <summary>A send failed. If it was the probe, another one goes in its place.</summary>

@@ -22,6 +22,7 @@ internal sealed class Evidence
     private const double Slow = 4;
     private const double MostIfSlow = 8;
 
+    // Many fields because each is a sum of its own.
     private readonly Separation _separation = new();
     private long _first;
     private SendMark _firstRefusal;

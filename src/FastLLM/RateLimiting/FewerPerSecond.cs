@@ -50,7 +50,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         && (Pacer.Rate > Fast ? Pattern.Sent < LongestPattern : JudgesGaps && Evidence.MayBeRandom);
 
     // At first, what was saved up may have been accepted on top.
-    private double LatestRate => SeesAll && Pattern.Sent >= FewestForLatest * SendCounter.Block
+    private double LatestRate => SeesAll && Pattern.Sent >= FewestForLatest * SendBlocks.Size
         ? Pattern.LatestRate(FewestForLatest) : double.PositiveInfinity;
 
     // Much more noise than is known is less likely than a limit.

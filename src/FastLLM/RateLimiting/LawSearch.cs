@@ -103,7 +103,7 @@ internal sealed class LawSearch
         }
         else if (IsClosing())
         {
-            Closure.Close(now, Sends.InFlight);
+            Closure.Close(now, Sends.InFlight, Seen.Noise);
             Window.Closed(Closure, Seen.Accepted);
         }
 

@@ -11,7 +11,7 @@ namespace FastLLM.RateLimiting;
 /// half like chance.</param>
 internal sealed class RefusalPattern(bool seesAll = true)
 {
-    private const int Block = SendCounter.Block;
+    private const int Block = SendBlocks.Size;
 
     // The latest 400 sends: enough to tell a variance from a quarter of it.
     private const int Most = 25;
@@ -114,11 +114,11 @@ internal sealed class RefusalPattern(bool seesAll = true)
             return;
         }
 
-        _next = Math.Max(_next, (sends.Count / Block) - SendCounter.Remembered + 2);
+        _next = Math.Max(_next, (sends.Count / Block) - SendBlocks.Remembered + 2);
         for (; IsSettled(sends, now); _next++)
         {
-            int refused = sends.RefusedOf(_next);
-            _blocks[_count++ % Most] = (Block - refused, sends.BeganAt(_next + 1) - sends.BeganAt(_next));
+            int refused = sends.Blocks.RefusedOf(_next);
+            _blocks[_count++ % Most] = (Block - refused, sends.Blocks.BeganAt(_next + 1) - sends.Blocks.BeganAt(_next));
             if (refused < Block)
             {
                 _usual += (((double)refused / Block) - _usual) * Weight;
@@ -130,7 +130,7 @@ internal sealed class RefusalPattern(bool seesAll = true)
 
     // Later refusals may still come, and at first it is not known how long they take.
     private bool IsSettled(SendCounter sends, double now) =>
-        ((_next + 1) * Block) + 1 <= sends.Settled && sends.BeganAt(_next + 1) + (2 * sends.RefusalDelay) <= now;
+        ((_next + 1) * Block) + 1 <= sends.Settled && sends.Blocks.BeganAt(_next + 1) + (2 * sends.RefusalDelay) <= now;
 
     /// <summary>Gets what was accepted a second of the latest blocks.</summary>
     public double LatestRate(int blocks)

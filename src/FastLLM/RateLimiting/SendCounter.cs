@@ -14,23 +14,15 @@ internal sealed class SendCounter(bool seesAll = true)
     private const double Decay = 0.5;
     private const double DecayOfPart = 0.05;
 
-    // As many refusals as may come within one delay.
-    private const int Recent = 256;
-
-    /// <summary>Sends are counted in blocks of so many.</summary>
-    public const int Block = 16;
-
-    /// <summary>So many blocks are remembered.</summary>
-    public const int Remembered = 256;
-
-    private readonly Queue<long> _recent = new();
-    private readonly byte[] _refusedOfBlock = new byte[Remembered];
-    private readonly double[] _blockAt = new double[Remembered];
+    private readonly RecentRefusals _recent = new();
     private double _shortenedAt;
     private long _pending;
     private double _sliceEnds;
     private int _refusedOfSlice;
     private int _refusedOfPending;
+
+    /// <summary>Gets the sends and refusals in blocks.</summary>
+    public SendBlocks Blocks { get; } = new();
 
     /// <summary>Gets the number of sends so far, which is the index of the next one.</summary>
     public long Count { get; private set; }
@@ -59,20 +51,9 @@ internal sealed class SendCounter(bool seesAll = true)
     public SendMark Begin(double now)
     {
         Settle(now);
-        if (Count % Block == 0)
-        {
-            long block = Count / Block % Remembered;
-            (_blockAt[block], _refusedOfBlock[block]) = (now, 0);
-        }
-
+        Blocks.Begin(Count, now);
         return new SendMark(Count++, now, InFlight++);
     }
-
-    /// <summary>Gets how many sends of a block were refused.</summary>
-    public int RefusedOf(long block) => _refusedOfBlock[block % Remembered];
-
-    /// <summary>Gets when the first send of a block began.</summary>
-    public double BeganAt(long block) => _blockAt[block % Remembered];
 
     /// <summary>Counts a send that is in flight, and nothing else of it.</summary>
     public void BeginAside() => InFlight++;
@@ -82,17 +63,8 @@ internal sealed class SendCounter(bool seesAll = true)
     public void Refuse(in SendMark mark, double now)
     {
         Refused++;
-        if (mark.Index >= Count - (Block * (Remembered - 1)))
-        {
-            _refusedOfBlock[mark.Index / Block % Remembered]++;
-        }
-
-        if (_recent.Count == Recent)
-        {
-            _recent.Dequeue();
-        }
-
-        _recent.Enqueue(mark.Index);
+        Blocks.Refuse(mark.Index, Count);
+        _recent.Add(mark);
         double delay = now - mark.At;
         if (delay <= RefusalDelay)
         {
@@ -113,7 +85,7 @@ internal sealed class SendCounter(bool seesAll = true)
             Settled = mark.Index + 1;
             _pending = Count;
             _refusedOfSlice = 0;
-            _refusedOfPending = CountRecent(mark.Index);
+            _refusedOfPending = _recent.CountAfter(mark.Index);
             _sliceEnds = now + delay;
         }
         else
@@ -147,30 +119,7 @@ internal sealed class SendCounter(bool seesAll = true)
     }
 
     /// <summary>Gets how many sends there are from the first to the last one that was refused and is not settled yet.</summary>
-    public long RefusedSpan
-    {
-        get
-        {
-            (long first, long last) = (long.MaxValue, -1);
-            foreach (long index in _recent)
-            {
-                (first, last) = index < Settled ? (first, last) : (Math.Min(first, index), Math.Max(last, index));
-            }
-
-            return Math.Max(0, last - first + 1);
-        }
-    }
-
-    private int CountRecent(long after)
-    {
-        var count = 0;
-        foreach (long index in _recent)
-        {
-            count += index > after ? 1 : 0;
-        }
-
-        return count;
-    }
+    public long RefusedSpan => _recent.SpanFrom(Settled);
 
     private void CountUnsettled(in SendMark mark)
     {

@@ -112,6 +112,18 @@ public sealed class LawBarsTests
         Assert.InRange(bars.Run(seed, isBusy: false).Goodput(15, 30) / 1000, 0.9 * (1 - share), 1.1);
     }
 
+    // Half of the probes were refused at random, and the next one came up to five seconds later: no window was used for twenty seconds.
+    [Theory]
+    [InlineData(24)]
+    [InlineData(52)]
+    [InlineData(108)]
+    public void Windows_BesideMuchNoise_AreFound(int seed)
+    {
+        Bars bars = new(static () => new LawsTogether(new RandomLaw(0.5), new WindowLaw(500, 10)), 50, 0.5, 0.05) { RetryAfter = 1, Seconds = 30 };
+
+        Assert.InRange(bars.Run(seed).Goodput(10, 30) / 50, 0.49, 1.01);
+    }
+
     // Nothing of it is used yet.
     private static Bars AgedWindow(double age) =>
         new(() => new WindowLaw(500, 10, age), 50, 0.98, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 };
