@@ -58,7 +58,8 @@ internal sealed class App(Func<string, string?> environment, TextWriter output, 
         }
 
         ParseResult result = CreateRoot().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (result.Action != _help && (result.Errors.Count > 0 || ParseErrorText.OptionsInArguments(result).Any()))
+        if (result.Action != _help && (result.Errors.Count > 0 || ParseErrorText.OptionsInArguments(result).Any()
+            || ParseErrorText.EmptyValues(result).Any()))
         {
             return Reject(result, arguments);
         }

@@ -29,6 +29,12 @@ internal static class ParseErrorText
             return [command.Subcommands.Count > 0 ? UnknownCommand(unmatched[0], unmatched, command) : TooMany(command, unmatched, words)];
         }
 
+        string[] empty = [.. EmptyValues(result)];
+        if (empty.Length > 0)
+        {
+            return empty;
+        }
+
         string[] options = [.. result.Errors.Select(error => error.SymbolResult).OfType<OptionResult>().Distinct().Select(OptionError)];
         return options.Length > 0 ? options
             : command.Subcommands.Count > 0 ? [$"Name a command: {Listed(command.Subcommands.Select(subcommand => subcommand.Name))}."]
@@ -39,6 +45,19 @@ internal static class ParseErrorText
     public static IEnumerable<string> OptionsInArguments(ParseResult result) => result.Tokens.Any(token => token.Value == "--") ? []
         : result.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens)
             .Select(token => token.Value).Where(IsOption);
+
+    /// <summary>Returns one text for each value that has nothing but blanks, which a variable that is not set leaves in a script.</summary>
+    public static IEnumerable<string> EmptyValues(ParseResult result) => result.CommandResult.Children
+        .Select(child => child switch
+        {
+            OptionResult { Option.Name: "--template" or "--system" } => "", // texts of the user
+            OptionResult { Option: var option, Tokens: [.., { Value: var value }] } when string.IsNullOrWhiteSpace(value) => option.Name,
+            ArgumentResult { Argument: var argument, Tokens: [{ Value: var value }, ..] } when string.IsNullOrWhiteSpace(value) =>
+                argument.Name,
+            _ => "",
+        })
+        .Where(name => name.Length > 0)
+        .Select(name => $"{name} is empty. If its value comes from a variable, set the variable first.");
 
     private static bool IsOption(string word) => word.Length > 1 && word[0] == '-';
 

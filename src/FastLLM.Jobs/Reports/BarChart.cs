@@ -27,13 +27,13 @@ internal static class BarChart
         svg.Add($"<line class=\"axis\" x1=\"0\" x2=\"{Width}\" y1=\"{Bottom}\" y2=\"{Bottom}\"/>");
         for (var i = 0; i < bars.Length; i++)
         {
-            string range = width == 1 ? unit(i) : $"{unit(i * width)} – {unit((i + 1) * width)}";
+            string range = width == 1 ? unit(i) : $"{unit(Edge(i, width))} – {unit(Edge(i + 1, width))}";
             Bar(svg, "bar", Left + (i * step), step, bars[i], most, range);
         }
 
         if (above > 0)
         {
-            Bar(svg, "bar above", Left + (step * (bars.Length + 0.5)), step, above, most, $"{unit(bars.Length * width)} and more");
+            Bar(svg, "bar above", Left + (step * (bars.Length + 0.5)), step, above, most, $"{unit(Edge(bars.Length, width))} and more");
         }
 
         int every = s_labelEvery.First(bold => bars.Length / bold < 9);
@@ -45,7 +45,7 @@ internal static class BarChart
             if (x < room)
             {
                 string anchor = i == 0 && width > 1 ? "start" : "middle";
-                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{anchor}\">{unit(i * width)}</text>");
+                svg.Add($"<text x=\"{x:0.#}\" y=\"{Bottom + 16}\" text-anchor=\"{anchor}\">{unit(Edge(i, width))}</text>");
             }
         }
 
@@ -57,6 +57,9 @@ internal static class BarChart
         Marker(svg, "median", histogram.Quantile(0.5), width, bars.Length, step, unit);
         return svg.Add($"</svg>");
     }
+
+    // A server may state any number, also one near the largest.
+    private static long Edge(int bar, long width) => bar > long.MaxValue / width ? long.MaxValue : bar * width;
 
     private static void Bar(Markup svg, string kind, double x, double step, long count, long most, string range)
     {

@@ -57,7 +57,7 @@ internal sealed class Histogram
     public (long Width, long[] Bars, long Above) Bars(int max)
     {
         long top = Quantile(0.99);
-        long width = NiceWidth(top + 1, max);
+        long width = NiceWidth(top, max);
         var bars = new long[(top / width) + 1];
         long above = 0;
         for (var index = 0; index < _counts.Length; index++)
@@ -76,13 +76,13 @@ internal sealed class Histogram
         return (width, bars, above);
     }
 
-    private static long NiceWidth(long range, int max)
+    private static long NiceWidth(long top, int max)
     {
         for (long power = 1; ; power *= 10)
         {
             foreach (long width in (ReadOnlySpan<long>)[power, 2 * power, 5 * power])
             {
-                if ((range + width - 1) / width <= max)
+                if (top / width < max)
                 {
                     return width;
                 }

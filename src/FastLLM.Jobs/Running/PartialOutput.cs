@@ -51,6 +51,8 @@ internal sealed class PartialOutput(JobSetup setup)
     {
         ResumeState resume = setup.NewResumeState(keepsAll: true);
         resume.Read(setup.Shape.Log);
+        using var journal = new CostJournal(setup.Shape.Log);
+        journal.Read();
         return new JobResult
         {
             Rows = setup.Index.Count,
@@ -58,7 +60,7 @@ internal sealed class PartialOutput(JobSetup setup)
             Failed = resume.KeptFailures,
             Pending = setup.Index.Count - resume.Kept,
             Equal = setup.Equal,
-            JobCost = resume.Cost,
+            JobCost = resume.Cost + journal.Unrecorded,
             OutputFile = setup.Shape.Log,
             IsPartial = resume.Kept < setup.Index.Count,
             Distribution = setup.Options.Answers is { } form ? OutputTally.Of(form, setup.Shape.Log, setup.Index.Rows) : null,

@@ -129,7 +129,8 @@ internal static class ResponseBody
         }
     }
 
-    private static bool IsOfEvents(HttpContent content) => content.Headers.ContentType?.MediaType == "text/event-stream";
+    /// <summary>Returns whether a body is a stream of events according to its headers.</summary>
+    public static bool IsOfEvents(HttpContent content) => content.Headers.ContentType?.MediaType == "text/event-stream";
 
     // Some servers send events that were not requested. Comments keep such a connection alive too.
     private static bool IsComments(ReadOnlySpan<byte> bytes)

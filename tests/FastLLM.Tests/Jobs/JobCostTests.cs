@@ -68,6 +68,21 @@ public sealed class JobCostTests : PaidJobTest
         Assert.Equal(2_400 * Price, result.JobCost);
     }
 
+    [Fact(Timeout = 60_000)]
+    public async Task WritePartialAsync_CostsWithoutARecord_CountThem()
+    {
+        await using var server = FaultServer.Start((_, connection) => connection.RespondAsync(200, Answer(3, 4)));
+        WriteInput(2);
+        await RunAsync(server.ApiBase, budget: null);
+        JobResult refreshed = await RunAsync(server.ApiBase, budget: null, sending: o => o.RefreshFinishReasons = [RequestManagerOptions.AnyFinishReason]);
+        await using RequestManager manager = Manager(server.ApiBase, budget: null, sending: null);
+
+        JobResult partial = await Job.WritePartialAsync(manager, Options(null), Ended);
+
+        Assert.True(File.Exists(Spent));
+        Assert.Equal((28 * Price, 28 * Price), (refreshed.JobCost, partial.JobCost));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using FastLLM.Providers;
@@ -160,6 +161,17 @@ public sealed class ResponseCheckTests
     public void Usage_Missing_IsNull()
     {
         Assert.Null(LlmResponse.FromBody("{\"choices\":[]}"u8.ToArray()).Usage);
+    }
+
+    [Fact]
+    public void Check_StreamThatWasNotRequested_NamesTheOption()
+    {
+        using var response = new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent("", new MediaTypeHeaderValue("text/event-stream")) };
+
+        LlmException? failure = ResponseCheck.Check(response, "data: {}\n\ndata: [DONE]\n\n"u8.ToArray(), "/v1/chat/completions", attempt: null, out _);
+
+        Assert.Equal(FailureKind.InvalidResponse, failure?.Kind);
+        Assert.Contains("--stream auto", failure!.Message, StringComparison.Ordinal);
     }
 
     private static LlmException? Check(string endpoint, byte[] body)

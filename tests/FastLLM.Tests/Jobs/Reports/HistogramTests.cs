@@ -50,4 +50,20 @@ public sealed class HistogramTests
         Assert.InRange(histogram.Quantile(0.5), value - (value / 1000), value);
         Assert.Equal(1, histogram.Bars(40).Bars.Sum());
     }
+
+    [Theory]
+    [InlineData(long.MaxValue)]
+    [InlineData(long.MaxValue / 2)]
+    [InlineData(5_000_000_000_000_000_000)]
+    public void Draw_HugeNumber_HasAxisUpToIt(long value)
+    {
+        var histogram = new Histogram();
+        histogram.Add(3);
+        histogram.Add(value);
+
+        string svg = BarChart.Draw("Tokens", histogram, number => $"[{number}]").ToString();
+
+        Assert.InRange(histogram.Bars(40).Bars.Length, 2, 40);
+        Assert.DoesNotContain("[-", svg, StringComparison.Ordinal);
+    }
 }
