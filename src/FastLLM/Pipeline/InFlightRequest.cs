@@ -28,7 +28,7 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Gets or sets why the last send failed, for callers that leave before the next one.</summary>
     public LlmException? LastFailure { get; set; }
 
-    /// <summary>Gets or sets how many sends have failed; the last caller that leaves takes them along.</summary>
+    /// <summary>Gets or sets how many sends have ended; the last caller that leaves takes them along.</summary>
     public int Attempts { get; set; }
 
     /// <summary>Gets or sets what failed sends stay charged with; the last caller that leaves takes it along.</summary>

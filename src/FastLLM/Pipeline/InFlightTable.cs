@@ -96,8 +96,9 @@ internal sealed class InFlightTable<TCaller>
                 {
                     if (request.Phase is InFlightPhase.Sending or InFlightPhase.Final)
                     {
-                        inFlight.AddRange(
-                            request.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, request.Key, null)));
+                        // A send under way counts as one, although it has not ended.
+                        int sends = request.Attempts + (request.Phase == InFlightPhase.Sending ? 1 : 0);
+                        inFlight.AddRange(Left(request, request.Callers.FindAll(leaving), null, sends));
                     }
 
                     if (request.Callers.RemoveAll(leaving) > 0 && request.Callers.Count == 0)
@@ -166,14 +167,20 @@ internal sealed class InFlightTable<TCaller>
         }
 
         List<TCaller> leaving = request.Callers.FindAll(stopping);
-        bool allLeave = leaving.Count == request.Callers.Count;
-        left.AddRange(leaving.Select((caller, i) =>
-            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure)
-            {
-                Charged = allLeave && i == 0 ? request.Charged : 0,
-                Attempts = allLeave && i == 0 ? request.Attempts : 0,
-            }));
+        left.AddRange(Left(request, leaving, request.LastFailure, request.Attempts));
         request.Callers.RemoveAll(stopping);
+    }
+
+    // The sends are those of the first, unless others still wait for them.
+    private static IEnumerable<LeftCaller<TCaller>> Left(
+        InFlightRequest<TCaller> request, List<TCaller> leaving, LlmException? lastFailure, int sends)
+    {
+        bool allLeave = leaving.Count == request.Callers.Count;
+        return leaving.Select((caller, i) => new LeftCaller<TCaller>(caller, request.Key, lastFailure)
+        {
+            Charged = allLeave && i == 0 ? request.Charged : 0,
+            Attempts = allLeave && i == 0 ? sends : 0,
+        });
     }
 
     private Shard ShardOf(RequestKey key) => _shards[key.GetHashCode() & (Shards - 1)];
@@ -208,7 +215,7 @@ internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey K
     /// <summary>Gets what failed sends stay charged with; set for one of the callers of the request.</summary>
     public decimal Charged { get; init; }
 
-    /// <summary>Gets how many sends have failed; set for one of the callers of the request.</summary>
+    /// <summary>Gets how many sends there were; set for one of the callers of the request.</summary>
     public int Attempts { get; init; }
 }
 

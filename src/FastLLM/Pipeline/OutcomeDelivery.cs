@@ -120,7 +120,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         var canceled = new LlmException(FailureKind.Canceled, "Canceled while in flight; the provider may bill it.");
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId));
+            run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId)
+            {
+                Attempts = row.Attempts,
+                MaybeBilled = Math.Min(row.Attempts, 1),
+            });
         }
 
         run.End();
