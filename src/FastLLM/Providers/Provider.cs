@@ -102,7 +102,8 @@ public abstract class Provider<TResponse>
 
     /// <summary>Gets the cost of a response, for the statistics.</summary>
     /// <param name="response">The response.</param>
-    /// <returns>US dollars; <see langword="null"/>, the default, if the cost is unknown.</returns>
+    /// <returns>US dollars; <see langword="null"/>, the default, if the cost is unknown. An amount below 0 or above a billion counts as
+    /// unknown.</returns>
     public virtual decimal? GetCost(TResponse response) => null;
 
     /// <summary>Passes the headers of a response to the manager, which delays further sends if they request it (<c>Retry-After</c>), and
