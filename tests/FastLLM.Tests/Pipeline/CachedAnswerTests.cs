@@ -37,6 +37,17 @@ public sealed class CachedAnswerTests : EngineTest
         Assert.All(outcomes, outcome => Assert.True(outcome is { IsCacheHit: true, Usage: null }));
     }
 
+    [Fact]
+    public async Task StoppedRun_CauseWithoutFullStop_EndsItsSentence()
+    {
+        var cache = new ScriptedCache { BeforeGet = _ => throw new IOException("the disk is gone") };
+        await using var manager = new RequestManager<string>(ScriptedProvider.Echo(), Quick(o => o.Cache = cache));
+
+        LlmRunException stopped = await Assert.ThrowsAsync<LlmRunException>(() => manager.ProcessBatchAsync(AskMany(3), Ended));
+
+        Assert.Contains("the disk is gone. Make the cache readable", stopped.Message, StringComparison.Ordinal);
+    }
+
     private static async Task<CacheProvider> FilledAsync(bool isShared)
     {
         CacheProvider cache = isShared ? new ClaimingCache() : new InMemoryCache();
