@@ -85,8 +85,9 @@ internal sealed class InFlightTable<TCaller>
 
     /// <summary>Removes callers from their requests. A request without callers is called off.</summary>
     /// <param name="leaving">Selects the callers.</param>
-    /// <param name="inFlight">Receives those whose request was being sent.</param>
-    public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> inFlight)
+    /// <param name="sent">Receives those whose request was being sent, and with its failure those whose request waits for another
+    /// send.</param>
+    public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> sent)
     {
         foreach (Shard shard in _shards)
         {
@@ -94,11 +95,13 @@ internal sealed class InFlightTable<TCaller>
             {
                 foreach (InFlightRequest<TCaller> request in shard.Requests())
                 {
-                    if (request.Phase is InFlightPhase.Sending or InFlightPhase.Final)
+                    InFlightPhase phase = request.Phase;
+                    if (phase is InFlightPhase.Sending or InFlightPhase.Final || request.LastFailure is not null)
                     {
                         // A send under way counts as one, although it has not ended.
-                        int sends = request.Attempts + (request.Phase == InFlightPhase.Sending ? 1 : 0);
-                        inFlight.AddRange(Left(request, request.Callers.FindAll(leaving), null, sends));
+                        int sends = request.Attempts + (phase == InFlightPhase.Sending ? 1 : 0);
+                        LlmException? failure = phase is InFlightPhase.Sending or InFlightPhase.Final ? null : request.LastFailure;
+                        sent.AddRange(Left(request, request.Callers.FindAll(leaving), failure, sends));
                     }
 
                     if (request.Callers.RemoveAll(leaving) > 0 && request.Callers.Count == 0)
@@ -180,6 +183,7 @@ internal sealed class InFlightTable<TCaller>
         {
             Charged = allLeave && i == 0 ? request.Charged : 0,
             Attempts = allLeave && i == 0 ? sends : 0,
+            Unpriced = allLeave && i == 0 ? request.Unpriced : 0,
         });
     }
 
@@ -217,6 +221,9 @@ internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey K
 
     /// <summary>Gets how many sends there were; set for one of the callers of the request.</summary>
     public int Attempts { get; init; }
+
+    /// <summary>Gets how many of them have a cost that is not known; set for one of the callers of the request.</summary>
+    public int Unpriced { get; init; }
 }
 
 /// <summary>Specifies how a row entered the table.</summary>

@@ -120,7 +120,7 @@ internal sealed class OutcomeDelivery<TResponse>(
         var canceled = new LlmException(FailureKind.Canceled, "Canceled while in flight; the provider may bill it.");
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId)
+            run.Note(row.LastFailure is not null ? Left(row) : new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId)
             {
                 Attempts = row.Attempts,
                 MaybeBilled = Math.Min(row.Attempts, 1),
@@ -148,15 +148,17 @@ internal sealed class OutcomeDelivery<TResponse>(
     {
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            LlmException notSent = Outcome<TResponse>.NotSent(row.LastFailure);
-            var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId)
-            {
-                Attempts = row.Attempts,
-                Cost = NotZero(row.Charged),
-            };
-            Settle(row.Caller, wrapper, default);
+            Settle(row.Caller, Left(row), default);
         }
     }
+
+    private static ResponseWrapper<TResponse> Left(LeftCaller<Caller<TResponse>> row) =>
+        new(Outcome<TResponse>.NotSent(row.LastFailure), row.Key, row.Caller.OrderId)
+        {
+            Attempts = row.Attempts,
+            Unpriced = row.Unpriced,
+            Cost = NotZero(row.Charged),
+        };
 
     private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts, LlmRequest? request = null)
     {

@@ -231,6 +231,7 @@ internal sealed class RequestPipeline<TResponse>(
             if (reply.Failure is { } failure)
             {
                 context.Sends.MaybeBilled += CostMeter.IsFree(failure) ? 0 : 1;
+                context.InFlight.Unpriced = context.Sends.UnknownCosts;
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
                 context.Attempt.Memory?.Release();
                 if (wasSent)

@@ -195,6 +195,44 @@ public sealed class BatchTests : EngineTest
         static (FailureKind?, int, decimal?) Facts(ResponseWrapper outcome) => (outcome.Error?.Kind, outcome.Attempts, outcome.Cost);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RowLeftInItsBackOff_AfterALostConnection_StatesTheSendAndAnUnknownCost(bool isCanceled)
+    {
+        var log = new LogSignals();
+        var waits = new TaskCompletionSource();
+        var provider = new ScriptedProvider(async (request, _, _) =>
+        {
+            if (request == Ask(0))
+            {
+                throw new HttpRequestException("reset");
+            }
+
+            await waits.Task;
+            return "fine";
+        });
+        var cache = new ScriptedCache { BeforePut = _ => throw new IOException("the disk is full") };
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => (o.Concurrency, o.Logger, o.Cache) = (2, log, cache)));
+        using var cancel = new CancellationTokenSource();
+
+        Task batch = manager.ProcessBatchAsync(AskMany(2), cancel.Token);
+        await log.WaitForAsync("RetryScheduled", Ended);
+        if (isCanceled)
+        {
+            await cancel.CancelAsync();
+        }
+
+        waits.SetResult(); // its answer cannot be kept, which stops the run
+
+        IReadOnlyList<ResponseWrapper> left = isCanceled
+            ? (await Assert.ThrowsAsync<LlmCanceledException>(() => batch)).Responses
+            : (await Assert.ThrowsAsync<LlmRunException>(() => batch)).Responses;
+        Assert.Equal((FailureKind.NotSent, 1, (decimal?)null), (left[0].Error!.Kind, left[0].Attempts, left[0].Cost));
+        Assert.Contains("reset", left[0].Error!.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task EqualRowsCanceledInFlight_StateOneSend()
     {
