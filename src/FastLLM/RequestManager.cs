@@ -421,7 +421,8 @@ public class RequestManager<TResponse> : IAsyncDisposable, IDisposable
     {
         TokenStats stats = run.Tracker.Stats;
         long answered = stats.RequestsCompleted - stats.Failed;
-        string reason = $"The run stopped: {cause.Message} {FailureTable.Remedy(cause)} {answered} requests were answered until then.";
+        string what = $"The run stopped: {FailureTable.Sentence(cause.Message)} {FailureTable.Remedy(cause)}";
+        string reason = $"{what} {answered} requests were answered until then.";
         _logger.RunStopped(reason);
         return new LlmRunException(reason, cause, outcomes);
     }

@@ -245,6 +245,6 @@ internal sealed class RowProcessor(JobSetup setup, ResumeState resume, RowSink s
     public static LlmRunException StoppedBy(FailureKind kind, string message, Exception? fault = null)
     {
         var cause = new LlmException(kind, message, fault);
-        return new LlmRunException($"{message} {FailureTable.Remedy(kind)}", cause, []);
+        return new LlmRunException($"{FailureTable.Sentence(message)} {FailureTable.Remedy(kind)}", cause, []);
     }
 }

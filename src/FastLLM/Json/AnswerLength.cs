@@ -52,6 +52,10 @@ internal static class AnswerLength
                 reader.Read();
                 length += LengthOfAll(ref reader);
             }
+            else if (reader.TextIs("image_url"u8))
+            {
+                length++; // a picture takes tokens, whatever its size
+            }
             else if (IsWritten(ref reader))
             {
                 reader.Read();
@@ -79,7 +83,8 @@ internal static class AnswerLength
 
     private static bool IsWritten(ref Utf8JsonReader name) =>
         name.TextIs("content"u8) || name.TextIs("text"u8) || name.TextIs("refusal"u8) || name.TextIs("name"u8)
-        || name.TextIs("reasoning_content"u8) || name.TextIs("reasoning"u8) || name.TextIs("thinking"u8) || name.TextIs("transcript"u8);
+        || name.TextIs("reasoning_content"u8) || name.TextIs("reasoning"u8) || name.TextIs("thinking"u8) || name.TextIs("summary"u8)
+        || name.TextIs("transcript"u8);
 
     // Of a function, and of a custom tool.
     private static bool IsOfCall(ref Utf8JsonReader name) => name.TextIs("arguments"u8) || name.TextIs("input"u8);

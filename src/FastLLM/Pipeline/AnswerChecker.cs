@@ -54,6 +54,7 @@ internal sealed class AnswerChecker<TResponse>(
         context.Sends.Charged += context.Sends.Cost ?? 0;
         context.Sends.Unpriced += context.Sends.Cost is null ? 1 : 0;
         context.InFlight.Charged = context.Sends.Charged;
+        context.InFlight.Unpriced = context.Sends.UnknownCosts;
         context.Attempt.Memory?.Release();
         return answers is null ? null
             : await answers.RecordAsync(context.Request.Key, context.Outcome.Response!, context.Request.Model, context.Run.Workers)

@@ -42,10 +42,11 @@ internal sealed class AnswerClaims<TResponse>(
                     return default;
                 }
 
-                TResponse response = provider.Read(entry.Body);
+                TResponse response = provider.ReadCached(entry.Body);
                 if (!refresh.Applies(response, found.RecordedAt, _opened, _time.GetUtcNow()))
                 {
-                    return Outcome<TResponse>.Cached(response, response is LlmResponse ? null : provider.GetUsage(response));
+                    return Outcome<TResponse>.Cached(
+                        response, response is LlmResponse ? null : provider.UsageOf(response, context.Attempt.Transport.Logger));
                 }
 
                 // Claimed as if it were missing, unless another machine has replaced it meanwhile.
@@ -55,6 +56,10 @@ internal sealed class AnswerClaims<TResponse>(
         catch (OperationCanceledException) when (!context.Attempt.IsCanceled && options.TotalTimeout is not null)
         {
             return Outcome<TResponse>.Failed(context.Sends.LastFailure ?? AdmissionControl<TResponse>.OutOfTime(options));
+        }
+        catch (LlmException e) when (e.Kind == FailureKind.Provider)
+        {
+            return Outcome<TResponse>.Failed(e);
         }
         catch (Exception e)
         {

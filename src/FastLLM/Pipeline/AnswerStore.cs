@@ -49,8 +49,12 @@ internal sealed class AnswerStore<TResponse>(
         {
             CachedAnswer<TResponse> hit = await GetAsync(key, context.Attempt.Token).ConfigureAwait(false);
             return hit.IsFound
-                ? Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.GetUsage(hit.Response!))
+                ? Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.UsageOf(hit.Response!, logger))
                 : default;
+        }
+        catch (LlmException e) when (e.Kind == FailureKind.Provider)
+        {
+            return Outcome<TResponse>.Failed(e);
         }
         catch (Exception e)
         {
@@ -128,7 +132,7 @@ internal sealed class AnswerStore<TResponse>(
             return default;
         }
 
-        TResponse response = provider.Read(entry.Body);
+        TResponse response = provider.ReadCached(entry.Body);
         if (response is LlmResponse answer && entry.StatusCode is >= 200 and < 300)
         {
             answer.StatusCode = entry.StatusCode;

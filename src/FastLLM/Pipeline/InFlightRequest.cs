@@ -28,11 +28,14 @@ internal sealed class InFlightRequest<TCaller>
     /// <summary>Gets or sets why the last send failed, for callers that leave before the next one.</summary>
     public LlmException? LastFailure { get; set; }
 
-    /// <summary>Gets or sets how many sends have failed; the last caller that leaves takes them along.</summary>
+    /// <summary>Gets or sets how many sends have ended; the last caller that leaves takes them along.</summary>
     public int Attempts { get; set; }
 
     /// <summary>Gets or sets what failed sends stay charged with; the last caller that leaves takes it along.</summary>
     public decimal Charged { get; set; }
+
+    /// <summary>Gets or sets how many sends have a cost that is not known; the last caller that leaves takes them along.</summary>
+    public int Unpriced { get; set; }
 
     /// <summary>Gets a value indicating whether the request was called off: its callers have left, or their runs have stopped.</summary>
     public bool IsCalledOff => Phase == InFlightPhase.CalledOff;
@@ -70,6 +73,7 @@ internal sealed class InFlightRequest<TCaller>
         LastFailure = null;
         Charged = 0;
         Attempts = 0;
+        Unpriced = 0;
         Callers.Clear();
         _hasStopped = false;
         _phase = (int)InFlightPhase.Waiting;

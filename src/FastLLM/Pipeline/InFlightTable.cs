@@ -85,8 +85,9 @@ internal sealed class InFlightTable<TCaller>
 
     /// <summary>Removes callers from their requests. A request without callers is called off.</summary>
     /// <param name="leaving">Selects the callers.</param>
-    /// <param name="inFlight">Receives those whose request was being sent.</param>
-    public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> inFlight)
+    /// <param name="sent">Receives those whose request was being sent, and with its failure those whose request waits for another
+    /// send.</param>
+    public void Leave(Predicate<TCaller> leaving, List<LeftCaller<TCaller>> sent)
     {
         foreach (Shard shard in _shards)
         {
@@ -94,10 +95,13 @@ internal sealed class InFlightTable<TCaller>
             {
                 foreach (InFlightRequest<TCaller> request in shard.Requests())
                 {
-                    if (request.Phase is InFlightPhase.Sending or InFlightPhase.Final)
+                    InFlightPhase phase = request.Phase;
+                    if (phase is InFlightPhase.Sending or InFlightPhase.Final || request.LastFailure is not null)
                     {
-                        inFlight.AddRange(
-                            request.Callers.FindAll(leaving).Select(caller => new LeftCaller<TCaller>(caller, request.Key, null)));
+                        // A send under way counts as one, although it has not ended.
+                        int sends = request.Attempts + (phase == InFlightPhase.Sending ? 1 : 0);
+                        LlmException? failure = phase is InFlightPhase.Sending or InFlightPhase.Final ? null : request.LastFailure;
+                        sent.AddRange(Left(request, request.Callers.FindAll(leaving), failure, sends));
                     }
 
                     if (request.Callers.RemoveAll(leaving) > 0 && request.Callers.Count == 0)
@@ -166,14 +170,21 @@ internal sealed class InFlightTable<TCaller>
         }
 
         List<TCaller> leaving = request.Callers.FindAll(stopping);
-        bool allLeave = leaving.Count == request.Callers.Count;
-        left.AddRange(leaving.Select((caller, i) =>
-            new LeftCaller<TCaller>(caller, request.Key, request.LastFailure)
-            {
-                Charged = allLeave && i == 0 ? request.Charged : 0,
-                Attempts = allLeave && i == 0 ? request.Attempts : 0,
-            }));
+        left.AddRange(Left(request, leaving, request.LastFailure, request.Attempts));
         request.Callers.RemoveAll(stopping);
+    }
+
+    // The sends are those of the first, unless others still wait for them.
+    private static IEnumerable<LeftCaller<TCaller>> Left(
+        InFlightRequest<TCaller> request, List<TCaller> leaving, LlmException? lastFailure, int sends)
+    {
+        bool allLeave = leaving.Count == request.Callers.Count;
+        return leaving.Select((caller, i) => new LeftCaller<TCaller>(caller, request.Key, lastFailure)
+        {
+            Charged = allLeave && i == 0 ? request.Charged : 0,
+            Attempts = allLeave && i == 0 ? sends : 0,
+            Unpriced = allLeave && i == 0 ? request.Unpriced : 0,
+        });
     }
 
     private Shard ShardOf(RequestKey key) => _shards[key.GetHashCode() & (Shards - 1)];
@@ -208,8 +219,11 @@ internal readonly record struct LeftCaller<TCaller>(TCaller Caller, RequestKey K
     /// <summary>Gets what failed sends stay charged with; set for one of the callers of the request.</summary>
     public decimal Charged { get; init; }
 
-    /// <summary>Gets how many sends have failed; set for one of the callers of the request.</summary>
+    /// <summary>Gets how many sends there were; set for one of the callers of the request.</summary>
     public int Attempts { get; init; }
+
+    /// <summary>Gets how many of them have a cost that is not known; set for one of the callers of the request.</summary>
+    public int Unpriced { get; init; }
 }
 
 /// <summary>Specifies how a row entered the table.</summary>

@@ -10,6 +10,7 @@ namespace FastLLM.Pipeline;
 internal sealed class OutcomeDelivery<TResponse>(
     InFlightTable<Caller<TResponse>> inFlight, ProgressTracker total, SendTelemetry telemetry, ILogger logger)
 {
+    // Long because all that an outcome changes is changed in one place: callers, counts, telemetry and the run.
     /// <summary>Ends a request. Its outcome goes to every row that waits for it; only the first of them owns the attempts and their
     /// costs.</summary>
     public void Complete(RequestContext<TResponse> context)
@@ -119,7 +120,11 @@ internal sealed class OutcomeDelivery<TResponse>(
         var canceled = new LlmException(FailureKind.Canceled, "Canceled while in flight; the provider may bill it.");
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            run.Note(new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId));
+            run.Note(row.LastFailure is not null ? Left(row) : new ResponseWrapper<TResponse>(canceled, row.Key, row.Caller.OrderId)
+            {
+                Attempts = row.Attempts,
+                MaybeBilled = Math.Min(row.Attempts, 1),
+            });
         }
 
         run.End();
@@ -143,15 +148,17 @@ internal sealed class OutcomeDelivery<TResponse>(
     {
         foreach (LeftCaller<Caller<TResponse>> row in left)
         {
-            LlmException notSent = Outcome<TResponse>.NotSent(row.LastFailure);
-            var wrapper = new ResponseWrapper<TResponse>(notSent, row.Key, row.Caller.OrderId)
-            {
-                Attempts = row.Attempts,
-                Cost = NotZero(row.Charged),
-            };
-            Settle(row.Caller, wrapper, default);
+            Settle(row.Caller, Left(row), default);
         }
     }
+
+    private static ResponseWrapper<TResponse> Left(LeftCaller<Caller<TResponse>> row) =>
+        new(Outcome<TResponse>.NotSent(row.LastFailure), row.Key, row.Caller.OrderId)
+        {
+            Attempts = row.Attempts,
+            Unpriced = row.Unpriced,
+            Cost = NotZero(row.Charged),
+        };
 
     private void Settle(Caller<TResponse> caller, ResponseWrapper<TResponse> wrapper, TokenCounts counts, LlmRequest? request = null)
     {

@@ -148,6 +148,9 @@ internal struct SendHistory
     /// <summary>How many have a cost that is not known and in none of the following: failed ones and rejected answers.</summary>
     public int Unpriced;
 
+    /// <summary>How many of all have a cost that is not known.</summary>
+    public readonly int UnknownCosts => Math.Max(MaybeBilled, Unpriced);
+
     /// <summary>What the answer cost, if known.</summary>
     public decimal? Cost;
 

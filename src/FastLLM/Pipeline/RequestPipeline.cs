@@ -225,13 +225,14 @@ internal sealed class RequestPipeline<TResponse>(
             context.Sends.Latency = context.Attempt.End();
             bool wasSent = reply.Failure?.Kind != FailureKind.TooManyOpenFiles;
             context.Sends.Count += wasSent ? 1 : 0;
+            context.InFlight.Attempts = context.Sends.Count;
             telemetry.End(activity, context.Request, reply.Response, reply.Usage, reply.Failure, context.Sends.Latency);
             decimal charge = admission.Release(context, reply);
             if (reply.Failure is { } failure)
             {
                 context.Sends.MaybeBilled += CostMeter.IsFree(failure) ? 0 : 1;
+                context.InFlight.Unpriced = context.Sends.UnknownCosts;
                 context.Sends.LastFailure = context.InFlight.LastFailure = failure;
-                context.InFlight.Attempts = context.Sends.Count;
                 context.Attempt.Memory?.Release();
                 if (wasSent)
                 {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using FastLLM.Diagnostics;
 using FastLLM.Providers;
 using FastLLM.Retries;
+using Microsoft.Extensions.Logging;
 
 namespace FastLLM;
 
@@ -102,7 +103,8 @@ public abstract class Provider<TResponse>
 
     /// <summary>Gets the cost of a response, for the statistics.</summary>
     /// <param name="response">The response.</param>
-    /// <returns>US dollars; <see langword="null"/>, the default, if the cost is unknown.</returns>
+    /// <returns>US dollars; <see langword="null"/>, the default, if the cost is unknown. An amount below 0 or above a billion counts as
+    /// unknown.</returns>
     public virtual decimal? GetCost(TResponse response) => null;
 
     /// <summary>Passes the headers of a response to the manager, which delays further sends if they request it (<c>Retry-After</c>), and
@@ -137,7 +139,7 @@ public abstract class Provider<TResponse>
             TResponse response = await call.WaitAsync(own.Token).ConfigureAwait(false);
             return response is null
                 ? new Reply<TResponse>(new LlmException(FailureKind.Provider, "The provider returned null."))
-                : new Reply<TResponse>(response, UsageOf(response, attempt));
+                : new Reply<TResponse>(response, UsageOf(response, attempt.Transport.Logger));
         }
         catch (Exception e) when (attempt.Token.IsCancellationRequested || (e is OperationCanceledException && attempt.IsNearItsEnd))
         {
@@ -152,8 +154,23 @@ public abstract class Provider<TResponse>
         }
     }
 
-    // The response is there and paid for, so unknown usage is not an error.
-    private Usage? UsageOf(TResponse response, Attempt attempt)
+    /// <summary>Converts bytes from a cache to a response. An exception of <see cref="Read"/> becomes a failure of the row, since the
+    /// cache itself works.</summary>
+    internal TResponse ReadCached(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            return Read(bytes);
+        }
+        catch (Exception e)
+        {
+            throw new LlmException(
+                FailureKind.Provider, $"The provider's Read failed for the answer in the cache: {e.GetType().Name}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Gets the usage of a response that is there and paid for, so that unknown usage is not an error.</summary>
+    internal Usage? UsageOf(TResponse response, ILogger logger)
     {
         try
         {
@@ -161,7 +178,7 @@ public abstract class Provider<TResponse>
         }
         catch (Exception e)
         {
-            attempt.Transport.Logger.UsageUnknown(e);
+            logger.UsageUnknown(e);
             return null;
         }
     }

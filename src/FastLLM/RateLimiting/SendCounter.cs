@@ -9,13 +9,8 @@ namespace FastLLM.RateLimiting;
 /// <param name="seesAll">Whether no other process shares the limit.</param>
 internal sealed class SendCounter(bool seesAll = true)
 {
-    // The delay follows longer refusals at once and shorter ones more slowly: a send that settles too early counts as accepted by mistake.
-    // Refusals of sends that were under way together count once, so that what hundreds of them suffered at the start is soon forgotten.
-    private const double Decay = 0.5;
-    private const double DecayOfPart = 0.05;
-
     private readonly RecentRefusals _recent = new();
-    private double _shortenedAt;
+    private readonly RefusalDelay _delay = new(seesAll);
     private long _pending;
     private double _sliceEnds;
     private int _refusedOfSlice;
@@ -40,7 +35,7 @@ internal sealed class SendCounter(bool seesAll = true)
     public long AcceptedInFlight => InFlight - (Count - Settled - RefusedUnsettled);
 
     /// <summary>Gets how long refusals take, in seconds; 0 before the first one.</summary>
-    public double RefusalDelay { get; private set; }
+    public double RefusalDelay => _delay.Seconds;
 
     /// <summary>Gets how many settled sends were refused since one was accepted.</summary>
     public int RefusedRun { get; private set; }
@@ -65,28 +60,14 @@ internal sealed class SendCounter(bool seesAll = true)
         Refused++;
         Blocks.Refuse(mark.Index, Count);
         _recent.Add(mark);
-        double delay = now - mark.At;
-        if (delay <= RefusalDelay)
+        if (_delay.TryGrow(mark, now) && mark.Index < Settled)
         {
-            if (!seesAll || mark.At >= _shortenedAt)
-            {
-                RefusalDelay += (delay - RefusalDelay) * (seesAll ? Decay : DecayOfPart);
-                _shortenedAt = now;
-            }
-
-            CountUnsettled(mark);
-            return;
-        }
-
-        // The sends after this one are not settled, whatever was assumed.
-        RefusalDelay = delay;
-        if (mark.Index < Settled)
-        {
+            // The sends after this one are not settled, whatever was assumed.
             Settled = mark.Index + 1;
             _pending = Count;
             _refusedOfSlice = 0;
             _refusedOfPending = _recent.CountAfter(mark.Index);
-            _sliceEnds = now + delay;
+            _sliceEnds = now + RefusalDelay;
         }
         else
         {

@@ -40,7 +40,7 @@ internal static class FailureRows
         new(FailureKind.NotSupported, FailureAction.FailRow,
             "`stream: true` for an endpoint without streams (embeddings), `background: true` for `/v1/responses`"),
         new(FailureKind.CostUnbounded, FailureAction.FailRow, "with a budget: the cost of the request has no upper bound; not sent"),
-        new(FailureKind.Provider, FailureAction.FailRow, "exception in a custom provider"),
+        new(FailureKind.Provider, FailureAction.FailRow, "exception in a custom provider, also in its `Read` for an answer in the cache"),
         new(FailureKind.Unknown, FailureAction.FailRow, "`LlmException` of a custom provider without a kind"),
         new(FailureKind.NotSent, FailureAction.FailRow, "the run ended first"),
         new(FailureKind.Canceled, FailureAction.FailRow,

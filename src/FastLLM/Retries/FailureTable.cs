@@ -82,6 +82,9 @@ internal static partial class FailureTable
         _ => Remedy(cause.Kind),
     };
 
+    /// <summary>Returns a message with a full stop at its end, so that another sentence can follow. Providers often send none.</summary>
+    public static string Sentence(string message) => message is "" or [.., '.' or '!' or '?'] ? message : message + ".";
+
     private static bool IsQuota(in ErrorBody error) => error.Is(
         "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
         "organization_usage_limit_exceeded", "enforced_spend_limit_reached", "billing_error", "billing_hard_limit_reached");

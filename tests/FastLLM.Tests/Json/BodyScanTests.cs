@@ -78,6 +78,7 @@ public sealed class BodyScanTests
     [InlineData(@"""choices"":[{""message"":{""content"":"""",""thinking"":""TEXT""}}]")]
     [InlineData(@"""choices"":[{""message"":{""content"":[{""type"":""thinking"",""thinking"":""TEXT""}]}}]")]
     [InlineData(@"""choices"":[{""message"":{""content"":[{""type"":""text"",""text"":""TEXT""}]}}]")]
+    [InlineData(@"""choices"":[{""message"":{""content"":"""",""reasoning_details"":[{""type"":""reasoning.summary"",""summary"":""TEXT""}]}}]")]
     [InlineData(@"""choices"":[{""message"":{""content"":null,""audio"":{""data"":""AAAA"",""transcript"":""TEXT""}}}]")]
     [InlineData(@"""choices"":[{""message"":{""content"":""""}},{""message"":{""content"":""TEXT""}}]")]
     [InlineData(@"""choices"":[{""text"":"""",""finish_reason"":""stop""},{""text"":""TEXT"",""finish_reason"":""stop""}]")]
@@ -93,6 +94,20 @@ public sealed class BodyScanTests
         bool IsUnclear(int characters, int tokens) => BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(
             "{" + answer.Replace("TEXT", new string('a', characters), StringComparison.Ordinal)
             + $$$""","usage":{"prompt_tokens":1,"completion_tokens":{{{tokens}}}}}""")).Usage.IsUnclear;
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    public void Read_NoTokensForAPicture_AreUnclear(int tokens, bool isUnclear)
+    {
+        string url = "data:image/png;base64," + new string('A', 4000);
+        string body = $$$"""
+            {"choices":[{"message":{"content":"","images":[{"type":"image_url","image_url":{"url":"{{{url}}}"} }]}}],
+            "usage":{"prompt_tokens":1,"completion_tokens":{{{tokens}}} } }
+            """;
+
+        Assert.Equal(isUnclear, BodyScan.Read(System.Text.Encoding.UTF8.GetBytes(body)).Usage.IsUnclear);
     }
 
     [Theory]

@@ -165,6 +165,90 @@ public sealed class BatchTests : EngineTest
         Assert.Equal(2, provider.Sends);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task CanceledRow_AfterSends_StatesThemAndAnUnknownCost(int sends)
+    {
+        var begun = new TaskCompletionSource();
+        var provider = new ScriptedProvider((_, nth, token) =>
+        {
+            if (nth < sends)
+            {
+                throw new LlmException(FailureKind.ServerError, "busy") { StatusCode = 500 };
+            }
+
+            begun.TrySetResult();
+            return new TaskCompletionSource<string>().Task.WaitAsync(token);
+        });
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 1));
+        using var cancel = new CancellationTokenSource();
+
+        Task batch = manager.ProcessBatchAsync(AskMany(2), cancel.Token);
+        await begun.Task;
+        await cancel.CancelAsync();
+
+        LlmCanceledException canceled = await Assert.ThrowsAsync<LlmCanceledException>(() => batch);
+        Assert.Equal((FailureKind.Canceled, sends, (decimal?)null), Facts(canceled.Responses[0]));
+        Assert.Equal((FailureKind.NotSent, 0, 0m), Facts(canceled.Responses[1]));
+
+        static (FailureKind?, int, decimal?) Facts(ResponseWrapper outcome) => (outcome.Error?.Kind, outcome.Attempts, outcome.Cost);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task RowLeftInItsBackOff_AfterALostConnection_StatesTheSendAndAnUnknownCost(bool isCanceled)
+    {
+        var log = new LogSignals();
+        var waits = new TaskCompletionSource();
+        var provider = new ScriptedProvider(async (request, _, _) =>
+        {
+            if (request == Ask(0))
+            {
+                throw new HttpRequestException("reset");
+            }
+
+            await waits.Task;
+            return "fine";
+        });
+        var cache = new ScriptedCache { BeforePut = _ => throw new IOException("the disk is full") };
+        await using var manager = new RequestManager<string>(
+            provider, OnManualClock(o => (o.Concurrency, o.Logger, o.Cache) = (2, log, cache)));
+        using var cancel = new CancellationTokenSource();
+
+        Task batch = manager.ProcessBatchAsync(AskMany(2), cancel.Token);
+        await log.WaitForAsync("RetryScheduled", Ended);
+        if (isCanceled)
+        {
+            await cancel.CancelAsync();
+        }
+
+        waits.SetResult(); // its answer cannot be kept, which stops the run
+
+        IReadOnlyList<ResponseWrapper> left = isCanceled
+            ? (await Assert.ThrowsAsync<LlmCanceledException>(() => batch)).Responses
+            : (await Assert.ThrowsAsync<LlmRunException>(() => batch)).Responses;
+        Assert.Equal((FailureKind.NotSent, 1, (decimal?)null), (left[0].Error!.Kind, left[0].Attempts, left[0].Cost));
+        Assert.Contains("reset", left[0].Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task EqualRowsCanceledInFlight_StateOneSend()
+    {
+        var provider = new ScriptedProvider((_, _, token) => new TaskCompletionSource<string>().Task.WaitAsync(token));
+        await using var manager = new RequestManager<string>(provider, Quick(o => o.Concurrency = 2));
+        using var cancel = new CancellationTokenSource();
+
+        Task batch = manager.ProcessBatchAsync([Ask(0), Ask(0), Ask(0), Ask(1)], cancel.Token);
+        await provider.WaitForSendsAsync(2, Ended);
+        await cancel.CancelAsync();
+
+        LlmCanceledException canceled = await Assert.ThrowsAsync<LlmCanceledException>(() => batch);
+        Assert.Equal(2, canceled.Responses.Sum(outcome => outcome.Attempts));
+        Assert.Equal(2, canceled.Responses.Count(outcome => outcome.Cost is null));
+    }
+
     [Fact]
     public async Task ATokenThatIsAlreadyCancelledSendsNothing()
     {

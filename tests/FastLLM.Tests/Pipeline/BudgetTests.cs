@@ -243,6 +243,22 @@ public sealed class BudgetTests : EngineTest
         Assert.Equal(2 * (InputPrice + OutputPrice), manager.Stats.Cost);
     }
 
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("79228162514264337593543950335")]
+    public async Task GetCost_NotACost_CountsAsUnknown(string told)
+    {
+        var usage = new Usage { PromptTokens = 1, CompletionTokens = 1 };
+        decimal stated = decimal.Parse(told, System.Globalization.CultureInfo.InvariantCulture);
+        var provider = new Priced((_, _) => Task.FromResult(usage)) { Told = stated };
+        await using var manager = new RequestManager<string>(provider, Quick(o => (o.Prices, o.Budget) = (s_prices, 1)));
+
+        IReadOnlyList<ResponseWrapper<string>> outcomes = await manager.ProcessBatchAsync([Limited(0, 100), Limited(1, 100)], Ended);
+
+        Assert.All(outcomes, outcome => Assert.Equal(InputPrice + OutputPrice, outcome.Cost));
+        Assert.Equal(2 * (InputPrice + OutputPrice), manager.Stats.Cost);
+    }
+
     private static LlmRequest Limited(int number, int most) => Ask(number) with { MaxCompletionTokens = most };
 
     private static decimal Most(LlmRequest request) =>

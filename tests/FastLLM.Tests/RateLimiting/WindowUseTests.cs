@@ -104,9 +104,9 @@ public sealed class WindowUseTests
     {
         var quota = new WindowQuota(firstAt: 0);
         var closure = new Closure();
-        closure.Close(1, inFlight: 0, 0);
+        closure.Close(1, inFlight: 0, noise: 0);
         Assert.True(quota.TryOpen(closure, Lasting(new Emptied(3, 501)), now: 3));
-        closure.Close(3.1, inFlight: 0, 0);
+        closure.Close(3.1, inFlight: 0, noise: 0);
 
         Assert.True(quota.TryOpen(closure, Lasting(new Emptied(10, 502)), now: 10));
         Assert.Equal(50.1, quota.Rate, 0.001);
