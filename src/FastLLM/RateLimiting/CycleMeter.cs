@@ -2,7 +2,7 @@ namespace FastLLM.RateLimiting;
 
 /// <summary>Measures what a provider accepts from one opening to the next, when a closure has ended.</summary>
 /// <param name="firstAt">When the first send began: it opens the first cycle, as a probe does a later one.</param>
-/// <param name="seesAll">Whether no other process shares the limit. Others may take the slot that a second probe would show.</param>
+/// <param name="seesAll">Whether no other process shares the limit.</param>
 internal sealed class CycleMeter(double firstAt, bool seesAll)
 {
     // So many accepted sends tell a rate well enough to start from; fewer, if it takes long to get them.
@@ -49,7 +49,7 @@ internal sealed class CycleMeter(double firstAt, bool seesAll)
         double closed = now - closure.ClosedAt;
         int fewest = closed > Long ? FewestIfSlow : FewestForRate;
         cycle = default;
-        if (probes.IsAboutInFlight ? seesAll && probes.Passed < 2 : (probes.IsWideOpen ? inCycle : probes.Passed) < fewest)
+        if (!probes.IsAboutInFlight && (probes.IsWideOpen ? inCycle : probes.Passed) < fewest)
         {
             return false;
         }
