@@ -18,9 +18,9 @@ internal sealed class Evidence
     // Chance and answers that come together make it vary by less.
     private const double LeastPart = 0.75;
 
-    // In that time, more sends a second have a pattern.
-    private const double Slow = 4;
-    private const double MostIfSlow = 8;
+    // After that time gaps tell sooner than a pattern, which takes more than a hundred sends.
+    private const double Slow = 2;
+    private const double MostIfSlow = 48;
 
     // Many fields because each is a sum of its own.
     private readonly Separation _separation = new();

@@ -36,6 +36,9 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
     // If hardly any of so many are accepted, what is accepted will not be measured soon.
     private const int EnoughUnmeasured = 32;
 
+    // But no such cut goes to nothing, from which it takes minutes to come back.
+    private const double LeastUnmeasured = 0.1;
+
     public override double LikelyShare => trouble.LikelyShare;
 
     public override Limits? Before => trouble.Before;
@@ -95,7 +98,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         if (cycle.IsAboutInFlight && !(trouble.IsInFlightRefuted && trouble.IsByClosure))
         {
             // What was refuted before, if anything, was another number.
-            Trouble inFlight = trouble with { InFlight = cycle.InFlight, IsByClosure = true, IsInFlightRefuted = false };
+            Trouble inFlight = trouble with { InFlight = cycle.InFlight, Rate = cycle.Rate, IsByClosure = true, IsInFlightRefuted = false };
             Search.Go(new FewerInFlight(Search, inFlight), now);
             return;
         }
@@ -129,7 +132,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
         }
         else
         {
-            double measured = isMeasured ? Math.Min(Evidence.Rate, LatestRate) : rate * (1 - cut.Share);
+            double measured = isMeasured ? Math.Min(Evidence.Rate, LatestRate) : rate * Math.Max(1 - cut.Share, LeastUnmeasured);
             Trouble remembered = trouble with { Worst = Worst(cut) };
             Search.Go(new FewerPerSecond(Search, remembered, measured, change > 0 || !isMeasured ? null : cut), now);
         }

@@ -5,8 +5,12 @@ internal sealed class SendRamp
 {
     private const double Doubling = 0.1;
 
-    // More never go before it is known that those before them are taken: all of them would be refused where a window ends.
+    // More do not go before it is known that those before them are taken, unless the first rate takes that many: all of them would be
+    // refused where a window ends.
     private const int MostUnsettled = 16;
+
+    // Sends settle after one to two delays.
+    private const double DelaysToSettle = 2;
 
     private const double ShortestRest = 0.01;
     private const double LongestRest = 0.4;
@@ -35,7 +39,8 @@ internal sealed class SendRamp
 
         // So many have gone when the rate has doubled so often.
         double doublings = Math.Log2(1 + ((sends.Count - _from) * Math.Log(2) / (_rate * Doubling)));
-        double settles = sends.Count - sends.Settled >= MostUnsettled ? sends.SettlesAt : 0;
+        double most = Math.Max(MostUnsettled, _rate * DelaysToSettle * sends.RefusalDelay);
+        double settles = sends.Count - sends.Settled >= most ? sends.SettlesAt : 0;
         return Math.Max(0, Math.Max(_startedAt + (doublings * Doubling), settles) - now);
     }
 

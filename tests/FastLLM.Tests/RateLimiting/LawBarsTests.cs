@@ -35,6 +35,7 @@ public sealed class LawBarsTests
         ["sliding"] = new(static () => new SlidingLaw(500, 10), 50, 0.98, 0.05) { RetryAfter = 1, Seconds = 30, KnownAfter = 10 },
         ["random and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.1), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.1 },
         ["random 30 % and 50 a second"] = new(static () => new LawsTogether(new RandomLaw(0.3), new BucketLaw(50, 50)), 50, 0.85, 0.05) { RetryAfter = 1, Noise = 0.3 },
+        ["random and 20 in flight, lognormal"] = new(static () => new LawsTogether(new RandomLaw(0.1), new InFlightLaw(20)), 20 / s_mean, 0.85, 0.05) { Noise = 0.1, Latency = 1, Sigma = Lognormal, Seconds = 30, KnownAfter = 10 },
         ["random and 1000 a second"] = new(static () => new LawsTogether(new RandomLaw(0.1), new BucketLaw(1000, 1000)), 1000, 0.85, 0.05) { RetryAfter = 1, Noise = 0.1, InFlight = 200 },
         ["random and 20 in flight"] = new(static () => new LawsTogether(new RandomLaw(0.1), new InFlightLaw(20)), 200, 0.85, 0.05) { Noise = 0.1 },
         ["20 in flight and 100 a second"] = new(static () => new LawsTogether(new InFlightLaw(20), new BucketLaw(100, 100)), 100, 0.85, 0.05) { RetryAfter = 1 },
@@ -72,6 +73,7 @@ public sealed class LawBarsTests
     [InlineData("sliding", 20)]
     [InlineData("random and 50 a second", 17)]
     [InlineData("random 30 % and 50 a second", 14)]
+    [InlineData("random and 20 in flight, lognormal", 13)]
     [InlineData("random and 1000 a second", 17)]
     [InlineData("random and 20 in flight", 19)]
     [InlineData("20 in flight and 100 a second", 20)]
