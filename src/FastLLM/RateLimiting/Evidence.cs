@@ -20,7 +20,7 @@ internal sealed class Evidence
 
     // After that time gaps tell sooner than a pattern, which takes more than a hundred sends.
     private const double Slow = 2;
-    private const double MostIfSlow = 48;
+    private const double MostIfSlow = 32;
 
     // Many fields because each is a sum of its own.
     private readonly Separation _separation = new();
