@@ -13,6 +13,9 @@ public sealed class RequestManagerOptions
     /// <summary>Stands for every reason in <see cref="RefreshFinishReasons"/>, and for answers without one.</summary>
     public const string AnyFinishReason = "*";
 
+    /// <summary>The largest amount in US dollars; what a provider states above it is no cost.</summary>
+    internal const decimal MaxBudget = 1_000_000_000;
+
     private static readonly TimeSpan LongestTime = TimeSpan.FromDays(7);
 
     /// <summary>Gets or sets how many requests may be in flight at once, over all batches of the manager.</summary>
@@ -183,7 +186,7 @@ public sealed class RequestManagerOptions
     /// <c>docs/costs.md</c>.</remarks>
     /// <value>The default is <see langword="null"/>: no budget. With one, <see cref="Prices"/> must be set.</value>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative, or above a thousand million.</exception>
-    public decimal? Budget { get; set => field = InRange(value, 0, 1_000_000_000, nameof(Budget)); }
+    public decimal? Budget { get; set => field = InRange(value, 0, MaxBudget, nameof(Budget)); }
 
     /// <summary>Gets or sets the HTTP handler. The manager never disposes it.</summary>
     /// <value>The default is <see langword="null"/>: a <see cref="SocketsHttpHandler"/> tuned for many requests, without redirects and

@@ -8,10 +8,10 @@ namespace FastLLM.Jobs.Planning;
 /// <remarks>Of several records of a row the last one counts. The records of a pipe's rows are decided on when the rows come.</remarks>
 internal sealed class ResumeState
 {
-    // Many fields because what is kept is counted by kind, and what decides it comes from the options.
     // The key of a record without one: any row of its id may keep it.
     private const ulong AnyKey = ulong.MaxValue;
 
+    // Many fields because what is kept is counted by kind, and what decides it comes from the options.
     private readonly InputIndex _index;
     private readonly bool _retryFailed;
     private readonly bool _keepsSimulated;

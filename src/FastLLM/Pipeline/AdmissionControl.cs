@@ -11,9 +11,6 @@ namespace FastLLM.Pipeline;
 internal sealed class AdmissionControl<TResponse> : IDisposable
 {
     // Long because slot, rate and money are taken and given back in one place, in one order.
-    // What a provider states above it is no cost, as for a budget.
-    private const decimal MaxCost = 1_000_000_000;
-
     private readonly Provider<TResponse> _provider;
     private readonly RequestManagerOptions _options;
     private readonly RateLimiters _limiters;
@@ -347,7 +344,7 @@ internal sealed class AdmissionControl<TResponse> : IDisposable
     {
         try
         {
-            if (_provider.GetCost(response) is { } reported and >= 0 and <= MaxCost)
+            if (_provider.GetCost(response) is { } reported and >= 0 and <= RequestManagerOptions.MaxBudget)
             {
                 return reported;
             }

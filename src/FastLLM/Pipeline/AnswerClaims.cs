@@ -45,8 +45,7 @@ internal sealed class AnswerClaims<TResponse>(
                 TResponse response = provider.ReadCached(entry.Body);
                 if (!refresh.Applies(response, found.RecordedAt, _opened, _time.GetUtcNow()))
                 {
-                    return Outcome<TResponse>.Cached(
-                        response, response is LlmResponse ? null : provider.UsageOf(response, context.Attempt.Transport.Logger));
+                    return Outcome<TResponse>.Cached(response, provider.UsageOfCached(response, context.Attempt.Transport.Logger));
                 }
 
                 // Claimed as if it were missing, unless another machine has replaced it meanwhile.

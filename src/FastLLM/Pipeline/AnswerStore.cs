@@ -49,7 +49,7 @@ internal sealed class AnswerStore<TResponse>(
         {
             CachedAnswer<TResponse> hit = await GetAsync(key, context.Attempt.Token).ConfigureAwait(false);
             return hit.IsFound
-                ? Outcome<TResponse>.Cached(hit.Response!, hit.Response is LlmResponse ? null : provider.UsageOf(hit.Response!, logger))
+                ? Outcome<TResponse>.Cached(hit.Response!, provider.UsageOfCached(hit.Response!, logger))
                 : default;
         }
         catch (LlmException e) when (e.Kind == FailureKind.Provider)

@@ -96,11 +96,12 @@ internal sealed class InFlightTable<TCaller>
                 foreach (InFlightRequest<TCaller> request in shard.Requests())
                 {
                     InFlightPhase phase = request.Phase;
-                    if (phase is InFlightPhase.Sending or InFlightPhase.Final || request.LastFailure is not null)
+                    bool isUnderWay = phase is InFlightPhase.Sending or InFlightPhase.Final;
+                    if (isUnderWay || request.LastFailure is not null)
                     {
                         // A send under way counts as one, although it has not ended.
                         int sends = request.Attempts + (phase == InFlightPhase.Sending ? 1 : 0);
-                        LlmException? failure = phase is InFlightPhase.Sending or InFlightPhase.Final ? null : request.LastFailure;
+                        LlmException? failure = isUnderWay ? null : request.LastFailure;
                         sent.AddRange(Left(request, request.Callers.FindAll(leaving), failure, sends));
                     }
 

@@ -11,9 +11,9 @@ internal sealed class Suspects
 {
     // Long because all evidence is kept in one place.
     // A file may name any number of models.
-    // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     private const int MaxModels = 1000;
 
+    // Many fields because what a send reads without the lock is kept apart from what the lock guards.
     private readonly StrongBox<int> _late = new();
     private readonly bool _bearsAll;
     private readonly SuspectGroup _account;

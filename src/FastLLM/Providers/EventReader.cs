@@ -10,12 +10,12 @@ namespace FastLLM.Providers;
 /// </remarks>
 internal sealed class EventReader : IDisposable
 {
-    // Many fields because they are the state of one machine, which can stop after any byte.
     /// <summary>The maximum bytes of a line, and of the data of an event.</summary>
     public const int MaxBytes = 8 << 20;
 
     private const int FirstBytes = 8 * 1024;
 
+    // Many fields because they are the state of one machine, which can stop after any byte.
     private byte[] _buffer;
     private int _end;
     private int _line;

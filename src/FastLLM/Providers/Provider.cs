@@ -169,8 +169,11 @@ public abstract class Provider<TResponse>
         }
     }
 
+    /// <summary>Gets the usage of a response from a cache, unless the response tells it itself.</summary>
+    internal Usage? UsageOfCached(TResponse response, ILogger logger) => response is LlmResponse ? null : UsageOf(response, logger);
+
     /// <summary>Gets the usage of a response that is there and paid for, so that unknown usage is not an error.</summary>
-    internal Usage? UsageOf(TResponse response, ILogger logger)
+    private Usage? UsageOf(TResponse response, ILogger logger)
     {
         try
         {

@@ -76,7 +76,8 @@ internal static class ResponseCheck
                 Fault(FailureKind.IncompleteResponse, $"The answer is not complete JSON. {JsonFault.Reason(cause)}", response, body, cause),
             [(byte)'{', ..] => Fault(FailureKind.InvalidResponse, JsonFault.Describe("The answer", cause), response, body, cause),
             _ when ResponseBody.IsOfEvents(response.Content) => Fault(FailureKind.InvalidResponse,
-                "The answer is a stream of events, which was not requested. If the server always streams, use StreamMode.Auto (--stream auto).",
+                "The answer is a stream of events, which was not requested. "
+                    + "If the server always streams, use StreamMode.Auto (--stream auto).",
                 response, body, cause),
             _ => Fault(FailureKind.InvalidResponse, "The answer is not a JSON object.", response, body, cause),
         };

@@ -8,10 +8,10 @@ namespace FastLLM.Providers;
 /// <summary>Reads a streamed response and assembles the body of a response without streaming.</summary>
 internal sealed class StreamedBody(string endpoint, int choices, long most, LiveStream? live = null)
 {
-    // Many fields because each is something that one pass over a stream finds.
     /// <summary>A stream wraps each token in a few hundred bytes: it may have this many times the maximum size of a response.</summary>
     private const int MaxEnvelope = 16;
 
+    // Many fields because each is something that one pass over a stream finds.
     private readonly CompletionAssembler _answer = new();
     private int _choices = choices;
     private ReadOnlyMemory<byte>? _whole;

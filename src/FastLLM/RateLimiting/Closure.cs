@@ -9,7 +9,6 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class Closure
 {
-    // Many fields because the probe under way, those before it and the time of the next one depend on each other.
     // By how much the wait has grown at the next probe. A requested wait saves probes; what has passed makes more of them worth their
     // refusals.
     private const double Growth = 0.25;
@@ -48,6 +47,7 @@ internal sealed class Closure
     // Of sends that were refused close to each other, chance refuses more than that once in three million times.
     private const double Deviations = 5;
 
+    // Many fields because the probe under way, those before it and the time of the next one depend on each other.
     private long _probe = -1;
     private bool _isProbeAnswered;
     private double _probeAt;

@@ -7,6 +7,9 @@ namespace FastLLM.RateLimiting;
 /// </remarks>
 internal sealed class Evidence
 {
+    /// <summary>The sends a second from which a pattern tells sooner than gaps whether refusals are random.</summary>
+    public const double MostPerSecond = 32;
+
     // Of nine refusals, a limit makes gaps that are all the same, or one longer: less than half the variance of chance, as long as at most
     // two thirds are refused. Twice as many show whether chance has made them so even. A window makes long gaps, and far more without any
     // accepted send between than chance (once in forty times).
@@ -20,7 +23,6 @@ internal sealed class Evidence
 
     // After that time gaps tell sooner than a pattern, which takes more than a hundred sends.
     private const double Slow = 2;
-    private const double MostIfSlow = 32;
 
     // Many fields because each is a sum of its own.
     private readonly Separation _separation = new();
@@ -60,7 +62,7 @@ internal sealed class Evidence
 
     /// <summary>Gets a value indicating whether so few are sent a second that the gaps between refusals tell sooner whether they are random
     /// than <see cref="RefusalPattern"/> does.</summary>
-    public bool IsSlow => Span > Slow && SentInGaps < Span * MostIfSlow;
+    public bool IsSlow => Span > Slow && SentInGaps < Span * MostPerSecond;
 
     /// <summary>Gets a value indicating whether the gaps between refusals differ as by chance.</summary>
     public bool IsRandom => Refused > FewestGaps && IsLikeChance(LeastRandom);

@@ -23,7 +23,6 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     // How refusals are spread is awaited for so many sends, where that takes seconds only and not nearly everything is refused.
     private const int LongestPattern = 256;
-    private const double Fast = 32;
     private const double MostNoise = 0.7;
     private const double MuchMore = 1.5;
 
@@ -50,7 +49,7 @@ internal sealed class FewerPerSecond(LawSearch search, Trouble trouble, double r
 
     // The first cut costs hardly anything, a second one does.
     private bool MaySoonBeKnown => last is null && SeesAll && Evidence.Share(Sends) < MostNoise
-        && (Pacer.Rate > Fast ? Pattern.Sent < LongestPattern : JudgesGaps && Evidence.MayBeRandom);
+        && (Pacer.Rate > Evidence.MostPerSecond ? Pattern.Sent < LongestPattern : JudgesGaps && Evidence.MayBeRandom);
 
     // At first, what was saved up may have been accepted on top.
     private double LatestRate => SeesAll && Pattern.Sent >= FewestForLatest * SendBlocks.Size

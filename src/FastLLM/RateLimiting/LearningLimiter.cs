@@ -66,7 +66,8 @@ internal sealed class LearningLimiter(int ceiling, bool slowStart, bool seesAll 
         {
             // A slot that a refusal left is not used at once: where that is no chance, the next send would be refused as well.
             _limits.Cap.HasHeldBack = true;
-            double until = _sends.InFlight < _limits.Cap.Value ? Math.Min(_sends.SettlesAt, _lastAt + LongestPause) : _lastAt + LongestPause;
+            double latest = _lastAt + LongestPause;
+            double until = _sends.InFlight < _limits.Cap.Value ? Math.Min(_sends.SettlesAt, latest) : latest;
             wait = Math.Max(0, until - now);
         }
         else

@@ -24,7 +24,8 @@ internal sealed class Observations(SendCounter sends, double firstAt, bool seesA
 
     public NoiseFloor Floor { get; } = new();
 
-    /// <summary>Gets the share of sends that is refused at random as far as is known, or that usually was while that is not known.</summary>
+    /// <summary>Gets the share of sends that is refused at random as far as is known, or that usually was while that is not
+    /// known.</summary>
     public double Noise => Floor.IsNoisy ? Floor.Share : Pattern.Usual;
 
     /// <summary>Gets how the refusals of the present phase are spread.</summary>

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using FastLLM.Diagnostics;
 using FastLLM.Pipeline;
 using FastLLM.TestKit.Crash;
+using FastLLM.Tests.Docs;
 using Xunit;
 
 namespace FastLLM.Tests.Diagnostics;
@@ -13,7 +14,7 @@ public sealed partial class KillPointTests
     public void KillPoints_AreTheSameInCodeProofAndDocumentation()
     {
         string[] constants = [.. typeof(KillPoint).GetFields().Where(field => field.IsLiteral && field.Name != nameof(KillPoint.Variable)).Select(field => (string)field.GetRawConstantValue()!)];
-        string page = File.ReadAllText(Path.Combine(Root(), "docs", "durability.md"));
+        string page = File.ReadAllText(Path.Combine(Vocabulary.Root, "docs", "durability.md"));
         string[] told = [.. Row().Matches(page).Select(match => match.Groups[1].Value)];
 
         Assert.Equal(constants.Order(), KillPoint.All.Order());
@@ -32,15 +33,4 @@ public sealed partial class KillPointTests
 
     [GeneratedRegex("^\\| `([a-z-]+)` \\|", RegexOptions.Multiline)]
     private static partial Regex Row();
-
-    private static string Root()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "FastLLM.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder!.FullName;
-    }
 }

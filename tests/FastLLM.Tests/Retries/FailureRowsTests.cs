@@ -1,4 +1,5 @@
 using FastLLM.Retries;
+using FastLLM.Tests.Docs;
 using Xunit;
 
 namespace FastLLM.Tests.Retries;
@@ -9,7 +10,11 @@ public sealed class FailureRowsTests
     [Fact]
     public void TheDocs_ShowTheTableAsItIs()
     {
-        string[] shown = [.. File.ReadLines(Path.Combine(Root(), "docs", "failures.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1)];
+        string[] shown =
+        [
+            .. File.ReadLines(Path.Combine(Vocabulary.Root, "docs", "failures.md"))
+                .Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1),
+        ];
 
         Assert.Equal(FailureRows.All.Select(row => $"| {row.When} | `{row.Kind}` | {Words(row.Action)} |"), shown);
     }
@@ -33,15 +38,4 @@ public sealed class FailureRowsTests
         FailureAction.RepeatThenFailOrStop => "sent once more; then the row fails, or the run stops",
         _ => "retries; then the row fails, or the run stops",
     };
-
-    private static string Root()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "FastLLM.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder!.FullName;
-    }
 }

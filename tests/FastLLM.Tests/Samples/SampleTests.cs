@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using FastLLM.Tests.Docs;
 using Xunit;
 
 namespace FastLLM.Tests.Samples;
@@ -24,8 +25,9 @@ public sealed class SampleTests
     [Fact]
     public async Task Readme_ShowsTheTenLineSample()
     {
-        string sample = await File.ReadAllTextAsync(Path.Combine(Root(), "samples", "hello.cs"), TestContext.Current.CancellationToken);
-        string readme = await File.ReadAllTextAsync(Path.Combine(Root(), "README.md"), TestContext.Current.CancellationToken);
+        string sample = await File.ReadAllTextAsync(
+            Path.Combine(Vocabulary.Root, "samples", "hello.cs"), TestContext.Current.CancellationToken);
+        string readme = await File.ReadAllTextAsync(Path.Combine(Vocabulary.Root, "README.md"), TestContext.Current.CancellationToken);
         string shown = readme.Split("```csharp\n")[1].Split("```")[0].Trim();
 
         Assert.Contains(shown, sample, StringComparison.Ordinal);
@@ -56,7 +58,7 @@ public sealed class SampleTests
 
     private static async Task<(int Exit, string Output, string Messages)> RunAsync(string sample, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", ["run", Path.Combine(Root(), "samples", sample), "--", .. arguments])
+        var start = new ProcessStartInfo("dotnet", ["run", Path.Combine(Vocabulary.Root, "samples", sample), "--", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -69,16 +71,5 @@ public sealed class SampleTests
         Task<string> messages = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (process.ExitCode, await output, await messages);
-    }
-
-    private static string Root()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder!, "FastLLM.slnx")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder!;
     }
 }
