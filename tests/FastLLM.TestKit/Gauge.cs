@@ -1,7 +1,11 @@
 namespace FastLLM.TestKit;
 
 /// <summary>Represents a number that other threads change and a test waits for.</summary>
-/// <remarks>Thread-safe. Waiting is a signal, not a loop: the change that meets a condition completes its task.</remarks>
+/// <remarks>
+/// <para>Thread-safe. Waiting is a signal, not a loop: the change that meets a condition completes its task.</para>
+/// <para>A test that watches its <see cref="TestSteps"/> waits for the step of the change, too: a send that is counted may not be awaited
+/// yet, and a clock that moved now would move within the step.</para>
+/// </remarks>
 public sealed class Gauge
 {
     private readonly Lock _gate = new();
@@ -33,8 +37,17 @@ public sealed class Gauge
         }
     }
 
-    /// <summary>Completes when the value is at least <paramref name="atLeast"/>.</summary>
-    public Task WaitForAsync(int atLeast, CancellationToken cancellationToken = default)
+    /// <summary>Completes when the value is at least <paramref name="atLeast"/>, and all that was ready to run then has run.</summary>
+    public async Task WaitForAsync(int atLeast, CancellationToken cancellationToken = default)
+    {
+        await Reach(atLeast).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (TestSteps.Current is { } steps)
+        {
+            await steps.WhenDoneAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private Task Reach(int atLeast)
     {
         lock (_gate)
         {
@@ -45,7 +58,7 @@ public sealed class Gauge
 
             var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiters.Add((atLeast, reached));
-            return reached.Task.WaitAsync(cancellationToken);
+            return reached.Task;
         }
     }
 }

@@ -2,8 +2,9 @@ namespace FastLLM.TestKit;
 
 /// <summary>Holds the sends of a <see cref="ScriptedProvider"/> until the test ends them, the oldest first.</summary>
 /// <remarks>
-/// A test that counts sends waits until as many are held as should be, and then ends one. The engine goes on inside <see cref="Answer"/> and
-/// <see cref="Fail"/>, on the test's thread, until it waits again; only what it starts on other threads has to be waited for.
+/// A test that counts sends waits until as many are held as should be, and then ends one. If it watches its <see cref="TestSteps"/>, the
+/// engine goes on inside <see cref="Answer"/> and <see cref="Fail"/>, on the test's thread, until it waits again; only what it starts on
+/// other threads has to be waited for.
 /// </remarks>
 public sealed class HeldSends
 {

@@ -20,6 +20,9 @@ public sealed class TestSteps
     private int _threads; // that run code of the test at present
     private TaskCompletionSource? _idle;
 
+    /// <summary>Gets what watches the calling code; <see langword="null"/> if nothing does.</summary>
+    public static TestSteps? Current => s_current.Value;
+
     /// <summary>Begins to watch what the calling code runs and starts from here on.</summary>
     public static TestSteps Watch()
     {
