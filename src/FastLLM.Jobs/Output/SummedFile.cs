@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 
 namespace FastLLM.Jobs.Output;
@@ -96,9 +97,21 @@ internal sealed class SummedFile(FileStream file) : Stream
         (_sum, _weighted) = (_sum - sum, _weighted - weighted);
     }
 
+    // The bytes, and the bytes times their places from 1. Eight at a time: every byte of an answer passes here twice. Four bytes fit in one
+    // word with room for their sums; multiplied by four weights, its highest part is the sum of their products.
     private static void Add(ReadOnlySpan<byte> bytes, long at, ref ulong sum, ref ulong weighted)
     {
+        const ulong OneOfTwo = 0x00FF_00FF_00FF_00FF;
         (ulong plain, ulong places, ulong place) = (sum, weighted, (ulong)at);
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..], place += sizeof(ulong))
+        {
+            ulong word = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+            (ulong odd, ulong even) = (word & OneOfTwo, (word >> 8) & OneOfTwo);
+            ulong eight = ((odd + even) * 0x0001_0001_0001_0001) >> 48;
+            plain += eight;
+            places += (place * eight) + ((odd * 0x0001_0003_0005_0007) >> 48) + ((even * 0x0002_0004_0006_0008) >> 48);
+        }
+
         foreach (byte value in bytes)
         {
             plain += value;

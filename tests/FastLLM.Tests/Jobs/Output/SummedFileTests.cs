@@ -48,6 +48,25 @@ public sealed class SummedFileTests : IDisposable
     }
 
     [Fact]
+    public void FlushAndCheck_AnyTwoBytesSwapped_Throws()
+    {
+        byte[] bytes = [.. Enumerable.Range(0, 21).Select(i => (byte)(255 - (i * i % 251)))];
+        using FileStream file = Create();
+        using var summed = new SummedFile(file);
+        summed.Write(bytes);
+        for (var first = 0; first < bytes.Length; first++)
+        {
+            for (int second = first + 1; second < bytes.Length; second++)
+            {
+                byte[] changed = [.. bytes];
+                (changed[first], changed[second]) = (changed[second], changed[first]);
+                RandomAccess.Write(file.SafeFileHandle, changed, 0);
+                Assert.Equal(changed.AsSpan().SequenceEqual(bytes) ? null : typeof(IOException), Record.Exception(summed.FlushAndCheck)?.GetType());
+            }
+        }
+    }
+
+    [Fact]
     public void FlushAndCheck_Empty_IsIntact()
     {
         using FileStream file = Create();
