@@ -11,7 +11,7 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// requests make any server fail.</summary>
     public const int MaxProbes = 20;
 
-    /// <summary>How often a request that was refused at random is sent again without a delay. More refusals in a row are no chance: half of
+    /// <summary>How often a request that was refused at random is sent again without a delay of our own. More refusals in a row are no chance: half of
     /// all sends may be refused, but hardly one request in a million so often.</summary>
     public const int MaxNoise = 20;
 
@@ -115,9 +115,12 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
 
     private RetryDecision Throttled(in RetryState state, in SendCircumstances circumstances, TimeSpan age, double random)
     {
-        if (circumstances is { IsNoise: true, RetryAfter: null } && state.Waits < MaxNoise)
+        if (circumstances.IsNoise && state.Waits < MaxNoise)
         {
-            return Wait(state, circumstances, TimeSpan.Zero, age);
+            // The next send is as likely to be accepted as any: only the provider's own wait is a reason to wait.
+            TimeSpan asked = circumstances.RetryAfter is null
+                ? TimeSpan.Zero : Backoff.Delay(1, TimeSpan.Zero, circumstances.RetryAfter, random);
+            return Wait(state, circumstances, asked, age);
         }
 
         TimeSpan delay = Backoff.Delay(state.Waits + 1, ThrottleDelay, circumstances.RetryAfter, random);

@@ -57,7 +57,9 @@ public sealed class RetryPolicyTests
     [InlineData(true, 0, null, 0)]
     [InlineData(true, 19, null, 0)]
     [InlineData(true, 20, null, 30)]
-    [InlineData(true, 0, 4, 5)]
+    [InlineData(true, 0, 4, 4.5)]
+    [InlineData(true, 19, 4, 4.5)]
+    [InlineData(true, 20, 4, 30)]
     [InlineData(false, 0, null, 5)]
     public void Decide_RefusedAtRandom_IsSentAgainAtOnce(bool isNoise, int waits, int? retryAfter, double seconds)
     {
