@@ -66,6 +66,7 @@ internal sealed record LawCase(string[] Laws, double Ideal, double Goodput, doub
         new(["bucket:1/s,burst:1"], 1, 0.9, 0.05) { Seconds = 30, KnownAfter = 10, Stretch = 5 },
         new(["bucket:10/s,burst:10"], 10, 0.93, 0.02),
         new(["bucket:50/s,burst:50"], 50, 0.93, 0.02),
+        new(["bucket:50/s,burst:1"], 50, 0.93, 0.02),
         new(["bucket:1000/s,burst:1000"], 1000, 0.93, 0.02) { InFlight = 200 },
         Window(["window:500/10s"], 0.9, 0.05),
         Window(["sliding:500/10s"], 0.9, 0.05),
