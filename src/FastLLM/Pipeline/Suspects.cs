@@ -10,6 +10,7 @@ namespace FastLLM.Pipeline;
 internal sealed class Suspects
 {
     // Long because all evidence is kept in one place.
+
     // A file may name any number of models.
     private const int MaxModels = 1000;
 

@@ -11,8 +11,8 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
     /// requests make any server fail.</summary>
     public const int MaxProbes = 20;
 
-    /// <summary>How often a request that was refused at random is sent again without a delay of our own. More refusals in a row are no chance: half of
-    /// all sends may be refused, but hardly one request in a million so often.</summary>
+    /// <summary>How often a request that was refused at random is sent again without a delay of our own. More refusals in a row are no
+    /// chance: half of all sends may be refused, but hardly one request in a million so often.</summary>
     public const int MaxNoise = 20;
 
     /// <summary>How long the last requests of a run are sent again although they are throttled or meet an outage, while all others were
@@ -115,15 +115,9 @@ internal sealed class RetryPolicy(RequestManagerOptions options)
 
     private RetryDecision Throttled(in RetryState state, in SendCircumstances circumstances, TimeSpan age, double random)
     {
-        if (circumstances.IsNoise && state.Waits < MaxNoise)
-        {
-            // The next send is as likely to be accepted as any: only the provider's own wait is a reason to wait.
-            TimeSpan asked = circumstances.RetryAfter is null
-                ? TimeSpan.Zero : Backoff.Delay(1, TimeSpan.Zero, circumstances.RetryAfter, random);
-            return Wait(state, circumstances, asked, age);
-        }
-
-        TimeSpan delay = Backoff.Delay(state.Waits + 1, ThrottleDelay, circumstances.RetryAfter, random);
+        // Where refusals are random, the next send is as likely to be accepted as any: only a wait that was asked for is a reason to wait.
+        TimeSpan baseDelay = circumstances.IsNoise && state.Waits < MaxNoise ? TimeSpan.Zero : ThrottleDelay;
+        TimeSpan delay = Backoff.Delay(state.Waits + 1, baseDelay, circumstances.RetryAfter, random);
         return Wait(state, circumstances, delay, age);
     }
 
